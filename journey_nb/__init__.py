@@ -1,0 +1,1 @@
+"""journey_nb: customer journeys in the notebook."""
