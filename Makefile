@@ -1,0 +1,56 @@
+# make demo and make test do all their own set-up; make help lists the rest.
+SHELL   := bash
+BIN     := .venv/bin
+READY   := .venv/.ready
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-quick test-long lint format bench mutate picture lab clean
+
+help:           ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+# Made once, and again when the dependencies change.
+$(READY): pyproject.toml .ci/setup
+	@.ci/setup venv
+
+setup: $(READY) ## .venv with everything in it
+
+demo: $(READY)  ## a simulated welcome journey: its numbers, its picture and its report, in reports/
+	@$(BIN)/journey-nb demo --out reports
+
+test: $(READY)  ## every test (Chromium is installed where it is missing); under 5 minutes
+	@.ci/setup chromium
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+test-quick: $(READY) ## the tests that need no browser
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser"
+
+test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
+	@.ci/setup chromium
+	@JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+lint: $(READY)  ## ruff, the types, the floors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## ruff's formatting and its safe fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## fold and tables beside DuckDB and pandas
+	@$(BIN)/python benchmarks/run.py
+
+mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught
+	@$(BIN)/python tests/mutate.py
+
+picture: $(READY) ## the README's picture, drawn anew from the demo's numbers
+	@$(BIN)/python docs/picture.py
+
+lab: $(READY)   ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
+
+clean:          ## removes .venv and caches (reports stay)
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
