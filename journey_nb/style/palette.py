@@ -1,0 +1,179 @@
+"""The one palette: what the canvas, the panels and the charts are coloured with.
+
+Every text colour reads at 4.5:1 or better on the ground and the surface of its theme, and the
+series stay apart for colour-blind readers (both tested). Colour never carries meaning alone:
+each use of it stands beside a word, an icon or a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Theme = Literal["light", "dark", "auto"]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of one theme; surfaces first, then text, then what stands out."""
+
+    ground: str
+    """Behind everything."""
+    surface: str
+    """Cards, tables, pills."""
+    line: str
+    """Hairlines and card borders."""
+    edge: str
+    """Branches between points."""
+    text: str
+    muted: str
+    accent: str
+    """The highlighted path, links, the first series."""
+    accent_soft: str
+    good: str
+    good_soft: str
+    warn: str
+    warn_soft: str
+    bad: str
+    bad_soft: str
+    entry: str
+    entry_soft: str
+    message: str
+    message_soft: str
+    wait: str
+    wait_soft: str
+    split: str
+    split_soft: str
+    other: str
+    other_soft: str
+
+
+LIGHT = Palette(
+    ground="#f4f6f8",
+    surface="#ffffff",
+    line="#d9dfe6",
+    edge="#7f8b99",
+    text="#17202b",
+    muted="#566271",
+    accent="#0b5fb0",
+    accent_soft="#e3effb",
+    good="#17694a",
+    good_soft="#e0f3ea",
+    warn="#8a4b00",
+    warn_soft="#fff0d9",
+    bad="#b3261e",
+    bad_soft="#fdeae8",
+    entry="#17694a",
+    entry_soft="#e0f3ea",
+    message="#0b5fb0",
+    message_soft="#e3effb",
+    wait="#8a4b00",
+    wait_soft="#fff0d9",
+    split="#70409f",
+    split_soft="#f1e9f9",
+    other="#4a5766",
+    other_soft="#eaeef2",
+)
+
+DARK = Palette(
+    ground="#12161b",
+    surface="#1d232b",
+    line="#38424e",
+    edge="#7d8a99",
+    text="#eef2f6",
+    muted="#a9b5c2",
+    accent="#7db8f5",
+    accent_soft="#17324e",
+    good="#6fd3a6",
+    good_soft="#143528",
+    warn="#f3b860",
+    warn_soft="#3d2b10",
+    bad="#ff9b91",
+    bad_soft="#46201d",
+    entry="#6fd3a6",
+    entry_soft="#143528",
+    message="#7db8f5",
+    message_soft="#17324e",
+    wait="#f3b860",
+    wait_soft="#3d2b10",
+    split="#cba6f2",
+    split_soft="#33244a",
+    other="#b4c0cc",
+    other_soft="#2b333d",
+)
+
+# Series in the order to use them: neighbours differ in hue and in lightness.
+SERIES: tuple[str, ...] = ("#0b5fb0", "#d9730d", "#13795b", "#a34fb0", "#5b6b7c", "#c2305b", "#8a6d00", "#3ba0c9")
+SERIES_DARK: tuple[str, ...] = (
+    "#7db8f5", "#f2954a", "#5fcf9f", "#d79be3", "#b4c0cc", "#ff8fac", "#dcc04e", "#8fdcf2",
+)  # fmt: skip
+
+# For charts with a transparent ground, whose theme is not known when they are drawn: these read on
+# white and on the dark grounds of notebooks alike (3:1 for marks, 4:1 for text).
+SERIES_ANY: tuple[str, ...] = (
+    "#3b82c4", "#d9730d", "#23926f", "#a666b8", "#7a8794", "#d2567b", "#a3830f", "#2f9cc0",
+)  # fmt: skip
+TEXT_ANY = "#77808c"
+LINE_ANY = "#8b95a1"
+
+FONT = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', Arial, "
+    "'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans CJK KR', 'Noto Sans Arabic', "
+    "'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif"
+)
+
+
+def variables(palette: Palette) -> str:
+    """The palette as CSS custom properties, ``--jnb-…``.
+
+    Examples
+    --------
+    >>> variables(LIGHT).split(";")[0]
+    '--jnb-ground:#f4f6f8'
+    """
+    return ";".join(f"--jnb-{name.replace('_', '-')}:{colour}" for name, colour in asdict(palette).items())
+
+
+def resolve(css: str, theme: Theme, root: str = ":root") -> str:
+    """CSS that names colours as ``$name``, made for one theme or for both.
+
+    A fixed theme gets the colours themselves (programs that know no CSS variables can draw it);
+    ``auto`` gets variables that follow the reader's system and that a host may override.
+
+    Examples
+    --------
+    >>> resolve("a{color:$text}", "light")
+    'a{color:#17202b}'
+    >>> "prefers-color-scheme:dark" in resolve("a{color:$text}", "auto")
+    True
+    """
+    names = sorted(asdict(LIGHT), key=len, reverse=True)  # longest first: $good_soft before $good
+    if theme == "auto":
+        for name in names:
+            css = css.replace(f"${name}", f"var(--jnb-{name.replace('_', '-')})")
+        return (
+            f"{root}{{color-scheme:light dark;{variables(LIGHT)}}}"
+            f"@media (prefers-color-scheme:dark){{{root}{{{variables(DARK)}}}}}{css}"
+        )
+    palette = asdict(DARK if theme == "dark" else LIGHT)
+    for name in names:
+        css = css.replace(f"${name}", palette[name])
+    return css
+
+
+def contrast(first: str, second: str) -> float:
+    """The WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21.
+
+    Examples
+    --------
+    >>> round(contrast("#000000", "#ffffff"), 1)
+    21.0
+    """
+    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
