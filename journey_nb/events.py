@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
 import polars as pl
 
-from journey_nb.journey import CHANNELS
+from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.reading import LogError, Paths, TimeUnit, any_of, arrow_frame, cell, columns, epoch_unit, readable, scan
+
+__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError"]
 
 UTC = pl.Datetime("us", "UTC")
 
@@ -142,3 +151,431 @@ KIND_NEEDS: dict[str, tuple[str, ...]] = {
     "goal.reached": ("goal_id",),
     "run.exited": (*_RUN, "reason"),
 }
+
+# The rules a row is judged by, itself alone, in the order in which a broken one is told; then dedupe.
+RULES: tuple[str, ...] = (
+    "missing",
+    "bad_time",
+    "bad_value",
+    "unknown_kind",
+    "unknown_channel",
+    "unknown_journey",
+    "unknown_version",
+    "unknown_point",
+    "unknown_branch",
+    "unknown_goal",
+    "conflict",
+)
+QUARANTINE: dict[str, pl.DataType] = {"row": pl.UInt64(), "rule": pl.String(), "detail": pl.String(), **COLUMNS}
+
+_RULE = pl.Enum(RULES)
+# Columns whose cells may hold what cannot be read: "given <column>" says that there is something,
+# "raw <column>" what it is.
+_FALLIBLE = ("occurred_at", "due_at", "kind", "channel", "reason", "version", "value", "is_machine", "seq")
+_TIMES = ("occurred_at", "due_at")
+_REQUIRED = ("occurred_at", "kind", "journey_id", "version")
+_IN_APP_KINDS = ("message.impression", "message.interacted", "message.dismissed")
+# Columns that are coded by a list of known words; "word <column>" keeps a word that is not on it.
+_CODED = ("reason", "point_id", "goal_id")
+_CONTENT = [name for name in COLUMNS if name != "source"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A log after its rows were judged one by one and deduplicated.
+
+    Attributes
+    ----------
+    rows
+        The good rows, each once: the canonical columns and ``row``, the position in the source.
+        Judged against a journey, ``point_id`` and ``goal_id`` are Enums of its points and goals.
+    quarantined
+        The others: ``row``, the ``rule`` broken, the ``detail`` with the cell as it was found, and
+        the canonical columns as far as they could be read.
+    read, duplicates
+        ``read == rows.height + duplicates + quarantined.height``.
+    """
+
+    rows: pl.DataFrame
+    quarantined: pl.DataFrame
+    read: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """The event log of a journey: one row per thing that happened, in any order, read lazily.
+
+    Definitions: METRICS.md, sections 2 and 14.1 to 14.5. Nothing is dropped: a row that cannot be
+    used goes to quarantine with the rule it broke, and the rest loads.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journey_nb import EventLog
+    >>> log = EventLog.from_frame(pl.DataFrame({
+    ...     "at": ["2024-05-01T09:00:00+02:00", "yesterday"], "kind": ["goal.reached", "goal.reached"],
+    ...     "user_id": [7, 8], "journey_id": "welcome", "version": 1, "goal_id": "buy",
+    ... }), columns={"occurred_at": "at"})
+    >>> judged = log.judge()
+    >>> judged.rows["occurred_at"].to_list()
+    [datetime.datetime(2024, 5, 1, 7, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC'))]
+    >>> judged.quarantined.select("row", "rule", "detail").rows()
+    [(1, 'bad_time', "occurred_at 'yesterday'")]
+    """
+
+    _rows: pl.LazyFrame = field(repr=False)
+    name: str = "the log"
+    extra: tuple[str, ...] = ()
+    origin: Literal["events", "activities"] = "events"
+
+    @classmethod
+    def read(
+        cls,
+        paths: Paths,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        timezone: str | None = None,
+        time_unit: TimeUnit | None = None,
+        source: str | None = None,
+    ) -> EventLog:
+        """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
+
+        Parameters
+        ----------
+        columns
+            Where the canonical columns are found: ``{"user_id": "customer"}``. An expression gives
+            a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``.
+        timezone
+            The zone of times that carry no offset (IANA name); UTC by default.
+        time_unit
+            The unit of epoch numbers: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``; by default it is
+            inferred from their size where that is certain, else refused.
+        source
+            What to write into ``source``, where the file does not say.
+
+        Raises
+        ------
+        LogError
+            When a file cannot be read or a needed column is missing; the message names the fix.
+        """
+        name = str(paths) if isinstance(paths, str) or not isinstance(paths, Iterable) else ", ".join(map(str, paths))
+        return cls._of(scan(paths), name, columns or {}, timezone or "UTC", time_unit, source)
+
+    @classmethod
+    def from_frame(
+        cls,
+        obj: object,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        timezone: str | None = None,
+        time_unit: TimeUnit | None = None,
+        source: str | None = None,
+    ) -> EventLog:
+        """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`."""
+        return cls._of([arrow_frame(obj)], "the frame", columns or {}, timezone or "UTC", time_unit, source)
+
+    @classmethod
+    def _of(
+        cls,
+        parts: list[pl.LazyFrame],
+        name: str,
+        mapping: Mapping[str, str | pl.Expr],
+        zone: str,
+        unit: TimeUnit | None,
+        source: str | None,
+    ) -> EventLog:
+        read = [_canonical(part, name, mapping, zone, unit, source) for part in parts]
+        rows = pl.concat([rows for rows, _ in read]) if len(read) > 1 else read[0][0]
+        extra = dict.fromkeys(name for _, names in read for name in names)
+        return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra))
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        """The canonical rows, lazily: COLUMNS, ``row``, ``fault`` (the rule broken or null), ``fault_detail``."""
+        filled = self._rows.with_columns(_user(), fault_detail=_fault_detail())
+        return filled.select(*COLUMNS, "row", "fault", "fault_detail")
+
+    def judge(self, journey: Journey | None = None) -> Judged:
+        """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
+        known = _Known(journey) if journey is not None else None
+        rule = known.rule() if known else pl.col("fault")
+        coded = known.coded() if known else {}
+        words = [_word(name, coded.get(name)) for name in _CODED]
+        narrow = [coded.get(name, pl.col(name)).alias(name) for name in COLUMNS]
+        with readable(self.name):
+            rows = self._rows.select(*narrow, "row", *words, rule=rule).collect(engine="streaming")
+        faulty = rows["rule"].null_count() < rows.height
+        good = (rows.filter(pl.col("rule").is_null()) if faulty else rows).drop("rule")
+        kept, conflicts = _deduplicated(_with_user(good))
+        quarantined = [self._faulty(rule)] if faulty else []
+        if conflicts.height:
+            detail = pl.format("event_id '{}' has two different contents", "event_id")
+            quarantined.append(quarantine(conflicts, pl.lit("conflict"), detail))
+        bad = pl.concat([_EMPTY, *quarantined]).sort("row")
+        return Judged(_mapped_reasons(kept), bad, rows.height, rows.height - kept.height - bad.height)
+
+    def _faulty(self, rule: pl.Expr) -> pl.DataFrame:
+        with readable(self.name):
+            rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
+            return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine).collect(engine="streaming")
+
+
+def quarantine(rows: pl.DataFrame, rule: pl.Expr, detail: pl.Expr) -> pl.DataFrame:
+    """Rows as they stand in quarantine: position, rule and detail, then the canonical columns."""
+    return rows.lazy().with_columns(rule=rule, detail=detail).pipe(_as_quarantine).collect()
+
+
+def _as_quarantine(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in QUARANTINE.items())
+
+
+_EMPTY = pl.DataFrame(schema=QUARANTINE)
+
+
+# Reading: any source's columns to the canonical ones.
+
+
+def _canonical(
+    source: pl.LazyFrame,
+    name: str,
+    mapping: Mapping[str, str | pl.Expr],
+    zone: str,
+    unit: TimeUnit | None,
+    written_by: str | None,
+) -> tuple[pl.LazyFrame, list[str]]:
+    """The canonical columns of a source, with what was given where a cell may not be readable."""
+    found, extra = columns(source, COLUMNS, mapping, name)
+    schema = found.collect_schema()
+    _require(schema.names(), extra, name)
+    units = {c: unit or epoch_unit(found, c, name) for c in _TIMES if c in schema}
+    exprs = [
+        (cell(c, schema[c], dtype, zone, units.get(c)) if c in schema else pl.lit(None, dtype)).alias(c)
+        for c, dtype in COLUMNS.items()
+    ]
+    for c in _FALLIBLE:
+        raw = cell(c, schema[c], pl.String()) if c in schema else pl.lit(None, pl.String())
+        given = pl.lit(False) if c not in schema else raw.is_not_null() if schema[c] == pl.String else _filled(c, schema[c])
+        exprs += [given.alias(f"given {c}"), raw.alias(f"raw {c}")]
+    if written_by is not None:
+        exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(written_by))
+    return found.select(exprs), extra
+
+
+def _filled(column: str, dtype: pl.DataType) -> pl.Expr:
+    value = pl.col(column)
+    return value.is_not_null() & value.is_not_nan() if dtype.is_float() else value.is_not_null()
+
+
+def _require(names: list[str], extra: list[str], what: str) -> None:
+    for column in _REQUIRED:
+        if column not in names:
+            hint = near(column, extra) or f"; it has {', '.join([*names, *extra][:20])}"
+            raise LogError(f"{what}: no column {column!r}{hint}; say columns={{{column!r}: …}}")
+    if "user_id" not in names and "device_id" not in names:
+        hint = near("user_id", extra) or near("device_id", extra)
+        raise LogError(f"{what}: no column 'user_id' or 'device_id'{hint}; say columns={{'user_id': …}}")
+
+
+def _user() -> pl.Expr:
+    return pl.coalesce("user_id", pl.format("device:{}", "device_id")).alias("user_id")
+
+
+def _with_user(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(_user()) if rows["user_id"].null_count() else rows
+
+
+# Judging a row by itself.
+
+
+def _code(kind: str) -> int:
+    return KINDS.index(kind)
+
+
+def _is_kind(*kinds: str) -> pl.Expr:
+    code = pl.col("kind").to_physical()
+    codes = [_code(kind) for kind in kinds]
+    return code == codes[0] if len(codes) == 1 else code.is_in(codes)
+
+
+def _unread(column: str) -> pl.Expr:
+    """Something is given and could not be read."""
+    return pl.col(f"given {column}") & pl.col(column).is_null()
+
+
+def _absent(column: str) -> pl.Expr:
+    """A value is needed here and none is given."""
+    nothing = ~pl.col(f"given {column}") if column in _FALLIBLE else pl.col(column).is_null()
+    if column == "user_id":
+        return nothing & pl.col("device_id").is_null()
+    if column == "version":
+        return nothing & (pl.col("kind").is_null() | ~_is_kind("goal.reached"))
+    if column in ("occurred_at", "kind", "journey_id"):
+        return nothing
+    return nothing & _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
+
+
+_NEEDED = ("occurred_at", "kind", "user_id", "journey_id", "version", *dict.fromkeys(c for n in KIND_NEEDS.values() for c in n))
+
+
+def _fault() -> pl.Expr:
+    """The rule a row breaks, whatever the journey. An unknown kind is told before missing columns."""
+    broken = {
+        "missing": any_of(map(_absent, _NEEDED)) & ~_unread("kind"),
+        "bad_time": any_of(map(_unread, _TIMES)),
+        "bad_value": any_of(map(_unread, ("version", "value", "is_machine", "seq"))),
+        "unknown_kind": _unread("kind"),
+        "unknown_channel": _unread("channel") | (_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")),
+    }
+    return _first_broken(broken)
+
+
+def _first_broken(broken: Mapping[str, pl.Expr], before: pl.Expr | None = None) -> pl.Expr:
+    chain: Any = pl if before is None else pl.when(before.is_not_null()).then(before)
+    for rule, holds in broken.items():
+        chain = chain.when(holds).then(pl.lit(rule, dtype=_RULE))
+    return chain  # type: ignore[no-any-return]
+
+
+def _fault_detail() -> pl.Expr:
+    """Everything that is wrong with the cells of a row, with the text that was found."""
+    absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
+    unread = [pl.when(_unread(c)).then(pl.format(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
+    channel = pl.when(_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
+    foreign = channel.then(pl.format("{} on channel {}", "kind", "channel"))
+    told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
+    return pl.when(pl.col("fault").is_not_null()).then(told)
+
+
+def _detail() -> pl.Expr:
+    version = pl.col("version").cast(pl.String)
+    return (
+        pl.when(pl.col("fault").is_not_null())
+        .then(_fault_detail())
+        .when(pl.col("rule") == "unknown_journey")
+        .then(pl.format("journey_id '{}'", "journey_id"))
+        .when(pl.col("rule") == "unknown_version")
+        .then(pl.format("version {}", "version"))
+        .when(pl.col("rule") == "unknown_point")
+        .then(pl.format("point_id '{}' is not in version {}", "point_id", version))
+        .when(pl.col("rule") == "unknown_branch")
+        .then(pl.format("branch '{}' of '{}' is not in version {}", pl.col("branch").fill_null("default"), "point_id", version))
+        .when(pl.col("rule") == "unknown_goal")
+        .then(pl.format("goal_id '{}'", "goal_id"))
+    )
+
+
+class _Known:
+    """What a journey knows, as integer codes, so that a check is one lookup a row."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey_id = journey.journey_id
+        self.versions = [version.version for version in journey.versions]
+        self.points = list(journey.points())
+        self.goals = [goal.goal_id for goal in journey.goals]
+        self.keys = list(dict.fromkeys(["default", *(b.key for v in journey.versions for b in v.branches)]))
+        point = {point_id: code for code, point_id in enumerate(self.points)}
+        key = {name: code for code, name in enumerate(self.keys)}
+        self.at: set[int] = set()
+        self.ways: set[int] = set()
+        for version in journey.versions:
+            here = {p.point_id: version.version * len(self.points) + point[p.point_id] for p in version.points}
+            self.at.update(here.values())
+            self.ways.update(here[b.source] * len(self.keys) + key[b.key] for b in version.branches)
+            ends = set(here) - {b.source for b in version.branches}
+            self.ways.update(here[end] * len(self.keys) for end in ends)
+
+    def coded(self) -> dict[str, pl.Expr]:
+        """The columns that the journey's own words code."""
+        words = {"point_id": self.points, "goal_id": self.goals}
+        return {name: pl.col(name).cast(pl.Enum(known), strict=False) for name, known in words.items()}
+
+    def rule(self) -> pl.Expr:
+        """The first rule a row breaks, those of reading included."""
+        coded, version = self.coded(), pl.col("version")
+        place = version.cast(pl.Int64) * len(self.points) + coded["point_id"].to_physical().cast(pl.Int64)
+        key = pl.col("branch").fill_null("default").cast(pl.Enum(self.keys), strict=False).to_physical()
+        way = place * len(self.keys) + key.cast(pl.Int64)
+        broken = {
+            "unknown_journey": pl.col("journey_id") != self.journey_id,
+            "unknown_version": ~version.is_in(self.versions),
+            "unknown_point": version.is_not_null() & pl.col("point_id").is_not_null() & ~_among(place, self.at),
+            "unknown_branch": _is_kind("point.completed") & ~_among(way, self.ways),
+            "unknown_goal": _is_kind("goal.reached") & coded["goal_id"].is_null(),
+        }
+        return _first_broken(broken, before=pl.col("fault"))
+
+
+def _among(code: pl.Expr, known: set[int]) -> pl.Expr:
+    return code.is_in(sorted(known)).fill_null(False)
+
+
+def _word(column: str, coded: pl.Expr | None) -> pl.Expr:
+    """The source's own word where it is none of the known ones."""
+    if column == "reason":
+        word = pl.when(pl.col("reason").is_null()).then(pl.col("raw reason"))
+    elif coded is None:
+        word = pl.lit(None, pl.String)
+    else:
+        word = pl.when(coded.is_null()).then(pl.col(column))
+    return word.alias(f"word {column}")
+
+
+# Dedupe, and the hash that stands for a missing event_id.
+
+
+def row_hashes(rows: pl.DataFrame) -> list[str]:
+    """The canonical row hash of each row (METRICS.md, 14.8c)."""
+    text = rows.select(
+        pl.coalesce(pl.col(c).cast(pl.String), f"word {c}").alias(c) if c in _CODED and f"word {c}" in rows.columns
+        else pl.col(c).dt.epoch("us") if c in _TIMES
+        else pl.col(c)
+        for c in sorted(_CONTENT)
+    )
+    return [_sha256(row) for row in text.iter_rows(named=True)]
+
+
+def _sha256(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")).encode()).hexdigest()
+
+
+def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that stay, and those whose event_id stays with another content."""
+    nameless = rows["event_id"].is_null()
+    if nameless.any():
+        ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
+        rows = rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
+    # Equal hashes of 64 bits only make a row a suspect; the ids themselves decide.
+    suspect = rows["event_id"].hash().is_duplicated()
+    if not suspect.any():
+        return rows, rows.clear()
+    content = [name for name in rows.columns if name not in ("row", "source")]
+    several = rows.filter(suspect).sort("row").unique(content, keep="first", maintain_order=True)
+    clashing = several.filter(pl.col("event_id").is_duplicated())
+    losers = clashing.clear()
+    if clashing.height:
+        hashed = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
+        losers = hashed.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
+    stay = pl.concat([rows.filter(~suspect), several.join(losers.select("row"), on="row", how="anti")])
+    return stay.sort("row"), losers
+
+
+def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
+    """A reason that is foreign to its kind becomes the unknown one of that kind; its word is kept."""
+    own = any_of(_is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items())
+    word = pl.coalesce("word reason", pl.col("reason").cast(pl.String))
+    foreign = rows.select((word.is_not_null() & _is_kind(*KIND_REASONS) & ~own.fill_null(False)).alias("foreign")).to_series()
+    clean = rows.drop(f"word {name}" for name in _CODED)
+    if not foreign.any():
+        return clean
+    unknown = {kind: unknown for kind, (_, unknown) in KIND_REASONS.items()}
+    mended = rows.filter(foreign).select(
+        "row",
+        reason=pl.col("kind").cast(pl.String).replace_strict(unknown).cast(pl.Enum(REASONS)),
+        reason_detail=pl.concat_str(word, "reason_detail", separator=": ", ignore_nulls=True),
+    )
+    at = foreign.arg_true()
+    return clean.with_columns(
+        reason=clean["reason"].scatter(at, mended["reason"]),
+        reason_detail=clean["reason_detail"].scatter(at, mended["reason_detail"]),
+    )

@@ -1,0 +1,391 @@
+"""Opening files of rows and parsing their cells, lazily and without guessing."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from journey_nb.journey import near
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+Paths = str | Path | Sequence[str | Path]
+
+FORMATS: dict[str, str] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".arrow": "ipc",
+    ".ipc": "ipc",
+    ".feather": "ipc",
+}
+_UTC = pl.Datetime("us", "UTC")
+_PER_SECOND: dict[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+# Seconds of 1973 to 2286: with them the ranges of the four units do not touch.
+_SAFE = (10**8, 10**10)
+# The years 1 to 9999; what lies outside is no time.
+_SECONDS = (-62_135_596_800, 253_402_300_799)
+
+
+class LogError(ValueError):
+    """A log that cannot be read at all; the message names the file and the fix."""
+
+
+def scan(paths: Paths) -> list[pl.LazyFrame]:
+    """Open files lazily: one frame for every set of files that share their columns.
+
+    Text formats (CSV, JSON lines) come with every column as text: what the cells mean is decided
+    by the reader of the log, not by the first rows of a file.
+
+    Raises
+    ------
+    LogError
+        When a file is missing, empty, or not what its name says.
+    """
+    groups: dict[Any, list[Path]] = {}
+    for path in _files(paths):
+        kind = _kind(path)
+        groups.setdefault((kind, *_columns(path, kind)), []).append(path)
+    return [_scan(key[0], files, names=[name for name, *_ in key[1:]]) for key, files in groups.items()]
+
+
+def _files(paths: Paths) -> list[Path]:
+    wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if not wanted:
+        raise LogError("no file to read; name one, such as 'events/*.parquet'")
+    return [file for path in wanted for file in _matches(str(path))]
+
+
+def _matches(path: str) -> list[Path]:
+    file = Path(path)
+    if file.is_file():
+        return [file]
+    if file.is_dir():
+        raise LogError(f"{path} is a folder; name its files, such as '{file / '*.parquet'}'")
+    if found := [Path(name) for name in sorted(glob.glob(path, recursive=True)) if Path(name).is_file()]:
+        return found
+    beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+    raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
+
+
+def _kind(path: Path) -> str:
+    """The format by the name, checked against the first bytes."""
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    kind = FORMATS.get(plain.suffix.lower())
+    head = _head(path)
+    if not head:
+        raise LogError(f"{path} is empty; a log has at least a header")
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
+    if kind is None:
+        raise LogError(f"{path}: unknown kind of file; name it {', '.join(FORMATS)} (or .csv.gz, .jsonl.gz)")
+    if kind == "parquet" and not head.startswith(b"PAR"):
+        raise LogError(f"{path} is no Parquet file; name it after its format")
+    if kind in ("csv", "jsonl"):
+        if head.startswith((b"PAR1", b"ARROW1")):
+            raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
+        _check_text(path, head)
+    return kind
+
+
+def _head(path: Path, size: int = 65_536) -> bytes:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(size)
+    except (OSError, EOFError) as error:
+        raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
+
+
+def _check_text(path: Path, head: bytes) -> None:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4 or error.reason == "invalid start byte":
+            raise LogError(f"{path} is not UTF-8 (byte {error.start}); {_UTF8_FIX}") from None
+
+
+_UTF8_FIX = "save it as UTF-8, for instance with: iconv -f latin1 -t utf-8"
+
+
+def _columns(path: Path, kind: str) -> tuple[tuple[str, str], ...]:
+    """The names (and types, where the format has them): files that agree are scanned as one."""
+    with readable(path):
+        match kind:
+            case "parquet":
+                schema: Mapping[str, Any] = pl.read_parquet_schema(path)
+            case "ipc":
+                schema = pl.scan_ipc(path).collect_schema()
+            case "csv":
+                schema = _scan_csv([path]).collect_schema()
+            case _:
+                # Columns that begin after the first thousand rows are found only if they are canonical.
+                names = pl.scan_ndjson(path, infer_schema_length=1000).collect_schema().names()
+                schema = dict.fromkeys(names, "text")
+    return tuple((name, str(dtype)) for name, dtype in schema.items())
+
+
+def _scan(kind: str, files: list[Path], names: list[str]) -> pl.LazyFrame:
+    match kind:
+        case "parquet":
+            return pl.scan_parquet(files)
+        case "ipc":
+            return pl.scan_ipc(files)
+        case "csv":
+            return _scan_csv(files)
+        case _:
+            return pl.scan_ndjson(files, schema=dict.fromkeys(names, pl.String))
+
+
+def _scan_csv(files: list[Path]) -> pl.LazyFrame:
+    header = _head(files[0]).split(b"\n", 1)[0].decode("utf-8", "replace")
+    separator = max(",", ";", "\t", "|", key=header.count)
+    return pl.scan_csv(files, separator=separator, infer_schema=False)
+
+
+class readable:
+    """Turn what polars says of a file it cannot read into a LogError that names the fix."""
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (pl.exceptions.PolarsError, OSError)):
+            raise LogError(f"{self.what} cannot be read: {_plain(error)}; {_fix(str(error))}") from None
+
+
+def _plain(error: BaseException) -> str:
+    text = str(error).strip().split("\n", 1)[0]
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _fix(error: str) -> str:
+    words = error.lower()
+    if "utf-8" in words or "utf8" in words:
+        return _UTF8_FIX
+    if "more fields" in words:
+        return "a row has more cells than the header: quote cells that hold the separator"
+    if "parquet" in words or "out of specification" in words:
+        return "the file is cut short or damaged: copy or write it again"
+    return "check that it is whole and what its name says"
+
+
+def columns(
+    source: pl.LazyFrame, wanted: Iterable[str], mapping: Mapping[str, str | pl.Expr], what: object
+) -> tuple[pl.LazyFrame, list[str]]:
+    """The wanted columns under their own names, and the names that the mapping left unused.
+
+    ``mapping`` names the source of a column (or gives an expression, such as a constant);
+    a column that is not mapped is taken by its own name where the source has it.
+
+    Raises
+    ------
+    LogError
+        When the mapping names what does not exist; the message names the near miss.
+    """
+    wanted = list(wanted)
+    names = source.collect_schema().names()
+    for column, origin in mapping.items():
+        if column not in wanted:
+            raise LogError(f"{what}: there is no column {column!r} to map to{near(column, wanted)}")
+        if isinstance(origin, str) and origin not in names:
+            raise LogError(f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}")
+    taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
+    exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
+    used = {origin for origin in taken.values() if isinstance(origin, str)}
+    return source.select(exprs), [name for name in names if name not in used]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+# One cell at a time: expressions that give null where a cell cannot be read.
+
+
+def cell(
+    column: str, origin: pl.DataType, target: pl.DataType, zone: str = "UTC", unit: TimeUnit | None = None
+) -> pl.Expr:
+    """The expression that reads a column of one type as another; null where a cell cannot be read."""
+    value = pl.col(column)
+    if origin == pl.Null or origin == target:
+        return value if origin == target and origin != pl.String else _text(value, origin).cast(target)
+    match target:
+        case pl.String():
+            return _text(value, origin)
+        case pl.Datetime():
+            return _time(value, origin, zone, unit)
+        case pl.Enum():
+            return _text(value, origin).cast(target, strict=False)
+        case pl.Boolean():
+            return _flag(_text(value, origin))
+        case _:
+            return _number(_text(value, origin) if not origin.is_numeric() else value, target)
+
+
+def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
+    """Text; blank cells are no value. Whole numbers lose the '.0' that a float column gives them."""
+    if origin == pl.String:
+        return pl.when(value.str.len_bytes() > 0).then(value)
+    if origin.is_float():
+        whole = value.cast(pl.Int64, strict=False)
+        return pl.when(value == whole).then(whole.cast(pl.String)).when(value.is_not_nan()).then(value.cast(pl.String))
+    if origin == pl.Null:
+        return value.cast(pl.String)
+    return value.cast(pl.String, strict=False)
+
+
+def _number(value: pl.Expr, target: pl.DataType) -> pl.Expr:
+    number = value.cast(pl.Float64, strict=False)
+    number = pl.when(number.is_finite()).then(number)
+    if target.is_integer():
+        exact = value.cast(target, strict=False)
+        return pl.coalesce(pl.when(number == exact).then(exact), pl.when(number == number.floor()).then(number.cast(target, strict=False)))
+    return number
+
+
+def _flag(text: pl.Expr) -> pl.Expr:
+    word = text.str.to_lowercase()
+    truth = pl.when(word.is_in(["true", "t", "1", "yes", "y"])).then(True)
+    return truth.when(word.is_in(["false", "f", "0", "no", "n"])).then(False)
+
+
+def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None) -> pl.Expr:
+    if isinstance(origin, pl.Datetime):
+        local = value if origin.time_zone else _placed(value.cast(pl.Datetime("us")), zone)
+        return local.dt.convert_time_zone("UTC").cast(_UTC)
+    if origin == pl.Date:
+        return _placed(value.cast(pl.Datetime("us")), zone)
+    if origin.is_numeric():
+        return _epoch(value, unit)
+    text = _text(value, origin)
+    return text.map_batches(lambda cells: _times(cells, zone, unit), return_dtype=_UTC, is_elementwise=True)
+
+
+def _placed(local: Any, zone: str) -> Any:
+    """A local time in its zone. An hour that comes twice is the earlier one; one that never comes is no time."""
+    if zone == "UTC":
+        return local.dt.replace_time_zone("UTC")
+    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+
+
+def _epoch(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
+    per = _PER_SECOND[unit or "s"]
+    held = pl.when(value.is_between(_SECONDS[0] * per, _SECONDS[1] * per)).then(value)
+    if per > 10**6:
+        micros = held.cast(pl.Int64, strict=False) // (per // 10**6)
+    else:
+        micros = (held * (10**6 // per)).round().cast(pl.Int64, strict=False)
+    return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+_OFFSET_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z", "%Y%m%d %H%M%S%.f%#z")
+_LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_NUMBER = r"^-?\d+(?:\.\d*)?$"
+
+
+def _times(cells: pl.Series, zone: str, unit: TimeUnit | None) -> pl.Series:
+    """ISO 8601 in its usual spellings, each row by its own offset; numbers are epochs if the unit is known."""
+    attempts: list[Callable[[pl.Series], pl.Series]] = []
+    attempts += [lambda left, f=form: _zoned(left, f) for form in _OFFSET_FORMATS[:2]]  # type: ignore[misc]
+    attempts += [lambda left, f=form: _local(left, f, zone) for form in _LOCAL_FORMATS[:2]]  # type: ignore[misc]
+    if unit is not None:
+        attempts.append(lambda left: left.to_frame("n").select(_epoch(_numeral(pl.col("n")), unit)).to_series())
+    attempts += [lambda left, f=form: _zoned(_tidied(left), f) for form in _OFFSET_FORMATS[1:]]  # type: ignore[misc]
+    attempts += [lambda left, f=form: _local(_tidied(left), f, zone) for form in _LOCAL_FORMATS]  # type: ignore[misc]
+    parsed = pl.Series([None], dtype=_UTC).new_from_index(0, len(cells))
+    for attempt in attempts:
+        left = parsed.is_null() & cells.is_not_null()
+        count = left.sum()
+        if count == 0:
+            break
+        if count == len(cells):
+            parsed = attempt(cells)
+        else:
+            found = attempt(cells.filter(left))
+            if found.null_count() < len(found):
+                parsed = parsed.scatter(left.arg_true(), found)
+    return parsed.rename(cells.name)
+
+
+def _zoned(cells: pl.Series, form: str) -> pl.Series:
+    return cells.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+
+
+def _local(cells: pl.Series, form: str, zone: str) -> pl.Series:
+    return _placed(cells.str.to_datetime(form, time_unit="us", strict=False), zone)  # type: ignore[no-any-return]
+
+
+def _tidied(cells: pl.Series) -> pl.Series:
+    """Seldom spellings brought to the usual one: lower case, a comma before the fraction, spaces, 'UTC'."""
+    plain = cells.str.strip_chars().str.to_uppercase()
+    plain = plain.str.replace(r"^(\d{4}-?\d\d-?\d\d)T", "${1} ").str.replace(r"(:\d\d),(\d+)", "${1}.${2}")
+    return plain.str.replace(r"\s*(?:UTC|GMT|Z)$", "Z").str.replace(r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d)", "${1}${2}")
+
+
+def _numeral(text: pl.Expr) -> pl.Expr:
+    # Whole numbers stay integers: a float would lose microseconds.
+    trimmed = text.str.strip_chars()
+    exact = trimmed.cast(pl.Int64, strict=False)
+    return pl.when(trimmed.str.contains(r"\.").any()).then(trimmed.cast(pl.Float64, strict=False)).otherwise(exact)
+
+
+def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | None:
+    """The unit of a column of epoch numbers, by their size; None where the column holds no numbers.
+
+    Raises
+    ------
+    LogError
+        When the numbers fit no unit, or not all the same one.
+    """
+    dtype = source.collect_schema()[column]
+    if dtype == pl.String:
+        number = _text(pl.col(column), dtype).str.strip_chars()
+        with readable(what):
+            first = source.select(number.drop_nulls().head(1000).str.contains(_NUMBER).any()).collect().item()
+        if not first:
+            return None
+        number = number.cast(pl.Float64, strict=False)
+    elif dtype.is_numeric():
+        number = pl.col(column).cast(pl.Float64)
+    else:
+        return None
+    with readable(what):
+        extremes = source.select(low=number.min(), high=number.max()).collect(engine="streaming")
+    low, high = extremes.row(0)
+    if low is None:
+        return None
+    for unit, per in _PER_SECOND.items():
+        if _SAFE[0] * per <= low and high < _SAFE[1] * per:
+            return unit  # type: ignore[return-value]
+    raise LogError(
+        f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) are no epoch of one unit for sure; "
+        "say time_unit='s', 'ms', 'us' or 'ns'"
+    )
+
+
+def arrow_frame(obj: object) -> pl.LazyFrame:
+    """A lazy frame of any table-like object: polars, or whatever speaks the Arrow stream protocol."""
+    if isinstance(obj, pl.LazyFrame):
+        return obj
+    if isinstance(obj, pl.DataFrame):
+        return obj.lazy()
+    if hasattr(obj, "__arrow_c_stream__"):
+        return pl.DataFrame(obj).lazy()
+    raise LogError(f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__")
+
+
+def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    """True where one of the conditions holds; false where none is given."""
+    return reduce(lambda one, other: one | other, conditions, pl.lit(False))
