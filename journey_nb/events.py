@@ -546,16 +546,17 @@ def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
         rows = rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
     # Equal hashes of 64 bits only make a row a suspect; the ids themselves decide.
-    suspect = rows["event_id"].hash().is_duplicated()
-    if not suspect.any():
+    hashed = rows["event_id"].hash()
+    if hashed.n_unique() == rows.height:
         return rows, rows.clear()
+    suspect = hashed.is_duplicated()
     content = [name for name in rows.columns if name not in ("row", "source")]
     several = rows.filter(suspect).sort("row").unique(content, keep="first", maintain_order=True)
     clashing = several.filter(pl.col("event_id").is_duplicated())
     losers = clashing.clear()
     if clashing.height:
-        hashed = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
-        losers = hashed.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
+        ranked = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
+        losers = ranked.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
     stay = pl.concat([rows.filter(~suspect), several.join(losers.select("row"), on="row", how="anti")])
     return stay.sort("row"), losers
 
