@@ -1,0 +1,406 @@
+"""Experiments: the variants of a split, and the treated against the control group (METRICS.md, section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import polars as pl
+
+from journey_nb.journey import Journey, near
+from journey_nb.metrics import significance
+from journey_nb.metrics.intervals import newcombe
+from journey_nb.metrics.scope import Scope
+
+Unit = Literal["user", "run"]
+Method = Literal["fixed", "sequential"]
+
+PREFIX = "variant:"
+ENOUGH = 100  # units an arm must have before anything is said about it
+UNEQUAL = 0.001  # a split less likely than this is not what was designed
+ALPHA = 0.05
+SCALE = 0.02  # the difference a sequential test looks for unless ``mde`` tells
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The variants of a split and what may be concluded from them.
+
+    Attributes
+    ----------
+    table
+        A row a variant: variant, is_control, assigned, converted, rate, difference, difference_low,
+        difference_high, lift, p_value, probability_best, immature.
+    crossed
+        Users seen in two variants, who stand in no variant's assigned.
+    ratio_p_value
+        How likely so uneven a split is under the shares in force; None where no shares are known.
+    sample_needed
+        Units each arm needs to show ``mde`` on top of the control's rate; None without ``mde``.
+    sample_needed_observed
+        The same for the largest difference observed, which is no plan: it only tells how far off one is.
+    verdict
+        ``winner <variant>``, ``no difference yet``, ``too few``, ``unequal split`` or ``too early``.
+    """
+
+    table: pl.DataFrame
+    crossed: int
+    ratio_p_value: float | None
+    sample_needed: int | None
+    sample_needed_observed: int | None
+    verdict: str
+
+
+def variants(
+    scope: Scope,
+    point_id: str,
+    goal: str,
+    unit: Unit = "user",
+    mde: float | None = None,
+    planned_n: int | None = None,
+    method: Method = "fixed",
+) -> Experiment:
+    """The experiment at a split (or at a message with variants), judged by one goal.
+
+    Always of the assignment cohort, on either clock: the units assigned in the period, and what they
+    did up to as_of.
+
+    Parameters
+    ----------
+    scope
+        The facts, the period and the instant of sight.
+    point_id
+        A split_abn, whose branches assign, or a message point whose messages carry variants.
+    goal
+        The goal that counts as converted.
+    unit
+        ``user`` takes a user's first assignment and sets the crossed apart; ``run`` counts every run.
+    mde
+        The smallest difference of rates worth knowing, 0.01 for one percentage point.
+    planned_n
+        Units planned for each arm; before that the verdict is ``too early``.
+    method
+        ``fixed`` judges once, at the planned size; ``sequential`` may be looked at at any time: its
+        intervals and p-values are always valid, and wider.
+    """
+    _check(scope.journey, point_id, goal, unit, method)
+    scope = replace(scope, clock="activity")
+    assigned = _assignments(scope, point_id, unit)
+    crossed = assigned.filter("crossed").height
+    units = _outcomes(scope, assigned.filter(~pl.col("crossed")), goal, unit)
+    table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE)
+    ratio = _ratio_p(scope.journey, point_id, units, table)
+    control = table.row(by_predicate=pl.col("is_control"), named=True) if table.height else None
+    return Experiment(
+        table=table,
+        crossed=crossed,
+        ratio_p_value=ratio,
+        sample_needed=_needed(control, mde),
+        sample_needed_observed=_needed(control, _largest(table)),
+        verdict=_verdict(table, ratio, planned_n, method, mde or SCALE),
+    )
+
+
+def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
+    journey.goal(goal)  # names the near miss
+    points = journey.points()
+    if point_id not in points:
+        raise KeyError(f"{journey.label!r} has no point {point_id!r}{near(point_id, points)}")
+    if points[point_id].type not in ("split_abn", "message"):
+        splits = [point for point, what in points.items() if what.type == "split_abn"]
+        told = f"there are {', '.join(splits)}" if splits else "this journey has none"
+        raise ValueError(
+            f"{point_id!r} is a {points[point_id].type}; variants stand at an A/B/n split ({told}) "
+            "or at a message sent in variants"
+        )
+    for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):
+        if value not in known:
+            raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")
+
+
+def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
+    """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
+    if scope.journey.points()[point_id].type == "split_abn":
+        assigned = scope.visits.filter("leaves", point=point_id).select(
+            "run",
+            "user",
+            "version",
+            at="left_at",
+            sent=False,
+            variant=pl.col("branch").str.strip_prefix(PREFIX),
+        )
+    else:
+        assigned = (
+            scope.messages.filter(point=point_id, fate="sent")
+            .join(scope.facts.runs.select("run", "version"), on="run", how="left")
+            .select("run", "user", "version", "at", "variant", sent=True)
+        )
+    if scope.version is not None:
+        assigned = assigned.filter(version=scope.version)
+    first = (
+        assigned.filter(pl.col("variant").is_not_null())
+        .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
+        .sort("at", "run_no", maintain_order=True)
+        .group_by(pl.col(unit).alias("unit"), maintain_order=True)
+        .agg(pl.first("variant", "at", "sent", "run", "version"), crossed=pl.col("variant").n_unique() > 1)
+    )
+    return first if unit == "user" else first.with_columns(crossed=pl.lit(False))
+
+
+def _outcomes(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
+    """The units with ``converted`` and ``immature`` (whether the window of the run is still open)."""
+    reached = scope.seen_goals.filter(goal=goal).select(pl.col(unit).alias("unit"), reached_at="at")
+    since = assigned.select("unit", "at", "sent")
+    # At one instant a goal is read after a sending and before the completion of a split.
+    after = (pl.col("reached_at") > pl.col("at")) | (pl.col("sent") & (pl.col("reached_at") == pl.col("at")))
+    later = since.join(reached, on="unit").filter(after)
+    days = scope.journey.goal(goal).conversion_days
+    ends = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
+    closed = scope.facts.runs.select("run", closes=ends)
+    return assigned.join(closed, on="run", how="left").with_columns(
+        converted=pl.col("unit").is_in(later["unit"].implode()),
+        immature=(pl.col("closes") >= scope.horizon).fill_null(True),
+    )
+
+
+def _table(
+    journey: Journey, version: int | None, point_id: str, units: pl.DataFrame, method: Method, scale: float
+) -> pl.DataFrame:
+    keys, control = _keys(journey, version, point_id, units)
+    counts = units.group_by("variant").agg(
+        assigned=pl.len(), converted=pl.col("converted").sum(), immature=pl.col("immature").sum()
+    )
+    table = (
+        pl.DataFrame({"variant": keys}, schema={"variant": pl.String})
+        .join(counts, on="variant", how="left", maintain_order="left")
+        .with_columns(pl.col("assigned", "converted", "immature").fill_null(0).cast(pl.Int64))
+        .with_columns(is_control=pl.col("variant") == control, rate=_rate("converted", "assigned"))
+    )
+    base = table.filter("is_control")
+    base_n, base_k = (pl.lit(base[name].sum()) for name in ("assigned", "converted"))
+    low, high = newcombe(pl.col("converted"), pl.col("assigned"), base_k, base_n)
+    other = ~pl.col("is_control")
+    table = table.with_columns(
+        difference=pl.when(other & (base_n > 0)).then(pl.col("rate") - base_k / base_n),
+        difference_low=pl.when(other).then(low),
+        difference_high=pl.when(other).then(high),
+        lift=pl.when(other & (base_k > 0)).then(pl.col("rate") / (base_k / base_n) - 1),
+        probability_best=pl.Series(
+            significance.probability_best(table.select("converted", "assigned").rows()), dtype=pl.Float64
+        ),
+    )
+    return _judged(table, base, method, scale).select(
+        *("variant", "is_control", "assigned", "converted", "rate", "difference", "difference_low"),
+        *("difference_high", "lift", "p_value", "probability_best", "immature"),
+    )
+
+
+def _judged(table: pl.DataFrame, base: pl.DataFrame, method: Method, scale: float) -> pl.DataFrame:
+    """The table with adjusted p-values against the control and, for a sequential test, its own bounds."""
+    base_k, base_n = base.select("converted", "assigned").rows()[0] if base.height else (0, 0)
+    arms = table.select("converted", "assigned", "is_control").rows()
+    p_values = significance.holm(
+        [None if own else _p(k, n, base_k, base_n, method, scale) for k, n, own in arms]
+    )
+    table = table.with_columns(p_value=pl.Series(p_values, dtype=pl.Float64))
+    if method == "fixed":
+        return table
+    bounds = [None if own else significance.always_valid(k, n, base_k, base_n, scale) for k, n, own in arms]
+    low, high = ([bound and bound[end] for bound in bounds] for end in (0, 1))
+    return table.with_columns(
+        difference_low=pl.Series(low, dtype=pl.Float64), difference_high=pl.Series(high, dtype=pl.Float64)
+    )
+
+
+def _p(converted: int, n: int, base_k: int, base_n: int, method: Method, scale: float) -> float | None:
+    if method == "fixed":
+        return significance.two_proportion_p(converted, n, base_k, base_n)
+    valid = significance.always_valid(converted, n, base_k, base_n, scale)
+    return valid and valid[2]
+
+
+def _keys(journey: Journey, version: int | None, point_id: str, units: pl.DataFrame) -> tuple[list[str], str]:
+    """The variants in the document's order, then others that were assigned; and which one is the control."""
+    shown = journey.version(version)
+    holders = [shown, *sorted((v for v in journey.versions if v is not shown), key=lambda v: -v.version)]
+    branches = [branch for holder in holders for branch in holder.outgoing(point_id)]
+    branches = [branch for branch in branches if branch.key.startswith(PREFIX)]
+    assigned = set(units["variant"])
+    drawn = {branch.key for branch in shown.outgoing(point_id)}
+    wanted = (
+        b.key.removeprefix(PREFIX)
+        for b in branches
+        if b.key in drawn or b.key.removeprefix(PREFIX) in assigned
+    )
+    keys = list(dict.fromkeys([*wanted, *sorted(assigned)]))
+    marked = next((branch.key.removeprefix(PREFIX) for branch in branches if branch.control), "")
+    return keys, marked if marked in keys else next(iter(keys), "")
+
+
+def _ratio_p(journey: Journey, point_id: str, units: pl.DataFrame, table: pl.DataFrame) -> float | None:
+    """Whether units fell as the shares of the version on which each was assigned would have it."""
+    observed = dict.fromkeys(table["variant"], 0)
+    expected = dict.fromkeys(table["variant"], 0.0)
+    for (number,), assigned in units.group_by("version"):
+        shares = _shares(journey, int(str(number)), point_id)
+        for key, count in assigned.group_by("variant").len().rows() if shares else ():
+            observed[key] += count
+        for key, share in shares.items():
+            expected[key] = expected.get(key, 0) + assigned.height * share / sum(shares.values())
+    return significance.ratio_p(observed, expected) if any(expected.values()) else None
+
+
+def _shares(journey: Journey, number: int, point_id: str) -> dict[str, float]:
+    """The share of each variant on a version; empty where none are known."""
+    version = next((version for version in journey.versions if version.version == number), None)
+    if version is None or point_id not in version:
+        return {}
+    told = version.point(point_id).settings.get("shares") or {}
+    branches = [branch for branch in version.outgoing(point_id) if branch.key.startswith(PREFIX)]
+    told = {b.key.removeprefix(PREFIX): b.share for b in branches if b.share is not None} or told
+    return {str(key).removeprefix(PREFIX): float(share) for key, share in told.items() if share}
+
+
+def _largest(table: pl.DataFrame) -> float | None:
+    differences = [value for value in table["difference"] if value is not None]
+    return max(differences, key=abs, default=None)
+
+
+def _needed(control: dict[str, float] | None, difference: float | None) -> int | None:
+    if control is None or control["rate"] is None or difference is None:
+        return None
+    base = control["rate"]
+    other = base + difference
+    return significance.sample_per_arm(base, other if other <= 1 else base - difference)
+
+
+def _verdict(
+    table: pl.DataFrame, ratio: float | None, planned_n: int | None, method: Method, scale: float
+) -> str:
+    """What may be said; a split that is not as designed spoils the rest, too few units come next."""
+    fewest = min(table["assigned"], default=0)
+    if ratio is not None and ratio < UNEQUAL:
+        return "unequal split"
+    if fewest < ENOUGH or table.height < 2:
+        return "too few"
+    if method == "fixed" and planned_n is not None and fewest < planned_n:
+        return "too early"
+    best, *others = table.sort("rate", descending=True, maintain_order=True).iter_rows(named=True)
+    adjusted = significance.holm(
+        [
+            _p(best["converted"], best["assigned"], o["converted"], o["assigned"], method, scale)
+            for o in others
+        ]
+    )
+    against_control = others[0]["p_value"] if best["is_control"] else best["p_value"]
+    surely = all(p is not None and p < ALPHA for p in (against_control, adjusted[0]))
+    if surely and best["rate"] > others[0]["rate"]:
+        return f"winner {best['variant']}"
+    return "no difference yet"
+
+
+def _rate(numerator: str, denominator: str) -> pl.Expr:
+    return pl.when(pl.col(denominator) > 0).then(pl.col(numerator) / pl.col(denominator))
+
+
+def incremental(scope: Scope, goal: str, control: Iterable[str] | None = None) -> pl.DataFrame:
+    """What the journey added: the treated against the control group, of one goal.
+
+    Of the users who came in the period, and what they did up to as_of. Without ``control`` the control
+    group are those whose message or step was skipped with reason control_group, the treated those to whom
+    a message was sent, each from that moment on; who was both is ``crossed`` and counts on neither side.
+    With ``control`` (a hold-out list of user ids) both groups are among the users who entered.
+
+    Returns one row a currency: treated, treated_reached, treated_rate, control, control_reached,
+    control_rate, crossed, difference, difference_low, difference_high (95 % Newcombe), incremental_users
+    (the difference times the treated), incremental_value (the treated's value less what it would be at the
+    control's value a user), currency.
+    """
+    scope.journey.goal(goal)  # names the near miss
+    scope = replace(scope, clock="activity")
+    users = _held_out(scope, set(control)) if control is not None else _skipped(scope)
+    reached = (
+        scope.seen_goals.filter(goal=goal)
+        .join(users.filter(~pl.col("crossed")), on="user")
+        .filter(pl.col("at") >= pl.col("since"))
+    )
+    groups = {
+        name: (users.filter(~pl.col("crossed") & (pl.col("held") == held)).height, reached.filter(held=held))
+        for name, held in (("treated", False), ("control", True))
+    }
+    row = {"crossed": users.filter("crossed").height}
+    for name, (count, goals) in groups.items():
+        row |= {name: count, f"{name}_reached": goals["user"].n_unique()}
+    return _compared(row, _values(groups))
+
+
+def _held_out(scope: Scope, control: set[str]) -> pl.DataFrame:
+    """The users who entered in the period, since then, and whether they are on the list."""
+    entered = scope.runs.filter(scope.within("entered_at"))
+    return entered.group_by("user").agg(
+        since=pl.col("entered_at").min(),
+        held=pl.col("user_id").first().is_in(list(control)),
+        crossed=pl.lit(False),
+    )
+
+
+def _skipped(scope: Scope) -> pl.DataFrame:
+    """The users sent a message in the period or passed over as the control group, since then."""
+    messages = scope.messages.filter(pl.col("fate").is_in(["sent", "skipped"]))
+    visits = scope.visits.filter(scope.within("skip_at"))
+    fates = pl.concat(
+        [
+            messages.select("user", "at", held=_is_control(pl.col("fate") == "skipped")),
+            visits.select("user", at="skip_at", held=_is_control(pl.lit(True))),
+        ]
+    )
+    return (
+        fates.filter(pl.col("held").is_not_null())
+        .group_by("user")
+        .agg(since=pl.col("at").min(), held=pl.col("held").any(), crossed=pl.col("held").n_unique() > 1)
+    )
+
+
+def _is_control(skipped: pl.Expr) -> pl.Expr:
+    """True for a control-group skip, False for a sending, null for any other skip."""
+    return pl.when(~skipped).then(False).when(pl.col("skip_reason") == "control_group").then(True)
+
+
+def _values(groups: dict[str, tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+    """By currency, the value of the treated less what it would be at the control's value a user."""
+    (treated, treated_goals), (control, control_goals) = groups["treated"], groups["control"]
+    weight = -treated / control if control else None
+    carried = pl.concat(
+        [
+            treated_goals.select("currency", "value", weight=pl.lit(1.0)),
+            control_goals.select("currency", "value", weight=pl.lit(weight, pl.Float64)),
+        ]
+    ).filter(pl.col("value").is_not_null())
+    total = (pl.col("value") * pl.col("weight")).sum() if control else pl.lit(None, pl.Float64)
+    values = carried.group_by("currency").agg(incremental_value=total).sort("currency")
+    return values if values.height else values.clear(1)
+
+
+def _compared(counts: dict[str, int], values: pl.DataFrame) -> pl.DataFrame:
+    """The one line of counts with its rates, repeated for each currency."""
+    treated, control = ((pl.col(f"{name}_reached"), pl.col(name)) for name in ("treated", "control"))
+    low, high = newcombe(*treated, *control)
+    return (
+        pl.DataFrame([counts], schema=dict.fromkeys(counts, pl.Int64))
+        .with_columns(
+            treated_rate=_rate("treated_reached", "treated"), control_rate=_rate("control_reached", "control")
+        )
+        .with_columns(
+            difference=pl.col("treated_rate") - pl.col("control_rate"),
+            difference_low=low,
+            difference_high=high,
+        )
+        .with_columns(incremental_users=pl.col("difference") * pl.col("treated"))
+        .join(values, how="cross")
+        .select(
+            *("treated", "treated_reached", "treated_rate", "control", "control_reached", "control_rate"),
+            *("crossed", "difference", "difference_low", "difference_high"),
+            *("incremental_users", "incremental_value", "currency"),
+        )
+    )
