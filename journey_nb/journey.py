@@ -240,9 +240,13 @@ class Journey(_JourneyFields):
         try:
             data = json.loads(text)
         except (ValueError, UnicodeDecodeError) as error:
-            raise JourneyError([Fault("document", f"not JSON: {error}", "save it as UTF-8 JSON")], source) from None
+            raise JourneyError(
+                [Fault("document", f"not JSON: {error}", "save it as UTF-8 JSON")], source
+            ) from None
         if not isinstance(data, dict):
-            raise JourneyError([Fault("document", "not an object", "begin with {\"format\": \"journey/1\"")], source)
+            raise JourneyError(
+                [Fault("document", "not an object", 'begin with {"format": "journey/1"')], source
+            )
         faults = [*_field_faults(data), *_graph_faults(data)]
         if faults:
             raise JourneyError(faults, source)
@@ -284,7 +288,9 @@ class Journey(_JourneyFields):
 
     def to_json(self) -> str:
         """The document as indented JSON; reading it back gives an equal journey."""
-        return json.dumps(self.model_dump(mode="json", exclude_none=True), ensure_ascii=False, indent=2) + "\n"
+        return (
+            json.dumps(self.model_dump(mode="json", exclude_none=True), ensure_ascii=False, indent=2) + "\n"
+        )
 
     def write(self, path: str | Path) -> Path:
         """Write the document whole or not at all, and return its path."""
@@ -372,7 +378,11 @@ def _field_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
             value = item["input"]
             if item["type"] == "literal_error":
                 choices = [choice.strip("' ") for choice in expected.replace(" or ", ", ").split(", ")]
-                yield Fault(place, f"unknown value {_shown(value)}{near(str(value), choices)}", f"use one of {', '.join(choices)}")
+                yield Fault(
+                    place,
+                    f"unknown value {_shown(value)}{near(str(value), choices)}",
+                    f"use one of {', '.join(choices)}",
+                )
             elif item["type"] == "missing":
                 yield Fault(place, "missing", "add it")
             else:
@@ -406,12 +416,20 @@ def _version_faults(version: Any, place: str, discovered: bool) -> Iterator[Faul
     yield from _twice(f"{place}.branches", edges, "(source, key)")
     for number, point in enumerate(points):
         if _get(point, "type") == "message" and _get(point, "channel") is None:
-            yield Fault(f"{place}.points.{number}", f"message {_get(point, 'point_id')!r} has no channel", "add a channel such as email")
+            yield Fault(
+                f"{place}.points.{number}",
+                f"message {_get(point, 'point_id')!r} has no channel",
+                "add a channel such as email",
+            )
     for number, branch in enumerate(branches):
         for end in ("source", "target"):
             if (point_id := _get(branch, end)) is not None and point_id not in types:
                 hint = near(str(point_id), [str(t) for t in types])
-                yield Fault(f"{place}.branches.{number}.{end}", f"no point {_shown(point_id)}{hint}", "name an existing point or add it")
+                yield Fault(
+                    f"{place}.branches.{number}.{end}",
+                    f"no point {_shown(point_id)}{hint}",
+                    "name an existing point or add it",
+                )
         yield from _key_faults(branch, types.get(_get(branch, "source")), f"{place}.branches.{number}")
     if not discovered:
         yield from _share_faults(branches, types, place)
@@ -422,7 +440,9 @@ def _key_faults(branch: Any, source_type: Any, place: str) -> Iterator[Fault]:
     allowed, key = BRANCH_KEYS.get(source_type), _get(branch, "key", "default")
     if allowed is None or not isinstance(key, str):
         return
-    if not any(key == word or (word.endswith(":") and key.startswith(word) and key != word) for word in allowed):
+    if not any(
+        key == word or (word.endswith(":") and key.startswith(word) and key != word) for word in allowed
+    ):
         choices = ", ".join(word + "<name>" if word.endswith(":") else word for word in allowed)
         mend = f"use one of {choices}" if allowed else "remove the branch"
         yield Fault(f"{place}.key", f"{_shown(key)} is no branch of {source_type}{near(key, allowed)}", mend)
@@ -437,9 +457,15 @@ def _share_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> 
         if all(value is None for value in values):
             continue
         if not all(isinstance(value, (int, float)) and value >= 0 for value in values):
-            yield Fault(f"{place}.branches", f"split {source!r}: a branch has no share", "give every branch a share of 0 to 100, or none")
+            yield Fault(
+                f"{place}.branches",
+                f"split {source!r}: a branch has no share",
+                "give every branch a share of 0 to 100, or none",
+            )
         elif abs(sum(values) - 100) > 0.1:
-            yield Fault(f"{place}.branches", f"split {source!r}: shares add up to {sum(values):g}", "make them 100")
+            yield Fault(
+                f"{place}.branches", f"split {source!r}: shares add up to {sum(values):g}", "make them 100"
+            )
 
 
 def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> Iterator[Fault]:
@@ -462,7 +488,7 @@ def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> 
                 done.add(stack.pop()[0])
                 path.pop()
             elif step in path:
-                loop = " → ".join(str(point) for point in [*path[path.index(step):], step])
+                loop = " → ".join(str(point) for point in [*path[path.index(step) :], step])
                 yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
                 return
             elif step not in done:

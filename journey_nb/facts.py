@@ -1,0 +1,575 @@
+"""The fold: the event log becomes narrow tables of runs, visits, messages and goals."""
+
+# ruff: noqa: D102 - the attributes of the protocol are told in its docstring
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC as UTC_ZONE
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import polars as pl
+
+from journey_nb.events import EXITS, OUTCOME_KINDS, UTC, Judged
+from journey_nb.journey import Journey
+from journey_nb.walk import KIND, MOVES, Walk, of_kind, walk
+
+OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
+CREDITS = pl.Enum(["direct", "indirect"])
+
+
+class Facts(Protocol):
+    """What the metrics read. Times are UTC in µs; ``run``, ``user`` and ``message`` are dense ids.
+
+    Attributes
+    ----------
+    runs
+        One row a run, in order of ``run``: run, run_id, user, user_id, device_id, version, run_no,
+        entry_point, entered_at (null: the log begins mid-way), first_at, last_at, left_at, reason,
+        reason_detail, exit_point, truncated, inside (False: known only by message outcomes or
+        goals, never inside the journey), variant, variant_at.
+    visits
+        One row a stay at a point, in reading order: run, user, visit, point, arrived_at (null: stood
+        there before the log begins), left_at (null: still there), outcome (completed, exited,
+        dropped), branch, traversed (left by a branch, known or not), known (by a known one),
+        to_point (where that branch leads), derived, skip_at, skip_reason, version.
+    waits
+        One row a wait, in reading order: run, visit, point, at, cause, due_at.
+    messages
+        One row a message: message, message_id, run, user, point, channel, variant, sent_at (in-app:
+        shown), sent_inferred, failed_at, fail_reason, bounced_at, bounce_reason, skipped_at,
+        skip_reason, delivered_at, opened_at, opened_inferred, clicked_at, opened_any_at,
+        clicked_any_at (machines included), shown_at, interacted_at, dismissed_at, replied_at,
+        unsubscribed_at, complained_at, engaged_at (first open, click, interaction or reply by a person).
+    goals
+        One row a goal reached: goal, run (null: no run's), user, at, order (in the reading order),
+        value, currency, counts (inside its run's window), implied, here (the point of the visit open
+        then), credit, credit_message, credit_point.
+    events
+        All loaded rows of runs in reading order: run, at, kind, point, message, order.
+    devices
+        One row a device seen in a run: run, user, device_id.
+    devices
+        One row for every device that any row of a run carries: run, user, device_id.
+    """
+
+    @property
+    def runs(self) -> pl.DataFrame: ...
+    @property
+    def visits(self) -> pl.DataFrame: ...
+    @property
+    def waits(self) -> pl.DataFrame: ...
+    @property
+    def messages(self) -> pl.DataFrame: ...
+    @property
+    def goals(self) -> pl.DataFrame: ...
+    @property
+    def events(self) -> pl.DataFrame: ...
+    @property
+    def devices(self) -> pl.DataFrame: ...
+    @property
+    def first_at(self) -> datetime: ...
+    @property
+    def last_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Facts held in memory, with what was read, loaded and set aside on the way to them."""
+
+    runs: pl.DataFrame
+    visits: pl.DataFrame
+    waits: pl.DataFrame
+    messages: pl.DataFrame
+    goals: pl.DataFrame
+    events: pl.DataFrame
+    devices: pl.DataFrame
+    quarantined: pl.DataFrame
+    read: int
+    duplicates: int
+    first_at: datetime
+    last_at: datetime
+
+    @property
+    def loaded(self) -> int:
+        """Rows that count: read less duplicates less quarantined."""
+        return self.read - self.duplicates - self.quarantined.height
+
+
+def fold(journey: Journey, judged: Judged) -> Folded:
+    """Walk every run once, in reading order, and settle there what the metrics need.
+
+    Parameters
+    ----------
+    journey
+        What was designed: its versions, goals and split points.
+    judged
+        The log after :meth:`journey_nb.EventLog.judge`.
+
+    Returns
+    -------
+    Folded
+        The fact tables, and the quarantine with the rules of order added.
+
+    Notes
+    -----
+    The rules are those of METRICS.md, sections 2, 4, 6 and 14. After any of the four kinds that move
+    a run (:data:`journey_nb.walk.MOVES`) the run's latest visit is at that row's point, and open unless
+    the row completed it. So a row and the one before it settle everything, and the fold is shifts over
+    one sorted frame.
+    """
+    done = walk(journey, judged.rows)
+    moves = _moves(done)
+    visits = _visits(journey, done, moves)
+    messages, sends = _messages(done)
+    runs = _runs(done, moves)
+    goals = _goals(journey, done, runs, moves, messages, sends)
+    users = pl.concat([runs["user_id"], goals["user_id"].drop_nulls()]).unique().sort()
+    ids = users.to_frame("user_id").with_row_index("user")
+    runs = runs.join(ids, on="user_id", how="left", maintain_order="left")
+    runs = _with_variants(journey, runs, visits, messages)
+    goals = goals.join(ids, on="user_id", how="left", maintain_order="left")
+    goals = goals.with_columns(user=pl.coalesce(runs["user"].gather(goals["run"]), "user"))
+    ends = pl.concat([done.steps["at"], goals["at"]]) if goals["run"].null_count() else done.steps["at"]
+    empty = journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC_ZONE)
+    return Folded(
+        runs=runs.select(RUNS),
+        visits=visits.with_columns(user=runs["user"].gather(visits["run"])).select(VISITS),
+        waits=_waits(done, moves),
+        messages=messages.with_columns(user=runs["user"].gather(messages["run"])).select(MESSAGES),
+        goals=goals.select(GOALS),
+        events=done.steps.select("run", "at", "kind", "point", "message", order="pos"),
+        devices=_devices(done, runs),
+        quarantined=_quarantined(judged, done),
+        read=judged.read,
+        duplicates=judged.duplicates,
+        first_at=_instant(ends.min(), empty),
+        last_at=_instant(ends.max(), empty),
+    )
+
+
+def _instant(value: object, otherwise: datetime) -> datetime:
+    return value if isinstance(value, datetime) else otherwise
+
+
+# Visits.
+
+
+def _moves(done: Walk) -> pl.DataFrame:
+    """The rows that move a run, with the visit each belongs to and whether that is open after it.
+
+    A truncated run whose first row shows where it stood before the log begins gets a row of its own for
+    that, at no time (METRICS.md, 14.8a). An entry at the point where the run has just been entered is
+    the same visit, and left out.
+    """
+    steps = done.steps.select("i", "run", "pos", "at", "kind", "point")
+    shows = of_kind("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
+    stood = steps.unique("run", keep="first", maintain_order=True).filter(
+        shows, pl.col("point").is_not_null()
+    )
+    moves = steps.filter(of_kind(*MOVES))
+    if stood.height:
+        stood = stood.with_columns(
+            pos=pl.col("pos") - 1, at=pl.lit(None, UTC), kind=pl.lit("point.entered", KIND)
+        )
+        moves = pl.concat([moves, stood]).sort("pos")
+    moves = moves.with_columns(run=pl.col("run").set_sorted())
+    same_run = (pl.col("run") == pl.col("run").shift()).fill_null(False)
+    there = same_run & (pl.col("point") == pl.col("point").shift()).fill_null(False)
+    moves = moves.filter(
+        ~(of_kind("point.entered") & there & (pl.col("kind").shift() == pl.lit("run.entered", KIND)))
+    )
+    open_there = there & (pl.col("kind").shift() != pl.lit("point.completed", KIND))
+    opens = (
+        pl.when(of_kind("point.completed"))
+        .then(~open_there)
+        .when(of_kind("run.exited"))
+        .then(pl.col("point").is_not_null() & ~there)
+        .otherwise(True)
+    )
+    moves = moves.with_columns(opens=opens, open=~of_kind("point.completed", "run.exited"), first=~same_run)
+    nowhere = pl.col("first") & ~pl.col("opens")
+    return moves.with_columns(
+        visit=pl.when(~nowhere).then(pl.col("opens").cum_sum().cast(pl.UInt32) - 1),
+        stands=pl.coalesce("point", pl.when(~pl.col("first")).then(pl.col("point").shift())),
+    )
+
+
+def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
+    """One row a visit: closed by the row that opens it, by the next move of its run, or still open."""
+    closed_at_once = of_kind("point.completed", "run.exited")
+    has_next = ~pl.col("first").shift(-1, fill_value=True)
+    ends = {
+        f"end_{name}": pl.when(closed_at_once).then(name).when(has_next).then(pl.col(name).shift(-1))
+        for name in ("i", "at", "kind")
+    }
+    onward = ~closed_at_once & has_next & pl.col("opens").shift(-1)
+    visits = moves.with_columns(
+        **ends,
+        next_point=pl.when(onward).then(pl.col("point").shift(-1)),
+        derived=closed_at_once | onward.fill_null(False),
+    ).filter("opens")
+    here = pl.col("next_point").is_null()
+    visits = visits.with_columns(
+        version=done.column("version", visits["i"]),
+        end_version=done.column("version", visits["end_i"]),
+        key=pl.when(here & (pl.col("end_kind") == pl.lit("point.completed", KIND))).then(
+            done.column("branch", visits["end_i"]).fill_null("default")
+        ),
+        reason=pl.when(here & (pl.col("end_kind") == pl.lit("run.exited", KIND))).then(
+            done.column("reason", visits["end_i"])
+        ),
+    )
+    visits = _with_branches(journey, visits)
+    skips = _at_open_visit(moves, done.steps.filter(of_kind("point.skipped")))
+    skips = skips.unique("visit", keep="first", maintain_order=True)
+    skips = skips.select("visit", skip_at="at", skip_reason=done.column("reason", skips["i"]))
+    outcome = (
+        pl.when(pl.col("reason").is_null() | (pl.col("reason") == "completed"))
+        .then(pl.lit("completed", OUTCOMES))
+        .when(pl.col("reason").is_in(EXITS))
+        .then(pl.lit("exited", OUTCOMES))
+        .otherwise(pl.lit("dropped", OUTCOMES))
+    )
+    return visits.with_columns(
+        arrived_at="at", left_at="end_at", outcome=pl.when(pl.col("end_i").is_not_null()).then(outcome)
+    ).join(skips, on="visit", how="left", maintain_order="left")
+
+
+def _with_branches(journey: Journey, visits: pl.DataFrame) -> pl.DataFrame:
+    """Add branch, to_point, known and traversed: by the branch told, or the only one to the next point."""
+    point = visits.schema["point"]
+    branches = pl.DataFrame(
+        [
+            (version.version, branch.source, branch.key, branch.target)
+            for version in journey.versions
+            for branch in version.branches
+        ],
+        {"end_version": pl.Int32, "point": pl.String, "key": pl.String, "to_point": pl.String},
+        orient="row",
+    ).with_columns(pl.col("point", "to_point").cast(point))
+    only = (
+        branches.group_by("end_version", "point", next_point="to_point")
+        .agg(pl.col("key").first(), count=pl.len())
+        .filter(pl.col("count") == 1)
+        .select("end_version", "point", "next_point", only="key")
+    )
+    sources = branches.select("end_version", "point", has_branches=pl.lit(True)).unique()
+    return (
+        visits.lazy()
+        .join(only.lazy(), on=["end_version", "point", "next_point"], how="left", maintain_order="left")
+        .with_columns(key=pl.coalesce("key", "only"))
+        .join(branches.lazy(), on=["end_version", "point", "key"], how="left", maintain_order="left")
+        .join(sources.lazy(), on=["end_version", "point"], how="left", maintain_order="left")
+        .with_columns(
+            known=pl.col("to_point").is_not_null(),
+            branch=pl.when(pl.col("to_point").is_not_null()).then("key"),
+            # Completing a point without branches leads nowhere: it is no traversal, known or unknown.
+            traversed=pl.col("next_point").is_not_null()
+            | (pl.col("key").is_not_null() & pl.col("has_branches").fill_null(False)),
+        )
+        .collect()
+    )
+
+
+def _at_open_visit(moves: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """The steps that happen at the point of the visit then open, with that ``visit``."""
+    stands = moves.select("pos", "open", "visit", at_run="run", at_point="point")
+    return steps.join_asof(stands, on="pos").filter(
+        "open", pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")
+    )
+
+
+def _waits(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
+    waits = _at_open_visit(moves, done.steps.filter(of_kind("wait.started")))
+    cause, due_at = (done.column(name, waits["i"]) for name in ("reason", "due_at"))
+    return waits.select("run", "visit", "point", "at", cause=cause, due_at=due_at)
+
+
+# Runs.
+
+
+def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
+    """One row a run, in order of its id; run_no counts by entry, truncated runs first."""
+    steps = done.steps
+    heads = steps.unique("run", keep="first", maintain_order=True)
+    truncated = heads["kind"] != "run.entered"
+    exits = moves.filter(of_kind("run.exited"))
+    exits = exits.select(
+        "run",
+        left_at="at",
+        exit_point="stands",
+        reason=done.column("reason", exits["i"]),
+        reason_detail=done.column("reason_detail", exits["i"]),
+    )
+    walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()
+    runs = heads.select(
+        "run",
+        *(done.column(name, heads["i"]) for name in ("user_id", "device_id", "version", "event_id")),
+        run_id=done.run_ids.gather(heads["run"]),
+        entry_point=pl.when(~truncated).then("point"),
+        entered_at=pl.when(~truncated).then("at"),
+        first_at="at",
+        last_at=steps.unique("run", keep="last", maintain_order=True)["at"],
+        truncated=truncated,
+        inside=pl.col("run").is_in(walks.implode()),
+    ).join(exits, on="run", how="left", maintain_order="left")
+    again = runs.filter(pl.col("user_id").is_duplicated())
+    again = again.sort("user_id", ~pl.col("truncated"), "first_at", "event_id", "run_id")
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("user_id")
+    runs = runs.join(again.select("run", run_no=number), on="run", how="left", maintain_order="left")
+    # Every run keeps its first row, so that a run's id is its place in this frame.
+    return runs.with_columns(pl.col("run_no").fill_null(1))
+
+
+def _with_variants(
+    journey: Journey, runs: pl.DataFrame, visits: pl.DataFrame, messages: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the first variant that each run was assigned: by a split's branch, or by a message."""
+    points = journey.points().values()
+    splits = [point.point_id for point in points if point.type == "split_abn"]
+    by_split = visits.filter(pl.col("point").cast(pl.String).is_in(splits), pl.col("branch").is_not_null())
+    by_split = by_split.select(
+        "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at"
+    )
+    by_message = messages.filter(pl.col("variant").is_not_null()).select(
+        "run", "variant", variant_at="first_at"
+    )
+    first = (
+        pl.concat([by_split, by_message])
+        .sort("variant_at", "variant", nulls_last=False)
+        .unique("run", keep="first", maintain_order=True)
+    )
+    return runs.join(first, on="run", how="left", maintain_order="left")
+
+
+def _devices(done: Walk, runs: pl.DataFrame) -> pl.DataFrame:
+    """Every device seen in a run: that of its head, and those of rows that differ."""
+    own = runs.select("run", "device_id")
+    steps = done.steps.select("run", "i")
+    seen = steps.select("run", device_id=done.column("device_id", steps["i"]))
+    head = runs["device_id"].gather(steps["run"])
+    other = seen.filter((seen["device_id"] != head) | (head.is_null() & seen["device_id"].is_not_null()))
+    devices = pl.concat([own, other.unique()]).drop_nulls().sort("run", "device_id")
+    return devices.with_columns(user=runs["user"].gather(devices["run"])).select("run", "user", "device_id")
+
+
+# Messages.
+
+ENGAGEMENTS = ("message.opened", "message.clicked", "message.interacted", "message.replied")
+
+
+def _message_rows(done: Walk) -> pl.DataFrame:
+    """The rows of messages in reading order; by time alone where one message appears in several runs."""
+    rows = done.steps.filter(pl.col("message").is_not_null())
+    rows = rows.with_columns(
+        *(done.column(name, rows["i"]) for name in ("channel", "variant", "reason")),
+        human=~done.column("is_machine", rows["i"]).fill_null(False),
+    )
+    some_run = _by_message(rows["message"], rows["run"], done.message_ids.len())
+    if (some_run.gather(rows["message"]) == rows["run"]).all():
+        return rows
+    event_id = done.column("event_id", rows["i"])
+    return rows.with_columns(event_id=event_id).sort("at", "kind", "event_id").drop("event_id")
+
+
+def _by_message(messages: pl.Series, values: pl.Series, count: int) -> pl.Series:
+    """The first value of each message, as an array over message ids."""
+    array = values.clear(count)
+    # Backwards, so that of several values the first is written last.
+    return array.scatter(messages.reverse(), values.reverse()) if len(values) else array
+
+
+def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One row a message; and one row (pos, run, message, engaged) a sending or an engagement."""
+    rows = _message_rows(done)
+    count = done.message_ids.len()
+    row = pl.int_range(rows.height, dtype=pl.UInt32, eager=True)
+
+    def first(*kinds: str, where: pl.Series | None = None) -> pl.Series:
+        mask = rows.select(of_kind(*kinds)).to_series()
+        mask = mask if where is None else mask & where
+        return _by_message(rows["message"].filter(mask), row.filter(mask), count)
+
+    head = _by_message(rows["message"], row, count)
+    in_app = (rows["channel"].gather(head) == "in_app").fill_null(False)
+    # An in-app message is sent when it is shown: an impression, or what nobody does to an unseen message.
+    shown = _else(first("message.impression"), first("message.interacted", "message.dismissed"))
+    told = first("message.impression").zip_with(in_app, first("message.sent"))
+    sent = shown.zip_with(in_app, _else(told, first(*OUTCOME_KINDS)))
+    bounced = first("message.failed", where=(row > sent.gather(rows["message"])).fill_null(False))
+    opened, clicked = (first(kind, where=rows["human"]) for kind in ("message.opened", "message.clicked"))
+    places = {
+        "sent": sent,
+        "failed": first("message.failed"),
+        "bounced": bounced,
+        "skipped": first("message.skipped"),
+        "shown": shown.zip_with(in_app, shown.clear(count)),
+        "opened": opened,
+        "clicked": clicked,
+        "opened_any": first("message.opened"),
+        "clicked_any": first("message.clicked"),
+        "engaged": first(*ENGAGEMENTS, where=rows["human"]),
+        "first": head,
+        **{
+            name: first(f"message.{name}")
+            for name in ("delivered", "interacted", "dismissed", "replied", "unsubscribed", "complained")
+        },
+    }
+    messages = pl.DataFrame(
+        {
+            "message": pl.int_range(count, dtype=pl.UInt32, eager=True),
+            "message_id": done.message_ids,
+            **{name: rows[name].gather(head) for name in ("run", "point", "channel", "variant")},
+            **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
+            "sent_inferred": sent.is_not_null() & told.is_null(),
+            "opened_inferred": opened.is_null() & clicked.is_not_null(),
+            "fail_reason": rows["reason"].gather(places["failed"]),
+            "bounce_reason": rows["reason"].gather(bounced),
+            "skip_reason": rows["reason"].gather(places["skipped"]),
+        }
+    ).with_columns(
+        opened_at=pl.min_horizontal("opened_at", "clicked_at"),
+        opened_any_at=pl.min_horizontal("opened_any_at", "clicked_any_at"),
+    )
+    sends = rows[sent.drop_nulls()].with_columns(engaged=pl.lit(False))
+    engagements = rows.filter(of_kind(*ENGAGEMENTS) & pl.col("human")).with_columns(engaged=pl.lit(True))
+    touches = pl.concat([sends, engagements]).select("pos", "run", "message", "engaged").sort("pos")
+    return messages.filter(head.is_not_null()), touches
+
+
+def _else(places: pl.Series, others: pl.Series) -> pl.Series:
+    return places.zip_with(places.is_not_null(), others)
+
+
+# Goals.
+
+
+def _goals(
+    journey: Journey,
+    done: Walk,
+    runs: pl.DataFrame,
+    moves: pl.DataFrame,
+    messages: pl.DataFrame,
+    touches: pl.DataFrame,
+) -> pl.DataFrame:
+    """One row a goal reached, told or implied by an exit, with where the run stood and who gets the credit."""
+    told = done.steps.filter(of_kind("goal.reached")).select("i", "run", "pos", "at")
+    columns = ("goal_id", "value", "currency", "user_id")
+    told = told.with_columns(*(done.column(name, told["i"]) for name in columns), implied=pl.lit(False))
+    goals = pl.concat([told, _implied(journey, done, moves, told)]).sort("pos")
+    days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
+    window = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
+    left = runs["left_at"].gather(goals["run"])
+    goals = goals.with_columns(
+        counts=(left.is_null() | (pl.col("at") <= left + window)),
+        here=_standing(moves, goals),
+        direct=_last_touch(goals, touches.filter("engaged")),
+        indirect=_last_touch(goals, touches.filter(~pl.col("engaged"))),
+    )
+    point_of = _by_message(messages["message"], messages["point"], done.message_ids.len())
+    credited = pl.coalesce("direct", "indirect")
+    goals = goals.with_columns(
+        credit=pl.when(pl.col("direct").is_not_null())
+        .then(pl.lit("direct", CREDITS))
+        .when(pl.col("indirect").is_not_null())
+        .then(pl.lit("indirect", CREDITS)),
+        credit_message=credited,
+    )
+    goals = goals.with_columns(credit_point=point_of.gather(goals["credit_message"]))
+    outside = done.rows.filter(of_kind("goal.reached") & pl.col("run").is_null())
+    outside = outside.select(
+        "i",
+        "goal_id",
+        "value",
+        "currency",
+        "user_id",
+        at="occurred_at",
+        counts=pl.lit(False),
+        implied=pl.lit(False),
+    )
+    goals = pl.concat([goals, outside.sort("at", "i")], how="diagonal")
+    return goals.with_columns(goal="goal_id", order=pl.coalesce("pos", 2 * done.rows.height))
+
+
+def _implied(journey: Journey, done: Walk, moves: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """An exit by goal that nobody reported as reached stands for one, just before it (METRICS.md, 14.8)."""
+    exits = moves.filter(of_kind("run.exited"))
+    exits = exits.with_columns(
+        reason=done.column("reason", exits["i"]), detail=done.column("reason_detail", exits["i"])
+    ).filter(pl.col("reason") == "goal")
+    ending = [goal.goal_id for goal in journey.goals if goal.ends_journey]
+    only = ending[0] if len(ending) == 1 else None
+    names: dict[str, str] = {}
+    for name in ("event", "title", "goal_id"):  # the last one written is the strongest
+        names |= {
+            getattr(goal, name): goal.goal_id for goal in reversed(journey.goals) if getattr(goal, name)
+        }
+    exits = exits.with_columns(
+        goal_id=pl.col("detail").replace_strict(names, default=only, return_dtype=pl.String)
+    ).filter(pl.col("goal_id").is_not_null())
+    exits = exits.with_columns(pl.col("goal_id").cast(told.schema["goal_id"]))
+    before = told.join(exits.select("run", left="pos"), on="run").filter(pl.col("pos") < pl.col("left"))
+    exits = exits.join(before, on=["run", "goal_id"], how="anti")
+    undetailed = exits.filter(pl.col("detail").is_null()).join(before, on="run", how="semi")
+    exits = exits.join(undetailed, on="run", how="anti", maintain_order="left")
+    return exits.select(
+        "i",
+        "run",
+        pl.col("pos") - 1,
+        "at",
+        "goal_id",
+        value=pl.lit(None, pl.Float64),
+        currency=pl.lit(None, pl.String),
+        user_id=done.column("user_id", exits["i"]),
+        implied=pl.lit(True),
+    )
+
+
+def _standing(moves: pl.DataFrame, goals: pl.DataFrame) -> pl.Series:
+    """The point of the visit that is open at each goal; null where none is."""
+    stands = moves.select("pos", "open", "point", at_run="run")
+    found = goals.select("pos", "run").join_asof(stands, on="pos")
+    return found.select(
+        pl.when(pl.col("open") & (pl.col("run") == pl.col("at_run"))).then("point")
+    ).to_series()
+
+
+def _last_touch(goals: pl.DataFrame, touches: pl.DataFrame) -> pl.Series:
+    """The message of the run's last touch before each goal; null where there is none."""
+    found = goals.select("pos", "run").join_asof(touches.select("pos", "message", of_run="run"), on="pos")
+    return found.select(pl.when(pl.col("run") == pl.col("of_run")).then("message")).to_series()
+
+
+# The quarantine.
+
+
+def _quarantined(judged: Judged, done: Walk) -> pl.DataFrame:
+    rows = judged.rows[done.forbidden["i"]]
+    known = {
+        name: rows[name].cast(dtype)
+        for name, dtype in judged.quarantined.schema.items()
+        if name in rows.columns
+    }
+    forbidden = pl.DataFrame({**known, "rule": done.forbidden["rule"]})
+    return pl.concat([judged.quarantined, forbidden], how="diagonal_relaxed").sort("row")
+
+
+RUNS = (
+    "run", "run_id", "user", "user_id", "device_id", "version", "run_no", "entry_point", "entered_at", "first_at",
+    "last_at", "left_at", "reason", "reason_detail", "exit_point", "truncated", "inside", "variant", "variant_at",
+)  # fmt: skip
+VISITS = (
+    "run", "user", "visit", "point", "arrived_at", "left_at", "outcome", "branch", "traversed", "known", "to_point",
+    "derived", "skip_at", "skip_reason", "version",
+)  # fmt: skip
+MESSAGES = (
+    "message", "message_id", "run", "user", "point", "channel", "variant", "sent_at", "sent_inferred", "failed_at",
+    "fail_reason", "bounced_at", "bounce_reason", "skipped_at", "skip_reason", "delivered_at", "opened_at",
+    "opened_inferred", "clicked_at", "opened_any_at", "clicked_any_at", "shown_at", "interacted_at", "dismissed_at",
+    "replied_at", "unsubscribed_at", "complained_at", "engaged_at",
+)  # fmt: skip
+GOALS = (
+    "goal", "run", "user", "at", "order", "value", "currency", "counts", "implied", "here", "credit",
+    "credit_message", "credit_point",
+)  # fmt: skip

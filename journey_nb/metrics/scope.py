@@ -1,0 +1,320 @@
+"""What a table looks at: the facts of a period, on a clock, as seen at one instant.
+
+Both clocks are one shape. The activity clock takes all runs and the events of ``[start, cut)``; the
+cohort clock takes the runs that entered in ``[start, cut)`` and their events of ``[ever, horizon)``.
+A metric therefore asks only for :meth:`Scope.within` and never for the clock (METRICS.md, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from journey_nb.events import EXIT_REASONS, EXITS, INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.facts import Facts
+from journey_nb.journey import CHANNELS, Journey
+
+Clock = Literal["activity", "cohort"]
+TICK = timedelta(microseconds=1)
+
+STATUSES = ("in_progress", "completed", "exited", "dropped")
+STATUS_OF_REASON = {
+    reason: "completed" if reason == "completed" else "exited" if reason in EXITS else "dropped"
+    for reason in EXIT_REASONS
+}
+ERROR_CLASS_OF_REASON = {
+    **dict.fromkeys(INTERNAL_ERRORS, "internal_error"),
+    **dict.fromkeys(SEND_ERRORS, "send_error"),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The facts of one journey, narrowed to a period, a clock, an instant of sight and some runs.
+
+    Parameters
+    ----------
+    journey, facts
+        What was designed and what happened.
+    start, end
+        The period ``[start, end)``, as instants.
+    as_of
+        The instant of sight, inclusive: nothing after it is seen.
+    clock
+        ``activity`` counts each event at its own time, ``cohort`` follows the runs that entered.
+    version
+        The version to show and to count on; None shows the newest and counts all.
+    machine
+        Whether opens and clicks by machines count.
+    keep
+        One boolean a run, by run id; None keeps all.
+    """
+
+    journey: Journey
+    facts: Facts
+    start: datetime
+    end: datetime
+    as_of: datetime
+    clock: Clock = "activity"
+    version: int | None = None
+    machine: bool = False
+    keep: pl.Series | None = field(default=None, repr=False)
+
+    @property
+    def timezone(self) -> str:
+        """The journey's zone, in which days are cut and times are shown."""
+        return self.journey.timezone
+
+    @cached_property
+    def horizon(self) -> datetime:
+        """The first instant that is not seen."""
+        return self.as_of + TICK
+
+    @cached_property
+    def cut(self) -> datetime:
+        """The end of the period, or the horizon where that comes first; exclusive."""
+        return min(self.end, self.horizon)
+
+    @property
+    def opening(self) -> datetime:
+        """The instant at which ``_before`` states are read; a period yet to come opens at the horizon."""
+        return min(self.start, self.cut)
+
+    @property
+    def hi(self) -> datetime:
+        """Events count before this instant, and states are read at it."""
+        return self.cut if self.clock == "activity" else self.horizon
+
+    def within(self, column: str) -> pl.Expr:
+        """Whether the time in ``column`` counts on this clock; null times do not."""
+        time = pl.col(column)
+        seen = time < self.hi
+        return (seen & (time >= self.start) if self.clock == "activity" else seen).fill_null(False)
+
+    def before(self, column: str) -> pl.Expr:
+        """Whether the time in ``column`` lies before the period (never on the cohort clock)."""
+        if self.clock == "cohort":
+            return pl.lit(False)
+        return (pl.col(column) < self.opening).fill_null(False)
+
+    def unless_after(self, column: str, instant: datetime) -> pl.Expr:
+        """The time in ``column`` where it is already known at ``instant`` (exclusive), else null."""
+        return pl.when(pl.col(column) < instant).then(pl.col(column)).alias(column)
+
+    def local(self, column: str) -> pl.Expr:
+        """The time in ``column`` in the journey's zone."""
+        return pl.col(column).dt.convert_time_zone(self.timezone)
+
+    def day(self, column: str) -> pl.Expr:
+        """The local calendar day of the time in ``column``."""
+        return self.local(column).dt.date()
+
+    @cached_property
+    def days(self) -> list[date]:
+        """Every local day that the period touches, days without events included."""
+        if self.cut <= self.start:
+            return []
+        zone = ZoneInfo(self.timezone)
+        first, last = self.start.astimezone(zone).date(), (self.cut - TICK).astimezone(zone).date()
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    def only(self, keep: pl.Series) -> Scope:
+        """The same scope with fewer runs; ``keep`` has one boolean a run."""
+        return replace(self, keep=keep if self.keep is None else self.keep & keep)
+
+    @cached_property
+    def member(self) -> pl.Series | None:
+        """One boolean a run: whether it belongs to the scope; None when all do."""
+        member = self.keep
+        if self.clock == "cohort":
+            entered = self.facts.runs.select(
+                pl.col("entered_at").is_between(self.start, self.cut, closed="left").fill_null(False)
+            ).to_series()
+            member = entered if member is None else member & entered
+        return member
+
+    def of_members(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a fact frame that belong to runs of the scope."""
+        if self.member is None:
+            return frame
+        if frame["run"].null_count():
+            frame = frame.filter(pl.col("run").is_not_null())
+        return frame.filter(self.member.gather(frame["run"]))
+
+    def on_version(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a fact frame that happened on :attr:`version`, if one is asked for.
+
+        A visit knows the version it was made on; a message or goal goes by the version of its run.
+        """
+        if self.version is None:
+            return frame
+        if "version" in frame.columns:
+            return frame.filter(pl.col("version") == self.version)
+        return frame.filter(self.facts.runs["version"].gather(frame["run"]) == self.version)
+
+    @cached_property
+    def points(self) -> pl.DataFrame:
+        """One row a point, in the order of tables: the shown version's points, then those of others.
+
+        Columns: point (Enum as in the facts), point_id, title, type, channel (that of its messages,
+        the designed one only where it has none), is_message (by design or because it has messages)
+        and on_version (whether the shown version has it).
+        """
+        points = self.journey.points(self.version)
+        shown = {point.point_id for point in self.journey.version(self.version).points}
+        usual = self._channels_of_points
+        rows = [
+            (
+                key,
+                key,
+                point.label,
+                point.type,
+                usual.get(key, point.channel),
+                point.type == "message" or key in usual,
+                key in shown,
+            )
+            for key, point in points.items()
+        ]
+        schema = {
+            "point": self.facts.visits.schema["point"],
+            **dict.fromkeys(("point_id", "title", "type", "channel"), pl.String()),
+            **dict.fromkeys(("is_message", "on_version"), pl.Boolean()),
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    @cached_property
+    def _channels_of_points(self) -> dict[str, str]:
+        # A point whose messages went by several channels is shown with the one that most went by.
+        used = self.facts.messages.group_by("point", "channel").len()
+        most = used.filter(pl.col("len") == pl.col("len").max().over("point"))
+        return dict(most.group_by("point").agg(pl.col("channel").min()).cast(pl.String).iter_rows())
+
+    @cached_property
+    def channels(self) -> list[str]:
+        """The channels designed in any version or seen in the log, in the order of the data model."""
+        designed = {point.channel for version in self.journey.versions for point in version.points}
+        seen = set(self.facts.messages["channel"].unique().cast(pl.String))
+        return [channel for channel in CHANNELS if channel in designed | seen]
+
+    # The facts as they stand at the instant of sight.
+
+    @cached_property
+    def runs(self) -> pl.DataFrame:
+        """Runs seen by then, with ``status`` (and left_at, reason) as read at :attr:`hi`.
+
+        Columns as facts.runs, and status (Enum of STATUSES), was_inside (at the start of the
+        period), is_inside (at its end), leaves (whether the exit counts in the period).
+        """
+        left = pl.col("left_at") < self.hi
+        status = pl.col("reason").replace_strict(STATUS_OF_REASON, return_dtype=pl.Enum(STATUSES))
+        entered = (pl.col("entered_at") < self.hi) | pl.col("truncated")
+        began_before = self.before("entered_at") | (pl.col("truncated") & (self.clock == "activity"))
+        return (
+            self.of_members(self.facts.runs)
+            .filter((pl.col("first_at") < self.horizon) & entered)
+            .with_columns(
+                status=pl.when(left).then(status).otherwise(pl.lit("in_progress", pl.Enum(STATUSES))),
+                left_at=pl.when(left).then("left_at"),
+                reason=pl.when(left).then("reason"),
+                reason_detail=pl.when(left).then("reason_detail"),
+                exit_point=pl.when(left).then("exit_point"),
+            )
+            .with_columns(
+                was_inside=pl.col("inside") & began_before & ~self.before("left_at"),
+                is_inside=pl.col("inside") & pl.col("left_at").is_null(),
+                leaves=self.within("left_at"),
+            )
+        )
+
+    @cached_property
+    def visits(self) -> pl.DataFrame:
+        """Visits begun by then, open where they close later.
+
+        Columns as facts.visits, and was_open (at the start of the period), arrives, leaves
+        (whether arrival and departure count in the period), is_open (at its end).
+        """
+        left = pl.col("left_at") < self.hi
+        began_before = self.before("arrived_at") | (
+            pl.col("arrived_at").is_null() & (self.clock == "activity")
+        )
+        visits = self.of_members(self.facts.visits)
+        hidden = self._unseen_runs
+        if hidden.len():
+            visits = visits.filter(~pl.col("run").is_in(hidden.implode()))
+        return (
+            visits.filter((pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null())
+            .with_columns(
+                pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
+            )
+            .with_columns(
+                traversed=pl.col("traversed") & pl.col("left_at").is_not_null(),
+                skip_at=self.unless_after("skip_at", self.hi),
+                was_open=began_before & ~self.before("left_at"),
+                arrives=self.within("arrived_at"),
+                is_open=pl.col("left_at").is_null(),
+                leaves=self.within("left_at"),
+            )
+        )
+
+    @cached_property
+    def _unseen_runs(self) -> pl.Series:
+        # A truncated run stands somewhere "before its first event", yet only once that event is seen.
+        return self.facts.runs.filter(pl.col("truncated") & (pl.col("first_at") >= self.horizon))["run"]
+
+    @cached_property
+    def messages(self) -> pl.DataFrame:
+        """Messages that belong to the period, with what happened to them up to the horizon.
+
+        Columns as facts.messages (unseen outcomes null), and ``fate`` (sent, failed, skipped), ``at``
+        (its instant), ``opened``, ``clicked``, ``delivered``, ``bounced`` (whether it was; machines
+        count only if asked for). A message belongs to the instant of its fate.
+        """
+        seen = self.seen_messages
+        return seen.filter(self.within("at"))
+
+    @cached_property
+    def seen_messages(self) -> pl.DataFrame:
+        """As :attr:`messages`, of all periods."""
+        times = [name for name, dtype in self.facts.messages.schema.items() if isinstance(dtype, pl.Datetime)]
+        messages = self.of_members(self.facts.messages)
+        if self.facts.last_at >= self.horizon:
+            messages = messages.with_columns(self.unless_after(name, self.horizon) for name in times)
+        opened, clicked = ("opened_any_at", "clicked_any_at") if self.machine else ("opened_at", "clicked_at")
+        fates = pl.Enum(["sent", "failed", "skipped"])
+        sent, failed, skipped = (pl.col(f"{fate}_at").is_not_null() for fate in fates.categories)
+        return messages.with_columns(
+            fate=pl.when(sent)
+            .then(pl.lit("sent", fates))
+            .when(failed)
+            .then(pl.lit("failed", fates))
+            .when(skipped)
+            .then(pl.lit("skipped", fates)),
+            at=pl.coalesce("sent_at", "failed_at", "skipped_at"),
+            delivered=pl.col("delivered_at").is_not_null() & sent,
+            bounced=pl.col("bounced_at").is_not_null() & sent,
+            opened=pl.col(opened).is_not_null() & sent,
+            clicked=pl.col(clicked).is_not_null() & sent,
+        )
+
+    @cached_property
+    def goals(self) -> pl.DataFrame:
+        """Goals reached in the period that count for their run, in reading order.
+
+        Columns as facts.goals, and ``run_no`` of the run.
+        """
+        return self.seen_goals.filter(self.within("at"))
+
+    @cached_property
+    def seen_goals(self) -> pl.DataFrame:
+        """As :attr:`goals`, of all periods up to the horizon."""
+        goals = self.facts.goals.filter(pl.col("counts") & (pl.col("at") < self.horizon))
+        return (
+            self.of_members(goals)
+            .join(self.facts.runs.select("run", "run_no"), on="run", how="left")
+            .sort("at", "run_no", "order", maintain_order=True)
+        )
