@@ -1,0 +1,297 @@
+"""Charts of the tables, as Altair charts that show everywhere without a network.
+
+Frames in, charts out. Importing this module makes ``journey_nb`` Altair's renderer: Altair's own
+asks a CDN for scripts, which fails offline and in saved notebooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from journey_nb.style import column, format, palette
+from journey_nb.style.words import value, word
+
+WIDTH = 620
+# Alike in width on every system: what measures the texts and what shows them are two programs.
+FONT = f"'Liberation Sans', Arial, Helvetica, {palette.FONT}"
+_ROW = 26  # height of a bar's band
+_NAMED = 12  # so many items stand in a description; the rest is counted
+
+
+def daily(
+    table: pl.DataFrame,
+    metrics: Sequence[str] = ("entrances", "completed", "drop_offs"),
+    *,
+    locale: str = "en",
+) -> alt.Chart:
+    """Lines of daily counts, one a metric; ``table`` is ``stats.daily()``."""
+    rows = (
+        table.filter(pl.col("metric").cast(pl.String).is_in(metrics))
+        .group_by("date", pl.col("metric").cast(pl.String), maintain_order=True)
+        .agg(pl.col("count").sum())
+    )
+    names = {metric: column(metric, locale) for metric in metrics}
+    sums = dict(rows.group_by("metric").agg(pl.col("count").sum()).iter_rows())
+    span = (
+        [format.day(day, locale) for day in (rows["date"].min(), rows["date"].max())] if rows.height else []
+    )
+    said = _said(f"{name} {format.number(sums.get(metric, 0), locale)}" for metric, name in names.items())
+    series = alt.Scale(domain=list(names.values()), range=_colours(len(names)))
+    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
+    # Days are calendar days of the journey's zone: as UTC they stay what they are on every machine.
+    day = alt.X(
+        "utcyearmonthdate(date):T", title=None, axis=alt.Axis(grid=False, labelOverlap=True, format="%-d %b")
+    )
+    chart = (
+        _chart(_days(rows, names))
+        .mark_line(
+            strokeWidth=2,
+            interpolate="monotone",
+            point={"size": 14, "opacity": 0} if rows.height > 400 else {"size": 16},
+        )
+        .encode(
+            x=day,
+            y=alt.Y("count:Q", title=None, axis=alt.Axis(format=",d", tickMinStep=1)),
+            color=alt.Color("name:N", scale=series, legend=legend),
+            strokeDash=alt.StrokeDash(
+                "name:N",
+                scale=alt.Scale(domain=list(names.values()), range=_DASHES[: len(names)]),
+                legend=legend,
+            ),
+            tooltip=[
+                alt.Tooltip("day:N", title=column("date", locale)),
+                alt.Tooltip("name:N", title=column("metric", locale)),
+                alt.Tooltip("count:Q", format=",d", title=column("count", locale)),
+            ],
+        )
+        .properties(height=200)
+    )
+    return _finished(chart, f"{word('daily', locale)}, {' – '.join(span)}: {said}.")
+
+
+def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+    """Bars of the users who reached each goal, with the conversion rate; ``table`` is ``stats.goals()``."""
+    rows = table.unique("goal_id", keep="first", maintain_order=True)
+    data = [
+        {
+            "name": _short(row["title"] or row["goal_id"]),
+            "users": row["users"],
+            "label": f"{format.number(row['users'], locale)}  ·  {format.percent(row['conversion_rate'], locale)}",
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+    said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
+    return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
+
+
+def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+    """Bars of what became of each channel's messages; ``table`` is ``stats.communications()``."""
+    stages = ("sent", "delivered", "opened", "clicked")
+    names = [column(stage, locale) for stage in stages]
+    data = [
+        {
+            "channel": value(row["channel"], locale),
+            "stage": name,
+            "count": row[stage],
+            "label": format.number(row[stage], locale),
+        }
+        for row in table.iter_rows(named=True)
+        for stage, name in zip(stages, names, strict=True)
+        if row[stage]
+    ]
+    said = _said(f"{row['channel']}, {row['stage']} {row['label']}" for row in data)
+    y = alt.Y("channel:N", title=None, sort=None, axis=_NAMES, scale=alt.Scale(paddingInner=0.3))
+    base = _chart(data).encode(
+        y=y,
+        yOffset=alt.YOffset("stage:N", sort=names, scale=alt.Scale(paddingInner=0.15)),
+        x=alt.X("count:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
+    )
+    colour = alt.Color(
+        "stage:N",
+        scale=alt.Scale(domain=names, range=_colours(4)),
+        legend=alt.Legend(title=None, orient="top", symbolType="square"),
+    )
+    chart = base.mark_bar(cornerRadiusEnd=2).encode(
+        color=colour,
+        tooltip=_tooltip(
+            channel=column("channel", locale), stage=column("metric", locale), label=column("count", locale)
+        ),
+    )
+    text = base.mark_text(align="left", dx=4, color=palette.TEXT_ANY).encode(text="label:N")
+    height = max(1, table.height) * 4 * 17
+    return _finished(
+        (chart + text).properties(width=WIDTH, height=height), f"{word('communications', locale)}: {said}."
+    )
+
+
+def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+    """How long people stay at each step, from the median to the 90th percentile; ``table`` is ``stats.points()``."""
+    data = [
+        {
+            "name": _short(row["title"] or row["point_id"]),
+            # A logarithmic axis has no zero; below a second all is at once.
+            "p50": max(1.0, row["seconds_p50"]),
+            "p90": max(1.0, row["seconds_p90"]),
+            "label": f"{format.duration(row['seconds_p50'], locale)}  …  {format.duration(row['seconds_p90'], locale)}",
+        }
+        for row in table.drop_nulls("seconds_p50").iter_rows(named=True)
+        if row["seconds_p90"] >= 1
+    ]
+    median, slow = column("seconds_p50", locale), column("seconds_p90", locale)
+    ticks = {
+        second: format.duration(second, locale)
+        for second in (1, 60, 3600, 86400, 7 * 86400, 30 * 86400, 365 * 86400)
+    }
+    labels = " : ".join(f"datum.value == {second} ? '{text}'" for second, text in ticks.items()) + " : ''"
+    x = alt.X(
+        "p50:Q",
+        title=None,
+        scale=alt.Scale(type="log", nice=False, domain=_span(data)),
+        axis=alt.Axis(values=list(ticks), labelExpr=labels),
+    )
+    y = alt.Y("name:N", title=None, sort=None, axis=_NAMES)
+    base = _chart(data).encode(y=y, tooltip=_tooltip(name=word("point", locale), label=f"{median} … {slow}"))
+    range_ = base.mark_rule(
+        strokeWidth=6, strokeCap="round", opacity=0.45, color=palette.SERIES_ANY[0]
+    ).encode(x=x, x2="p90:Q")
+    dot = base.mark_point(filled=True, size=70, opacity=1, color=palette.SERIES_ANY[0]).encode(x=x)
+    text = base.mark_text(align="left", dx=10, color=palette.TEXT_ANY).encode(
+        x=alt.X("p90:Q"), text="label:N"
+    )
+    said = _said(f"{row['name']} {row['label'].replace('  …  ', ' … ')}" for row in data)
+    return _finished(_sized(range_ + dot + text, len(data)), f"{median} … {slow}: {said}.")
+
+
+def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+    """The rate of each variant with its 95 % interval; ``table`` is that of ``stats.variants(…)``."""
+    from journey_nb.metrics.intervals import wilson
+
+    low, high = wilson(pl.col("converted"), pl.col("assigned"))
+    data = [
+        {
+            "name": _short(row["variant"])
+            + (f" ({column('is_control', locale).lower()})" if row["is_control"] else ""),
+            "rate": row["rate"],
+            "low": row["low"],
+            "high": row["high"],
+            "label": f"{format.percent(row['rate'], locale, 2)}",
+        }
+        for row in table.with_columns(low=low, high=high).drop_nulls("rate").iter_rows(named=True)
+    ]
+    x = alt.X("rate:Q", title=None, axis=alt.Axis(format=".1%", tickCount=6), scale=alt.Scale(zero=False, padding=20))
+    base = _chart(data).encode(
+        y=alt.Y("name:N", title=None, sort=None, axis=_NAMES),
+        tooltip=_tooltip(name=column("variant", locale), label=column("rate", locale)),
+    )
+    interval = base.mark_rule(
+        strokeWidth=4, strokeCap="round", opacity=0.45, color=palette.SERIES_ANY[0]
+    ).encode(x=alt.X("low:Q"), x2="high:Q")
+    dot = base.mark_point(filled=True, size=90, opacity=1, color=palette.SERIES_ANY[0]).encode(x=x)
+    text = base.mark_text(dy=-12, color=palette.TEXT_ANY).encode(x=x, text="label:N")
+    said = _said(f"{row['name']} {row['label']}" for row in data)
+    return _finished(_sized(interval + dot + text, len(data), row=40), f"{word('variants', locale)}: {said}.")
+
+
+# ---------------------------------------------------------------------------------------------------
+
+_DASHES: list[list[int]] = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 2], [3, 1]]
+_NAMES = alt.Axis(labelLimit=210, ticks=False, domain=False, labelPadding=8)
+
+
+def _chart(data: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.Data(values=data)).properties(width=WIDTH)
+
+
+def _days(rows: pl.DataFrame, names: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"date": day.isoformat(), "day": format.day(day), "name": names[metric], "count": count}
+        for day, metric, count in rows.select("date", "metric", "count").iter_rows()
+    ]
+
+
+def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart:
+    base = _chart(data).encode(
+        y=alt.Y("name:N", title=None, sort=None, axis=_NAMES),
+        x=alt.X(f"{field}:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
+        tooltip=_tooltip(name=column("title", locale), label=column(field, locale)),
+    )
+    bars = base.mark_bar(cornerRadiusEnd=3, height=16, color=palette.SERIES_ANY[0])
+    text = base.mark_text(align="left", dx=6, color=palette.TEXT_ANY).encode(text="label:N")
+    return _sized(bars + text, len(data))
+
+
+def _sized(chart: alt.LayerChart, rows: int, row: int = _ROW) -> alt.LayerChart:
+    return chart.properties(width=WIDTH, height=max(1, rows) * row + 8)
+
+
+def _span(data: list[dict[str, Any]]) -> list[float]:
+    """From a second to beyond the longest stay, so that its label has room."""
+    return [1, max((row["p90"] for row in data), default=60) * 12]
+
+
+def _tooltip(**fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields.items()]
+
+
+def _colours(count: int) -> list[str]:
+    return [palette.SERIES_ANY[n % len(palette.SERIES_ANY)] for n in range(count)]
+
+
+def _short(text: str, most: int = 60) -> str:
+    """A title as an axis can hold it, without characters that a picture may not carry."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _said(parts: Iterable[str]) -> str:
+    """The parts of a description; of many the first ones and how many more."""
+    parts = list(parts)
+    more = [f"+ {len(parts) - _NAMED}"] if len(parts) > _NAMED else []
+    return "; ".join([*parts[:_NAMED], *more]) or format.NOTHING
+
+
+def _finished(chart: Any, description: str) -> Any:
+    """The chart in the house's dress; a transparent ground suits light and dark themes."""
+    text, line = palette.TEXT_ANY, palette.LINE_ANY
+    return chart.properties(description=description).configure(
+        background="transparent",
+        padding=8,
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=text,
+            titleColor=text,
+            gridColor=line,
+            gridOpacity=0.25,
+            domainColor=line,
+            tickColor=line,
+            labelFontSize=12,
+        ),
+        legend=alt.LegendConfig(labelColor=text, titleColor=text, labelFontSize=12),
+        text=alt.MarkConfig(fontSize=12),
+    )
+
+
+def offline(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Altair's renderer without a network: live in JupyterLab, a picture elsewhere, a sentence in text.
+
+    JupyterLab knows Vega-Lite up to 5, under whose name the specification is given; it also shows it
+    in notebooks that are not trusted, where it shows no SVG.
+    """
+    import vl_convert
+
+    live = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
+    data = {
+        "application/vnd.vegalite.v5+json": live,
+        "image/svg+xml": vl_convert.vegalite_to_svg(spec),
+        "text/plain": spec.get("description") or "a chart",
+    }
+    return data, {"application/vnd.vegalite.v5+json": {"embed_options": {"actions": False}}}
+
+
+alt.renderers.register("journey_nb", offline)
+alt.renderers.enable("journey_nb")

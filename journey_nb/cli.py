@@ -1,0 +1,411 @@
+"""The command line: ``journey-nb demo | new | check | simulate | export | report``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from journey_nb.journey import Journey, JourneyError, near
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from journey_nb.stats import JourneyStats
+
+# What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
+_MISTAKES = "JourneyError", "LogError", "ReportError"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class _Polite(click.Group):
+    """A command group that tells a person's mistake without a traceback (exit code 1)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OSError, KeyError, ValueError, JourneyError) as error:
+            self._tell(ctx, error)
+        except Exception as error:
+            if type(error).__name__ not in _MISTAKES:
+                raise
+            self._tell(ctx, error)
+
+    def _tell(self, ctx: click.Context, error: Exception) -> None:
+        if os.environ.get("JOURNEY_NB_TRACEBACK"):
+            raise error
+        text = _words(error)
+        err.print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True)
+        for note in getattr(error, "__notes__", ()):
+            err.print(f"  {escape(note)}", soft_wrap=True)
+        ctx.exit(1)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"there is no file {os.fspath(error.filename)!r}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    return str(error)
+
+
+@contextmanager
+def _step(doing: str) -> Iterator[Callable[[str], None]]:
+    """A line for one long step: a spinner while it runs, then what it did and how long it took."""
+    began, did = time.perf_counter(), [doing]
+    with err.status(f"{doing} …"):
+        yield lambda words: did.append(words)
+    err.print(f"[green]✓[/] {did[-1]} [dim]{time.perf_counter() - began:.1f} s[/]")
+
+
+@click.group(cls=_Polite, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="journey-nb")
+def main() -> None:
+    """Customer journeys from their event logs: numbers, pictures and reports.
+
+    \b
+    Example:
+      journey-nb demo
+    """
+
+
+@main.command()
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), default="reports",
+              show_default=True, help="Folder for what is made.")  # fmt: skip
+@click.option(
+    "--users", type=click.IntRange(1), default=20_000, show_default=True, help="Size of the made-up audience."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same log.")
+def demo(folder: Path, users: int, seed: int) -> None:
+    """Simulate a welcome journey and report on it.
+
+    \b
+    Example:
+      journey-nb demo --users 5000 --out demo
+    """
+    with _step("Loading the package"):
+        from journey_nb.events import EventLog
+        from journey_nb.exports import write_table
+        from journey_nb.reports import run_report
+        from journey_nb.simulate import simulate as simulated
+        from journey_nb.stats import JourneyStats
+
+    folder.mkdir(parents=True, exist_ok=True)
+    document, log_path = folder / "welcome.journey.json", folder / "welcome-events.parquet"
+    journey = Journey.sample("welcome")
+    with _step(f"Simulating “{journey.label}” for {users:,} users") as done:
+        events = simulated(journey, users=users, seed=seed)
+        journey.write(document)
+        write_table(events, log_path)
+        done(f"Simulated “{journey.label}” for {users:,} users: {events.height:,} events")
+    with _step("Reading the log and folding it into facts") as done:
+        stats = JourneyStats(journey, EventLog.read(log_path))
+        facts = stats.facts
+        done(f"Read the log: {facts.runs.height:,} runs, {facts.visits.height:,} visits, "
+             f"{facts.messages.height:,} messages, {facts.goals.height:,} goals reached")  # fmt: skip
+    with _step("Running the campaign report") as done:
+        report = run_report("campaign", journey=document, log=log_path, out=folder, progress=err.is_terminal)
+        done("Ran the campaign report")
+    _print_campaign(stats)
+    out.print("\nWritten:")
+    for path, what in ((report.page, "the report: open it in a browser"), (report.notebook, "the same as a notebook"),
+                       (report.csv, "the campaign's numbers"), (document, "the journey"),
+                       (log_path, "its event log")):  # fmt: skip
+        out.print(f"  [bold]{escape(str(path))}[/]  [dim]{what}[/]", soft_wrap=True)
+
+
+@main.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--sample", default="welcome", show_default=True, help="welcome, abandoned_cart or win_back.")
+@click.option("--title", help="Its title; the sample's if left out.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def new(path: Path, sample: str, title: str | None, force: bool) -> None:
+    """Write a journey document to begin with, made from a sample.
+
+    \b
+    Example:
+      journey-nb new spring.journey.json --sample abandoned_cart --title "Spring carts"
+    """
+    from uuid import uuid4
+
+    journey = Journey.sample(sample)
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} is there already; name another file or say --force")
+    change = {
+        "journey_id": str(uuid4()),
+        "title": title or journey.title,
+        "status": "draft",
+        "launched_at": None,
+    }
+    journey.model_copy(update=change).write(path)
+    out.print(
+        f"Wrote [bold]{escape(str(path))}[/]. Edit it, then: journey-nb check {escape(str(path))}",
+        soft_wrap=True,
+    )
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
+)
+def check(paths: tuple[str, ...], document: str | None) -> None:
+    """Check journey documents and event logs, and list every fault (exit code 1 where there is one).
+
+    A name that ends in .json is a journey document, everything else an event log.
+
+    \b
+    Example:
+      journey-nb check welcome.journey.json
+      journey-nb check "events/*.parquet" --journey welcome.journey.json
+    """
+    journey = Journey.read(document) if document else None
+    clean = [_check_journey(path) if path.endswith(".json") else _check_log(path, journey) for path in paths]
+    if not all(clean):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("journey")
+@click.option("-o", "--out", "path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="The log: .parquet or .csv.")  # fmt: skip
+@click.option(
+    "--users", type=click.IntRange(1), default=20_000, show_default=True, help="Size of the made-up audience."
+)
+@click.option("--days", type=click.IntRange(1), default=90, show_default=True, help="How long it runs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same log.")
+def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None:
+    """Run a journey over a made-up audience and write its event log.
+
+    JOURNEY is a document, or the name of a sample.
+
+    \b
+    Example:
+      journey-nb simulate welcome --users 50000 -o events.parquet
+    """
+    from journey_nb.exports import write_table
+    from journey_nb.simulate import simulate as simulated
+
+    subject = _journey(journey)
+    with _step(f"Simulating “{subject.label}” for {users:,} users") as done:
+        events = simulated(subject, users=users, days=days, seed=seed)
+        write_table(events, path, spreadsheet_safe=False)
+        done(f"Simulated {events.height:,} events of {users:,} users")
+    out.print(f"Wrote [bold]{escape(str(path))}[/]", soft_wrap=True)
+
+
+def _scoped(command: _Command) -> _Command:
+    """The options that say what of a log is meant."""
+    options = (
+        click.option("--period", default="", help="launch (default), today, yesterday, 7d, 30d, this_week, this_month, "
+                                                  "or two dates: 2026-03-01..2026-03-31."),
+        click.option("--clock", type=click.Choice(["activity", "cohort"]), help="Count events at their own time, or follow who entered."),
+        click.option("--as-of", default="", help="The instant at which states are read; default the log's last event."),
+        click.option("--version", type=int, default=0, help="One version of the journey; default all."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("journey", type=click.Path(exists=True, dir_okay=False))
+@click.argument("log")
+@click.option(
+    "-t",
+    "--table",
+    "name",
+    default="campaign",
+    show_default=True,
+    help="campaign, step-users, or a table of the stats: users, points, goals …",
+)
+@click.option(
+    "-o",
+    "--out",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file: .csv, .parquet or .xlsx. [default: TABLE.csv]",
+)
+@click.option("--point", help="The point of step-users.")
+@click.option("--percent", is_flag=True, help="Campaign rates as 12.3 instead of 0.123456.")
+@click.option("--bom", is_flag=True, help="Begin a CSV with the mark by which Excel knows UTF-8.")
+@click.option(
+    "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
+)
+@_scoped
+def export(journey: str, log: str, name: str, path: Path | None, point: str | None, percent: bool, bom: bool,
+           raw_text: bool, **scope: Any) -> None:  # fmt: skip
+    """Write a table of a campaign as CSV, Parquet or XLSX.
+
+    \b
+    Example:
+      journey-nb export welcome.journey.json events.parquet -o campaign.csv
+      journey-nb export welcome.journey.json events.parquet --table users --period 30d -o users.xlsx
+    """
+    from journey_nb.exports import write_table
+
+    with _step("Reading the log") as done:
+        stats = _stats(journey, log, scope)
+        done(f"Read the log: {stats.facts.runs.height:,} runs")
+    table = _table(stats, name, point, percent)
+    path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
+    out.print(f"Wrote [bold]{escape(str(path))}[/], {table.height:,} rows", soft_wrap=True)
+
+
+@main.command()
+@click.argument("name", default="campaign")
+@click.option(
+    "--journey", type=click.Path(exists=True, dir_okay=False), required=True, help="The journey document."
+)
+@click.option("--log", required=True, help="The event log: a file or a pattern.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="reports",
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for the report's parameters cell; repeatable.",
+)
+@click.option(
+    "--parameters",
+    "ask",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, asked: asked and _list_parameters(ctx),
+    help="List the parameters and stop.",
+)
+@_scoped
+def report(name: str, journey: str, log: str, folder: Path, given: tuple[str, ...], **scope: Any) -> None:
+    """Run a report: an executed notebook, an offline page and the campaign's CSV.
+
+    \b
+    Example:
+      journey-nb report campaign --journey welcome.journey.json --log "events/*.parquet" --period 30d
+      journey-nb report --parameters
+    """
+    from journey_nb.reports import run_report
+
+    values = dict(_pair(item) for item in given) | {key: value for key, value in scope.items() if value}
+    with _step(f"Running the {name} report") as done:
+        made = run_report(name, journey=journey, log=log, out=folder, progress=err.is_terminal, **values)
+        done(f"Ran the {name} report")
+    out.print("Written:")
+    for path in made:
+        out.print(f"  [bold]{escape(str(path))}[/]", soft_wrap=True)
+
+
+# ---------------------------------------------------------------------------------------------------
+
+
+def _journey(name: str) -> Journey:
+    """A document, or a sample by its name."""
+    return Journey.read(name) if Path(name).exists() or name.endswith(".json") else Journey.sample(name)
+
+
+def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
+    from journey_nb.reports import open_stats
+
+    return open_stats(journey=journey, log=log, **{key: value for key, value in scope.items() if value})
+
+
+_TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",
+           "points", "branches", "waiting", "drops", "cohorts", "paths")  # fmt: skip
+
+
+def _table(stats: JourneyStats, name: str, point: str | None, percent: bool) -> pl.DataFrame:
+    from journey_nb.exports import campaign_statistics, step_users
+
+    if name == "campaign":
+        return campaign_statistics(stats, percent=percent)
+    if name == "step-users":
+        if not point:
+            raise click.UsageError("step-users needs --point")
+        return step_users(stats, point)
+    if name not in _TABLES:
+        known = ("campaign", "step-users", *_TABLES)
+        raise click.UsageError(f"no table {name!r}{near(name, known)}; there are {', '.join(known)}")
+    table: pl.DataFrame = getattr(stats, name)()
+    return table
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals:
+        raise click.UsageError(f"-p {item}: write it as NAME=VALUE")
+    return name, value
+
+
+def _list_parameters(ctx: click.Context) -> None:
+    from journey_nb.reports import parameters
+
+    table = Table("parameter", "type", "default", "meaning", box=None)
+    for row in parameters(ctx.params.get("name", "campaign")).values():
+        table.add_row(row.name, row.type, repr(row.default), escape(row.help))
+    out.print(table)
+    ctx.exit()
+
+
+def _check_journey(path: str) -> bool:
+    try:
+        journey = Journey.read(path)
+    except JourneyError as error:
+        err.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        return False
+    versions = len(journey.versions)
+    out.print(f"[green]✓[/] {escape(path)}: “{escape(journey.label[:200])}”, {versions} version{'s' * (versions != 1)}, "
+              f"{len(journey.points())} points, {len(journey.goals)} goal{'s' * (len(journey.goals) != 1)}", soft_wrap=True)  # fmt: skip
+    for warning in journey.warnings():
+        out.print(f"  [yellow]![/] {escape(str(warning))}", soft_wrap=True)
+    return True
+
+
+def _check_log(path: str, journey: Journey | None) -> bool:
+    from journey_nb.events import EventLog
+
+    with _step(f"Reading {path}"):
+        report = EventLog.read(path).report(journey)
+    out.print(str(report))
+    return True
+
+
+def _print_campaign(stats: JourneyStats) -> None:
+    """The campaign statistics, a line each."""
+    from journey_nb.exports import campaign_statistics
+    from journey_nb.style import format
+
+    table = Table(
+        title="Campaign statistics", title_justify="left", show_header=False, box=None, padding=(0, 2)
+    )
+    for name, value in campaign_statistics(stats).row(0, named=True).items():
+        shown = (
+            format.percent(value)
+            if name.endswith("CTR")
+            else format.number(value)
+            if isinstance(value, int)
+            else value
+        )
+        table.add_row(name, f"[bold]{escape(str(shown or '–'))}[/]", style=None)
+    out.print()
+    out.print(table)
