@@ -1,0 +1,647 @@
+"""Where points stand on the canvas: a layered layout, from the top down.
+
+The classic four steps (Sugiyama): turn loops round, put points into layers, order each layer so
+that few branches cross, and give every point its place. Between two layers of cards lies a row
+for the branches' labels; a branch that spans several layers gets a free lane in each, so no
+branch runs through a card and no label covers one. Loops leave their point at the bottom, climb in a
+lane of their own and come in from the top, so that time always flows downwards.
+
+Everything is decided by the document's own order: the same version always looks the same.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from journey_nb.journey import Branch, Point, Version
+
+XY = tuple[float, float]
+Size = tuple[float, float]
+
+CARD: Size = (240.0, 96.0)
+GAP = 32.0  # between two cards side by side
+LANE = 16.0  # between anything else side by side
+BAND = 24.0  # the least height in which branches change lanes
+TURN = 12.0  # half the width of a loop's turn
+SWEEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle by its top left corner."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def right(self) -> float:
+        """The right edge."""
+        return self.x + self.w
+
+    @property
+    def bottom(self) -> float:
+        """The bottom edge."""
+        return self.y + self.h
+
+    @property
+    def cx(self) -> float:
+        """The middle, across."""
+        return self.x + self.w / 2
+
+    @property
+    def cy(self) -> float:
+        """The middle, down."""
+        return self.y + self.h / 2
+
+    def meets(self, other: Box, margin: float = 0.0) -> bool:
+        """Whether two rectangles overlap, or come nearer than the margin."""
+        return (
+            self.x < other.right + margin
+            and other.x < self.right + margin
+            and self.y < other.bottom + margin
+            and other.y < self.bottom + margin
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a branch runs: its corner points from card to card, and the place of its label.
+
+    Between two points one above the other it runs straight; between others it swings from one
+    upright to the next, and at equal heights it turns round.
+    """
+
+    branch: Branch
+    points: tuple[XY, ...]
+    label: Box
+    loop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The places of a version's points and branches, in pixels; ``x``, ``y`` is the top left corner."""
+
+    nodes: Mapping[str, Box]
+    edges: tuple[Route, ...]
+    width: float
+    height: float
+    x: float = 0.0
+    y: float = 0.0
+
+
+def layout(
+    version: Version,
+    sizes: Mapping[str, Size] | None = None,
+    labels: Mapping[tuple[str, str], Size] | None = None,
+) -> Layout:
+    """Place the points and branches of a version.
+
+    Parameters
+    ----------
+    version
+        What to place. Points with a position stay exactly there; the others find room around them.
+    sizes
+        Width and height of each card, by point id.
+    labels
+        Width and height of each branch's label, by (source, key).
+
+    Examples
+    --------
+    >>> from journey_nb.journey import Version
+    >>> version = Version.model_validate({"version": 1,
+    ...     "points": [{"point_id": "in", "type": "entry_api"}, {"point_id": "out", "type": "exit"}],
+    ...     "branches": [{"source": "in", "target": "out"}]})
+    >>> placed = layout(version)
+    >>> placed.nodes["in"].bottom < placed.nodes["out"].y
+    True
+    """
+    sizes, labels = sizes or {}, labels or {}
+    grid = _Grid(version, sizes, labels)
+    grid.order_rows()
+    grid.place_across()
+    free = grid.result()
+    if any(point.position for point in version.points):
+        return _around_pins(version, free, labels)
+    return free
+
+
+# -- Layers
+
+
+def _layers(n: int, edges: Sequence[tuple[int, int]], roots: Iterable[int]) -> tuple[list[int], set[int]]:
+    """The layer of each point, and which edges run backwards (each on a loop)."""
+    out: list[list[tuple[int, int]]] = [[] for _ in range(n)]
+    for number, (source, target) in enumerate(edges):
+        out[source].append((number, target))
+    back: set[int] = set()
+    state = [0] * n  # 0 not seen, 1 on the way, 2 done
+    finished: list[int] = []
+    for root in roots:
+        if state[root]:
+            continue
+        state[root] = 1
+        stack = [(root, iter(out[root]))]
+        while stack:
+            node, ways = stack[-1]
+            for number, target in ways:
+                if state[target] == 1:
+                    back.add(number)
+                elif state[target] == 0:
+                    state[target] = 1
+                    stack.append((target, iter(out[target])))
+                    break
+            else:
+                state[node] = 2
+                finished.append(stack.pop()[0])
+    layer = [0] * n
+    ahead: list[list[int]] = [[target for number, target in ways if number not in back] for ways in out]
+    degree_in = [0] * n
+    for node in reversed(finished):
+        for target in ahead[node]:
+            layer[target] = max(layer[target], layer[node] + 1)
+            degree_in[target] += 1
+    for node in finished:  # a point with more ways out than in moves down to what follows it
+        if len(ahead[node]) > degree_in[node]:
+            layer[node] = min(layer[target] for target in ahead[node]) - 1
+    return layer, back
+
+
+# -- The grid: cards, labels and lanes in rows
+
+
+class _Grid:
+    """Rows of items: cards in odd rows, labels in even ones, lanes in both.
+
+    An item is a number; its links lead to items of the rows just above and below only.
+    """
+
+    def __init__(
+        self, version: Version, sizes: Mapping[str, Size], labels: Mapping[tuple[str, str], Size]
+    ) -> None:
+        points = version.points
+        self.version = version
+        self.index = {point.point_id: number for number, point in enumerate(points)}
+        self.size: list[Size] = [sizes.get(point.point_id, CARD) for point in points]
+        self.cards = len(points)
+        ends = [(self.index[branch.source], self.index[branch.target]) for branch in version.branches]
+        layer, self.back = _layers(self.cards, ends, _roots(points, ends))
+        self.row = [2 * depth + 1 for depth in layer]
+        self.up: list[list[int]] = [[] for _ in points]
+        self.down: list[list[int]] = [[] for _ in points]
+        self.chains: list[list[int]] = []  # per branch: label first, then lanes as the branch passes them
+        for number, branch in enumerate(version.branches):
+            label = labels.get((branch.source, branch.key), (0.0, 0.0))
+            self.chains.append(self._chain(*ends[number], label, number in self.back))
+        self.x = [0.0] * len(self.row)
+        self.rows: list[list[int]] = [[] for _ in range(max(self.row, default=0) + 2)]
+
+    def _item(self, row: int, size: Size = (0.0, 0.0)) -> int:
+        self.row.append(row)
+        self.size.append(size)
+        self.up.append([])
+        self.down.append([])
+        return len(self.row) - 1
+
+    def _link(self, above: int, below: int) -> None:
+        self.down[above].append(below)
+        self.up[below].append(above)
+
+    def _chain(self, source: int, target: int, label: Size, back: bool) -> list[int]:
+        start, end = self.row[source], self.row[target]
+        if not back:
+            chain = [self._item(start + 1, label), *(self._item(row) for row in range(start + 2, end))]
+            for above, below in zip([source, *chain], [*chain, target], strict=True):
+                self._link(above, below)
+            return chain
+        turn = self._item(start + 1, (max(label[0], 4 * TURN), label[1]))
+        chain = [turn, *(self._item(row) for row in range(start, end - 2, -1))]
+        self._link(source, turn)
+        for below, above in zip(chain, chain[1:], strict=False):
+            self._link(above, below)
+        self._link(chain[-1], target)
+        return chain
+
+    # Order within rows
+
+    def order_rows(self) -> None:
+        """Order each row so that few links cross: medians of neighbours, then swaps of neighbours."""
+        self._first_order()
+        best, least, idle = [list(row) for row in self.rows], self._crossings(), 0
+        for sweep in range(2 * SWEEPS):
+            self._sweep(downwards=sweep % 2 == 0)
+            crossings = self._crossings()
+            idle = 0 if crossings < least else idle + 1
+            if crossings < least:
+                best, least = [list(row) for row in self.rows], crossings
+            if not least or idle > 5:
+                break
+        self.rows = best
+        if least and len(self.row) <= 2_000:
+            self._swap()
+
+    def _first_order(self) -> None:
+        """As a depth-first walk meets the items: the document's first branch stands leftmost."""
+        seen = [False] * len(self.row)
+        starts = _roots(self.version.points, [(s, t) for s, ts in enumerate(self.down) for t in ts])
+        for start in starts:
+            todo = [start]
+            while todo:
+                item = todo.pop()
+                if not seen[item]:
+                    seen[item] = True
+                    self.rows[self.row[item]].append(item)
+                    todo.extend(reversed([*self.down[item], *self.up[item]]))
+
+    def _places(self) -> list[int]:
+        places = [0] * len(self.row)
+        for row in self.rows:
+            for place, item in enumerate(row):
+                places[item] = place
+        return places
+
+    def _sweep(self, downwards: bool) -> None:
+        places = self._places()
+        links = self.up if downwards else self.down
+        for row in self.rows if downwards else reversed(self.rows):
+            keys = {item: _median([places[other] for other in links[item]]) for item in row if links[item]}
+            moving = iter(sorted(keys, key=keys.__getitem__))
+            row[:] = [next(moving) if item in keys else item for item in row]
+            for place, item in enumerate(row):
+                places[item] = place
+
+    def _crossings(self) -> int:
+        places, count = self._places(), 0
+        for row in self.rows:
+            seen: list[int] = []
+            for item in row:
+                ends = sorted(places[other] for other in self.down[item])
+                count += sum(len(seen) - bisect_right(seen, end) for end in ends)
+                for end in ends:
+                    insort(seen, end)
+        return count
+
+    def _swap(self) -> None:
+        places = self._places()
+
+        def crossed(left: int, right: int) -> int:
+            return sum(
+                places[a] > places[b]
+                for links in (self.up, self.down)
+                for a in links[left]
+                for b in links[right]
+            )
+
+        for _ in range(8):
+            better = False
+            for row in self.rows:
+                for at in range(len(row) - 1):
+                    left, right = row[at], row[at + 1]
+                    if crossed(left, right) > crossed(right, left):
+                        row[at], row[at + 1] = right, left
+                        places[left], places[right] = places[right], places[left]
+                        better = True
+            if not better:
+                return
+
+    # Places across
+
+    def place_across(self) -> None:
+        """Draw items towards their neighbours, each row as near to its wishes as its order allows."""
+        for row in self.rows:
+            at = 0.0
+            for left, item in zip([-1, *row], row, strict=False):
+                at += self._apart(left, item) if left >= 0 else 0.0
+                self.x[item] = at
+        for sweep in range(2 * SWEEPS):
+            downwards = sweep % 2 == 0
+            both = sweep >= 2 * SWEEPS - 6
+            for row in self.rows if downwards else reversed(self.rows):
+                self._settle(row, self.up if downwards or both else None, self.down if not downwards or both else None)
+        for _ in range(2):
+            self._straighten()
+
+    def _apart(self, left: int, right: int) -> float:
+        gap = GAP if left < self.cards and right < self.cards else LANE
+        return (self.size[left][0] + self.size[right][0]) / 2 + gap
+
+    def _settle(self, row: list[int], up: list[list[int]] | None, down: list[list[int]] | None) -> None:
+        wishes, weights, apart = [], [], []
+        for place, item in enumerate(row):
+            total = weight = 0.0
+            for links in (up, down):
+                for other in links[item] if links else ():
+                    pull = 8.0 if item >= self.cards and other >= self.cards else 2.0
+                    total += pull * self.x[other]
+                    weight += pull
+            wishes.append(total / weight if weight else self.x[item])
+            weights.append(weight or 0.01)
+            apart.append(self._apart(row[place - 1], item) if place else 0.0)
+        for item, x in zip(row, nearest_in_order(wishes, weights, apart), strict=True):
+            self.x[item] = x
+
+    def _straighten(self) -> None:
+        """Give the lanes of one branch one upright, where their neighbours leave room for it."""
+        places = self._places()
+        for chain in self.chains:
+            if len(chain) < 2:
+                continue
+            low, high = float("-inf"), float("inf")
+            for item in chain:
+                row, place = self.rows[self.row[item]], places[item]
+                if place:
+                    low = max(low, self.x[row[place - 1]] + self._apart(row[place - 1], item))
+                if place + 1 < len(row):
+                    high = min(high, self.x[row[place + 1]] - self._apart(item, row[place + 1]))
+            if low <= high:
+                upright = min(max(_median([self.x[item] for item in chain]), low), high)
+                for item in chain:
+                    self.x[item] = upright
+
+    # The result
+
+    def result(self) -> Layout:
+        """Boxes and routes, the top left corner at 0, 0."""
+        left = min((self.x[item] - size[0] / 2 for item, size in enumerate(self.size)), default=0.0)
+        self.x = [round(x - left, 1) for x in self.x]
+        right = max((self.x[item] + size[0] / 2 for item, size in enumerate(self.size)), default=0.0)
+        tops, bottoms = self._heights()
+        nodes = {
+            point.point_id: Box(self.x[item] - self.size[item][0] / 2, tops[self.row[item]], *self.size[item])
+            for item, point in enumerate(self.version.points)
+        }
+        leaves, arrives = self._ports()
+        edges = []
+        for number, branch in enumerate(self.version.branches):
+            chain, back = self.chains[number], number in self.back
+            start = (leaves[number], nodes[branch.source].bottom)
+            end = (arrives[number], nodes[branch.target].y)
+            points = [start, (start[0], bottoms[self.row[self.index[branch.source]]])]
+            if back:
+                points += self._loop(chain, start[0], tops, bottoms)
+            else:
+                points += [(self.x[item], y) for item in chain for y in (tops[self.row[item]], bottoms[self.row[item]])]
+            points += [(end[0], tops[self.row[self.index[branch.target]]]), end]
+            label, row = self.size[chain[0]], self.row[chain[0]]
+            height = label[1]
+            box = Box(self.x[chain[0]] - label[0] / 2, (tops[row] + bottoms[row] - height) / 2, label[0], height)
+            edges.append(Route(branch, _tidy(points), box, back))
+        return Layout(nodes, tuple(edges), right, bottoms[-1] if nodes else 0.0)
+
+    def _loop(self, chain: list[int], start: float, tops: list[float], bottoms: list[float]) -> list[XY]:
+        turn, lanes = chain[0], chain[1:-1]
+        top, bottom = tops[self.row[turn]], bottoms[self.row[turn]]
+        depth = (top + bottom) / 2
+        side = TURN if self.x[lanes[0]] >= start else -TURN
+        points = [(self.x[turn] + step, y) for step, ys in ((-side, (top, depth)), (side, (depth, top))) for y in ys]
+        return points + [(self.x[item], y) for item in lanes for y in (bottoms[self.row[item]], tops[self.row[item]])]
+
+    def _heights(self) -> tuple[list[float], list[float]]:
+        """The top and bottom of each row; the wider the swings between two rows, the further apart."""
+        used = [False] * len(self.rows)
+        heights = [0.0] * len(self.rows)
+        for item, (_, height) in enumerate(self.size):
+            heights[self.row[item]] = max(heights[self.row[item]], height)
+            used[self.row[item]] = True
+        tops, bottoms, y = [], [], 0.0
+        for number, row in enumerate(self.rows):
+            if number and used[number] and used[number - 1]:
+                swing = max((abs(self.x[item] - self.x[other]) for item in row for other in self.up[item]), default=0.0)
+                y += min(8 * round((BAND + swing / 12) / 8), 4 * BAND)
+            tops.append(y)
+            y += heights[number]
+            bottoms.append(y)
+        return tops, bottoms
+
+    def _ports(self) -> tuple[list[float], list[float]]:
+        """Where each branch leaves and reaches its cards: side by side, as their lanes stand."""
+        leaves, arrives = [0.0] * len(self.chains), [0.0] * len(self.chains)
+        groups: dict[tuple[int, bool], list[tuple[float, int]]] = {}
+        for number, branch in enumerate(self.version.branches):
+            chain = self.chains[number]
+            groups.setdefault((self.index[branch.source], True), []).append((self.x[chain[0]], number))
+            before = chain[-2] if number in self.back else chain[-1]
+            groups.setdefault((self.index[branch.target], False), []).append((self.x[before], number))
+        for (card, leaving), members in groups.items():
+            step = min(24.0, (self.size[card][0] - 48) / max(len(members) - 1, 1))
+            for place, (_, number) in enumerate(sorted(members)):
+                port = self.x[card] + (place - (len(members) - 1) / 2) * step
+                (leaves if leaving else arrives)[number] = round(port, 1)
+        return leaves, arrives
+
+
+def nearest_in_order(wishes: Sequence[float], weights: Sequence[float], apart: Sequence[float]) -> list[float]:
+    """The places nearest to the wishes (least squares) that keep the order and the distances.
+
+    ``apart[i]`` is the least distance of place i from place i - 1. This is an isotonic regression:
+    neighbours that want to pass each other are pooled at their common mean.
+
+    Examples
+    --------
+    >>> nearest_in_order([5, 5, 100], [1, 1, 1], [0, 10, 10])
+    [0.0, 10.0, 100.0]
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, members
+    offset, offsets = 0.0, []
+    for wish, weight, distance in zip(wishes, weights, apart, strict=True):
+        offset += distance
+        offsets.append(offset)
+        mean, total, members = wish - offset, weight, 1
+        while pools and pools[-1][0] > mean:
+            before, heavy, count = pools.pop()
+            mean = (before * heavy + mean * total) / (heavy + total)
+            total, members = heavy + total, members + count
+        pools.append((mean, total, members))
+    means = [mean for mean, _, members in pools for _ in range(members)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+
+
+def _roots(points: Sequence[Point], ends: Iterable[tuple[int, int]]) -> list[int]:
+    """Where to begin: entries, then points nothing leads to, then all others."""
+    led_to = {target for source, target in ends if source != target}
+    rank: Callable[[int], int] = lambda at: 0 if points[at].is_entry else 1 if at not in led_to else 2  # noqa: E731
+    return sorted(range(len(points)), key=rank)
+
+
+def _median(values: list[float] | list[int]) -> float:
+    ordered, middle = sorted(values), len(values) // 2
+    return float(ordered[middle]) if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _tidy(points: Iterable[XY]) -> tuple[XY, ...]:
+    """Without doubled points and without stops on one upright."""
+    kept: list[XY] = []
+    for point in points:
+        point = (round(point[0], 1), round(point[1], 1))
+        if kept and kept[-1] == point:
+            continue
+        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == point[0] and (kept[-1][1] > kept[-2][1]) == (point[1] > kept[-1][1]):
+            kept.pop()
+        kept.append(point)
+    return tuple(kept)
+
+
+# -- Curves
+
+
+def bends(points: Sequence[XY]) -> list[tuple[XY, XY, XY] | XY]:
+    """A route as pieces: where a straight piece ends, or the two handles and the end of a curve.
+
+    Examples
+    --------
+    >>> bends([(0, 0), (0, 10), (20, 30)])
+    [(0, 10), ((0, 20.0), (20, 20.0), (20, 30))]
+    """
+    pieces: list[tuple[XY, XY, XY] | XY] = []
+    falling = True
+    for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False):
+        if x == to_x:
+            pieces.append((to_x, to_y))
+        else:
+            # At equal heights a turn: as deep as the band allows, so it stays clear of the next row.
+            middle = (y + to_y) / 2 if y != to_y else y + (BAND if falling else -BAND)
+            pieces.append(((x, middle), (to_x, middle), (to_x, to_y)))
+        falling = to_y > y if y != to_y else not falling
+    return pieces
+
+
+def trace(points: Sequence[XY], steps: int = 12) -> list[XY]:
+    """The corner points of a route with its curves cut into short straight pieces."""
+    traced = list(points[:1])
+    for piece in bends(points):
+        (x, y) = traced[-1]
+        if len(piece) == 2:
+            traced.append(piece)
+            continue
+        (x1, y1), (x2, y2), (x3, y3) = piece
+        for step in range(1, steps + 1):
+            t = step / steps
+            a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+            traced.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
+    return traced
+
+
+# -- Pinned points
+
+
+def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str], Size]) -> Layout:
+    """Pinned points exactly where they are, the others in the nearest room, branches around all of them."""
+    nodes = {
+        point.point_id: Box(point.position.x, point.position.y, free.nodes[point.point_id].w, free.nodes[point.point_id].h)
+        for point in version.points
+        if point.position
+    }
+    for point_id, box in sorted(free.nodes.items(), key=lambda item: (item[1].y, item[1].x)):
+        if point_id not in nodes:
+            before = [nodes[b.source] for b in version.incoming(point_id) if b.source in nodes and b.source != point_id]
+            if before:
+                across = sum(other.cx for other in before) / len(before) - box.w / 2
+                box = Box(round(across), max(other.bottom for other in before) + 3 * BAND, box.w, box.h)
+            nodes[point_id] = _nearest_room(box, list(nodes.values()))
+    nodes = {point.point_id: nodes[point.point_id] for point in version.points}
+    edges = _routes(version, nodes, labels)
+    boxes = [*nodes.values(), *(edge.label for edge in edges)]
+    corners = [point for edge in edges for point in trace(edge.points)]
+    left = min([box.x for box in boxes] + [x for x, _ in corners])
+    top = min([box.y for box in boxes] + [y for _, y in corners])
+    right = max([box.right for box in boxes] + [x for x, _ in corners])
+    bottom = max([box.bottom for box in boxes] + [y for _, y in corners])
+    return Layout(nodes, tuple(edges), right - left, bottom - top, left, top)
+
+
+def _nearest_room(box: Box, taken: Sequence[Box]) -> Box:
+    """The box itself, or moved the least number of steps aside or down until nothing is in its way."""
+    step_x, step_y = box.w / 2 + GAP, box.h / 2 + GAP
+    for ring in range(len(taken) * 4 + 2):
+        for down in range(ring + 1):
+            for side in {ring - down, down - ring}:
+                moved = Box(box.x + side * step_x, box.y + down * step_y, box.w, box.h)
+                if not any(moved.meets(other, GAP) for other in taken):
+                    return moved
+    raise AssertionError("there is always room further out")
+
+
+def _routes(version: Version, nodes: Mapping[str, Box], labels: Mapping[tuple[str, str], Size]) -> list[Route]:
+    cards = sorted(nodes.values(), key=lambda box: (box.x, box.y))
+    leaves = _fan(version.branches, nodes, leaving=True)
+    arrives = _fan(version.branches, nodes, leaving=False)
+    placed: list[Box] = []
+    uprights: list[tuple[float, float, float]] = []
+    routes = []
+    for number, branch in enumerate(version.branches):
+        start = (leaves[number], nodes[branch.source].bottom)
+        end = (arrives[number], nodes[branch.target].y)
+        points = _way(start, end, cards, uprights)
+        uprights += [(x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False) if x == to_x]
+        size = labels.get((branch.source, branch.key), (0.0, 0.0))
+        label = _label(points, size, [*cards, *placed])
+        placed += [label] if size[0] else []
+        routes.append(Route(branch, points, label, loop=end[1] < start[1]))
+    return routes
+
+
+def _fan(branches: Sequence[Branch], nodes: Mapping[str, Box], leaving: bool) -> list[float]:
+    ports = [0.0] * len(branches)
+    groups: dict[str, list[tuple[float, int]]] = {}
+    for number, branch in enumerate(branches):
+        here, there = (branch.source, branch.target) if leaving else (branch.target, branch.source)
+        groups.setdefault(here, []).append((nodes[there].cx, number))
+    for here, members in groups.items():
+        step = min(24.0, (nodes[here].w - 48) / max(len(members) - 1, 1))
+        for place, (_, number) in enumerate(sorted(members)):
+            ports[number] = nodes[here].cx + (place - (len(members) - 1) / 2) * step
+    return ports
+
+
+def _way(start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> tuple[XY, ...]:
+    """The plainest route that runs through no card and on no other route's upright; else the least bad."""
+    falling = end[1] - start[1] >= 2 * BAND
+    ways: list[tuple[XY, ...]] = [(start, end)] if falling else []
+    detours = {side for card in cards for side in (card.x - BAND, card.right + BAND)}
+    detours |= {side + step for side in detours for step in (-LANE, LANE)}
+    for x in sorted(detours, key=lambda x: (abs(x - start[0]) + abs(x - end[0]), x))[:96]:
+        if falling:
+            ways.append(_tidy([start, (x, start[1] + BAND), (x, end[1] - BAND), end]))
+        else:
+            ways.append(_tidy([start, (start[0], start[1] + 4), (x, start[1] + 4), (x, end[1] - 4), (end[0], end[1] - 4), end]))
+    best, least = ways[0], float("inf")
+    for way in ways:
+        faults = _faults(way, cards, uprights)
+        if faults < least:
+            best, least = way, faults
+        if not faults:
+            break
+    return best
+
+
+def _faults(way: Sequence[XY], cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> float:
+    line = trace(way)
+    pieces = [Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in zip(line, line[1:], strict=False)]
+    left, right = min(x for x, _ in line), max(x for x, _ in line)
+    near = [card for card in cards if card.x <= right and left <= card.right]
+    hits = sum(any(piece.meets(card) for piece in pieces) for card in near)
+    shared = sum(
+        abs(x - other) < LANE / 2 and min(y, to_y) < low_end and high_end < max(y, to_y)
+        for (x, y), (to_x, to_y) in zip(way, way[1:], strict=False)
+        if x == to_x
+        for other, high_end, low_end in uprights
+    )
+    return hits + shared / 8
+
+
+def _label(points: Sequence[XY], size: Size, taken: Sequence[Box]) -> Box:
+    """A place on the route, near its start, where the label covers nothing."""
+    line = trace(points)
+    spots = [
+        (a[0] + (b[0] - a[0]) * t / 8, a[1] + (b[1] - a[1]) * t / 8)
+        for a, b in zip(line, line[1:], strict=False)
+        for t in range(1, 9)
+    ]
+    boxes = [Box(x - size[0] / 2, y - size[1] / 2, *size) for x, y in spots]
+    for box in boxes:
+        if not any(box.meets(other, 4) for other in taken):
+            return box
+    return _nearest_room(boxes[len(boxes) // 2], taken)
