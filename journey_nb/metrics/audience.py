@@ -1,0 +1,118 @@
+"""The audience: who is in the journey, who came and went, and how."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import COUNT, TEXT, shaped
+
+AUDIENCE: dict[str, pl.DataType] = dict.fromkeys(
+    (
+        "in_journey_before",
+        "entrances",
+        "unique_entrants",
+        "in_journey",
+        "in_journey_users",
+        "exits",
+        "completed",
+        "internal_errors",
+        "send_errors",
+        "failed_messages",
+    ),
+    COUNT,
+)
+
+
+def audience(scope: Scope) -> pl.DataFrame:
+    """One row: who was inside before, came, left and is inside; it balances like an account."""
+    user, entered = pl.col("user"), scope.within("entered_at")
+    left, status = pl.col("leaves"), pl.col("status")
+    completed = left & (status == "completed")
+    failed = scope.messages.select((pl.col("fate") == "failed").sum()).item()
+    row = scope.runs.select(
+        in_journey_before=pl.col("was_inside").sum(),
+        entrances=entered.sum(),
+        unique_entrants=user.filter(entered).n_unique(),
+        in_journey=pl.col("is_inside").sum(),
+        in_journey_users=user.filter("is_inside").n_unique(),
+        exits=(completed | (left & (status == "exited"))).sum(),
+        completed=completed.sum(),
+        internal_errors=(left & pl.col("reason").is_in(INTERNAL_ERRORS)).sum(),
+        send_errors=(left & pl.col("reason").is_in(SEND_ERRORS)).sum(),
+        failed_messages=pl.lit(failed),
+    )
+    return shaped(row, AUDIENCE)
+
+
+def users(scope: Scope, search: str | None = None, limit: int | None = None, offset: int = 0) -> pl.DataFrame:
+    """A row per run inside at any time in the period (cohort clock: entered in it), in order of runs.
+
+    Parameters
+    ----------
+    search
+        Part of a user or device id; a device finds every run in which any row carries it.
+    limit, offset
+        The page to show; by default all rows.
+    """
+    page = _search(scope, _inside(scope), search).slice(offset, limit)
+    told = pl.when(pl.col("reason") == "cancel_event").then(
+        pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
+    )
+    table = (
+        page.join(_last_completed(scope, page), on="run", how="left", maintain_order="left")
+        .with_columns(point=pl.coalesce("exit_point", "completed_point"))
+        .join(
+            scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
+        )
+        .with_columns(last_step=pl.coalesce(told, "title"), last_point_id="point_id")
+        .join(_updated(scope, page), on="run", how="left", maintain_order="left")
+        .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))
+    )
+    return shaped(table, users_columns(scope))
+
+
+def users_columns(scope: Scope) -> dict[str, pl.DataType]:
+    """The columns of users()."""
+    texts = ("user_id", "device_id", "run_id")
+    time = pl.Datetime("us", scope.timezone)
+    return {
+        **dict.fromkeys(texts, TEXT),
+        "run_no": COUNT,
+        **dict.fromkeys(("status", "last_step", "last_point_id"), TEXT),
+        **dict.fromkeys(("entered_at", "updated_at", "left_at"), time),
+        "reason": TEXT,
+    }
+
+
+def _inside(scope: Scope) -> pl.DataFrame:
+    return scope.runs.filter(pl.col("inside") & (pl.col("was_inside") | scope.within("entered_at")))
+
+
+def _search(scope: Scope, runs: pl.DataFrame, search: str | None) -> pl.DataFrame:
+    if not search:
+        return runs
+    word = search.lower()
+    devices = scope.facts.devices.filter(_contains("device_id", word))
+    return runs.filter(_contains("user_id", word) | pl.col("run").is_in(devices["run"].unique().implode()))
+
+
+def _contains(column: str, word: str) -> pl.Expr:
+    return pl.col(column).str.to_lowercase().str.contains(word, literal=True).fill_null(False)
+
+
+def _last_completed(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
+    """The point that each run completed last, as seen: run, completed_point."""
+    completed = scope.visits.filter(pl.col("outcome") == "completed")
+    if runs.height < scope.runs.height:
+        completed = completed.join(runs.select("run"), on="run", how="semi")
+    return completed.group_by("run", maintain_order=True).agg(completed_point=pl.col("point").last())
+
+
+def _updated(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
+    """The latest row of each run before the state instant: run, updated_at."""
+    if scope.facts.last_at < scope.hi:
+        return runs.select("run", updated_at="last_at")
+    seen = scope.facts.events.filter(pl.col("at") < scope.hi).join(runs.select("run"), on="run", how="semi")
+    return seen.group_by("run").agg(updated_at=pl.col("at").max())

@@ -1,0 +1,174 @@
+"""Goals: how many reached them, what they were worth, and which point gets the credit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, get_args
+
+import polars as pl
+
+from journey_nb.journey import near
+from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
+
+Rule = Literal["engaged", "last_touch", "first_touch", "linear", "position_based", "time_decay", "entry"]
+
+GOALS: dict[str, pl.DataType] = {
+    "goal_id": TEXT,
+    "title": TEXT,
+    "users": COUNT,
+    "runs": COUNT,
+    "events": COUNT,
+    "entrances": COUNT,
+    "conversion_rate": RATE,
+    "user_rate": RATE,
+    "run_rate": RATE,
+    "value": RATE,
+    "currency": TEXT,
+}
+CREDIT: dict[str, pl.DataType] = {"point_id": TEXT, "users": RATE, "direct": COUNT, "indirect": COUNT}
+
+
+def goals(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
+    """A row per goal, and per currency where one was reached with several.
+
+    On the activity clock ``conversion_rate`` may exceed 1: the goals of earlier entrants count too.
+    """
+    reached = scope.goals
+    totals = reached.group_by("goal").agg(
+        users=pl.col("user").n_unique(), runs=pl.col("run").n_unique(), events=pl.len()
+    )
+    values = (
+        reached.filter(pl.col("value").is_not_null())
+        .group_by("goal", "currency", maintain_order=True)
+        .agg(pl.col("value").sum())
+        .sort("currency", nulls_last=True)
+    )
+    entered = scope.runs.filter(scope.within("entered_at"))
+    table = (
+        _designed(scope)
+        .join(totals, on="goal", how="left", maintain_order="left")
+        .join(values, on="goal", how="left", maintain_order="left_right")
+        .with_columns(
+            pl.col("users", "runs", "events").fill_null(0),
+            entrances=pl.lit(entered.height),
+            _unique_entrants=pl.lit(entered["user"].n_unique()),
+        )
+        .with_columns(
+            conversion_rate=rate("users", "entrances"),
+            user_rate=rate("users", "_unique_entrants"),
+            run_rate=rate("runs", "entrances"),
+        )
+    )
+    return shaped(table, GOALS, ["_unique_entrants"], bases=bases)
+
+
+def credit(
+    scope: Scope,
+    goal: str | None = None,
+    rule: Rule = "engaged",
+    *,
+    first: float = 0.4,
+    last: float = 0.4,
+    half_life: timedelta = timedelta(days=7),
+) -> pl.DataFrame:
+    """To which points the users of a goal (None: of any goal) are credited; null is ``unattributed``.
+
+    Each user is credited once, for the first reaching in the period, so that the rows sum to the
+    goal's users under every rule. ``direct`` and ``indirect`` belong to the rule ``engaged``.
+
+    Parameters
+    ----------
+    rule
+        ``engaged``: the last message engaged with, else the last one sent or shown. ``last_touch``,
+        ``first_touch``, ``linear``: by messages sent or shown. ``position_based``: ``first`` and
+        ``last`` of it to these two, the rest spread evenly between. ``time_decay``: half as much
+        for each ``half_life`` before the goal. ``entry``: the point where the run began.
+    """
+    reached = firsts(scope, goal)
+    none = pl.lit(None, COUNT)
+    if rule == "engaged":
+        direct = (pl.col("credit") == "direct").sum()
+        indirect = (pl.col("credit") == "indirect").sum()
+        shares = reached.group_by(point="credit_point").agg(users=pl.len(), direct=direct, indirect=indirect)
+    elif rule == "entry":
+        began = scope.facts.runs["entry_point"].gather(reached["run"])
+        shares = (
+            pl.DataFrame({"point": began}).group_by("point").agg(users=pl.len(), direct=none, indirect=none)
+        )
+    else:
+        touches = _touches(scope, reached).with_columns(weight=_weight(rule, first, last, half_life))
+        credited = touches.group_by("point").agg(users=pl.col("weight").sum())
+        untouched = reached.height - touches["user"].n_unique()
+        rest = pl.DataFrame({"point": [None], "users": [untouched]}, schema=credited.schema)
+        shares = pl.concat([credited, rest]).with_columns(direct=none, indirect=none)
+    lone = shaped(shares.filter(pl.col("point").is_null()).with_columns(point_id=pl.lit(None, TEXT)), CREDIT)
+    if lone.is_empty():
+        none_direct = 0 if rule == "engaged" else None
+        lone = pl.DataFrame([(None, 0.0, none_direct, none_direct)], schema=CREDIT, orient="row")
+    credited = scope.points.join(shares, on="point", maintain_order="left")
+    return pl.concat([shaped(credited, CREDIT), lone])
+
+
+def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:
+    """A user's first reaching in the period of this goal (None: of any), over all of the user's runs."""
+    return _reached(scope.goals, scope, goal).unique("user", keep="first", maintain_order=True)
+
+
+def latest(scope: Scope, goal: str | None = None) -> pl.DataFrame:
+    """When each run last reached this goal (None: any), up to the instant of sight: run, goal_at."""
+    reached = _reached(scope.seen_goals, scope, goal)
+    return reached.group_by("run").agg(goal_at=pl.col("at").max())
+
+
+def _reached(goals: pl.DataFrame, scope: Scope, goal: str | None) -> pl.DataFrame:
+    if goal is None:
+        return goals
+    return goals.filter(pl.col("goal") == scope.journey.goal(goal).goal_id)
+
+
+def _designed(scope: Scope) -> pl.DataFrame:
+    rows = [(goal.goal_id, goal.goal_id, goal.label) for goal in scope.journey.goals]
+    schema = {"goal": scope.facts.goals.schema["goal"], "goal_id": TEXT, "title": TEXT}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _touches(scope: Scope, reached: pl.DataFrame) -> pl.DataFrame:
+    """The messages sent or shown before each goal, in order, numbered by ``place`` of ``touches``."""
+    sent = scope.seen_messages.filter(pl.col("fate") == "sent").select("run", "point", "message", "sent_at")
+    return (
+        reached.select("run", "user", goal_at="at")
+        .join(sent, on="run")
+        .filter(pl.col("sent_at") <= pl.col("goal_at"))
+        .sort("sent_at", "message")
+        .with_columns(place=pl.int_range(pl.len()).over("user"), touches=pl.len().over("user"))
+    )
+
+
+def _weight(rule: Rule, first: float, last: float, half_life: timedelta) -> pl.Expr:
+    """The share of a user's credit that a touch gets; a user's shares sum to 1."""
+    place, touches = pl.col("place"), pl.col("touches")
+    is_first, is_last = place == 0, place == touches - 1
+    if rule == "last_touch":
+        return is_last.cast(RATE)
+    if rule == "first_touch":
+        return is_first.cast(RATE)
+    if rule == "linear":
+        return 1 / touches
+    if rule == "time_decay":
+        age = (pl.col("goal_at") - pl.col("sent_at")).dt.total_microseconds()
+        weight = pl.lit(0.5).pow(age / (half_life / timedelta(microseconds=1)))
+        return weight / weight.sum().over("user")
+    if rule != "position_based":
+        raise ValueError(f"no credit rule {rule!r}{near(rule, get_args(Rule))}")
+    if first < 0 or last < 0 or first + last > 1:
+        raise ValueError(f"first={first} and last={last} must be shares of at most 1 together")
+    between = 1 - first - last
+    ends = pl.when(is_first).then(first).when(is_last).then(last)
+    return (
+        pl.when(touches == 1)
+        .then(1.0)
+        .when(touches == 2)
+        .then(ends + between / 2)
+        .otherwise(ends.otherwise(between / (touches - 2)))
+    )

@@ -1,0 +1,39 @@
+"""What all tables share: their columns, and how a rate is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+COUNT, RATE, TEXT = pl.Int64(), pl.Float64(), pl.String()
+HIDDEN = "_"
+"""Columns that begin so are what a rate rests on beside the columns of its table."""
+
+
+def rate(numerator: str, denominator: str) -> pl.Expr:
+    """Numerator over denominator; null where the denominator is 0.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> pl.DataFrame({"opened": [1, 0], "sent": [4, 0]}).select(open_rate=rate("opened", "sent")).to_series()
+    shape: (2,)
+    Series: 'open_rate' [f64]
+    [
+        0.25
+        null
+    ]
+    """
+    return pl.when(pl.col(denominator) > 0).then(pl.col(numerator) / pl.col(denominator)).cast(RATE)
+
+
+def shaped(
+    frame: pl.DataFrame, columns: dict[str, pl.DataType], hidden: Sequence[str] = (), *, bases: bool = False
+) -> pl.DataFrame:
+    """The frame with just these columns, in this order and of these types.
+
+    ``hidden`` names the counts (beginning with :data:`HIDDEN`) that follow if ``bases`` is set.
+    """
+    extra = dict.fromkeys(hidden, COUNT) if bases else {}
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in {**columns, **extra}.items())
