@@ -1,0 +1,124 @@
+"""Intervals, tests and survival, in plain floats (METRICS.md 5, 7, 14.23)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Z = 1.959963984540054
+
+
+def ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Linear between the two nearest ranks."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low, high = math.floor(place), math.ceil(place)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def wilson(hits: int, n: int) -> tuple[float | None, float | None]:
+    if n == 0:
+        return None, None
+    rate = hits / n
+    centre = rate + Z * Z / (2 * n)
+    spread = Z * math.sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
+    whole = 1 + Z * Z / n
+    return max(0.0, (centre - spread) / whole), min(1.0, (centre + spread) / whole)
+
+
+def newcombe(hits: int, n: int, control_hits: int, control_n: int) -> tuple[float | None, float | None]:
+    """Newcombe's hybrid score interval of the difference to control."""
+    if n == 0 or control_n == 0:
+        return None, None
+    rate, control = hits / n, control_hits / control_n
+    (low, high), (control_low, control_high) = wilson(hits, n), wilson(control_hits, control_n)
+    difference = rate - control
+    return (
+        difference - math.sqrt((rate - low) ** 2 + (control_high - control) ** 2),
+        difference + math.sqrt((high - rate) ** 2 + (control - control_low) ** 2),
+    )
+
+
+def two_proportions(hits: int, n: int, control_hits: int, control_n: int) -> float | None:
+    """Two-sided p of the pooled z test."""
+    if n == 0 or control_n == 0:
+        return None
+    pooled = (hits + control_hits) / (n + control_n)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / control_n))
+    if error == 0:
+        return 1.0
+    return math.erfc(abs(hits / n - control_hits / control_n) / error / math.sqrt(2))
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    told = sorted((value, place) for place, value in enumerate(values) if value is not None)
+    adjusted: list[float | None] = [None] * len(values)
+    floor = 0.0
+    for step, (value, place) in enumerate(told):
+        floor = max(floor, min(1.0, (len(told) - step) * value))
+        adjusted[place] = floor
+    return adjusted
+
+
+def probability_best(hits: Sequence[int], totals: Sequence[int], steps: int = 20_000) -> list[float]:
+    """Probability that each arm has the highest rate, uniform priors: a midpoint sum of pdf × the others' cdf."""
+    from scipy.stats import beta
+
+    arms = [beta(1 + h, 1 + n - h) for h, n in zip(hits, totals, strict=True)]
+    xs = [(i + 0.5) / steps for i in range(steps)]
+    cdfs = [arm.cdf(xs) for arm in arms]
+    best = []
+    for place, arm in enumerate(arms):
+        product = arm.pdf(xs)
+        for other, cdf in enumerate(cdfs):
+            if other != place:
+                product = product * cdf
+        best.append(float(product.sum() / steps))
+    return best
+
+
+def chi_square_p(observed: Sequence[int], shares: Sequence[float]) -> float | None:
+    from scipy.stats import chi2
+
+    whole, total = sum(shares), sum(observed)
+    if not whole or not total or len(observed) < 2:
+        return None
+    expected = [total * share / whole for share in shares]
+    if any(e == 0 for e in expected):
+        return None
+    statistic = sum((o - e) ** 2 / e for o, e in zip(observed, expected, strict=True))
+    return float(chi2.sf(statistic, len(observed) - 1))
+
+
+def kaplan_meier(subjects: Sequence[tuple[int, bool]]) -> list[dict[str, float | int | None]]:
+    """Rows of (day, at_risk, reached, survival, low, high) for each day with a reaching; log-log bounds."""
+    rows: list[dict[str, float | int | None]] = []
+    survival, greenwood = 1.0, 0.0
+    for day in sorted({time for time, event in subjects if event}):
+        at_risk = sum(time >= day for time, _ in subjects)
+        reached = sum(time == day and event for time, event in subjects)
+        survival *= 1 - reached / at_risk
+        low = high = None
+        if reached < at_risk:
+            greenwood += reached / (at_risk * (at_risk - reached))
+            spread = Z * math.sqrt(greenwood) / math.log(survival)
+            low, high = survival ** math.exp(-spread), survival ** math.exp(spread)
+        else:
+            low = high = 0.0
+        rows.append(
+            {
+                "day": day,
+                "at_risk": at_risk,
+                "reached": reached,
+                "survival": survival,
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
