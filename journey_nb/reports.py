@@ -84,8 +84,8 @@ def parameters(name: str) -> dict[str, Parameter]:
     Examples
     --------
     >>> from journey_nb.reports import parameters
-    >>> parameters("campaign")["clock"].default
-    'activity'
+    >>> parameters("campaign")["version"].default
+    0
     """
     import papermill
 
