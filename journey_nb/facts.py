@@ -32,7 +32,8 @@ class Facts(Protocol):
         One row a stay at a point, in reading order: run, user, visit, point, arrived_at (null: stood
         there before the log begins), left_at (null: still there), outcome (completed, exited,
         dropped), branch, traversed (left by a branch, known or not), known (by a known one),
-        to_point (where that branch leads), derived, skip_at, skip_reason, version.
+        to_point (where that branch leads), derived, skip_at, skip_reason, version (of the row that
+        opened it), left_version (of the row that closed it).
     waits
         One row a wait, in reading order: run, visit, point, at, cause, due_at.
     messages
@@ -40,15 +41,14 @@ class Facts(Protocol):
         shown), sent_inferred, failed_at, fail_reason, bounced_at, bounce_reason, skipped_at,
         skip_reason, delivered_at, opened_at, opened_inferred, clicked_at, opened_any_at,
         clicked_any_at (machines included), shown_at, interacted_at, dismissed_at, replied_at,
-        unsubscribed_at, complained_at, engaged_at (first open, click, interaction or reply by a person).
+        unsubscribed_at, complained_at, engaged_at (first open, click, interaction or reply by a person),
+        version, sent_order and engaged_order (in the reading order).
     goals
         One row a goal reached: goal, run (null: no run's), user, at, order (in the reading order),
         value, currency, counts (inside its run's window), implied, here (the point of the visit open
         then), credit, credit_message, credit_point.
     events
         All loaded rows of runs in reading order: run, at, kind, point, message, order.
-    devices
-        One row a device seen in a run: run, user, device_id.
     devices
         One row for every device that any row of a run carries: run, user, device_id.
     """
@@ -232,7 +232,10 @@ def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("dropped", OUTCOMES))
     )
     return visits.with_columns(
-        arrived_at="at", left_at="end_at", outcome=pl.when(pl.col("end_i").is_not_null()).then(outcome)
+        arrived_at="at",
+        left_at="end_at",
+        left_version="end_version",
+        outcome=pl.when(pl.col("end_i").is_not_null()).then(outcome),
     ).join(skips, on="visit", how="left", maintain_order="left")
 
 
@@ -422,6 +425,9 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
             "message_id": done.message_ids,
             **{name: rows[name].gather(head) for name in ("run", "point", "channel", "variant")},
             **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
+            "version": done.column("version", rows["i"].gather(head)),
+            "sent_order": rows["pos"].gather(sent),
+            "engaged_order": rows["pos"].gather(places["engaged"]),
             "sent_inferred": sent.is_not_null() & told.is_null(),
             "opened_inferred": opened.is_null() & clicked.is_not_null(),
             "fail_reason": rows["reason"].gather(places["failed"]),
@@ -561,13 +567,13 @@ RUNS = (
 )  # fmt: skip
 VISITS = (
     "run", "user", "visit", "point", "arrived_at", "left_at", "outcome", "branch", "traversed", "known", "to_point",
-    "derived", "skip_at", "skip_reason", "version",
+    "derived", "skip_at", "skip_reason", "version", "left_version",
 )  # fmt: skip
 MESSAGES = (
     "message", "message_id", "run", "user", "point", "channel", "variant", "sent_at", "sent_inferred", "failed_at",
     "fail_reason", "bounced_at", "bounce_reason", "skipped_at", "skip_reason", "delivered_at", "opened_at",
     "opened_inferred", "clicked_at", "opened_any_at", "clicked_any_at", "shown_at", "interacted_at", "dismissed_at",
-    "replied_at", "unsubscribed_at", "complained_at", "engaged_at",
+    "replied_at", "unsubscribed_at", "complained_at", "engaged_at", "version", "sent_order", "engaged_order",
 )  # fmt: skip
 GOALS = (
     "goal", "run", "user", "at", "order", "value", "currency", "counts", "implied", "here", "credit",

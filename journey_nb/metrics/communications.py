@@ -163,9 +163,9 @@ def _message_points(scope: Scope, channel: str | None) -> pl.DataFrame:
 def _after_interaction(scope: Scope, sent: pl.DataFrame, goal: str | None) -> pl.DataFrame:
     """Users who engaged with a message of the point and later, in the same run, reached the goal."""
     return (
-        sent.filter(pl.col("engaged_at").is_not_null())
+        sent.filter(FLAGS["sent"] & pl.col("engaged_at").is_not_null())
         .join(latest(scope, goal), on="run")
-        .filter(pl.col("engaged_at") <= pl.col("goal_at"))
+        .filter(pl.col("engaged_order") < pl.col("order"))
         .group_by("point")
         .agg(goal_after_interaction=pl.col("user").n_unique())
     )

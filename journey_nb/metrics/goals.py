@@ -116,9 +116,8 @@ def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:
 
 
 def latest(scope: Scope, goal: str | None = None) -> pl.DataFrame:
-    """When each run last reached this goal (None: any), up to the instant of sight: run, goal_at."""
-    reached = _reached(scope.seen_goals, scope, goal)
-    return reached.group_by("run").agg(goal_at=pl.col("at").max())
+    """The last place in the reading order where each run reached this goal (None: any), as seen: run, order."""
+    return _reached(scope.seen_goals, scope, goal).group_by("run").agg(pl.col("order").max())
 
 
 def _reached(goals: pl.DataFrame, scope: Scope, goal: str | None) -> pl.DataFrame:
@@ -135,12 +134,14 @@ def _designed(scope: Scope) -> pl.DataFrame:
 
 def _touches(scope: Scope, reached: pl.DataFrame) -> pl.DataFrame:
     """The messages sent or shown before each goal, in order, numbered by ``place`` of ``touches``."""
-    sent = scope.seen_messages.filter(pl.col("fate") == "sent").select("run", "point", "message", "sent_at")
+    sent = scope.seen_messages.filter(pl.col("fate") == "sent").select(
+        "run", "point", "sent_at", "sent_order"
+    )
     return (
-        reached.select("run", "user", goal_at="at")
+        reached.select("run", "user", "order", goal_at="at")
         .join(sent, on="run")
-        .filter(pl.col("sent_at") <= pl.col("goal_at"))
-        .sort("sent_at", "message")
+        .filter(pl.col("sent_order") < pl.col("order"))
+        .sort("sent_order")
         .with_columns(place=pl.int_range(pl.len()).over("user"), touches=pl.len().over("user"))
     )
 

@@ -66,11 +66,9 @@ def health(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 
 
 def opens_reported(scope: Scope) -> list[str]:
-    """The channels that report opens: those of which the log holds one."""
-    opens = scope.facts.events.filter((pl.col("kind") == "message.opened") & (pl.col("at") < scope.horizon))
-    opened = scope.facts.messages.join(opens.select("message"), on="message", how="semi")
-    seen = set(opened["channel"].unique().cast(TEXT))
-    return [channel for channel in scope.channels if channel in seen]
+    """The channels that report opens: those of which the log holds one, by a machine or implied by a click."""
+    opened = scope.facts.messages.filter(pl.col("opened_any_at") < scope.horizon)
+    return opened["channel"].unique().cast(TEXT).sort().to_list()
 
 
 def daily(scope: Scope, by: By = "journey", place: Place = "send") -> pl.DataFrame:
@@ -81,9 +79,9 @@ def daily(scope: Scope, by: By = "journey", place: Place = "send") -> pl.DataFra
     by
         What to break down: nothing but drop-offs (by error class), or channel, point or goal.
     place
-        Whether a message's outcomes stand on the day of the ``send`` or of the ``event``. By
-        ``event``, outcomes in the period count whenever their message was sent. On the cohort
-        clock everything stands on the day when the run entered.
+        Whether the outcomes of the messages sent in the period stand on the day of the ``send`` or
+        of the ``event`` (those that come after the last day then have no row). On the cohort clock
+        everything stands on the day when the run entered.
     """
     if by not in get_args(By) or place not in get_args(Place):
         hint = near(by, get_args(By)) or near(place, get_args(Place))
@@ -143,8 +141,7 @@ def _messages_by_day(scope: Scope, by: By, place: Place) -> Iterator[pl.DataFram
         time = f"{MESSAGE_METRICS[metric]}_at"
         if scope.machine and metric in ("opened", "clicked"):
             time = f"{metric}_any_at"
-        happened = scope.seen_messages.filter(flag & scope.within(time))
-        yield _count(scope, happened, time, {metric: pl.lit(True)}, key)
+        yield _count(scope, scope.messages.filter(flag), time, {metric: pl.lit(True)}, key)
 
 
 def _goals_by_day(scope: Scope, by: By) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """The points of the drawn journey: who stands there, who went which way, who left, and what adds up.
 
-With ``.version(n)`` the tables count what happened on that version: visits by their own version,
-messages and goals by the version of their run.
+With ``.version(n)`` the tables count what happened on that version (:meth:`Scope.on_version`).
 """
 
 from __future__ import annotations
@@ -123,7 +122,7 @@ def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     branch stand in a row of their own (branch, target and share null, label "unknown").
     """
     key = ["point", "branch"]
-    taken = scope.on_version(scope.visits).filter("leaves", "traversed")
+    taken = scope.on_version(scope.visits, "left_version").filter("leaves", "traversed")
     counts = (
         taken.with_columns(branch=pl.when("known").then("branch"))
         .group_by(key)
@@ -269,7 +268,8 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
 
 def _arrivals(scope: Scope) -> pl.DataFrame:
     """Traversals into a point by known branches, and runs started there: point_id, right."""
-    taken = scope.on_version(scope.visits).filter("leaves", "traversed").select(point="to_point")
+    taken = scope.on_version(scope.visits, "left_version").filter("leaves", "traversed")
+    taken = taken.select(point="to_point")
     begun = scope.on_version(scope.runs).filter(scope.within("entered_at")).select(point="entry_point")
     return (
         pl.concat([taken, begun])

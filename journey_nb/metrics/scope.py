@@ -117,10 +117,10 @@ class Scope:
     @cached_property
     def days(self) -> list[date]:
         """Every local day that the period touches, days without events included."""
-        if self.cut <= self.start:
+        if self.end <= self.start:
             return []
         zone = ZoneInfo(self.timezone)
-        first, last = self.start.astimezone(zone).date(), (self.cut - TICK).astimezone(zone).date()
+        first, last = self.start.astimezone(zone).date(), (self.end - TICK).astimezone(zone).date()
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
     def only(self, keep: pl.Series) -> Scope:
@@ -146,15 +146,16 @@ class Scope:
             frame = frame.filter(pl.col("run").is_not_null())
         return frame.filter(self.member.gather(frame["run"]))
 
-    def on_version(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def on_version(self, frame: pl.DataFrame, column: str = "version") -> pl.DataFrame:
         """The rows of a fact frame that happened on :attr:`version`, if one is asked for.
 
-        A visit knows the version it was made on; a message or goal goes by the version of its run.
+        A visit is of the version on which it began, a traversal of that on which it left, a message
+        of its first row's, a goal of its run's.
         """
         if self.version is None:
             return frame
-        if "version" in frame.columns:
-            return frame.filter(pl.col("version") == self.version)
+        if column in frame.columns:
+            return frame.filter(pl.col(column) == self.version)
         return frame.filter(self.facts.runs["version"].gather(frame["run"]) == self.version)
 
     @cached_property

@@ -76,7 +76,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "run": key, "user": key, "visit": key, "point": point, "arrived_at": TIME, "left_at": TIME,
             "outcome": OUTCOMES, "branch": pl.String, "traversed": pl.Boolean, "known": pl.Boolean,
             "to_point": point, "derived": pl.Boolean, "skip_at": TIME, "skip_reason": REASON,
-            "version": pl.Int32,
+            "version": pl.Int32, "left_version": pl.Int32,
         },
         "waits": {
             "run": key, "visit": key, "point": point, "at": TIME, "cause": REASON, "due_at": TIME,
@@ -85,7 +85,8 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "message": key, "message_id": pl.String, "run": key, "user": key, "point": point,
             "channel": CHANNEL, "variant": pl.String, **message_times, "sent_inferred": pl.Boolean,
             "fail_reason": REASON, "bounce_reason": REASON, "skip_reason": REASON,
-            "opened_inferred": pl.Boolean,
+            "opened_inferred": pl.Boolean, "version": pl.Int32, "sent_order": pl.Int64,
+            "engaged_order": pl.Int64,
         },
         "goals": {
             "goal": goal, "run": key, "user": key, "at": TIME, "order": pl.Int64, "value": pl.Float64,
@@ -141,15 +142,27 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
         row.setdefault("run", 0)
         usual = {"user": user_of_run.get(row["run"], row["run"])} if name not in ("waits", "events") else {}
         if name == "visits":
-            usual |= {"visit": number, "version": 1}
+            usual |= {"visit": number, "version": 1, "left_version": 1 if row.get("left_at") else None}
         elif name == "messages":
-            usual |= {"message": number, "message_id": f"m{number}", "point": "A", "channel": "push"}
+            usual |= {
+                "message": number,
+                "message_id": f"m{number}",
+                "point": "A",
+                "channel": "push",
+                "version": 1,
+            }
+            usual |= {f"{name}_order": _micros(row.get(f"{name}_at")) for name in ("sent", "engaged")}
         elif name == "goals":
-            usual |= {"goal": "buy", "order": number, "counts": True}
+            usual |= {"goal": "buy", "order": _micros(row["at"]), "counts": True}
         elif name == "events":
             usual |= {"order": number}
     for key, value in usual.items():
         row.setdefault(key, value)
+
+
+def _micros(time: datetime | None) -> int | None:
+    # Rows made by hand are read in order of time.
+    return None if time is None else int((time - START) / TICK)
 
 
 def _times(frame: pl.DataFrame) -> list[datetime]:
