@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC as ZULU
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
+from journey_nb import discover
 from journey_nb.journey import CHANNELS, Journey, near
-from journey_nb.reading import LogError, Paths, TimeUnit, any_of, arrow_frame, cell, columns, epoch_unit, readable, scan
+from journey_nb.reading import (
+    LogError,
+    Paths,
+    TimeUnit,
+    any_of,
+    arrow_frame,
+    cell,
+    columns,
+    epoch_unit,
+    readable,
+    scan,
+)
 
-__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError"]
+__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError", "Report"]
 
 UTC = pl.Datetime("us", "UTC")
 
@@ -145,7 +161,7 @@ KIND_NEEDS: dict[str, tuple[str, ...]] = {
     "wait.started": (*_RUN, "point_id", "reason"),
     "point.completed": (*_RUN, "point_id"),
     "point.skipped": (*_RUN, "point_id", "reason"),
-    **{kind: _MESSAGE for kind in MESSAGE_KINDS},
+    **dict.fromkeys(MESSAGE_KINDS, _MESSAGE),
     "message.failed": (*_MESSAGE, "reason"),
     "message.skipped": (*_MESSAGE, "reason"),
     "goal.reached": ("goal_id",),
@@ -166,7 +182,12 @@ RULES: tuple[str, ...] = (
     "unknown_goal",
     "conflict",
 )
-QUARANTINE: dict[str, pl.DataType] = {"row": pl.UInt64(), "rule": pl.String(), "detail": pl.String(), **COLUMNS}
+QUARANTINE: dict[str, pl.DataType] = {
+    "row": pl.UInt64(),
+    "rule": pl.String(),
+    "detail": pl.String(),
+    **COLUMNS,
+}
 
 _RULE = pl.Enum(RULES)
 # Columns whose cells may hold what cannot be read: "given <column>" says that there is something,
@@ -203,6 +224,52 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Report:
+    """What became of the rows of a log: ``read == loaded + duplicates + quarantined``.
+
+    ``frame`` has a row for every rule that was broken: ``rule``, ``rows`` and an ``example``.
+    """
+
+    frame: pl.DataFrame
+    read: int
+    loaded: int
+    duplicates: int
+    quarantined: int
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, judged: Judged, warnings: Iterable[str] = ()) -> Report:
+        """The report of a judged log."""
+        bad = judged.quarantined
+        rules = bad.group_by("rule").agg(
+            rows=pl.len().cast(pl.Int64), example=pl.col("detail").sort_by("row").first()
+        )
+        return cls(
+            rules.sort(-pl.col("rows"), "rule"),
+            judged.read,
+            judged.rows.height,
+            judged.duplicates,
+            bad.height,
+            tuple(warnings),
+        )
+
+    def __str__(self) -> str:
+        account = (
+            f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            f"+ {self.quarantined:,} quarantined"
+        )
+        rules = [f"  {rule:<16} {rows:>9,}  {_cut(example)}" for rule, rows, example in self.frame.rows()]
+        return "\n".join([account, *rules, *(f"  ! {warning}" for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _cut(text: str | None) -> str:
+    return "" if text is None else text if len(text) <= 120 else text[:119] + "…"
+
+
+@dataclass(frozen=True)
 class EventLog:
     """The event log of a journey: one row per thing that happened, in any order, read lazily.
 
@@ -227,7 +294,7 @@ class EventLog:
     _rows: pl.LazyFrame = field(repr=False)
     name: str = "the log"
     extra: tuple[str, ...] = ()
-    origin: Literal["events", "activities"] = "events"
+    _activities: _Activities | None = field(default=None, repr=False)
 
     @classmethod
     def read(
@@ -259,8 +326,7 @@ class EventLog:
         LogError
             When a file cannot be read or a needed column is missing; the message names the fix.
         """
-        name = str(paths) if isinstance(paths, str) or not isinstance(paths, Iterable) else ", ".join(map(str, paths))
-        return cls._of(scan(paths), name, columns or {}, timezone or "UTC", time_unit, source)
+        return cls._of(scan(paths), _name(paths), columns or {}, timezone or "UTC", time_unit, source)
 
     @classmethod
     def from_frame(
@@ -273,7 +339,80 @@ class EventLog:
         source: str | None = None,
     ) -> EventLog:
         """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`."""
-        return cls._of([arrow_frame(obj)], "the frame", columns or {}, timezone or "UTC", time_unit, source)
+        return cls._of([arrow_frame(obj)], _name(obj), columns or {}, timezone or "UTC", time_unit, source)
+
+    @classmethod
+    def from_activities(
+        cls,
+        obj: object,
+        *,
+        user: str | pl.Expr,
+        activity: str | pl.Expr,
+        time: str | pl.Expr,
+        session: str | pl.Expr | None = None,
+        event_id: str | pl.Expr | None = None,
+        lifecycle: str | None = None,
+        instance: str | None = None,
+        timezone: str | None = None,
+        time_unit: TimeUnit | None = None,
+        source: str | None = None,
+    ) -> EventLog:
+        """Take any log of activities (a file, a glob or a table), for a journey discovered from it.
+
+        A session is a run, or all that a user did where there are none; how a run becomes events is
+        told in :mod:`journey_nb.discover`. Rows without a user, an activity, a time (or a session,
+        where one is named) go to quarantine. Equal times keep the order of the source.
+
+        Parameters
+        ----------
+        obj
+            A path, a glob, a list of them, or a table.
+        user, activity, time, session
+            The columns, or expressions over them.
+        event_id
+            The column that tells an event loaded twice; without one every row is an event.
+        lifecycle, instance
+            Where begin and end of an activity are rows of their own: the column that says ``start``
+            or ``complete``, and the one that says which belong together.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from journey_nb import EventLog
+        >>> shop = pl.DataFrame({"who": ["a", "a", None], "what": ["look", "buy", "look"], "at": [1, 2, 3]})
+        >>> log = EventLog.from_activities(shop, user="who", activity="what", time="at", time_unit="s")
+        >>> log.judge().rows.filter(pl.col("kind") == "point.entered")["point_id"].to_list()
+        ['look', 'buy', '(end)']
+        >>> log.judge().quarantined.select("row", "rule", "detail").rows()
+        [(2, 'missing', 'no user_id')]
+        """
+        mapping: dict[str, str | pl.Expr] = {
+            "user_id": user,
+            "point_id": activity,
+            "occurred_at": time,
+            "run_id": pl.lit("all of the user's") if session is None else session,
+            "kind": pl.lit("point.entered"),
+            "journey_id": pl.lit(discover.DISCOVERED),
+            "version": pl.lit(1, pl.Int32),
+        }
+        if event_id is not None:
+            mapping["event_id"] = event_id
+        if lifecycle is not None:
+            word = pl.col(lifecycle).cast(pl.String).str.to_lowercase()
+            mapping["kind"] = word.replace({"start": "point.entered", "complete": "point.completed"})
+        if instance is not None:
+            # The instance travels in message_id: activities send no messages.
+            mapping["message_id"] = instance
+        name = _name(obj)
+        parts = scan(obj) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
+        chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
+        log = cls._of(chosen, name, {}, timezone or "UTC", time_unit, source)
+        numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
+        judged = replace(log, _rows=numbered).judge()
+        if session is None:
+            judged = replace(judged, rows=judged.rows.with_columns(run_id="user_id"))
+        activities = _Activities.of(judged, name)
+        return cls(pl.LazyFrame(), name, _activities=activities)
 
     @classmethod
     def _of(
@@ -291,13 +430,22 @@ class EventLog:
         return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra))
 
     @property
+    def origin(self) -> Literal["events", "activities"]:
+        """Whether the log was one of events, or was made from activities."""
+        return "activities" if self._activities else "events"
+
+    @property
     def frame(self) -> pl.LazyFrame:
         """The canonical rows, lazily: COLUMNS, ``row``, ``fault`` (the rule broken or null), ``fault_detail``."""
+        if self._activities:
+            return self._activities.frame()
         filled = self._rows.with_columns(_user(), fault_detail=_fault_detail())
         return filled.select(*COLUMNS, "row", "fault", "fault_detail")
 
     def judge(self, journey: Journey | None = None) -> Judged:
         """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
+        if self._activities:
+            return self._activities.judge(journey)
         known = _Known(journey) if journey is not None else None
         rule = known.rule() if known else pl.col("fault")
         coded = known.coded() if known else {}
@@ -315,10 +463,89 @@ class EventLog:
         bad = pl.concat([_EMPTY, *quarantined]).sort("row")
         return Judged(_mapped_reasons(kept), bad, rows.height, rows.height - kept.height - bad.height)
 
+    def report(self, journey: Journey | None = None, *, now: datetime | None = None) -> Report:
+        """What became of every row, and what looks odd though it loads.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from journey_nb import EventLog
+        >>> log = EventLog.from_frame(pl.DataFrame({
+        ...     "occurred_at": [1714546800] * 3, "kind": ["goal.reached", "goal.reached", "goal.reachd"],
+        ...     "user_id": "a", "journey_id": "welcome", "version": 1, "goal_id": "buy"}))
+        >>> print(log.report())
+        3 rows read = 1 loaded + 1 duplicates + 1 quarantined
+          unknown_kind             1  kind 'goal.reachd'
+          ! kind 'goal.reachd' is unknown; did you mean 'goal.reached'?
+        """
+        judged = self.judge(journey)
+        return Report.of(judged, [*self._notes(), *_warnings(judged, journey, now or datetime.now(ZULU))])
+
+    def _notes(self) -> list[str]:
+        if self._activities:
+            return list(self._activities.notes)
+        missing = [name for name in COLUMNS if name not in self.extra]
+        likely = {name: hint for name in self.extra if (hint := near(name, missing))}
+        told = [f"column {name!r} is not read{hint}" for name, hint in likely.items()]
+        others = [name for name in self.extra if name not in likely]
+        return told + ([f"columns not read: {', '.join(others)}"] if others else [])
+
     def _faulty(self, rule: pl.Expr) -> pl.DataFrame:
         with readable(self.name):
             rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
-            return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine).collect(engine="streaming")
+            return (
+                rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine).collect(engine="streaming")
+            )
+
+
+@dataclass(frozen=True)
+class _Activities:
+    """What a log of activities comes from: its runs, step by step, and how its single rows were judged."""
+
+    walked: pl.DataFrame
+    source: Judged
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: Judged, name: str) -> _Activities:
+        """The runs of rows that are single activities."""
+        rows = _apart_by_user(source.rows)
+        if taken := sorted(discover.MARKS & set(rows["point_id"].unique())):
+            raise LogError(
+                f"{name}: an activity is called {taken[0]!r}, as a mark of the graph is; rename it"
+            )
+        found = discover.steps(rows)
+        notes = [
+            f"{found.height:,} activities of {found['user_id'].n_unique():,} users in {found['run_id'].n_unique():,} runs"
+        ]
+        if clipped := found.filter(pl.col("end") > pl.col("left_at")).height:
+            notes.append(f"{clipped:,} activities were still under way when the next began: they end there")
+        return cls(discover.walk(found), source, tuple(notes))
+
+    def frame(self) -> pl.LazyFrame:
+        """The rows of the runs, then the rows that are in none."""
+        bad = self.source.quarantined.lazy().rename({"rule": "fault", "detail": "fault_detail"})
+        bad = bad.with_columns(pl.col("fault").cast(_RULE), pl.col("row").cast(pl.UInt32))
+        good = EventLog.from_frame(self.walked).frame
+        return pl.concat([good, bad.select(good.collect_schema().names())])
+
+    def judge(self, journey: Journey | None) -> Judged:
+        """Rare moves go by the branch that the journey draws for them."""
+        rows = discover.routed(self.walked, journey) if journey is not None else self.walked
+        judged = EventLog.from_frame(rows).judge(journey)
+        return Judged(
+            judged.rows,
+            pl.concat([self.source.quarantined, judged.quarantined]),
+            judged.read + self.source.duplicates + self.source.quarantined.height,
+            judged.duplicates + self.source.duplicates,
+        )
+
+
+def _apart_by_user(rows: pl.DataFrame) -> pl.DataFrame:
+    """Where users share the ids of their sessions (1, 2, …), a run is a session of a user."""
+    if rows.select(pl.struct("run_id", "user_id").n_unique() == pl.col("run_id").n_unique()).item():
+        return rows
+    return rows.with_columns(run_id=pl.format("{}/{}", "user_id", "run_id"))
 
 
 def quarantine(rows: pl.DataFrame, rule: pl.Expr, detail: pl.Expr) -> pl.DataFrame:
@@ -331,6 +558,57 @@ def _as_quarantine(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 _EMPTY = pl.DataFrame(schema=QUARANTINE)
+
+
+def _name(obj: object) -> str:
+    if isinstance(obj, (list, tuple)):
+        return ", ".join(map(str, obj[:3])) + (f" and {len(obj) - 3} more" if len(obj) > 3 else "")
+    return str(obj) if isinstance(obj, (str, Path)) else "the frame"
+
+
+def _warnings(judged: Judged, journey: Journey | None, now: datetime) -> list[str]:
+    """What looks odd, the words that were meant perhaps first."""
+    rows = judged.rows
+    told = _near_misses(judged.quarantined, journey)
+    late = rows.filter(pl.col("occurred_at") > now)["occurred_at"].sort()
+    if late.len():
+        last = f"{late[-1]:%Y-%m-%d %H:%M} UTC"
+        told.append(f"{late.len():,} rows lie in the future, up to {last}: check clock and time_unit")
+    if devices := rows["user_id"].str.starts_with("device:").sum():
+        told.append(f"{devices:,} rows have no user_id; their device stands for the user (device:…)")
+    unknown = [unknown for _, unknown in KIND_REASONS.values()]
+    foreign = rows.filter(pl.col("reason").is_in(unknown))["reason_detail"].drop_nulls()
+    if foreign.len():
+        words = ", ".join(repr(_cut(word)) for word in foreign.unique().sort().head(5))
+        told.append(
+            f"{foreign.len():,} rows give a reason that is not on the list, such as {words}: read as …_unknown"
+        )
+    return told
+
+
+def _near_misses(bad: pl.DataFrame, journey: Journey | None) -> list[str]:
+    known: dict[str, tuple[str, list[str]]] = {
+        "unknown_kind": ("kind", list(KINDS)),
+        "unknown_channel": ("channel", list(CHANNELS)),
+    }
+    if journey is not None:
+        known["unknown_journey"] = ("journey_id", [journey.journey_id])
+        known["unknown_point"] = ("point_id", list(journey.points()))
+        known["unknown_goal"] = ("goal_id", [goal.goal_id for goal in journey.goals])
+    told = []
+    for rule, (column, words) in known.items():
+        word = pl.col("detail").str.extract(r"'(.*)'", 1) if column in ("kind", "channel") else pl.col(column)
+        found = (
+            bad.filter(pl.col("rule") == rule)
+            .select(word)
+            .to_series()
+            .drop_nulls()
+            .value_counts(sort=True, name="rows")
+        )
+        for value in found.sort("rows", found.columns[0], descending=[True, False])[found.columns[0]].head(5):
+            if hint := near(value, words):
+                told.append(f"{column} {_cut(value)!r} is unknown{hint}")
+    return told
 
 
 # Reading: any source's columns to the canonical ones.
@@ -355,7 +633,13 @@ def _canonical(
     ]
     for c in _FALLIBLE:
         raw = cell(c, schema[c], pl.String()) if c in schema else pl.lit(None, pl.String())
-        given = pl.lit(False) if c not in schema else raw.is_not_null() if schema[c] == pl.String else _filled(c, schema[c])
+        given = (
+            pl.lit(False)
+            if c not in schema
+            else raw.is_not_null()
+            if schema[c] == pl.String
+            else _filled(c, schema[c])
+        )
         exprs += [given.alias(f"given {c}"), raw.alias(f"raw {c}")]
     if written_by is not None:
         exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(written_by))
@@ -415,7 +699,14 @@ def _absent(column: str) -> pl.Expr:
     return nothing & _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
 
 
-_NEEDED = ("occurred_at", "kind", "user_id", "journey_id", "version", *dict.fromkeys(c for n in KIND_NEEDS.values() for c in n))
+_NEEDED = (
+    "occurred_at",
+    "kind",
+    "user_id",
+    "journey_id",
+    "version",
+    *dict.fromkeys(c for n in KIND_NEEDS.values() for c in n),
+)
 
 
 def _fault() -> pl.Expr:
@@ -440,7 +731,9 @@ def _first_broken(broken: Mapping[str, pl.Expr], before: pl.Expr | None = None) 
 def _fault_detail() -> pl.Expr:
     """Everything that is wrong with the cells of a row, with the text that was found."""
     absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
-    unread = [pl.when(_unread(c)).then(pl.format(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
+    unread = [
+        pl.when(_unread(c)).then(pl.format(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"
+    ]
     channel = pl.when(_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
     foreign = channel.then(pl.format("{} on channel {}", "kind", "channel"))
     told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
@@ -459,7 +752,14 @@ def _detail() -> pl.Expr:
         .when(pl.col("rule") == "unknown_point")
         .then(pl.format("point_id '{}' is not in version {}", "point_id", version))
         .when(pl.col("rule") == "unknown_branch")
-        .then(pl.format("branch '{}' of '{}' is not in version {}", pl.col("branch").fill_null("default"), "point_id", version))
+        .then(
+            pl.format(
+                "branch '{}' of '{}' is not in version {}",
+                pl.col("branch").fill_null("default"),
+                "point_id",
+                version,
+            )
+        )
         .when(pl.col("rule") == "unknown_goal")
         .then(pl.format("goal_id '{}'", "goal_id"))
     )
@@ -479,7 +779,9 @@ class _Known:
         self.at: set[int] = set()
         self.ways: set[int] = set()
         for version in journey.versions:
-            here = {p.point_id: version.version * len(self.points) + point[p.point_id] for p in version.points}
+            here = {
+                p.point_id: version.version * len(self.points) + point[p.point_id] for p in version.points
+            }
             self.at.update(here.values())
             self.ways.update(here[b.source] * len(self.keys) + key[b.key] for b in version.branches)
             ends = set(here) - {b.source for b in version.branches}
@@ -499,7 +801,9 @@ class _Known:
         broken = {
             "unknown_journey": pl.col("journey_id") != self.journey_id,
             "unknown_version": ~version.is_in(self.versions),
-            "unknown_point": version.is_not_null() & pl.col("point_id").is_not_null() & ~_among(place, self.at),
+            "unknown_point": version.is_not_null()
+            & pl.col("point_id").is_not_null()
+            & ~_among(place, self.at),
             "unknown_branch": _is_kind("point.completed") & ~_among(way, self.ways),
             "unknown_goal": _is_kind("goal.reached") & coded["goal_id"].is_null(),
         }
@@ -513,11 +817,10 @@ def _among(code: pl.Expr, known: set[int]) -> pl.Expr:
 def _word(column: str, coded: pl.Expr | None) -> pl.Expr:
     """The source's own word where it is none of the known ones."""
     if column == "reason":
-        word = pl.when(pl.col("reason").is_null()).then(pl.col("raw reason"))
-    elif coded is None:
-        word = pl.lit(None, pl.String)
+        coded, text = pl.col("reason"), pl.col("raw reason")
     else:
-        word = pl.when(coded.is_null()).then(pl.col(column))
+        text = pl.col(column)
+    word = pl.lit(None, pl.String) if coded is None else pl.when(coded.is_null()).then(text)
     return word.alias(f"word {column}")
 
 
@@ -527,8 +830,10 @@ def _word(column: str, coded: pl.Expr | None) -> pl.Expr:
 def row_hashes(rows: pl.DataFrame) -> list[str]:
     """The canonical row hash of each row (METRICS.md, 14.8c)."""
     text = rows.select(
-        pl.coalesce(pl.col(c).cast(pl.String), f"word {c}").alias(c) if c in _CODED and f"word {c}" in rows.columns
-        else pl.col(c).dt.epoch("us") if c in _TIMES
+        pl.coalesce(pl.col(c).cast(pl.String), f"word {c}").alias(c)
+        if c in _CODED and f"word {c}" in rows.columns
+        else pl.col(c).dt.epoch("us")
+        if c in _TIMES
         else pl.col(c)
         for c in sorted(_CONTENT)
     )
@@ -563,9 +868,13 @@ def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     """A reason that is foreign to its kind becomes the unknown one of that kind; its word is kept."""
-    own = any_of(_is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items())
+    own = any_of(
+        _is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
+    )
     word = pl.coalesce("word reason", pl.col("reason").cast(pl.String))
-    foreign = rows.select((word.is_not_null() & _is_kind(*KIND_REASONS) & ~own.fill_null(False)).alias("foreign")).to_series()
+    foreign = rows.select(
+        (word.is_not_null() & _is_kind(*KIND_REASONS) & ~own.fill_null(False)).alias("foreign")
+    ).to_series()
     clean = rows.drop(f"word {name}" for name in _CODED)
     if not foreign.any():
         return clean

@@ -7,13 +7,14 @@ import gzip
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import polars as pl
 
 from journey_nb.journey import near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
+Column = TypeVar("Column", pl.Expr, pl.Series)
 Paths = str | Path | Sequence[str | Path]
 
 FORMATS: dict[str, str] = {
@@ -71,7 +72,8 @@ def _matches(path: str) -> list[Path]:
         return [file]
     if file.is_dir():
         raise LogError(f"{path} is a folder; name its files, such as '{file / '*.parquet'}'")
-    if found := [Path(name) for name in sorted(glob.glob(path, recursive=True)) if Path(name).is_file()]:
+    named = map(Path, sorted(glob.glob(path, recursive=True)))  # noqa: PTH207 - a pattern may be absolute
+    if found := [name for name in named if name.is_file()]:
         return found
     beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
@@ -127,8 +129,8 @@ def _columns(path: Path, kind: str) -> tuple[tuple[str, str], ...]:
             case "csv":
                 schema = _scan_csv([path]).collect_schema()
             case _:
-                # Columns that begin after the first thousand rows are found only if they are canonical.
-                names = pl.scan_ndjson(path, infer_schema_length=1000).collect_schema().names()
+                # The whole file is looked through: a key may stand for the first time in its last line.
+                names = pl.scan_ndjson(path, infer_schema_length=None).collect_schema().names()
                 schema = dict.fromkeys(names, "text")
     return tuple((name, str(dtype)) for name, dtype in schema.items())
 
@@ -200,7 +202,9 @@ def columns(
         if column not in wanted:
             raise LogError(f"{what}: there is no column {column!r} to map to{near(column, wanted)}")
         if isinstance(origin, str) and origin not in names:
-            raise LogError(f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}")
+            raise LogError(
+                f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}"
+            )
     taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
     used = {origin for origin in taken.values() if isinstance(origin, str)}
@@ -240,7 +244,12 @@ def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
         return pl.when(value.str.len_bytes() > 0).then(value)
     if origin.is_float():
         whole = value.cast(pl.Int64, strict=False)
-        return pl.when(value == whole).then(whole.cast(pl.String)).when(value.is_not_nan()).then(value.cast(pl.String))
+        return (
+            pl.when(value == whole)
+            .then(whole.cast(pl.String))
+            .when(value.is_not_nan())
+            .then(value.cast(pl.String))
+        )
     if origin == pl.Null:
         return value.cast(pl.String)
     return value.cast(pl.String, strict=False)
@@ -251,7 +260,10 @@ def _number(value: pl.Expr, target: pl.DataType) -> pl.Expr:
     number = pl.when(number.is_finite()).then(number)
     if target.is_integer():
         exact = value.cast(target, strict=False)
-        return pl.coalesce(pl.when(number == exact).then(exact), pl.when(number == number.floor()).then(number.cast(target, strict=False)))
+        return pl.coalesce(
+            pl.when(number == exact).then(exact),
+            pl.when(number == number.floor()).then(number.cast(target, strict=False)),
+        )
     return number
 
 
@@ -273,11 +285,13 @@ def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None)
     return text.map_batches(lambda cells: _times(cells, zone, unit), return_dtype=_UTC, is_elementwise=True)
 
 
-def _placed(local: Any, zone: str) -> Any:
+def _placed(local: Column, zone: str) -> Column:
     """A local time in its zone. An hour that comes twice is the earlier one; one that never comes is no time."""
     if zone == "UTC":
         return local.dt.replace_time_zone("UTC")
-    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
+        "UTC"
+    )
 
 
 def _epoch(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
@@ -290,7 +304,12 @@ def _epoch(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
     return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-_OFFSET_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z", "%Y%m%d %H%M%S%.f%#z")
+_OFFSET_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M%#z",
+    "%Y%m%d %H%M%S%.f%#z",
+)
 _LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 _NUMBER = r"^-?\d+(?:\.\d*)?$"
 
@@ -301,7 +320,9 @@ def _times(cells: pl.Series, zone: str, unit: TimeUnit | None) -> pl.Series:
     attempts += [lambda left, f=form: _zoned(left, f) for form in _OFFSET_FORMATS[:2]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(left, f, zone) for form in _LOCAL_FORMATS[:2]]  # type: ignore[misc]
     if unit is not None:
-        attempts.append(lambda left: left.to_frame("n").select(_epoch(_numeral(pl.col("n")), unit)).to_series())
+        attempts.append(
+            lambda left: left.to_frame("n").select(_epoch(_numeral(pl.col("n")), unit)).to_series()
+        )
     attempts += [lambda left, f=form: _zoned(_tidied(left), f) for form in _OFFSET_FORMATS[1:]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(_tidied(left), f, zone) for form in _LOCAL_FORMATS]  # type: ignore[misc]
     parsed = pl.Series([None], dtype=_UTC).new_from_index(0, len(cells))
@@ -324,21 +345,27 @@ def _zoned(cells: pl.Series, form: str) -> pl.Series:
 
 
 def _local(cells: pl.Series, form: str, zone: str) -> pl.Series:
-    return _placed(cells.str.to_datetime(form, time_unit="us", strict=False), zone)  # type: ignore[no-any-return]
+    return _placed(cells.str.to_datetime(form, time_unit="us", strict=False), zone)
 
 
 def _tidied(cells: pl.Series) -> pl.Series:
     """Seldom spellings brought to the usual one: lower case, a comma before the fraction, spaces, 'UTC'."""
     plain = cells.str.strip_chars().str.to_uppercase()
     plain = plain.str.replace(r"^(\d{4}-?\d\d-?\d\d)T", "${1} ").str.replace(r"(:\d\d),(\d+)", "${1}.${2}")
-    return plain.str.replace(r"\s*(?:UTC|GMT|Z)$", "Z").str.replace(r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d)", "${1}${2}")
+    return plain.str.replace(r"\s*(?:UTC|GMT|Z)$", "Z").str.replace(
+        r"(:\d\d(?:\.\d+)?)\s+([+-]\d\d)", "${1}${2}"
+    )
 
 
 def _numeral(text: pl.Expr) -> pl.Expr:
     # Whole numbers stay integers: a float would lose microseconds.
     trimmed = text.str.strip_chars()
     exact = trimmed.cast(pl.Int64, strict=False)
-    return pl.when(trimmed.str.contains(r"\.").any()).then(trimmed.cast(pl.Float64, strict=False)).otherwise(exact)
+    return (
+        pl.when(trimmed.str.contains(r"\.").any())
+        .then(trimmed.cast(pl.Float64, strict=False))
+        .otherwise(exact)
+    )
 
 
 def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | None:
@@ -383,7 +410,9 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
         return pl.DataFrame(obj).lazy()
-    raise LogError(f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__")
+    raise LogError(
+        f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__"
+    )
 
 
 def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:
