@@ -140,6 +140,7 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
         assigned = assigned.filter(version=scope.version)
     first = (
         assigned.filter(pl.col("variant").is_not_null())
+        .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
         .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
         .sort("at", "run_no", maintain_order=True)
         .group_by(pl.col(unit).alias("unit"), maintain_order=True)
