@@ -91,10 +91,13 @@ _ENGAGEMENT = {
 
 def tally(messages: pl.DataFrame, key: str) -> pl.DataFrame:
     """Messages by ``key``: how many count as each of :data:`FLAGS`, and the users of some of them."""
-    per_user = messages.group_by(key, "user").agg(flag.sum().alias(name) for name, flag in FLAGS.items())
-    return per_user.group_by(key).agg(
-        *(pl.col(name).sum().cast(COUNT) for name in FLAGS),
-        *(pl.col(name).gt(0).sum().alias(f"{name}_users") for name in ("sent", "opened", "clicked")),
+    user = pl.col("user")
+    return messages.group_by(key).agg(
+        *(flag.sum().cast(COUNT).alias(name) for name, flag in FLAGS.items()),
+        *(
+            user.filter(FLAGS[name]).n_unique().alias(f"{name}_users")
+            for name in ("sent", "opened", "clicked")
+        ),
     )
 
 

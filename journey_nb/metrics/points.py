@@ -170,12 +170,11 @@ def waiting(scope: Scope) -> pl.DataFrame:
     The cause is the visit's last ``wait.started``, null without one, and it waits since then, else
     since the arrival.
     """
-    waits = scope.facts.waits.filter(pl.col("at") < scope.hi, pl.col("visit").is_not_null())
+    stays = scope.on_version(scope.visits).filter("is_open")
+    waits = scope.facts.waits.filter(pl.col("at") < scope.hi).join(stays, on="visit", how="semi")
     last = waits.unique("visit", keep="last", maintain_order=True).select("visit", "at", "cause", "due_at")
     table = (
-        scope.on_version(scope.visits)
-        .filter("is_open")
-        .join(last, on="visit", how="left")
+        stays.join(last, on="visit", how="left")
         .group_by("point", "cause")
         .agg(
             runs=pl.len(),

@@ -8,7 +8,7 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -122,6 +122,14 @@ class Scope:
         zone = ZoneInfo(self.timezone)
         first, last = self.start.astimezone(zone).date(), (self.end - TICK).astimezone(zone).date()
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    @cached_property
+    def midnights(self) -> pl.Series:
+        """The instants at which :attr:`days` begin, and the one at which the last of them ends."""
+        zone = ZoneInfo(self.timezone)
+        days = [*self.days, self.days[-1] + timedelta(days=1)] if self.days else []
+        instants = [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in days]
+        return pl.Series("midnight", instants, dtype=pl.Datetime("us", "UTC"))
 
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
