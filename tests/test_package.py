@@ -1,0 +1,161 @@
+"""The package as it is installed: what it loads, what it carries, what it asks of the world."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import journey_nb
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level modules that a fresh Python holds after a statement."""
+    code = f"{statement}\nimport sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy() -> None:
+    heavy = {
+        "polars",
+        "numpy",
+        "scipy",
+        "altair",
+        "vl_convert",
+        "ipywidgets",
+        "IPython",
+        "papermill",
+        "pandas",
+    }
+    assert not loaded_by("import journey_nb") & heavy
+
+
+def test_the_core_needs_no_jupyter_and_no_pictures() -> None:
+    above = {
+        "altair",
+        "vl_convert",
+        "IPython",
+        "ipykernel",
+        "ipywidgets",
+        "papermill",
+        "nbconvert",
+        "rich",
+        "pandas",
+        "scipy",
+        "numpy",
+    }
+    assert not loaded_by("import journey_nb.stats, journey_nb.discover") & above
+
+
+def test_help_starts_quickly_without_the_engine() -> None:
+    done = loaded_by("from journey_nb.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
+    assert not done & {"polars", "altair", "papermill", "numpy"}
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in journey_nb.__all__:
+        assert getattr(journey_nb, name).__doc__, name
+    assert set(journey_nb.__all__) <= set(dir(journey_nb))
+    assert set(journey_nb.__all__) == set(journey_nb._HOMES)
+
+
+def test_an_unknown_name_tells_the_near_one() -> None:
+    with pytest.raises(AttributeError, match="did you mean 'Journey'"):
+        _ = journey_nb.Jorney
+
+
+def test_versions_agree() -> None:
+    assert PYPROJECT["project"]["version"] == journey_nb.__version__
+
+
+def test_every_dependency_says_why() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for name in PYPROJECT["project"]["dependencies"]:
+        assert re.search(rf'"{re.escape(name)}",\s*# \w.{{10,}}\(.+\)', text), (
+            f"{name}: add what for, and its licence"
+        )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_carries_what_it_needs_and_no_more(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for needed in (
+        "journey_nb/py.typed",
+        "journey_nb/samples/welcome.journey.json",
+        "journey_nb/samples/abandoned_cart.journey.json",
+        "journey_nb/samples/win_back.journey.json",
+        "journey_nb/notebooks/campaign_report.ipynb",
+    ):
+        assert needed in names
+    source = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "journey_nb").rglob("*") if path.is_file()
+    }
+    assert {name for name in source if "__pycache__" not in name} <= names
+    stray = {name for name in names if not name.startswith(("journey_nb/", "journey_nb-"))}
+    assert not stray
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_installed_package_finds_its_report(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = "from journey_nb import reports; print(reports.__file__, *reports.report_notebooks().values())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    module, notebook = map(Path, done.stdout.split())
+    assert module.is_relative_to(tmp_path.resolve())
+    assert notebook == tmp_path.resolve() / "journey_nb/notebooks/campaign_report.ipynb"
+
+
+def test_the_source_distribution_can_be_built_from_and_tested(wheel: Path) -> None:
+    import tarfile
+
+    sdist = next(wheel.parent.glob("*.tar.gz"))
+    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    for needed in (
+        "notebooks/campaign_report.ipynb",
+        "tests/test_package.py",
+        "Makefile",
+        ".ci/run",
+        "LICENSE",
+        "README.md",
+    ):
+        assert needed in names
+
+
+def test_nothing_shipped_names_a_host() -> None:
+    """No CDN, no font, no telemetry: the only addresses are names of formats."""
+    formats = ("http://www.w3.org/", "https://vega.github.io/schema/", "https://json-schema.org/")
+    for path in (ROOT / "journey_nb").rglob("*"):
+        if path.suffix in {".py", ".json", ".html", ".css", ".js", ".j2", ".svg"}:
+            for address in re.findall(r"https?://[^\s\"'<>)`]+", path.read_text(encoding="utf-8")):
+                assert address.startswith(formats), f"{path.name}: {address}"
+
+
+def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome_log, welcome) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("events").mkdir()
+    welcome_log.write_parquet("events/march.parquet")
+    welcome.write("welcome.journey.json")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert Path("canvas.svg").exists()
+    assert list(Path("reports").glob("*.html"))
