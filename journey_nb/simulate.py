@@ -380,7 +380,8 @@ class _Clock:
     def utc(self, local: Array) -> Array:
         """The instant of a local time; one that the clocks skip is read an hour on."""
         guess = local - (self.local(local) - local)
-        return local - (self.local(guess) - guess)
+        instant: Array = local - (self.local(guess) - guess)
+        return instant
 
     def next(self, at: Array, time: str) -> Array:
         """The first instant from then on at which the clocks show that time."""
@@ -704,8 +705,6 @@ class _Simulation:
     def _visit(self, version: int, point_id: str, run: Array, at: Array) -> None:
         point = self.plan.versions[version].point(point_id)
         visit = _Visit(version, point, run, at, self._gone(point_id, run, at))
-        if not point.is_entry:
-            self.log.add("point.entered", run, at, **self._here(visit, at))
         self.steps[run] += 1
         if point.type == "exit":
             self._exit(visit, np.ones(len(run), dtype=np.bool_), at, self.log.reasons["completed"], 0)
@@ -738,6 +737,8 @@ class _Simulation:
             here = going & (key == code)
             run, leave = visit.run[here], stay.leave[here]
             self.log.add("point.completed", run, leave, branch=code, **self._here(visit, leave, here))
+            target, device = self.log.points[branch.target], self._device(run)
+            self.log.add("point.entered", run, leave, point=target, version=number, device=device)
             self._arrive(number, branch.target, run, leave)
         lost = going & ~np.isin(key, codes)
         self._exit(visit, lost, stay.leave, self.log.reasons["dead_end"], 0)
@@ -1162,7 +1163,8 @@ def _chance(people: Array, seed: int, salt: str) -> Array:
 def _choice(chance: Array, shares: tuple[float, ...]) -> Array:
     """Which of several each chance falls on, by their shares."""
     bounds = np.cumsum(np.asarray(shares, dtype=float))
-    return np.minimum(np.searchsorted(bounds, chance * bounds[-1], side="right"), len(shares) - 1)
+    which: Array = np.searchsorted(bounds, chance * bounds[-1], side="right")
+    return np.minimum(which, len(shares) - 1)
 
 
 def _falling(count: int) -> tuple[float, ...]:

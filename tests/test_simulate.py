@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -327,7 +327,9 @@ def test_runs_under_way_go_over_to_a_new_version_or_keep_their_own(logs: dict[st
             first=pl.col("version").first(), last=pl.col("version").last(), end=pl.col("occurred_at").last()
         )  # fmt: skip
         assert ((runs["first"] == 1) & (runs["last"] == 2)).any()
-        published = journey.version(2).published_at
+        published = journey.versions[1].published_at
+        assert published is not None
+        published = published.astimezone(UTC)
         assert ((runs["last"] == 1) & (runs["end"] > published)).any()
 
 
@@ -346,10 +348,9 @@ def test_runs_repeat_wait_and_reach_goals_in_and_after_the_window(logs: dict[str
         .select(pl.col("occurred_at") - pl.col("occurred_at_end"))
         .to_series()
     )
-    window = pl.duration(days=journey.goal("first_order").conversion_days)
-    assert late.to_frame("late").select((pl.col("late") > window).any(), (pl.col("late") < window).any()).row(
-        0
-    ) == (True, True)
+    window = timedelta(days=journey.goal("first_order").conversion_days)
+    assert (late > window).any()
+    assert (late < window).any()
     cart = logs["abandoned_cart"].filter(pl.col("reason").is_in(["cancel_event", "goal"]))
     assert set(cart["reason_detail"].unique()) == {"cart_emptied", "order_in_store", "order"}
 
