@@ -321,8 +321,12 @@ class _Grid:
             both = sweep >= 2 * SWEEPS - 6
             for row in self.rows if downwards else reversed(self.rows):
                 self._settle(row, self.up if downwards or both else None, self.down if not downwards or both else None)
-        for _ in range(2):
-            self._straighten()
+        runs = self._runs()
+        for _ in range(3):
+            self._straighten(runs)
+            for row in self.rows:
+                self._settle(row, self.up, self.down)
+        self._straighten(runs)
 
     def _apart(self, left: int, right: int) -> float:
         gap = GAP if left < self.cards and right < self.cards else LANE
@@ -343,23 +347,41 @@ class _Grid:
         for item, x in zip(row, nearest_in_order(wishes, weights, apart), strict=True):
             self.x[item] = x
 
-    def _straighten(self) -> None:
-        """Give the lanes of one branch one upright, where their neighbours leave room for it."""
+    def _runs(self) -> list[list[int]]:
+        """What should stand on one upright: items that follow each other and nothing else."""
+        follows = {
+            item: below[0] for item, below in enumerate(self.down) if len(below) == 1 and len(self.up[below[0]]) == 1
+        }
+        heads = follows.keys() - set(follows.values())
+        runs = []
+        for item in sorted(heads):
+            run = [item]
+            while run[-1] in follows:
+                run.append(follows[run[-1]])
+            runs.append(run)
+        return sorted(runs, key=len, reverse=True)
+
+    def _straighten(self, runs: list[list[int]]) -> None:
+        """Put each run on one upright, or on as few as its neighbours leave room for."""
         places = self._places()
-        for chain in self.chains:
-            if len(chain) < 2:
-                continue
+        for run in runs:
+            part: list[int] = []
             low, high = float("-inf"), float("inf")
-            for item in chain:
-                row, place = self.rows[self.row[item]], places[item]
-                if place:
-                    low = max(low, self.x[row[place - 1]] + self._apart(row[place - 1], item))
-                if place + 1 < len(row):
-                    high = min(high, self.x[row[place + 1]] - self._apart(item, row[place + 1]))
-            if low <= high:
-                upright = min(max(_median([self.x[item] for item in chain]), low), high)
-                for item in chain:
-                    self.x[item] = upright
+            for item in [*run, -1]:
+                left, right = self._room(item, places) if item >= 0 else (float("inf"), float("-inf"))
+                if part and max(low, left) > min(high, right) + 1e-6:
+                    wish = _median([self.x[member] for member in part])
+                    for member in part:
+                        self.x[member] = min(max(wish, low), high)
+                    part, low, high = [], float("-inf"), float("inf")
+                part.append(item)
+                low, high = max(low, left), min(high, right)
+
+    def _room(self, item: int, places: list[int]) -> tuple[float, float]:
+        row, place = self.rows[self.row[item]], places[item]
+        low = self.x[row[place - 1]] + self._apart(row[place - 1], item) if place else float("-inf")
+        high = self.x[row[place + 1]] - self._apart(item, row[place + 1]) if place + 1 < len(row) else float("inf")
+        return low, high
 
     # The result
 
@@ -393,10 +415,9 @@ class _Grid:
 
     def _loop(self, chain: list[int], start: float, tops: list[float], bottoms: list[float]) -> list[XY]:
         turn, lanes = chain[0], chain[1:-1]
-        top, bottom = tops[self.row[turn]], bottoms[self.row[turn]]
-        depth = (top + bottom) / 2
+        top = tops[self.row[turn]]  # the turn itself hides behind the label
         side = TURN if self.x[lanes[0]] >= start else -TURN
-        points = [(self.x[turn] + step, y) for step, ys in ((-side, (top, depth)), (side, (depth, top))) for y in ys]
+        points = [(self.x[turn] - side, top), (self.x[turn] + side, top)]
         return points + [(self.x[item], y) for item in lanes for y in (bottoms[self.row[item]], tops[self.row[item]])]
 
     def _heights(self) -> tuple[list[float], list[float]]:

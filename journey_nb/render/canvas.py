@@ -1,0 +1,483 @@
+"""The canvas: a version of a journey as one SVG, with its numbers.
+
+Strings in, strings out. Layout, text and numbers are settled here, once; the notebook, the page,
+the PNG and the live widget all show this picture. Each card carries ``data-point``, each branch
+``data-branch="source|key"``, each number ``data-key`` (such as ``points.welcome.sent``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from journey_nb.journey import Branch, Journey, Point, Version
+from journey_nb.layout import Box, Layout, Route, bends, layout
+from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw
+from journey_nb.render.icons import icon, symbols
+from journey_nb.render.text import clean, fit, key, squeeze, width, xml
+from journey_nb.style import format, palette, word
+
+MARGIN = 32.0
+HEADER = 72.0
+LEAST_WIDTH = 480.0
+LABEL = 11.5  # font size on branches
+LABEL_ROOM = 152.0
+
+_CSS = """
+.jnb{font-family:%s;font-size:13px}
+.jnb text{fill:$text}
+.jnb tspan{unicode-bidi:isolate}
+.jnb .g{fill:$ground}
+.jnb .c{fill:$surface;stroke:$line}
+.jnb .away .c{stroke-dasharray:5 4}
+.jnb .h{fill:none;stroke:$line}
+.jnb .t{font-weight:600}
+.jnb .n{font-weight:600;font-variant-numeric:tabular-nums}
+.jnb .l{fill:$muted;font-size:11px;font-weight:400}
+.jnb use{fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
+.jnb .f-entry{color:$entry;fill:$entry_soft}
+.jnb .f-message{color:$message;fill:$message_soft}
+.jnb .f-wait{color:$wait;fill:$wait_soft}
+.jnb .f-split{color:$split;fill:$split_soft}
+.jnb .f-other{color:$other;fill:$other_soft}
+.jnb .e{fill:none;stroke:$edge;stroke-width:1.5;marker-end:url(#jnb-tip)}
+.jnb .e.none{stroke-dasharray:4 4}
+.jnb .p{fill:$surface;stroke:$line}
+.jnb .b{font-size:11.5px;text-anchor:middle;fill:$muted}
+.jnb .b .n{fill:$text}
+.jnb .best .p{stroke:$good;stroke-width:1.5;fill:$good_soft}
+.jnb .best{color:$good}
+.jnb .note text{font-size:11.5px;font-weight:600}
+.jnb .warn{color:$warn;fill:$warn_soft}
+.jnb .warn text{fill:$warn}
+.jnb .winner{color:$good;fill:$good_soft}
+.jnb .winner text{fill:$good}
+.jnb .info{color:$other;fill:$other_soft}
+.jnb .info text{fill:$other}
+.jnb .dim{opacity:.35}
+.jnb .on .c{stroke:$accent;stroke-width:2}
+.jnb .e.on{stroke:$accent;stroke-width:3;marker-end:url(#jnb-tip-on)}
+.jnb .step rect{fill:$accent}
+.jnb .step text{fill:$surface;font-size:12px;font-weight:600;text-anchor:middle}
+.jnb .tip{fill:$edge}
+.jnb .tip-on{fill:$accent}
+.jnb .title{font-size:18px;font-weight:600}
+.jnb .sub{fill:$muted;font-size:12px}
+""" % palette.FONT  # noqa: UP031
+
+
+@dataclass(frozen=True)
+class _Pill:
+    """What stands on a branch: its label, its count and its share."""
+
+    label: str
+    count: str
+    share: str
+    best: bool = False
+
+    @property
+    def size(self) -> tuple[float, float]:
+        texts = [(self.label, False), (self.count, True), (self.share, False)]
+        wide = [width(text, LABEL, bold) + 6 for text, bold in texts if text]
+        return (math.ceil((sum(wide) + 14 + 20 * self.best) / 8) * 8.0, 24.0) if wide else (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A way through the canvas: the steps of each point, and the branches between them."""
+
+    steps: Mapping[str, list[int]]
+    branches: frozenset[tuple[str, str]]
+
+
+def canvas_svg(
+    journey: Journey,
+    version: Version | int | None = None,
+    points: pl.DataFrame | None = None,
+    branches: pl.DataFrame | None = None,
+    *,
+    messages: pl.DataFrame | None = None,
+    variants: Mapping[str, Any] | None = None,
+    path: Sequence[str] | pl.DataFrame | None = None,
+    subtitle: str = "",
+    theme: palette.Theme = "auto",
+    locale: str = "en",
+) -> str:
+    """Draw a version of a journey.
+
+    Parameters
+    ----------
+    journey
+        What was designed.
+    version
+        The version to draw, or its number; by default the newest published.
+    points, branches
+        The tables of those names (METRICS.md 5); without them the bare design is drawn.
+    messages
+        The table of that name: gives message cards their drop-offs (failed + bounced + skipped).
+    variants
+        By point id, the experiment at a split: an ``Experiment`` or its verdict.
+    path
+        A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
+    subtitle
+        What the numbers cover, such as the period.
+    theme
+        ``light``, ``dark``, or ``auto`` to follow the reader's system.
+
+    Examples
+    --------
+    >>> from journey_nb.journey import Journey
+    >>> svg = canvas_svg(Journey.sample("welcome"))
+    >>> svg.startswith("<svg") and 'data-point="hello_push"' in svg
+    True
+    """
+    shown = version if isinstance(version, Version) else journey.version(version)
+    rows = _rows(points, messages)
+    flows = _flows(branches)
+    verdicts = {point: _verdict(item) for point, item in (variants or {}).items()}
+    way = _path(path, shown) if path is not None else None
+    cards = {
+        point.point_id: card(point, rows.get(point.point_id) if points is not None else None,
+                             _notes(point, shown, flows, verdicts, locale), locale)
+        for point in shown.points
+    }  # fmt: skip
+    away = [
+        card(point, rows.get(point.point_id), (), locale)
+        for point in _away(journey, shown, rows)
+    ]
+    pills = {(b.source, b.key): _pill(b, shown, flows, verdicts, branches is not None, locale) for b in shown.branches}
+    placed = layout(shown, {name: c.size for name, c in cards.items()}, {name: p.size for name, p in pills.items()})
+    picture = _Picture(placed, cards, pills, away, flows, way)
+    alt = canvas_alt(journey, shown, points, path=path, locale=locale)
+    head = clean(journey.label), " · ".join(filter(None, [word("version_n", locale, version=shown.version), clean(subtitle)]))
+    return picture.svg(head, alt, theme, locale)
+
+
+def canvas_alt(
+    journey: Journey,
+    version: Version | int | None = None,
+    points: pl.DataFrame | None = None,
+    *,
+    path: Sequence[str] | pl.DataFrame | None = None,
+    locale: str = "en",
+) -> str:
+    """What the canvas shows, in a few sentences."""
+    shown = version if isinstance(version, Version) else journey.version(version)
+
+    def count(number: float) -> str:
+        return format.number(number, locale)
+
+    said = [
+        word("canvas_alt", locale, title=fit(clean(journey.label), 400, 10), version=shown.version,
+             points=count(len(shown.points)), branches=count(len(shown.branches)))
+    ]  # fmt: skip
+    if points is None:
+        said.append(word("canvas_bare", locale))
+    else:
+        rows = list(_rows(points, None).values())
+        entries = {point.point_id for point in shown.points if point.is_entry}
+        if entries:
+            said.append(word("canvas_entered", locale, count=count(_sum((r for r in rows if r["point_id"] in entries), "entered"))))
+        said += [word(f"canvas_{name}", locale, count=count(total)) for name in ("waiting", "dropped") if (total := _sum(rows, name))]
+        busiest = max((r for r in rows if r["point_id"] not in entries), key=lambda r: r.get("entered") or 0, default=None)
+        if busiest and busiest.get("entered"):
+            title = fit(clean(busiest.get("title") or busiest["point_id"]), 400, 10)
+            said.append(word("canvas_busiest", locale, title=title, count=count(busiest["entered"])))
+        if gaps := sum(bool(balance(row)) for row in rows):
+            said.append(word("canvas_gaps", locale, count=count(gaps)))
+    if path is not None:
+        titles = {point.point_id: point.label for point in shown.points}
+        steps = [fit(clean(titles.get(step, step)), 200, 10) for step in _steps(path)]
+        more = ["…"] if len(steps) > 12 else []
+        said.append(word("canvas_path", locale, count=count(len(steps)), path=" → ".join(steps[:12] + more)))
+    return " ".join(said)
+
+
+# -- What the tables say
+
+
+def _rows(points: pl.DataFrame | None, messages: pl.DataFrame | None) -> dict[str, dict[str, Any]]:
+    rows = {} if points is None else {row["point_id"]: row for row in points.iter_rows(named=True)}
+    for row in () if messages is None else messages.iter_rows(named=True):
+        if row["point_id"] in rows:
+            rows[row["point_id"]]["drop_offs"] = _sum([row], "failed") + _sum([row], "bounced") + _sum([row], "skipped")
+    return rows
+
+
+def _sum(rows: Iterable[Mapping[str, Any]], name: str) -> int:
+    return sum(row.get(name) or 0 for row in rows)
+
+
+def _flows(branches: pl.DataFrame | None) -> dict[tuple[str, str | None], dict[str, Any]]:
+    if branches is None:
+        return {}
+    return {(row["source"], row["branch"]): row for row in branches.iter_rows(named=True)}
+
+
+def _verdict(item: Any) -> str:
+    """The verdict of an experiment, however it is handed over."""
+    if isinstance(item, pl.DataFrame):
+        item = item["verdict"][0] if "verdict" in item.columns and item.height else ""
+    elif isinstance(item, Mapping):
+        item = item.get("verdict", "")
+    return str(getattr(item, "verdict", item) or "")
+
+
+def _winner(verdict: str) -> str:
+    return verdict.removeprefix("winner ").removeprefix("variant:") if verdict.startswith("winner ") else ""
+
+
+def _notes(
+    point: Point,
+    version: Version,
+    flows: Mapping[tuple[str, str | None], Mapping[str, Any]],
+    verdicts: Mapping[str, str],
+    locale: str,
+) -> list[Note]:
+    notes = []
+    drawn = {branch.key for branch in version.outgoing(point.point_id)}
+    lost = sum(row["runs"] or 0 for (source, branch), row in flows.items() if source == point.point_id and branch not in drawn)
+    if lost:
+        notes.append(Note("warn", word("undrawn", locale, count=format.number(lost, locale)), f"points.{point.point_id}.undrawn"))
+    if verdict := verdicts.get(point.point_id):
+        if winner := _winner(verdict):
+            notes.append(Note("winner", word("winner", locale, variant=clean(winner))))
+        else:
+            known = {"no difference yet": "no_difference", "too few": "too_few", "unequal split": "unequal_split", "too early": "too_early"}
+            notes.append(Note("info", word(known[verdict], locale) if verdict in known else clean(verdict)))
+    return notes
+
+
+def _pill(
+    branch: Branch,
+    version: Version,
+    flows: Mapping[tuple[str, str | None], Mapping[str, Any]],
+    verdicts: Mapping[str, str],
+    counted: bool,
+    locale: str,
+) -> _Pill:
+    row = flows.get((branch.source, branch.key))
+    several = len(version.outgoing(branch.source)) > 1
+    label = branch_label(branch, version, locale)
+    if not counted:
+        return _Pill(fit(label, LABEL_ROOM, LABEL), "", "")
+    count = format.compact(row["runs"] if row else 0, locale)
+    share = format.percent(row["share"], locale) if row and several and row["share"] is not None else ""
+    winner = _winner(verdicts.get(branch.source, ""))
+    best = bool(winner) and branch.key.removeprefix("variant:") == winner
+    return _Pill(fit(label, LABEL_ROOM, LABEL), count, share, best)
+
+
+def branch_label(branch: Branch, version: Version, locale: str = "en") -> str:
+    """What a branch is called: its label, else its key in words; nothing where it is the only way on.
+
+    Examples
+    --------
+    >>> from journey_nb.journey import Branch, Version
+    >>> version = Version(version=1)
+    >>> branch_label(Branch(source="a", target="b", key="variant:A"), version)
+    'A'
+    """
+    if branch.label and not (branch.key == branch.target and version.point(branch.target).label == branch.label):
+        return clean(branch.label)
+    if branch.key in ("default", branch.target):
+        return ""
+    for start in ("variant:", "segment:"):
+        if branch.key.startswith(start):
+            return clean(branch.key.removeprefix(start))
+    try:
+        return word(branch.key, locale)
+    except KeyError:
+        return clean(branch.key)
+
+
+def _away(journey: Journey, version: Version, rows: Mapping[str, Any]) -> list[Point]:
+    """Points of other versions that have something to count here."""
+    known = journey.points(version.version)
+    away = [point_id for point_id in rows if point_id not in version]
+    return [known.get(point_id) or Point(point_id=point_id, type="activity") for point_id in away]
+
+
+def _steps(path: Sequence[str] | pl.DataFrame) -> list[str]:
+    return path["point_id"].cast(pl.String).to_list() if isinstance(path, pl.DataFrame) else [str(step) for step in path]
+
+
+def _path(path: Sequence[str] | pl.DataFrame, version: Version) -> _Path:
+    ids = _steps(path)
+    taken: list[str | None] = [None] * len(ids)
+    if isinstance(path, pl.DataFrame) and "branch" in path.columns:
+        taken = path["branch"].cast(pl.String).to_list()
+    steps: dict[str, list[int]] = {}
+    for number, point_id in enumerate(ids, 1):
+        steps.setdefault(point_id, []).append(number)
+    ways = set()
+    for here, there, stated in zip(ids, ids[1:], taken, strict=False):
+        between = [branch.key for branch in version.outgoing(here) if branch.target == there]
+        if between:
+            ways.add((here, stated if stated in between else between[0]))
+    return _Path(steps, frozenset(ways))
+
+
+# -- The picture
+
+
+@dataclass(frozen=True)
+class _Picture:
+    layout: Layout
+    cards: Mapping[str, Card]
+    pills: Mapping[tuple[str, str], _Pill]
+    away: Sequence[Card]
+    flows: Mapping[tuple[str, str | None], Mapping[str, Any]]
+    path: _Path | None
+
+    def svg(self, head: tuple[str, str], alt: str, theme: palette.Theme, locale: str) -> str:
+        """The whole picture; ``head`` is its title and what it covers."""
+        inner = max(self.layout.width, LEAST_WIDTH - 2 * MARGIN)
+        left = MARGIN + (inner - self.layout.width) / 2 - self.layout.x
+        top = HEADER + 24 - self.layout.y
+        total = math.ceil(inner + 2 * MARGIN)
+        foot, away = self._away(HEADER + 24 + self.layout.height, inner, locale)
+        height = math.ceil(foot + MARGIN)
+        empty = "" if self.cards else f'<text class="sub" x="{MARGIN:g}" y="{HEADER + 24:g}">{xml(word("no_points", locale))}</text>'
+        drawn = [*(c for c in self.cards.values()), *self.away]
+        used = {icon(c.point) for c in drawn} | {symbol for c in drawn for symbol in map(_symbol, c.notes)}
+        used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
+        return "".join(
+            [
+                f'<svg xmlns="http://www.w3.org/2000/svg" class="jnb" role="img" aria-label="{xml(head[0])}" '
+                f'width="{total}" height="{height}" viewBox="0 0 {total} {height}">',
+                f"<title>{xml(head[0])}</title><desc>{_long(alt)}</desc>",
+                f"<style>{_css(theme)}</style><defs>{_TIPS}{symbols(used)}</defs>",
+                f'<rect class="g" width="{total}" height="{height}" rx="16"/>',
+                self._head(head, total),
+                empty,
+                f'<g transform="translate({_short(left)} {_short(top)})">',
+                *(self._edge(route) for route in self.layout.edges),
+                *(self._label(route) for route in self.layout.edges),
+                *(self._card(name, box) for name, box in self.layout.nodes.items()),
+                "</g>",
+                away,
+                "</svg>",
+            ]
+        )
+
+    def _head(self, head: tuple[str, str], total: float) -> str:
+        title, sub = fit(head[0], total - 2 * MARGIN, 18, bold=True), fit(head[1], total - 2 * MARGIN, 12)
+        return (
+            f'<text class="title" x="{MARGIN:g}" y="40"{squeeze(title, 18, bold=True)}>{xml(title)}</text>'
+            f'<text class="sub" x="{MARGIN:g}" y="62"{squeeze(sub, 12)}>{xml(sub)}</text>'
+        )
+
+    def _edge(self, route: Route) -> str:
+        branch = route.branch
+        name = (branch.source, branch.key)
+        classes, style = "e", ""
+        if self.path:
+            classes += " on" if name in self.path.branches else " dim"
+        elif self.flows:
+            runs = (self.flows.get(name) or {}).get("runs") or 0
+            most = max((row["runs"] or 0 for row in self.flows.values()), default=0)
+            classes += "" if runs else " none"
+            style = f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / most))}"' if runs else ""
+        return f'<path class="{classes}" data-branch="{key("|".join(name))}" d="{path_data(_short_of_card(route.points))}"{style}/>'
+
+    def _label(self, route: Route) -> str:
+        branch, box = route.branch, route.label
+        pill = self.pills[branch.source, branch.key]
+        if not box.w:
+            return ""
+        name = "|".join((branch.source, branch.key))
+        wide, high = pill.size
+        x, y = box.cx - wide / 2, box.y
+        dim = " dim" if self.path and (branch.source, branch.key) not in self.path.branches else ""
+        strong = "" if pill.count else ' class="n"'
+        label = f"<tspan{strong}>{xml(pill.label)}</tspan>" if pill.label else ""
+        count = f'<tspan class="n"{_dx(label)} data-key="branches.{key(name)}.runs">{xml(pill.count)}</tspan>' if pill.count else ""
+        share = f'<tspan dx="5" data-key="branches.{key(name)}.share">{xml(pill.share)}</tspan>' if pill.share else ""
+        mark = f'<use href="#jnb-winner" x="{_short(x + 8)}" y="{_short(y + 4)}" width="16" height="16"/>' if pill.best else ""
+        return (
+            f'<g class="pill{" best" if pill.best else ""}{dim}">'
+            f'<rect class="p" x="{_short(x)}" y="{_short(y)}" width="{wide:g}" height="{high:g}" rx="12"/>{mark}'
+            f'<text class="b" x="{_short(box.cx + 9 * pill.best)}" y="{_short(y + 16)}">{label}{count}{share}</text></g>'
+        )
+
+    def _card(self, name: str, box: Box) -> str:
+        if not self.path:
+            return draw(self.cards[name], box.x, box.y)
+        steps = self.path.steps.get(name, [])
+        numbers = "·".join(map(str, steps[:3])) + ("…" if len(steps) > 3 else "")
+        return draw(self.cards[name], box.x, box.y, " on" if steps else " dim", numbers)
+
+    def _away(self, top: float, inner: float, locale: str) -> tuple[float, str]:
+        """Cards of points that this version does not have, in rows at the foot."""
+        if not self.away:
+            return top, ""
+        columns = max(1, int((inner + 32) // (WIDTH + 32)))
+        y = top + 48
+        parts = [
+            f'<path class="h" d="M{MARGIN:g} {_short(top + 16)}h{_short(inner)}"/>',
+            f'<text class="t" x="{MARGIN:g}" y="{_short(y)}">{xml(word("elsewhere", locale))}</text>',
+        ]
+        y += 16
+        for start in range(0, len(self.away), columns):
+            row = self.away[start : start + columns]
+            parts += [draw(c, MARGIN + place * (WIDTH + 32), y, " away") for place, c in enumerate(row)]
+            y += max(c.size[1] for c in row) + 24
+        return y - 24, "".join(parts)
+
+
+_TIPS = "".join(
+    f'<marker id="jnb-{name}" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="10" markerHeight="10" '
+    f'markerUnits="userSpaceOnUse" orient="auto"><path class="{name}" d="M0 0 8 4 0 8Z"/></marker>'
+    for name in ("tip", "tip-on")
+)
+
+
+def path_data(points: Sequence[tuple[float, float]]) -> str:
+    """A route as the data of an SVG path.
+
+    Examples
+    --------
+    >>> path_data([(0, 0), (0, 10), (20, 30)])
+    'M0 0V10C0 20 20 20 20 30'
+    """
+    parts = [f"M{_short(points[0][0])} {_short(points[0][1])}"]
+    for piece in bends(points):
+        if len(piece) == 2:
+            parts.append(f"V{_short(piece[1])}")
+        else:
+            parts.append("C" + " ".join(f"{_short(x)} {_short(y)}" for x, y in piece))
+    return "".join(parts)
+
+
+def _short_of_card(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Without the last stretch, which is the arrow's."""
+    end = points[-1][1]
+    return [*points[:-2], *((x, end - 9 if y == end else y) for x, y in points[-2:])]
+
+
+def _css(theme: palette.Theme) -> str:
+    return palette.resolve(_CSS.replace("\n", ""), theme, root=".jnb")
+
+
+def _symbol(note: Note) -> str:
+    return {"warn": "warn", "winner": "winner"}.get(note.kind, "info")
+
+
+def _dx(before: str) -> str:
+    return ' dx="5"' if before else ""
+
+
+def _short(value: float) -> str:
+    return f"{round(value, 1):g}" if abs(value) < 100_000 else f"{value:.0f}"
+
+
+def _long(text: str) -> str:
+    """The alt text whole: its parts have been cut already."""
+    from html import escape
+
+    return escape(text, quote=True)

@@ -1,0 +1,185 @@
+"""One point as a card: icon, title, numbers, and notes that stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from journey_nb.journey import Point
+from journey_nb.render.icons import family, icon
+from journey_nb.render.text import clean, fit, key, squeeze, wrap, xml
+from journey_nb.style import format, word
+
+WIDTH = 240.0
+PAD = 12
+CELL = 108  # two cells side by side
+ROW = 36
+NOTE = 32
+TITLE, CAPTION, VALUE = 13.0, 11.0, 13.0
+
+# What a card shows by type; a pair is a count with its denominator. The places of these never move,
+# whatever the numbers are; extra cells (see _EXTRA) come only with something to say.
+_Cells = tuple[str | tuple[str, str], ...]
+_MESSAGE: _Cells = ("entered", "sent", ("opened", "sent"), ("clicked", "sent"), "drop_offs", "goal_users")
+_BY_CHANNEL: dict[str, _Cells] = {
+    "sms": ("entered", "sent", ("delivered", "sent"), ("clicked", "sent"), "drop_offs", "goal_users"),
+    "whatsapp": ("entered", "sent", ("delivered", "sent"), ("opened", "delivered"), "drop_offs", "goal_users"),
+    "in_app": ("entered", "shown", ("interacted", "shown"), ("clicked", "shown"), "drop_offs", "goal_users"),
+    "webhook": ("entered", "sent", "drop_offs", "goal_users"),
+}
+_BY_TYPE: dict[str, _Cells] = {
+    "entry_audience": ("entered", "completed"),
+    "entry_trigger": ("entered", "completed"),
+    "entry_api": ("entered", "completed"),
+    "delay": ("entered", "waiting"),
+    "wait_for_trigger": ("entered", "waiting"),
+    "exit": ("entered",),
+    "activity": ("entered", "seconds_p50"),
+}
+_PLAIN: _Cells = ("entered", "completed")
+_EXTRA = ("waiting", "exited", "dropped", "goal_here")
+_SHORT = {"exited": "card.exited", "dropped": "card.dropped", "goal_here": "card.goal_here", "waiting": "card.here",
+          "goal_users": "goals", "seconds_p50": "card.seconds_p50"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line at a card's foot that stands out: warn, winner or info."""
+
+    kind: str
+    text: str
+    number_key: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What one card says, and how high it is."""
+
+    point: Point
+    title: tuple[str, ...]
+    caption: str
+    cells: tuple[tuple[str, str, str, str], ...]
+    """Key, label, number and, for a rate, its denominator's percentage."""
+    notes: tuple[Note, ...]
+    tip: str
+
+    @property
+    def head(self) -> float:
+        """The height of the part above the numbers."""
+        return 56.0 + 16.0 * (len(self.title) - 1)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height."""
+        rows = (len(self.cells) + 1) // 2
+        body = 12.0 + ROW * rows if rows else 0.0
+        return WIDTH, self.head + body + NOTE * len(self.notes)
+
+
+def card(
+    point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note], locale: str
+) -> Card:
+    """The card of a point; ``numbers`` is its row of points(), or None for the bare design."""
+    title = clean(point.label)
+    room = WIDTH - 56 - PAD
+    caption = word(point.type, locale)
+    if point.type == "message" and point.channel:
+        caption = word(point.channel, locale)
+    gap = balance(numbers) if numbers else 0
+    if numbers and gap:
+        text = word("gap", locale, gap=format.signed(gap, locale))
+        notes = [Note("warn", text, f"points.{point.point_id}.gap"), *notes]
+    return Card(
+        point,
+        tuple(wrap(title, room, TITLE, lines=2, bold=True)),
+        fit(caption, room, CAPTION),
+        tuple(_cells(point, numbers, locale)) if numbers else (),
+        tuple(notes),
+        f"{title} · {caption}" + (f"\n{account(numbers, locale)}" if numbers else ""),
+    )
+
+
+def balance(numbers: Mapping[str, Any]) -> int:
+    """What came in less what came out or waits: 0 where a point's account adds up (METRICS.md 9)."""
+    count = {name: numbers.get(name) or 0 for name in ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")}
+    came = count["waiting_before"] + count["entered"]
+    return int(came - count["completed"] - count["waiting"] - count["exited"] - count["dropped"])
+
+
+def account(numbers: Mapping[str, Any], locale: str) -> str:
+    """A point's account in words."""
+    names = ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")
+    return word("account", locale, **{name: format.number(numbers.get(name), locale) for name in names})
+
+
+def _cells(point: Point, numbers: Mapping[str, Any], locale: str) -> list[tuple[str, str, str, str]]:
+    if point.type == "message":
+        wanted = list(_BY_CHANNEL.get(point.channel or "other", _MESSAGE))
+    else:
+        wanted = list(_BY_TYPE.get(point.type, _PLAIN))
+    if "drop_offs" not in numbers and "drop_offs" in wanted:  # without messages() only the failed are known
+        wanted[wanted.index("drop_offs")] = "failed"
+    extra = [name for name in _EXTRA if name not in wanted and numbers.get(name)]
+    if point.type == "message" and "goal_here" in extra:
+        extra.remove("goal_here")  # a message shows the goals credited to it
+    cells = []
+    for item in [*wanted, *extra]:
+        name, of = item if isinstance(item, tuple) else (item, "")
+        label = word("waiting" if name == "waiting" and name in wanted else _SHORT.get(name, name), locale)
+        number = numbers.get(name)
+        shown = format.duration(number, locale) if name.startswith("seconds") else format.compact(number, locale)
+        whole = numbers.get(of) if of else None
+        rate = format.percent(number / whole, locale) if whole and number is not None else ""
+        cells.append((name, label, shown, rate))
+    return cells
+
+
+def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> str:
+    """The card as SVG."""
+    point, (width, height) = card.point, card.size
+    point_key = key(point.point_id)
+    parts = [
+        f'<g class="card{classes}" data-point="{point_key}" transform="translate({x:g} {y:g})">',
+        f"<title>{_tip(card.tip)}</title>",
+        f'<rect class="c" width="{width:g}" height="{height:g}" rx="12"/>',
+        f'<g class="f-{family(point)}"><rect x="12" y="12" width="32" height="32" rx="8"/>'
+        f'<use href="#jnb-{icon(point)}" x="18" y="18" width="20" height="20"/></g>',
+    ]
+    for line, text in enumerate(card.title):
+        parts.append(f'<text class="t" x="56" y="{26 + 16 * line}"{squeeze(text, TITLE, bold=True)}>{xml(text)}</text>')
+    parts.append(f'<text class="l" x="56" y="{card.head - 14:g}">{xml(card.caption)}</text>')
+    if card.cells:
+        parts.append(f'<path class="h" d="M0 {card.head:g}h{width:g}"/>')
+    for place, (name, label, number, rate) in enumerate(card.cells):
+        left, top = PAD + CELL * (place % 2), card.head + ROW * (place // 2)
+        parts.append(f'<text class="l" x="{left}" y="{top + 18:g}">{xml(fit(label, CELL - 8, CAPTION))}</text>')
+        parts.append(
+            f'<text class="n" x="{left}" y="{top + 34:g}"><tspan data-key="points.{point_key}.{name}">{xml(number)}</tspan>'
+            + (f'<tspan class="l" dx="6" data-key="points.{point_key}.{name}_rate">{xml(rate)}</tspan>' if rate else "")
+            + "</text>"
+        )
+    for place, note in enumerate(reversed(card.notes)):
+        parts.append(_note(note, height - NOTE * (place + 1)))
+    if step:
+        half = 12 + 3.5 * (len(step) - 1)
+        parts.append(
+            f'<g class="step"><rect x="{-half:g}" y="-12" width="{2 * half:g}" height="24" rx="12"/>'
+            f'<text x="0" y="4.5">{xml(step)}</text></g>'
+        )
+    return "".join([*parts, "</g>"])
+
+
+def _note(note: Note, y: float) -> str:
+    symbol = {"warn": "warn", "winner": "winner"}.get(note.kind, "info")
+    number = f' data-key="{key(note.number_key)}"' if note.number_key else ""
+    text = fit(note.text, WIDTH - 52, 11.5, bold=True)
+    return (
+        f'<g class="note {note.kind}"><rect x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
+        f'<use href="#jnb-{symbol}" x="14" y="{y + 4:g}" width="16" height="16"/>'
+        f'<text x="36" y="{y + 16:g}"{number}{squeeze(text, 11.5, bold=True)}>{xml(text)}</text></g>'
+    )
+
+
+def _tip(text: str) -> str:
+    return "\n".join(xml(line) for line in text.split("\n"))
