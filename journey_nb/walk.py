@@ -151,11 +151,8 @@ def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
 def _interned(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The sorted distinct texts, and for each text its place among them."""
     known = texts.drop_nulls().unique().sort()
-    ids = known.to_frame("text").with_row_index("id").lazy()
-    found = (
-        texts.to_frame("text").lazy().join(ids, on="text", how="left", maintain_order="left").collect()["id"]
-    )
-    return known, found
+    # An Enum is the fastest dictionary that polars has: half the time of a join.
+    return known, texts.cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
 
 
 # The order.
@@ -163,7 +160,7 @@ def _interned(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 def _ordered(journey: Journey, steps: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Sort by run and time; then settle the instants in which a run has several rows."""
-    steps = steps.sort("run", "at", "kind", "i").with_row_index("place")
+    steps = _by_run_and_time(steps).with_row_index("place")
     next_same = (pl.col("run") == pl.col("run").shift(-1)) & (pl.col("at") == pl.col("at").shift(-1))
     same = steps.select(next_same.fill_null(False)).to_series()
     begins = ~same.shift(1, fill_value=False)
@@ -178,6 +175,20 @@ def _ordered(journey: Journey, steps: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
     if not told.all():
         ties = _along_branches(journey, _put(steps, ties), ties, rows)
     return _put(steps, ties).drop("place")
+
+
+def _by_run_and_time(steps: pl.DataFrame) -> pl.DataFrame:
+    """Sorted by run and time, with one integer as key where both fit into it: twice as fast."""
+    if steps.is_empty():
+        return steps
+    first, last = steps.select(
+        pl.col("at").to_physical().min().alias("first"), pl.col("at").to_physical().max().alias("last")
+    ).row(0)
+    runs = int(steps["run"].max()) + 1  # type: ignore[arg-type]
+    if runs * (last - first + 1) >= 2**63:
+        return steps.sort("run", "at")
+    key = pl.col("run").cast(pl.Int64) * (last - first + 1) + (pl.col("at").to_physical() - first)
+    return steps.with_columns(key=key).sort("key").drop("key")
 
 
 def _put(steps: pl.DataFrame, ties: pl.DataFrame) -> pl.DataFrame:
@@ -280,7 +291,7 @@ def _way(
     else:
         starts = [point for point in points if point == stood or (stood, point) in edges]
     budget = 10_000  # a hostile log may tie hundreds of points; then rank decides
-    stack = [(start,) for start in reversed(starts)]
+    stack: list[tuple[str, ...]] = [(start,) for start in reversed(starts)]
     while stack and budget:
         way = stack.pop()
         if len(way) == len(points):

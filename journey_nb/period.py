@@ -1,0 +1,120 @@
+"""Periods: presets and dates as instants in a journey's zone, and the period before each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from journey_nb.journey import near
+
+Preset = Literal["launch", "today", "yesterday", "7d", "30d", "this_week", "this_month"]
+PRESETS: tuple[str, ...] = get_args(Preset)
+Moment = date | datetime | str
+TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Instants ``[start, end)`` and, unless it is since launch, how to find the period before.
+
+    ``days`` is the number of local calendar days the whole period has, also while it is under way.
+    """
+
+    start: datetime
+    end: datetime
+    days: int | None = None
+    month: bool = False
+
+
+def check(name: str) -> None:
+    """Refuse a name that is no preset, naming the nearest."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown period {name!r}{near(name, PRESETS)} (use one of {', '.join(PRESETS)})")
+
+
+def preset(name: str, zone: ZoneInfo, as_of: datetime, launch: datetime) -> Period:
+    """The period of a preset as seen at an instant (METRICS.md, section 3).
+
+    Raises
+    ------
+    ValueError
+        On an unknown preset; the message names the nearest.
+    """
+    check(name)
+    end, today = as_of + TICK, as_of.astimezone(zone).date()
+    if name == "launch":
+        return Period(min(launch, end), end)
+    if name == "yesterday":
+        return Period(midnight(today - timedelta(days=1), zone), midnight(today, zone), days=1)
+    if name == "this_month":
+        return Period(midnight(today.replace(day=1), zone), end, month=True)
+    back = {"today": 0, "7d": 6, "30d": 29, "this_week": today.weekday()}[name]
+    days = {"today": 1, "7d": 7, "30d": 30, "this_week": 7}[name]
+    return Period(midnight(today - timedelta(days=back), zone), end, days)
+
+
+def between(start: Moment, end: Moment, zone: ZoneInfo) -> Period:
+    """The period of two dates (the end date inclusive) or two instants (the end exclusive).
+
+    Raises
+    ------
+    ValueError
+        When the end lies before the start, or a text is no ISO date or time.
+    """
+    first, last = _moment(start), _moment(end)
+    begin = _instant(first, zone)
+    stop = _instant(last if isinstance(last, datetime) else last + timedelta(days=1), zone)
+    if stop < begin:
+        raise ValueError(f"the period ends ({end}) before it begins ({start}): swap the two")
+    length = stop.astimezone(zone).replace(tzinfo=None) - begin.astimezone(zone).replace(tzinfo=None)
+    return Period(begin, stop, days=max(1, -(-length // timedelta(days=1))))
+
+
+def previous(period: Period, zone: ZoneInfo, as_of: datetime) -> Period | None:
+    """The period just before, cut at the same local time when this one is under way; None since launch."""
+    end = min(period.end, as_of + TICK)
+    if period.month:
+        first = period.start.astimezone(zone).date()
+        before = (first - timedelta(days=1)).replace(day=1)
+        stop = _shifted(end, before - first, zone)
+        return Period(midnight(before, zone), min(stop, period.start))
+    if period.days is None:
+        return None
+    back = timedelta(days=-period.days)
+    start = _shifted(period.start, back, zone)
+    return Period(start, max(start, _shifted(end, back, zone)), period.days)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a local day begins."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _shifted(instant: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
+    """The same local time some days off: a day has 23 hours where clocks go forward."""
+    return (instant.astimezone(zone).replace(tzinfo=None) + by).replace(tzinfo=zone).astimezone(UTC)
+
+
+def _moment(value: Moment) -> date | datetime:
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"no date or time: {value!r} (write 2026-03-01 or 2026-03-01T12:00)") from None
+
+
+def _instant(value: date | datetime, zone: ZoneInfo) -> datetime:
+    if not isinstance(value, datetime):
+        return midnight(value, zone)
+    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def instant(value: Moment, zone: ZoneInfo) -> datetime:
+    """An instant from a date (its end), a time (in the zone, unless it has its own) or an ISO text."""
+    moment = _moment(value)
+    if not isinstance(moment, datetime):
+        return midnight(moment + timedelta(days=1), zone) - TICK
+    return _instant(moment, zone)

@@ -1,0 +1,466 @@
+"""JourneyStats: one journey's numbers. Verbs narrow what is looked at, tables answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Literal, cast, get_args
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from journey_nb import metrics, period
+from journey_nb.events import EventLog
+from journey_nb.facts import Facts, fold
+from journey_nb.journey import Journey, near
+from journey_nb.metrics import experiments, intervals, paths, retention
+from journey_nb.metrics import rows as rows_behind
+from journey_nb.metrics.experiments import Experiment
+from journey_nb.metrics.groups import beside, by_value, is_any
+from journey_nb.metrics.scope import Clock, Scope
+from journey_nb.period import Moment, Period
+
+DIMENSIONS = ("variant", "entry_point", "version")
+ROW_LISTS = ("users", "credit")
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the verbs have chosen."""
+
+    period: str | tuple[Moment, Moment] = "launch"
+    clock: Clock = "activity"
+    as_of: Moment | None = None
+    version: int | None = None
+    machine: bool = False
+    compare: bool = False
+    keep: pl.Series | None = field(default=None, compare=False, repr=False)
+
+
+class JourneyStats:
+    """The statistics of one journey over its event log.
+
+    Immutable: every verb returns a new object, so that two of them can stand side by side; they share
+    the facts. Every table is a polars frame with the columns of METRICS.md, section 5: counts Int64,
+    rates Float64 in 0…1 (null where the denominator is 0), times in the journey's zone. Each takes
+    ``by=`` (variant, entry_point, version, or an attribute) and, where it has rates, ``intervals=True``
+    (95 % Wilson bounds, and whether the rate rests on fewer than 30).
+
+    Parameters
+    ----------
+    journey
+        What was designed (or discovered).
+    log
+        An :class:`EventLog`, facts already folded, or anything :meth:`EventLog.from_frame` takes.
+    attributes
+        A frame of user_id, any columns and optionally valid_from, for ``where`` and ``by``.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> stats = jn.JourneyStats(journey, simulate(journey, users=200, seed=7))
+    >>> stats.health()["entrances"].item() >= 200
+    True
+    >>> stats.period("7d").clock("cohort").points().columns[:3]
+    ['point_id', 'title', 'type']
+    """
+
+    def __init__(
+        self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
+    ) -> None:
+        self.journey = journey
+        self.facts: Facts = cast(Facts, log) if hasattr(log, "visits") else _folded(journey, log)
+        self._attributes = pl.DataFrame() if attributes is None else _eager(attributes)
+        self._view = _View()
+        if attributes is not None and "user_id" not in self._attributes.columns:
+            raise ValueError(
+                f"the attributes have no column 'user_id'{near('user_id', self._attributes.columns)}"
+            )
+
+    def __repr__(self) -> str:
+        chosen = self._view.period
+        words = chosen if isinstance(chosen, str) else f"{chosen[0]} to {chosen[1]}"
+        runs = self.facts.runs.height
+        return f"JourneyStats({self.journey.label[:80]!r}, {runs:,} runs, {words}, {self._view.clock} clock)"
+
+    # Verbs: each returns a new JourneyStats.
+
+    def period(self, name: str) -> JourneyStats:
+        """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month."""
+        period.check(name)
+        return self._with(period=name)
+
+    def between(self, start: Moment, end: Moment) -> JourneyStats:
+        """Look at two dates (the end inclusive) or two instants (the end exclusive).
+
+        Texts are ISO dates or times; a time without a zone is the journey's local time.
+        """
+        period.between(start, end, self._zone)
+        return self._with(period=(start, end))
+
+    def clock(self, name: Clock) -> JourneyStats:
+        """Count events at their own time (``activity``), or follow the runs that entered (``cohort``)."""
+        if name not in get_args(Clock):
+            raise ValueError(f"unknown clock {name!r}{near(name, get_args(Clock))} (use activity or cohort)")
+        return self._with(clock=name)
+
+    def as_of(self, moment: Moment | None) -> JourneyStats:
+        """See nothing after this instant (inclusive); by default the log's last event."""
+        if moment is not None:
+            period.instant(moment, self._zone)
+        return self._with(as_of=moment)
+
+    def version(self, number: int | None) -> JourneyStats:
+        """Show this version and count what happened on it; None shows the newest and counts all."""
+        if number is not None:
+            self.journey.version(number)
+        return self._with(version=number)
+
+    def machine(self, include: bool = True) -> JourneyStats:
+        """Count opens and clicks by machines too."""
+        return self._with(machine=include)
+
+    def compare(self, what: Literal["previous"] | None = "previous") -> JourneyStats:
+        """Put the period before beside every table: ``_prev`` and ``_change`` of each number."""
+        if what not in ("previous", None):
+            raise ValueError(f"cannot compare with {what!r} (use 'previous' or None)")
+        return self._with(compare=what is not None)
+
+    def where(
+        self,
+        *,
+        users: Any = None,
+        variant: Any = ...,
+        entry: Any = ...,
+        version: Any = ...,
+        **attributes: Any,
+    ) -> JourneyStats:
+        """Count only some runs; several conditions, also of several calls, must all hold.
+
+        Parameters
+        ----------
+        users
+            User ids: a list, a series, or a frame with a column user_id.
+        variant, entry, version
+            The run's first variant, its entry point, the version at its entry: a value or a list.
+        **attributes
+            Columns of the attributes: a value or a list of values.
+        """
+        told = {"variant": variant, "entry_point": entry, "version": version}
+        conditions = {name: value for name, value in told.items() if value is not ...} | attributes
+        keeps = [is_any(self._of_run(name), value) for name, value in conditions.items()]
+        if users is not None:
+            keeps.append(self.facts.runs["user_id"].is_in(_user_ids(users).implode()))
+        keep = self._view.keep
+        for other in keeps:
+            keep = other if keep is None else keep & other
+        return self._with(keep=keep)
+
+    # Tables of the four dashboards.
+
+    def health(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
+        """One row of headline numbers: entrances, messages, open rate, drop-offs, goals."""
+        return self._table("health", by, intervals)
+
+    def daily(
+        self, by: str = "journey", place: Literal["send", "event"] = "send", *, split: str | None = None
+    ) -> pl.DataFrame:
+        """Counts day by day, long: by journey, channel, point or goal; ``split`` is another table's ``by``."""
+        if by in ("journey", "channel", "point", "goal"):
+            return self._table("daily", split, by=by, place=place)
+        return self._table("daily", by, place=place)
+
+    def audience(self, by: str | None = None) -> pl.DataFrame:
+        """One row: who was inside before, came, left, and is inside now."""
+        return self._table("audience", by)
+
+    def users(
+        self, search: str | None = None, limit: int | None = None, offset: int = 0, *, by: str | None = None
+    ) -> pl.DataFrame:
+        """A row per run inside at any time in the period; search by user or device id; paged."""
+        return self._table("users", by, search=search, limit=limit, offset=offset)
+
+    def goals(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
+        """A row per goal (and currency, where there are several), goals nobody reached included."""
+        return self._table("goals", by, intervals)
+
+    def credit(
+        self, goal: str | None = None, rule: str = "engaged", *, by: str | None = None, **options: Any
+    ) -> pl.DataFrame:
+        """Whom the goal's users are credited to: the points, and null for none of them."""
+        return self._table("credit", by, goal=goal, rule=rule, **options)
+
+    def communications(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
+        """A row per channel: sent, delivered, opened, clicked, engagement, failures."""
+        return self._table("communications", by, intervals)
+
+    def messages(
+        self,
+        channel: str | None = None,
+        goal: str | None = None,
+        *,
+        by: str | None = None,
+        intervals: bool = False,
+    ) -> pl.DataFrame:
+        """A row per message point, with the users who reached a goal (any, by default) after it."""
+        return self._table("messages", by, intervals, channel=channel, goal=goal)
+
+    def delivery_issues(
+        self, channel: str | None = None, *, by: str | None = None, intervals: bool = False
+    ) -> pl.DataFrame:
+        """What failed, bounced or was skipped, and why."""
+        return self._table("delivery_issues", by, intervals, channel=channel)
+
+    # Tables of the canvas.
+
+    def points(self, by: str | None = None) -> pl.DataFrame:
+        """A row per point: who came, waits, left and how; messages; goals; time in step."""
+        return self._table("points", by)
+
+    def branches(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
+        """A row per branch: traversals, users, share of the source's traversals."""
+        return self._table("branches", by, intervals)
+
+    def waiting(self, by: str | None = None) -> pl.DataFrame:
+        """A row per point and cause: who stands there, since when, until when."""
+        return self._table("waiting", by)
+
+    def drops(self, point_id: str | None = None, *, by: str | None = None) -> pl.DataFrame:
+        """What was lost where: runs and messages, by class and reason."""
+        return self._table("drops", by, point_id=point_id)
+
+    def reconciliation(self, by: str | None = None) -> pl.DataFrame:
+        """What should balance, and by how much it does not (METRICS.md, section 9)."""
+        return self._table("reconciliation", by)
+
+    # Goals over time, experiments, paths.
+
+    def time_to_goal(self, goal: str, start: str = "entry", *, by: str | None = None) -> pl.DataFrame:
+        """Kaplan–Meier: the share that has not reached the goal, by days since the entry or a point."""
+        return self._grouped(lambda scope: retention.time_to_goal(scope, goal, start), self.scope, by)
+
+    def median_time_to_goal(self, goal: str, start: str = "entry") -> int | None:
+        """The first day by which half have reached the goal; None if half never did."""
+        return retention.median_time_to_goal(self.scope, goal, start)
+
+    def cohorts(self, by: str = "week", goal: str | None = None, *, split: str | None = None) -> pl.DataFrame:
+        """Entry cohorts (day, week, month) by age; ``split`` is another table's ``by``."""
+        if by not in ("day", "week", "month"):
+            by, split = "week", by
+        unit: Any = by
+        return self._grouped(lambda scope: retention.cohorts(scope, unit, goal), self.scope, split)
+
+    def variants(self, point_id: str, goal: str, *, by: str | None = None, **options: Any) -> pl.DataFrame:
+        """A row per variant of a split or message: assigned, converted, difference to the control."""
+        return self._grouped(
+            lambda scope: experiments.variants(scope, point_id, goal, **options).table, self.scope, by
+        )
+
+    def experiment(self, point_id: str, goal: str, **options: Any) -> Experiment:
+        """The variants with their verdict, the check of the shares and the sample needed.
+
+        Takes ``unit`` (user, run), ``mde``, ``planned_n`` and ``method`` (fixed, sequential).
+        """
+        return experiments.variants(self.scope, point_id, goal, **options)
+
+    def incremental(
+        self, goal: str, control: Iterable[str] | None = None, *, by: str | None = None
+    ) -> pl.DataFrame:
+        """What the messages added: treated against the control group, with the interval."""
+        held_out = None if control is None else list(control)
+        return self._grouped(lambda scope: experiments.incremental(scope, goal, held_out), self.scope, by)
+
+    def user_path(self, user: str) -> pl.DataFrame:
+        """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
+        return paths.user_path(self.scope, user)
+
+    def nearest(self, user: str) -> list[str]:
+        """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
+        return paths.nearest(self.scope, user)
+
+    def paths(self, top: int = 20, collapse_loops: bool = True, *, by: str | None = None) -> pl.DataFrame:
+        """The most frequent ways through the journey, with their conversion."""
+        return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
+
+    # Behind the numbers.
+
+    def rows(self, cell: str, **key: Any) -> pl.DataFrame:
+        """The rows that a number counts.
+
+        Parameters
+        ----------
+        cell
+            ``table.column``, such as ``"health.drop_offs"``.
+        **key
+            Which row of the table, such as ``point_id="push"``.
+        """
+        return rows_behind.rows(self.scope, cell, **key)
+
+    @staticmethod
+    def explain(name: str) -> Any:
+        """What a column counts, over what, and by which clock: ``"open_rate"`` or ``"points.entered"``."""
+        from journey_nb.metrics import definitions
+
+        return definitions.explain(name)
+
+    def marks(self, table: str = "goals") -> pl.DataFrame:
+        """What to know before trusting a number: table, key, column, mark.
+
+        ``mixed_cohorts``: a rate above 1, since on the activity clock the goals of earlier entrants count;
+        the cohort clock gives the rate of this period's entrants.
+        """
+        frame = metrics.TABLES[table](self.scope)
+        rates = [rate for rate in metrics.RATES.get(table, {}) if self._view.clock == "activity"]
+        key = pl.concat_str([pl.col(k).cast(pl.String) for k in metrics.KEYS[table][:1]] or [pl.lit(None)])
+        schema = {"table": pl.String, "key": pl.String, "column": pl.String, "mark": pl.String}
+        found = [
+            frame.filter(pl.col(rate) > 1).select(
+                table=pl.lit(table), key=key, column=pl.lit(rate), mark=pl.lit("mixed_cohorts")
+            )
+            for rate in rates
+        ]
+        return pl.concat([pl.DataFrame(schema=schema), *found])
+
+    # What the verbs amount to.
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What every table looks at: the facts of the period, on the clock, as seen then."""
+        return self._scope(self._period)
+
+    @cached_property
+    def previous_scope(self) -> Scope | None:
+        """The scope of the period before; None since launch."""
+        before = period.previous(self._period, self._zone, self._seen)
+        return None if before is None else self._scope(before)
+
+    def _with(self, **changes: Any) -> JourneyStats:
+        other = object.__new__(JourneyStats)
+        other.journey, other.facts, other._attributes = self.journey, self.facts, self._attributes
+        other._view = dataclasses.replace(self._view, **changes)
+        return other
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.journey.timezone)
+
+    @cached_property
+    def _seen(self) -> datetime:
+        moment = self._view.as_of
+        return self.facts.last_at if moment is None else period.instant(moment, self._zone)
+
+    @cached_property
+    def _period(self) -> Period:
+        chosen = self._view.period
+        if not isinstance(chosen, str):
+            return period.between(*chosen, self._zone)
+        launch = self.journey.launched_at or self.facts.first_at
+        return period.preset(chosen, self._zone, self._seen, launch)
+
+    def _scope(self, of: Period) -> Scope:
+        view = self._view
+        return Scope(
+            self.journey, self.facts, of.start, of.end, self._seen,
+            clock=view.clock, version=view.version, machine=view.machine, keep=view.keep,
+        )  # fmt: skip
+
+    def _table(
+        self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any
+    ) -> pl.DataFrame:
+        table = metrics.TABLES[name]
+        rates = metrics.RATES.get(name, {})
+
+        def bounded(scope: Scope) -> pl.DataFrame:
+            frame = intervals.with_intervals(metrics.with_bases(name, scope, **options), rates)
+            return frame.select(column for column in frame.columns if not column.startswith("_"))
+
+        now = self._grouped(bounded if bounds else lambda s: table(s, **options), self.scope, dimension)
+        if not self._view.compare or name in ROW_LISTS:
+            return now
+        before = self._before(now, lambda scope: table(scope, **options), dimension)
+        return beside(now, before, [*([dimension] if dimension else []), *metrics.KEYS[name]])
+
+    def _before(self, now: pl.DataFrame, table: Any, dimension: str | None) -> pl.DataFrame:
+        """The table of the period before, its days moved onto those of this one."""
+        scope = self.previous_scope
+        if scope is None:
+            return (
+                now.clear()
+                if now.height != 1
+                else now.with_columns(pl.all().clear().extend_constant(None, 1))
+            )
+        before = self._grouped(table, scope, dimension)
+        if "date" in before.columns and scope.days and self.scope.days:
+            move: timedelta = self.scope.days[0] - scope.days[0]
+            before = before.with_columns(pl.col("date").dt.offset_by(f"{move.days}d"))
+        return before
+
+    def _grouped(self, table: Any, scope: Scope, dimension: str | None) -> pl.DataFrame:
+        if dimension is None:
+            frame: pl.DataFrame = table(scope)
+            return frame
+        return by_value(table, scope, dimension, self._of_run(dimension))
+
+    def _of_run(self, name: str) -> pl.Series:
+        """What each run is by a dimension: its variant, entry point or version, or an attribute of its user."""
+        runs, attributes = self.facts.runs, self._attributes
+        if name in DIMENSIONS:
+            return runs[name].cast(pl.String) if name == "entry_point" else runs[name]
+        known = [column for column in attributes.columns if column not in ("user_id", "valid_from")]
+        if name not in known:
+            told = ", ".join([*DIMENSIONS, *known])
+            more = "" if known else "; attributes come with JourneyStats(journey, log, attributes=frame)"
+            raise ValueError(
+                f"nothing called {name!r} to group or filter by{near(name, [*DIMENSIONS, *known])} (there are {told}){more}"
+            )
+        return _attribute(runs, attributes, name)
+
+
+def _folded(journey: Journey, log: Any) -> Facts:
+    log = log if isinstance(log, EventLog) else EventLog.from_frame(log)
+    return fold(journey, log.judge(journey))
+
+
+def _eager(frame: Any) -> pl.DataFrame:
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+
+
+def _user_ids(users: Any) -> pl.Series:
+    if isinstance(users, pl.Series):
+        return users.cast(pl.String)
+    if isinstance(users, (list, tuple, set, frozenset)):
+        return pl.Series([str(user) for user in users], dtype=pl.String)
+    frame = _eager(users)
+    if "user_id" not in frame.columns:
+        raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
+    return frame["user_id"].cast(pl.String)
+
+
+def _attribute(runs: pl.DataFrame, attributes: pl.DataFrame, name: str) -> pl.Series:
+    """The attribute of each run's user, where it changes as it was when the run began."""
+    wanted = attributes.with_columns(pl.col("user_id").cast(pl.String))
+    if "valid_from" not in attributes.columns:
+        wanted = wanted.unique("user_id", keep="last", maintain_order=True)
+        return runs.select("user_id").join(wanted, on="user_id", how="left", maintain_order="left")[name]
+    dtype = wanted.schema["valid_from"]
+    since = pl.col("valid_from").cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
+    zoned = getattr(dtype, "time_zone", None) is not None
+    wanted = wanted.with_columns(
+        since.dt.convert_time_zone("UTC") if zoned else since.dt.replace_time_zone("UTC")
+    )
+    began = runs.select("run", "user_id", pl.coalesce("entered_at", "first_at").alias("began")).sort("began")
+    found = began.join_asof(
+        wanted.sort("valid_from"),
+        left_on="began",
+        right_on="valid_from",
+        by="user_id",
+        check_sortedness=False,
+    )
+    return found.sort("run")[name]
