@@ -389,11 +389,7 @@ class JourneyStats:
         """The table of the period before, its days moved onto those of this one."""
         scope = self.previous_scope
         if scope is None:
-            return (
-                now.clear()
-                if now.height != 1
-                else now.with_columns(pl.all().clear().extend_constant(None, 1))
-            )
+            return now.clear()
         before = self._grouped(table, scope, dimension)
         if "date" in before.columns and scope.days and self.scope.days:
             move: timedelta = self.scope.days[0] - scope.days[0]

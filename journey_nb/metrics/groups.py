@@ -54,12 +54,15 @@ def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric() and name not in keys]
     old = before.select(*keys, *(pl.col(name).alias(f"{name}_prev") for name in numbers))
-    if keys:
-        both = frame.join(
-            old, on=list(keys), how="full", nulls_equal=True, coalesce=True, maintain_order="left_right"
-        )
-    else:
-        both = pl.concat([frame, old], how="horizontal")
+    # A table of one row has no key: the constant one serves it and changes nothing for the others.
+    both = frame.with_columns(_=0).join(
+        old.with_columns(_=0),
+        on=["_", *keys],
+        how="full",
+        nulls_equal=True,
+        coalesce=True,
+        maintain_order="left_right",
+    )
     change = {
         f"{name}_change": pl.when(pl.col(f"{name}_prev") != 0).then(
             (pl.col(name) - pl.col(f"{name}_prev")) / pl.col(f"{name}_prev")
