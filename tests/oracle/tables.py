@@ -428,7 +428,7 @@ def credit(
     rule: str = "engaged",
     first: float = 0.4,
     last: float = 0.4,
-    half_life: float = 7.0,
+    half_life: timedelta = timedelta(days=7),
 ) -> Table:
     """Users' first reachings shared out over points; the default rule also tells direct from indirect."""
     scope = Scope(reading, query)
@@ -454,7 +454,7 @@ def credit(
 
 
 def _shares(
-    scope: Scope, event: GoalEvent, rule: str, first: float, last: float, half_life: float
+    scope: Scope, event: GoalEvent, rule: str, first: float, last: float, half_life: timedelta
 ) -> list[tuple[str | None, float]]:
     if rule == "entry":
         return [(scope.runs[event.run].entry_point, 1.0)]
@@ -472,8 +472,8 @@ def _shares(
         middle = (1 - first - last) / (n - 2) if n > 2 else 0.0
         weights = [1.0] if n == 1 else [first, *[middle] * (n - 2), last]
     elif rule == "time_decay":
-        ages = [(event.at - message.sent.at) / DAY for message in event.touches]
-        weights = [2.0 ** (-age / half_life) for age in ages]
+        ages = [(event.at - message.sent.at) / half_life for message in event.touches]
+        weights = [2.0**-age for age in ages]
     else:
         raise ValueError(rule)
     return [(point, weight / sum(weights)) for point, weight in zip(points, weights, strict=True) if weight]
@@ -1119,3 +1119,39 @@ def broken_invariants(reading: Reading, query: Query) -> list[str]:
             if sum(row["count"] for row in whole if row["metric"] == metric) != total:
                 faults.append(f"9.6 {metric}")
     return faults
+
+
+# ---------------------------------------------------------------- the columns of METRICS.md 5, 7 and 11, in order
+
+COLUMNS: dict[str, list[str]] = {
+    name: columns.split()
+    for name, columns in {
+        "health": "entrances messages_sent messages_opened open_rate drop_offs internal_errors send_errors goals_reached",
+        "daily": "date metric breakdown count",
+        "audience": "in_journey_before entrances unique_entrants in_journey in_journey_users exits completed "
+        "internal_errors send_errors failed_messages",
+        "users": "user_id device_id run_id run_no status last_step last_point_id entered_at updated_at left_at reason",
+        "goals": "goal_id title users runs events entrances conversion_rate user_rate run_rate value currency",
+        "communications": "channel sent delivered opened clicked sent_users opened_users clicked_users "
+        "engagement_rate unsubscribed failed bounced skipped goal_users",
+        "messages": "point_id title channel sent delivered opened open_rate clicked click_rate sent_users "
+        "opened_users clicked_users unsubscribed failed bounced skipped goal_after_interaction "
+        "goal_after_interaction_rate goal_users goal_direct goal_indirect",
+        "delivery_issues": "channel outcome reason count rate",
+        "points": "point_id title type channel waiting_before entered completed waiting exited dropped skipped "
+        "exits_goal exits_cancel goal_here goal_users sent delivered opened clicked shown interacted failed "
+        "unsubscribed seconds_p50 seconds_p90",
+        "branches": "source branch target label runs users share",
+        "waiting": "point_id title type cause runs users oldest_since next_due",
+        "drops": "point_id title grain class reason count",
+        "credit": "point_id users direct indirect",
+        "variants": "variant is_control assigned converted rate difference difference_low difference_high lift "
+        "p_value probability_best immature",
+        "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
+        "paths": "path runs users share converted rate",
+        "time_to_goal": "day at_risk reached survival low high median",
+        "cohorts": "cohort age runs reached",
+        "incremental": "treated control treated_rate control_rate difference difference_low difference_high "
+        "incremental_users",
+    }.items()
+}
