@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from journey_nb.discover import ActivityLog
@@ -91,6 +99,13 @@ class JourneyError(Exception):
 class _Document(BaseModel):
     # Unknown keys are kept, so that a document written by a newer program survives a round trip.
     model_config = ConfigDict(extra="allow", frozen=True)
+
+    @model_serializer(mode="wrap")
+    def _without_empty_fields(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            key: value for key, value in serialize(self).items() if value is not None or key not in fields
+        }
 
 
 class Position(_Document):
@@ -288,9 +303,7 @@ class Journey(_JourneyFields):
 
     def to_json(self) -> str:
         """The document as indented JSON; reading it back gives an equal journey."""
-        return (
-            json.dumps(self.model_dump(mode="json", exclude_none=True), ensure_ascii=False, indent=2) + "\n"
-        )
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=2) + "\n"
 
     def write(self, path: str | Path) -> Path:
         """Write the document whole or not at all, and return its path."""
@@ -352,6 +365,14 @@ class Journey(_JourneyFields):
     def warnings(self) -> list[Fault]:
         """What is allowed but seldom meant: points that nothing leads to, versions without an entry."""
         return list(_oddities(self))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a journey document, as it is published in :data:`SCHEMA`."""
+    return {"title": "journey/1", **{k: v for k, v in Journey.model_json_schema().items() if k != "title"}}
+
+
+SCHEMA = Path(__file__).with_name("journey.schema.json")
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -441,7 +462,7 @@ def _key_faults(branch: Any, source_type: Any, place: str) -> Iterator[Fault]:
     if allowed is None or not isinstance(key, str):
         return
     if not any(
-        key == word or (word.endswith(":") and key.startswith(word) and key != word) for word in allowed
+        key != word and key.startswith(word) if word.endswith(":") else key == word for word in allowed
     ):
         choices = ", ".join(word + "<name>" if word.endswith(":") else word for word in allowed)
         mend = f"use one of {choices}" if allowed else "remove the branch"
