@@ -7,6 +7,7 @@ asks a CDN for scripts, which fails offline and in saved notebooks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -182,7 +183,12 @@ def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
         }
         for row in table.with_columns(low=low, high=high).drop_nulls("rate").iter_rows(named=True)
     ]
-    x = alt.X("rate:Q", title=None, axis=alt.Axis(format=".1%", tickCount=6), scale=alt.Scale(zero=False, padding=20))
+    x = alt.X(
+        "rate:Q",
+        title=None,
+        axis=alt.Axis(format=".1%", tickCount=6),
+        scale=alt.Scale(zero=False, padding=20),
+    )
     base = _chart(data).encode(
         y=alt.Y("name:N", title=None, sort=None, axis=_NAMES),
         tooltip=_tooltip(name=column("variant", locale), label=column("rate", locale)),
@@ -284,11 +290,14 @@ def offline(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, A
     """
     import vl_convert
 
+    said = spec.get("description") or "a chart"
     live = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
     data = {
         "application/vnd.vegalite.v5+json": live,
-        "image/svg+xml": vl_convert.vegalite_to_svg(spec),
-        "text/plain": spec.get("description") or "a chart",
+        "image/svg+xml": vl_convert.vegalite_to_svg(spec).replace(
+            "<svg", f'<svg role="img" aria-label="{escape(said)}"', 1
+        ),
+        "text/plain": said,
     }
     return data, {"application/vnd.vegalite.v5+json": {"embed_options": {"actions": False}}}
 

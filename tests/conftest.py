@@ -1,14 +1,25 @@
-"""What all tests share: where the open data is found."""
+"""What all tests share: the open data, a small welcome journey, a browser."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import journey_nb as jn
+
+if TYPE_CHECKING:
+    import polars as pl
+
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+# Chromium as root in a container, asking nobody for anything.
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run",
+        "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +41,43 @@ def open_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def welcome() -> jn.Journey:
+    return jn.Journey.sample("welcome")
+
+
+@pytest.fixture(scope="session")
+def welcome_log(welcome: jn.Journey) -> pl.DataFrame:
+    """What 500 people did, in every test the same."""
+    from journey_nb.simulate import simulate
+
+    return simulate(welcome, users=500, seed=1)
+
+
+@pytest.fixture(scope="session")
+def welcome_stats(welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.JourneyStats:
+    return jn.JourneyStats(welcome, jn.EventLog.from_frame(welcome_log))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser: $CHROMIUM, the system's, or playwright's own download."""
+    from playwright.sync_api import sync_playwright
+
+    names = (
+        os.environ.get("CHROMIUM"),
+        "chromium",
+        "chromium-browser",
+        "google-chrome-stable",
+        "google-chrome",
+    )
+    with sync_playwright() as playwright:
+        found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+        path = found or playwright.chromium.executable_path
+        if not Path(path).exists():
+            pytest.fail("no Chromium; make test installs it, CHROMIUM=/path/to/chromium names another")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()

@@ -1,0 +1,151 @@
+"""The charts: what they hold, say and ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import altair as alt
+import nbformat
+import polars as pl
+import pytest
+
+import journey_nb as jn
+from journey_nb import charts
+
+DAYS = [date(2026, 3, 28) + timedelta(days=n) for n in range(5)]
+DAILY = pl.DataFrame(
+    [
+        {"date": day, "metric": metric, "breakdown": part, "count": count + n}
+        for n, day in enumerate(DAYS)
+        for metric, part, count in (
+            ("entrances", None, 100),
+            ("drop_offs", "internal_error", 1),
+            ("drop_offs", "send_error", 2),
+        )
+    ]
+)
+GOALS = pl.DataFrame(
+    {
+        "goal_id": ["buy", "buy", "nps"],
+        "title": ["Buy", "Buy", ""],
+        "users": [12, 12, 0],
+        "conversion_rate": [0.12, 0.12, None],
+        "currency": ["EUR", "USD", None],
+    }
+)
+CHANNELS = pl.DataFrame(
+    {
+        "channel": ["push", "in_app"],
+        "sent": [40, 7],
+        "delivered": [39, 0],
+        "opened": [4, 0],
+        "clicked": [1, 0],
+    }
+)
+POINTS = pl.DataFrame(
+    {
+        "point_id": ["in", "wait"],
+        "title": ["In", "Wait"],
+        "seconds_p50": [0.0, 7200.0],
+        "seconds_p90": [0.0, 86400.0],
+    }
+)
+VARIANTS = pl.DataFrame(
+    {
+        "variant": ["A", "B"],
+        "is_control": [True, False],
+        "assigned": [200, 210],
+        "converted": [20, 42],
+        "rate": [0.1, 0.2],
+    }
+)
+
+MAKERS: dict[str, tuple[Callable[..., Any], pl.DataFrame]] = {
+    "daily": (charts.daily, DAILY),
+    "goals": (charts.goals, GOALS),
+    "channels": (charts.channels, CHANNELS),
+    "time_in_step": (charts.time_in_step, POINTS),
+    "variants": (charts.variants, VARIANTS),
+}
+every = pytest.mark.parametrize(("make", "table"), MAKERS.values(), ids=MAKERS)
+
+
+@every
+def test_shows_offline_wherever_a_notebook_is_opened(make: Callable[..., Any], table: pl.DataFrame) -> None:
+    data, metadata = make(table)._repr_mimebundle_()
+    assert set(data) == {"application/vnd.vegalite.v5+json", "image/svg+xml", "text/plain"}
+    output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+    nbformat.validate(output, "display_data", version=4)
+    svg = data["image/svg+xml"]
+    addresses = set(re.findall(r"https?://[^\s\"'<>]+", svg))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert 'fill="white"' not in svg  # the ground is the reader's
+    assert svg.startswith(f'<svg role="img" aria-label="{data["text/plain"]}"')
+
+
+@every
+@pytest.mark.parametrize("locale", ["fr", "ko"])
+def test_speaks_the_languages(make: Callable[..., Any], table: pl.DataFrame, locale: str) -> None:
+    assert make(table, locale=locale).to_dict()["description"] != make(table).to_dict()["description"]
+
+
+@every
+def test_an_empty_table_makes_an_empty_chart(make: Callable[..., Any], table: pl.DataFrame) -> None:
+    data, _ = make(table.clear())._repr_mimebundle_()
+    assert data["image/svg+xml"].startswith("<svg")
+
+
+def test_daily_adds_the_parts_of_a_metric_and_says_the_sums() -> None:
+    spec = charts.daily(DAILY, ["entrances", "drop_offs"]).to_dict()
+    assert spec["description"] == "By day, 28 Mar 2026 – 1 Apr 2026: Entrances 510; Drop-offs 35."
+    drops = [row["count"] for row in spec["data"]["values"] if row["name"] == "Drop-offs"]
+    assert drops == [3, 5, 7, 9, 11]
+
+
+def test_days_stay_the_journeys_days_on_every_machine() -> None:
+    spec = charts.daily(DAILY).to_dict()
+    assert spec["encoding"]["x"]["timeUnit"] == "utcyearmonthdate"
+    assert spec["data"]["values"][0]["date"] == "2026-03-28"
+
+
+def test_goals_stand_once_whatever_their_currencies() -> None:
+    assert charts.goals(GOALS).to_dict()["description"] == "Goals: Buy 12, 12%; nps 0, –."
+
+
+def test_steps_without_a_stay_are_left_out() -> None:
+    assert charts.time_in_step(POINTS).to_dict()["description"].endswith("Wait 2 h … 1 d.")
+
+
+def test_titles_of_any_kind_stay_harmless_and_short() -> None:
+    titles = ["<script>alert(1)</script>]]>\"'", "ٱلْعَرَبِيَّة 환영 🎉", "line\nbreak\x00\x0b", "x" * 1_000_000]
+    table = (
+        POINTS.head(1)
+        .select(pl.exclude("title", "seconds_p90"))
+        .join(pl.DataFrame({"title": titles}), how="cross")
+    )
+    data, _ = charts.time_in_step(table.with_columns(seconds_p90=pl.lit(60.0)))._repr_mimebundle_()
+    svg = data["image/svg+xml"]
+    assert "<script" not in svg
+    assert "\x00" not in svg
+    assert "\x0b" not in svg
+    assert len(svg) < 100_000
+
+
+def test_a_long_description_is_cut_and_counted() -> None:
+    many = pl.concat([POINTS.tail(1).with_columns(point_id=pl.lit(f"p{n}")) for n in range(40)])
+    assert charts.time_in_step(many).to_dict()["description"].endswith("; + 28.")
+
+
+def test_the_numbers_are_those_of_the_tables(welcome_stats: jn.JourneyStats) -> None:
+    channels = welcome_stats.communications()
+    values = charts.channels(channels).to_dict()["data"]["values"]
+    assert sum(row["count"] for row in values if row["stage"] == "Sent") == channels["sent"].sum()
+    daily = charts.daily(welcome_stats.daily(), ["entrances"]).to_dict()["data"]["values"]
+    assert sum(row["count"] for row in daily) == welcome_stats.health()["entrances"].item()
+
+
+def test_the_renderer_is_ours_and_another_can_be_chosen() -> None:
+    assert alt.renderers.active == "journey_nb"
