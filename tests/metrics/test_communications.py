@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from metrics.build import a_journey, at, make_scope
+
+from journey_nb.metrics.communications import (
+    COMMUNICATIONS,
+    DELIVERY_ISSUES,
+    MESSAGES,
+    communications,
+    delivery_issues,
+    messages,
+)
+
+
+def sent(channel: str = "push", minutes: float = 2, **outcomes: float) -> dict[str, object]:
+    times = {f"{name}_at": at(minute) for name, minute in outcomes.items()}
+    return {"channel": channel, "sent_at": at(minutes), **times}
+
+
+def rows_of(*rows: dict[str, object], runs: int = 1, **tables: object):
+    return make_scope(runs=[{"entered_at": at(0)}] * runs, messages=rows, **tables)
+
+
+def test_a_row_per_channel_designed_or_seen():
+    table = communications(
+        rows_of(sent("email", opened=3), sent("email"), {"skipped_at": at(1), "channel": "sms"})
+    )
+    assert table.schema == COMMUNICATIONS
+    columns = ["channel", "sent", "opened", "sent_users", "opened_users", "skipped"]
+    assert table.select(columns).rows() == [
+        ("push", 0, 0, 0, 0, 0),
+        ("email", 2, 1, 1, 1, 0),
+        ("sms", 0, 0, 0, 0, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("channel", "rate"),
+    [
+        ("email", 1 / 3),  # clicked of delivered
+        ("push", 2 / 4),  # opened of sent
+        ("sms", 2 / 4),  # delivered of sent
+        ("whatsapp", 2 / 3),  # opened of delivered
+        ("in_app", 1 / 4),  # interacted of shown
+        ("line", 1 / 4),  # clicked of sent
+    ],
+)
+def test_the_engagement_rate_of_each_channel(channel, rate):
+    # Opened without a receipt: that one arrived too.
+    table = communications(
+        rows_of(
+            sent(channel, delivered=3, opened=4, clicked=5),
+            sent(channel, delivered=3, interacted=4),
+            sent(channel, opened=4),
+            sent(channel),
+        )
+    )
+    row = table.row(by_predicate=pl.col("channel") == channel, named=True)
+    assert row["engagement_rate"] == pytest.approx(rate)
+    assert row["delivered"] == 2
+
+
+@pytest.mark.parametrize(("silent", "rate"), [(99, 1.0), (100, 1 / 101)])
+def test_deliveries_serve_only_where_one_percent_is_reported_on(silent, rate):
+    table = communications(rows_of(sent("email", delivered=3, clicked=4), *[sent("email")] * silent))
+    assert table["engagement_rate"].to_list()[-1] == pytest.approx(rate)
+
+
+def test_failed_is_never_sent_and_bounced_is_part_of_sent():
+    scope = rows_of(
+        sent(bounced=4),
+        {"failed_at": at(2)},
+        sent(failed=1),
+    )
+    row = communications(scope).row(0, named=True)
+    assert (row["sent"], row["failed"], row["bounced"]) == (2, 1, 1)
+
+
+def test_messages_belong_to_the_period_of_their_sending():
+    scope = rows_of(sent(minutes=-5, opened=3), sent(minutes=5, opened=60 * 24 * 40))
+    assert communications(scope).select("sent", "opened").row(0) == (1, 1)
+    earlier = make_scope(facts=scope.facts, as_of=at(days=39))
+    assert communications(earlier).select("sent", "opened").row(0) == (1, 0)
+
+
+def test_channels_get_the_credit_of_their_messages():
+    goals = [{"at": at(9), "credit": "direct", "credit_message": 1, "credit_point": "A"}]
+    table = communications(rows_of(sent(), sent("email", opened=3), goals=goals))
+    assert table.select("channel", "goal_users").rows() == [("push", 0), ("email", 1)]
+
+
+def test_a_row_per_message_point_with_its_goals():
+    goals = [
+        {"at": at(4), "credit": "direct", "credit_message": 0, "credit_point": "A"},
+        {"at": at(9), "goal": "join", "credit": "direct", "credit_message": 0, "credit_point": "A"},
+        {"run": 1, "at": at(3), "credit": "indirect", "credit_message": 1, "credit_point": "A"},
+    ]
+    scope = rows_of(
+        sent(opened=3, engaged=3),
+        sent(opened=5, engaged=5) | {"run": 1},
+        {"failed_at": at(2)},
+        runs=2,
+        goals=goals,
+    )
+    table = messages(scope)
+    assert table.schema == MESSAGES
+    assert table.row(0, named=True) == {
+        "point_id": "A",
+        "title": "Push",
+        "channel": "push",
+        "sent": 2,
+        "delivered": 0,
+        "opened": 2,
+        "open_rate": 1.0,
+        "clicked": 0,
+        "click_rate": 0.0,
+        "sent_users": 2,
+        "opened_users": 2,
+        "clicked_users": 0,
+        "unsubscribed": 0,
+        "failed": 1,
+        "bounced": 0,
+        "skipped": 0,
+        "goal_after_interaction": 1,  # the other user reached it before opening
+        "goal_after_interaction_rate": 0.5,
+        "goal_users": 2,
+        "goal_direct": 1,
+        "goal_indirect": 1,
+    }
+    joined = messages(scope, goal="join").row(0, named=True)
+    assert (joined["goal_after_interaction"], joined["goal_users"], joined["goal_indirect"]) == (1, 1, 0)
+
+
+def test_a_channel_is_that_of_the_messages():
+    scope = rows_of(sent("email"), sent("email"), sent("sms"))
+    assert messages(scope).select("channel", "sent").rows() == [("email", 3)]
+    assert messages(scope, channel="sms").select("channel", "sent").rows() == [("sms", 1)]
+    assert messages(scope, channel="push").is_empty()
+    assert messages(rows_of(), channel="push").select("channel", "sent").rows() == [("push", 0)]
+
+
+def test_points_of_other_versions_stand_after_those_shown_if_they_count():
+    first = a_journey().model_dump(exclude_none=True)["versions"][0]
+    points = [{**point, "point_id": "B"} if point["point_id"] == "A" else point for point in first["points"]]
+    branches = [
+        {"source": "E", "target": "B"},
+        {"source": "B", "target": "X"},
+        {"source": "W", "target": "X"},
+    ]
+    journey = a_journey(versions=[first, {**first, "version": 2, "points": points, "branches": branches}])
+    rows = {"runs": [{"entered_at": at(0)}], "messages": [sent()]}
+    assert messages(make_scope(journey, **rows)).select("point_id", "sent").rows() == [("B", 0), ("A", 1)]
+    assert messages(make_scope(journey, runs=rows["runs"]))["point_id"].to_list() == ["B"]
+    shown = messages(make_scope(journey, **rows, version=1))
+    assert shown.select("point_id", "sent").rows() == [("A", 1)]
+
+
+def test_delivery_issues_are_rates_of_attempts():
+    scope = rows_of(
+        sent(),
+        sent(bounced=3) | {"bounce_reason": "hard_bounce"},
+        {"failed_at": at(2), "fail_reason": "token_invalid"},
+        {"skipped_at": at(2), "skip_reason": "opted_out"},
+        sent("email"),
+    )
+    table = delivery_issues(scope)
+    assert table.schema == DELIVERY_ISSUES
+    assert table.rows() == [
+        ("push", "failed", "token_invalid", 1, 0.25),
+        ("push", "bounced", "hard_bounce", 1, 0.25),
+        ("push", "skipped", "opted_out", 1, 0.25),
+    ]
+    assert delivery_issues(scope, channel="email").is_empty()
+    with pytest.raises(ValueError, match="did you mean 'email'"):
+        delivery_issues(scope, channel="emial")
