@@ -479,7 +479,13 @@ class EventLog:
           ! kind 'goal.reachd' is unknown; did you mean 'goal.reached'?
         """
         judged = self.judge(journey)
-        return Report.of(judged, [*self._notes(), *_warnings(judged, journey, now or datetime.now(ZULU))])
+        warnings = [*self._notes(), *_warnings(judged, journey, now or datetime.now(ZULU))]
+        if self._activities is None:
+            return Report.of(judged, warnings)
+        # The account is of the rows that the source holds, not of the events made of them.
+        if strange := judged.quarantined.height - self._activities.source.quarantined.height:
+            warnings.append(f"{strange:,} events do not fit the journey: discover it from this log")
+        return Report.of(self._activities.source, warnings)
 
     def _notes(self) -> list[str]:
         if self._activities:

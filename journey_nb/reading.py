@@ -99,10 +99,13 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _head(path: Path, size: int = 65_536) -> bytes:
+_HEAD = 65_536
+
+
+def _head(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(size)
+            return file.read(_HEAD)
     except (OSError, EOFError) as error:
         raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
 
@@ -111,7 +114,8 @@ def _check_text(path: Path, head: bytes) -> None:
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 4 or error.reason == "invalid start byte":
+        cut = len(head) == _HEAD and error.reason == "unexpected end of data"
+        if not cut:
             raise LogError(f"{path} is not UTF-8 (byte {error.start}); {_UTF8_FIX}") from None
 
 

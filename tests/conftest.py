@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 import journey_nb as jn
 
 if TYPE_CHECKING:
     import polars as pl
+
+# The same examples on every run; how long one takes says more about the machine than about the code.
+settings.register_profile("journey_nb", deadline=None, derandomize=True)
+settings.load_profile("journey_nb")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -1,0 +1,757 @@
+"""Reading a log: any file, any form of time, nothing lost; each row judged by itself, then deduplicated."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from journey_nb.events import COLUMNS, KIND_NEEDS, KIND_REASONS, KINDS, RULES, EventLog, LogError, row_hashes
+from journey_nb.journey import Journey
+
+JOURNEY = Journey.model_validate(
+    {
+        "journey_id": "welcome",
+        "goals": [{"goal_id": "buy"}],
+        "versions": [
+            {
+                "version": 1,
+                "points": [
+                    {"point_id": "in", "type": "entry_api"},
+                    {"point_id": "ask", "type": "split_condition"},
+                    {"point_id": "out", "type": "exit"},
+                ],
+                "branches": [
+                    {"source": "in", "target": "ask"},
+                    {"source": "ask", "target": "out", "key": "yes"},
+                ],
+            },
+            {
+                "version": 2,
+                "points": [{"point_id": "in", "type": "entry_api"}, {"point_id": "new", "type": "exit"}],
+                "branches": [{"source": "in", "target": "new"}],
+            },
+        ],
+    }
+)
+NOON = "2024-05-01T12:00:00Z"
+
+
+def row(**values: Any) -> dict[str, Any]:
+    """A good row, with what a test changes."""
+    base = {"event_id": None, "occurred_at": NOON, "kind": "point.entered", "user_id": "u1"}
+    return base | {"journey_id": "welcome", "version": 1, "run_id": "r1", "point_id": "in"} | values
+
+
+def log_of(*rows: dict[str, Any], **options: Any) -> EventLog:
+    names = dict.fromkeys(name for item in rows for name in item)
+    return EventLog.from_frame(
+        pl.DataFrame(
+            [{name: item.get(name) for name in names} for item in rows],
+            infer_schema_length=None,
+            strict=False,
+        ),
+        **options,
+    )
+
+
+def broken(*rows: dict[str, Any], journey: Journey | None = JOURNEY) -> list[tuple[int, str]]:
+    return log_of(*rows).judge(journey).quarantined.select("row", "rule").rows()
+
+
+# Files
+
+
+ROWS = pl.DataFrame(
+    [
+        row(event_id="1", kind="run.entered"),
+        row(event_id="2", kind="point.completed", branch="default", seq=3),
+        row(
+            event_id="3", kind="message.sent", channel="email", message_id="m,1", due_at="2024-05-02 00:00:00"
+        ),
+        row(
+            event_id="4",
+            kind="goal.reached",
+            goal_id="buy",
+            value=9.5,
+            currency="EUR",
+            version=None,
+            run_id=None,
+        ),
+        row(event_id="5", kind="message.opened", channel="email", message_id='m"2', is_machine=True),
+        row(event_id="6", kind="run.exited", reason="meteor", user_id=None, device_id="d\n1"),
+    ],
+    infer_schema_length=None,
+)
+
+
+def _gz(path: Path, plain: Callable[[Path], Any]) -> None:
+    part = path.with_suffix("")
+    plain(part)
+    path.write_bytes(gzip.compress(part.read_bytes()))
+    part.unlink()
+
+
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "log.parquet": ROWS.write_parquet,
+    "log.csv": ROWS.write_csv,
+    "log.tsv": lambda path: ROWS.write_csv(path, separator="\t"),
+    "semicolons.csv": lambda path: ROWS.write_csv(path, separator=";"),
+    "log.csv.gz": lambda path: _gz(path, ROWS.write_csv),
+    "bom.csv": lambda path: ROWS.write_csv(path, include_bom=True),
+    "log.jsonl": ROWS.write_ndjson,
+    "log.ndjson.gz": lambda path: _gz(path, ROWS.write_ndjson),
+    "log.arrow": ROWS.write_ipc,
+    "log.FEATHER": ROWS.write_ipc,
+}
+
+
+@pytest.fixture(scope="module")
+def expected() -> pl.DataFrame:
+    return EventLog.from_frame(ROWS).judge(JOURNEY).rows
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_the_same_rows(name: str, tmp_path: Path, expected: pl.DataFrame) -> None:
+    WRITERS[name](tmp_path / name)
+    judged = EventLog.read(tmp_path / name).judge(JOURNEY)
+    assert_frame_equal(judged.rows, expected)
+    assert judged.quarantined.is_empty()
+
+
+def test_the_rows_are_canonical(expected: pl.DataFrame) -> None:
+    assert expected.columns == [*COLUMNS, "row"]
+    assert expected.schema["point_id"] == pl.Enum(["in", "new", "ask", "out"])
+    assert expected.schema["goal_id"] == pl.Enum(["buy"])
+    rest = {name: dtype for name, dtype in COLUMNS.items() if name not in ("point_id", "goal_id")}
+    assert {name: expected.schema[name] for name in rest} == rest
+    frame = EventLog.from_frame(ROWS).frame.collect()
+    assert frame.columns == [*COLUMNS, "row", "fault", "fault_detail"]
+    assert {name: frame.schema[name] for name in COLUMNS} == COLUMNS
+    assert frame["user_id"].to_list() == ["u1"] * 5 + ["device:d\n1"]
+
+
+@pytest.mark.parametrize("form", [pl.DataFrame.lazy, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow])
+def test_any_table_is_taken(form: Callable[[pl.DataFrame], Any], expected: pl.DataFrame) -> None:
+    assert_frame_equal(EventLog.from_frame(form(ROWS)).judge(JOURNEY).rows, expected)
+
+
+def test_what_is_no_table_is_refused() -> None:
+    with pytest.raises(LogError, match="no table: list"):
+        EventLog.from_frame([1, 2])
+
+
+def test_globs_and_lists_of_unlike_files_are_one_log(tmp_path: Path, expected: pl.DataFrame) -> None:
+    ROWS[:2].write_parquet(tmp_path / "a1.parquet")
+    ROWS[2:3].with_columns(pl.col("version").cast(pl.Int64)).write_parquet(tmp_path / "a2.parquet")
+    ROWS[3:5].select(reversed(ROWS.columns)).write_csv(tmp_path / "b.csv")
+    ROWS[5:].drop("value").write_ndjson(tmp_path / "c.jsonl")
+    log = EventLog.read([str(tmp_path / "a*.parquet"), tmp_path / "b.csv", tmp_path / "c.jsonl"])
+    assert_frame_equal(log.judge(JOURNEY).rows, expected)
+
+
+def test_a_key_that_appears_late_is_read(tmp_path: Path) -> None:
+    lines = [json.dumps(row(run_id=f"r{i}")) for i in range(3000)]
+    lines.append(json.dumps(row(kind="goal.reached", goal_id="buy", value=3, user_id=7)))
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(lines))
+    last = EventLog.read(path).judge(JOURNEY).rows.filter(goal_id="buy")
+    assert last.select("user_id", "value").rows() == [("7", 3.0)]
+
+
+def test_a_log_streams_to_a_file(tmp_path: Path, expected: pl.DataFrame) -> None:
+    ROWS.write_csv(tmp_path / "log.csv")
+    log = EventLog.read(tmp_path / "log.csv")
+    log.frame.select(*COLUMNS).sink_parquet(tmp_path / "canonical.parquet")
+    again = EventLog.read(tmp_path / "canonical.parquet")
+    assert again.judge(JOURNEY).read == 6
+    assert pl.read_parquet(tmp_path / "canonical.parquet").schema == COLUMNS
+
+
+# Bad files
+
+
+def test_files_that_are_no_logs_are_refused_with_the_fix(tmp_path: Path) -> None:
+    def refused(name: str, content: bytes) -> str:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(LogError) as caught:
+            EventLog.read(tmp_path / name).judge()
+        assert name in str(caught.value)
+        return str(caught.value)
+
+    xlsx = tmp_path / "made.zip"
+    with zipfile.ZipFile(xlsx, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<x/>")
+    ROWS.write_parquet(tmp_path / "whole.parquet")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    header = ",".join(row()).encode()
+    line = ",".join(str(value or "") for value in row().values()).encode()
+
+    assert "is empty" in refused("empty.csv", b"")
+    assert "is empty" in refused("empty.parquet", b"")
+    assert "spreadsheet" in refused("sheet.csv", xlsx.read_bytes())
+    assert "spreadsheet" in refused("old.csv", b"\xd0\xcf\x11\xe0rest")
+    assert "cut short" in refused("cut.parquet", whole[: len(whole) // 2])
+    assert "no Parquet" in refused("text.parquet", b"hello")
+    assert "is a Parquet" in refused("binary.csv", whole)
+    assert "not UTF-8" in refused("latin.csv", header + b"\n" + line + b"\xe9\n")
+    assert "not UTF-8" in refused("latin.jsonl", b'{"user_id": "Andr\xe9"}\n')
+    assert "UTF-8" in refused("late.csv", header + b"\n" + (line + b"\n") * 2000 + line + b"\xe9\n")
+    assert "more cells" in refused("ragged.csv", header + b"\n" + line + b",,,,\n")
+    assert "cannot be opened" in refused("torn.csv.gz", gzip.compress(header * 50)[:40])
+    assert "cannot be read" in refused("torn.jsonl", b'{"user_id": \n')
+    assert "unknown kind of file" in refused("log.xls", b"x")
+
+
+def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("x")
+    with pytest.raises(LogError, match=r"no file .*event\.csv; did you mean 'events\.csv'"):
+        EventLog.read(tmp_path / "event.csv")
+    with pytest.raises(LogError, match="is a folder; name its files"):
+        EventLog.read(tmp_path)
+    with pytest.raises(LogError, match="no file"):
+        EventLog.read(str(tmp_path / "*.parquet"))
+    with pytest.raises(LogError, match="no file to read"):
+        EventLog.read([])
+
+
+def test_a_header_alone_is_an_empty_log(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(",".join(row()) + "\n")
+    judged = EventLog.read(tmp_path / "log.csv").judge(JOURNEY)
+    assert (judged.read, judged.rows.height, judged.duplicates, judged.quarantined.height) == (0, 0, 0, 0)
+    assert "0 rows read" in str(EventLog.read(tmp_path / "log.csv").report(JOURNEY))
+
+
+# Columns
+
+
+def test_columns_are_mapped() -> None:
+    frame = pl.DataFrame({"wann": [NOON], "wer": [7], "was": ["goal.reached"], "goal_id": ["buy"]})
+    columns = {
+        "occurred_at": "wann",
+        "user_id": "wer",
+        "kind": "was",
+        "journey_id": pl.lit("welcome"),
+        "version": pl.lit(2),
+    }
+    rows = EventLog.from_frame(frame, columns, source="crm").judge(JOURNEY).rows
+    assert rows.select("user_id", "version", "goal_id", "source").rows() == [("7", 2, "buy", "crm")]
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "told"),
+    [
+        ({}, {"user_id": "costumer"}, "no column 'costumer' for 'user_id'; did you mean 'customer'"),
+        ({}, {"userid": "customer"}, "there is no column 'userid' to map to; did you mean 'user_id'"),
+        ({"kind": "knd"}, {}, "no column 'kind'; did you mean 'knd'"),
+        ({"user_id": "usr_id"}, {}, "no column 'user_id' or 'device_id'; did you mean 'usr_id'"),
+        ({"occurred_at": "x"}, {}, "no column 'occurred_at'; it has"),
+    ],
+)
+def test_a_missing_column_names_the_near_miss(
+    names: dict[str, str], columns: dict[str, str], told: str
+) -> None:
+    frame = pl.DataFrame([row(customer="c")]).rename(names)
+    with pytest.raises(LogError) as caught:
+        EventLog.from_frame(frame, columns)
+    assert told in str(caught.value)
+
+
+def test_columns_that_are_not_read_are_told() -> None:
+    log = log_of(row(chanel="email", colour="red"))
+    assert log.extra == ("chanel", "colour")
+    warnings = log.report(JOURNEY).warnings
+    assert "column 'chanel' is not read; did you mean 'channel'?" in warnings
+    assert "columns not read: colour" in warnings
+
+
+@pytest.mark.parametrize(
+    ("ids", "texts"),
+    [
+        ([7, None], ["7"]),
+        ([7.0, None], ["7"]),
+        ([7.5, float("nan")], ["7.5"]),
+        (["", " "], [" "]),
+        ([True, None], ["true"]),
+        ([date(2024, 1, 2), None], ["2024-01-02"]),
+        ([2**62, None], [str(2**62)]),
+    ],
+)
+def test_ids_become_text_and_blank_is_no_id(ids: list[Any], texts: list[str]) -> None:
+    rows = EventLog.from_frame(
+        pl.DataFrame([row(), row()]).with_columns(user_id=pl.Series(ids, strict=False))
+    ).judge()
+    assert rows.rows["user_id"].to_list() == texts
+    assert rows.quarantined["rule"].to_list() == ["missing"] * (2 - len(texts))
+
+
+def test_enums_and_categoricals_are_read() -> None:
+    frame = pl.DataFrame([row(), row(kind="odd")]).with_columns(
+        pl.col("kind").cast(pl.Categorical), pl.col("point_id").cast(pl.Enum(["in"]))
+    )
+    judged = EventLog.from_frame(frame).judge(JOURNEY)
+    assert judged.rows["point_id"].to_list() == ["in"]
+    assert judged.quarantined["detail"].to_list() == ["kind 'odd'"]
+
+
+# Times
+
+
+UTC_TIMES = [
+    ("2024-05-01T12:00:00Z", "2024-05-01T12:00:00"),
+    ("2024-05-01T12:00:00.123456Z", "2024-05-01T12:00:00.123456"),
+    ("2024-05-01T12:00:00.123456789+00:00", "2024-05-01T12:00:00.123456"),
+    ("2024-05-01T12:00:00+02:00", "2024-05-01T10:00:00"),
+    ("2024-05-01T12:00:00-0330", "2024-05-01T15:30:00"),
+    ("2024-05-01 12:00:00+02", "2024-05-01T10:00:00"),
+    ("2024-05-01 12:00:00 +02:00", "2024-05-01T10:00:00"),
+    ("2024-05-01 12:00:00.5 UTC", "2024-05-01T12:00:00.5"),
+    ("2024-05-01t12:00:00z", "2024-05-01T12:00:00"),
+    ("2024-05-01T12:00:00,25", "2024-05-01T12:00:00.25"),
+    ("2024-05-01T12:00", "2024-05-01T12:00:00"),
+    ("2024-05-01 12:00Z", "2024-05-01T12:00:00"),
+    ("2024-05-01T12:00+02:00", "2024-05-01T10:00:00"),
+    ("20240501T120000Z", "2024-05-01T12:00:00"),
+    ("2024-05-01", "2024-05-01T00:00:00"),
+    ("  2024-05-01 12:00:00  ", "2024-05-01T12:00:00"),
+    ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00"),
+    ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59"),
+]
+
+
+def times(texts: list[Any], **options: Any) -> tuple[list[datetime], list[str]]:
+    """The times that loaded and the details of those that did not."""
+    frame = pl.DataFrame({"occurred_at": texts}, strict=False).with_columns(
+        [
+            pl.lit(value).alias(name)
+            for name, value in row().items()
+            if name not in ("occurred_at", "event_id")
+        ]
+    )
+    judged = EventLog.from_frame(frame.with_row_index("event_id"), **options).judge()
+    return judged.rows["occurred_at"].to_list(), judged.quarantined["detail"].to_list()
+
+
+def test_iso_times_are_read_each_by_its_own_offset() -> None:
+    read, bad = times([text for text, _ in UTC_TIMES])
+    assert read == [datetime.fromisoformat(utc).replace(tzinfo=UTC) for _, utc in UTC_TIMES]
+    assert bad == []
+
+
+BAD_TIMES = ["yesterday", "2024-13-01", "2024-02-30T00:00:00Z", "12:00", "01.05.2024", "2024-05-01T25:00:00Z", "05/01/2024 12:00", "1714564800x"]  # fmt: skip
+
+
+def test_what_is_no_time_goes_to_quarantine_with_its_text() -> None:
+    read, bad = times([NOON, *BAD_TIMES])
+    assert len(read) == 1
+    assert bad == [f"occurred_at '{text}'" for text in BAD_TIMES]
+
+
+@given(
+    st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29)),
+    st.integers(-14 * 60, 14 * 60),
+    st.sampled_from(["T", " "]),
+    st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]),
+)
+def test_every_iso_time_python_writes_is_read(at: datetime, minutes: int, between: str, spec: str) -> None:
+    text = at.replace(tzinfo=timezone(timedelta(minutes=minutes))).isoformat(between, spec)
+    assert times([text])[0] == [datetime.fromisoformat(text).astimezone(UTC)]
+
+
+def test_a_time_without_offset_is_utc_unless_a_zone_is_told() -> None:
+    assert times(["2024-07-01 12:00:00"])[0] == [datetime(2024, 7, 1, 12, tzinfo=UTC)]
+    texts = ["2024-07-01 12:00:00", "2024-12-01T12:00:00", "2024-07-01T12:00:00Z", "2024-07-02"]
+    read, _ = times(texts, timezone="Europe/Paris")
+    assert [at.strftime("%m-%d %H") for at in read] == ["07-01 10", "12-01 11", "07-01 12", "07-01 22"]
+
+
+def test_hours_at_the_change_of_clocks() -> None:
+    texts = ["2024-10-27 02:30:00", "2024-03-31 02:30:00", "2024-03-31 03:30:00"]
+    read, bad = times(texts, timezone="Europe/Paris")
+    assert read == [datetime(2024, 10, 27, 0, 30, tzinfo=UTC), datetime(2024, 3, 31, 1, 30, tzinfo=UTC)]
+    assert bad == ["occurred_at '2024-03-31 02:30:00'"], "an hour that never came is no time"
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Seoul"])
+def test_datetime_columns_of_any_unit_and_zone(unit: Any, zone: str | None) -> None:
+    at = datetime(2024, 5, 1, 12, 30, tzinfo=ZoneInfo(zone) if zone else None)
+    series = pl.Series([at, None], dtype=pl.Datetime(unit, zone))
+    read, bad = times(series)  # type: ignore[arg-type]
+    assert read == [at.astimezone(UTC) if zone else at.replace(tzinfo=UTC)]
+    assert bad == ["no occurred_at"]
+    if zone is None:
+        told, _ = times(series, timezone="Asia/Seoul")  # type: ignore[arg-type]
+        assert told == [datetime(2024, 5, 1, 3, 30, tzinfo=UTC)]
+
+
+def test_date_columns_begin_at_midnight() -> None:
+    assert times([date(2024, 5, 1)], timezone="Asia/Seoul")[0] == [datetime(2024, 4, 30, 15, tzinfo=UTC)]
+
+
+SECONDS = 1_714_564_800
+EPOCHS = {"s": SECONDS, "ms": SECONDS * 10**3 + 5, "us": SECONDS * 10**6 + 5, "ns": SECONDS * 10**9 + 5000}
+
+
+@pytest.mark.parametrize(("unit", "form"), [*itertools.product(EPOCHS, [int, str]), ("s", float)])
+@pytest.mark.parametrize("told", [True, False])
+def test_epochs_are_inferred_or_told(unit: str, form: Any, told: bool) -> None:
+    value, base = EPOCHS[unit], datetime.fromtimestamp(SECONDS, UTC)
+    read, bad = times([form(value), None, form(value + 1)], **({"time_unit": unit} if told else {}))
+    after = {"s": (0, 10**6), "ms": (5000, 6000), "us": (5, 6), "ns": (5, 5)}[unit]
+    assert read == [base + timedelta(microseconds=micros) for micros in after]
+    assert bad == ["no occurred_at"]
+
+
+def test_seconds_keep_their_fraction() -> None:
+    assert times([SECONDS + 0.25])[0][0].microsecond == 250_000
+    assert times([f"{SECONDS}.123456"])[0][0].microsecond == 123_456
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[5], [0, SECONDS], [20240501], [20240501120000], [SECONDS, SECONDS * 1000], [-SECONDS], ["5"], [str(SECONDS), str(SECONDS * 1000)]],
+    ids=str,
+)  # fmt: skip
+def test_numbers_that_may_mean_two_times_are_refused(values: list[Any]) -> None:
+    with pytest.raises(LogError, match="time_unit='s', 'ms', 'us' or 'ns'"):
+        times(values)
+
+
+def test_a_told_unit_is_believed() -> None:
+    assert times([5, -5], time_unit="s")[0] == [
+        datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 55, tzinfo=UTC),
+    ]
+    assert times([2**62], time_unit="s")[1] == [f"occurred_at '{2**62}'"], "beyond the year 9999"
+    assert times(["5", NOON], time_unit="s")[0][0].year == 1970
+
+
+def test_times_in_the_future_load_and_are_told() -> None:
+    log = log_of(row(), row(occurred_at="2999-01-01T00:00:00Z"))
+    report = log.report(JOURNEY, now=datetime(2024, 6, 1, tzinfo=UTC))
+    assert report.loaded == 2
+    assert report.warnings == (
+        "1 rows lie in the future, up to 2999-01-01 00:00 UTC: check clock and time_unit",
+    )
+
+
+# One row by itself
+
+
+GOOD = {
+    "reason": {kind: reasons[0] for kind, (reasons, _) in KIND_REASONS.items()},
+    "goal_id": "buy",
+    "channel": "in_app",
+    "message_id": "m",
+    "run_id": "r",
+    "point_id": "in",
+}
+
+
+def good(kind: str, **values: Any) -> dict[str, Any]:
+    needs = {column: GOOD[column] for column in KIND_NEEDS[kind]}
+    if "reason" in needs:
+        needs["reason"] = GOOD["reason"][kind]  # type: ignore[index]
+    return {**dict.fromkeys(["run_id", "point_id"]), **needs} | {"kind": kind} | values
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_with_what_its_kind_needs_loads_and_without_it_does_not(kind: str) -> None:
+    assert broken(row(**good(kind))) == []
+    needs = ["occurred_at", "user_id", "journey_id", *KIND_NEEDS[kind]] + ["version"] * (
+        kind != "goal.reached"
+    )
+    for column in needs:
+        judged = log_of(row(**good(kind)), row(**good(kind, **{column: None}))).judge(JOURNEY)
+        assert judged.quarantined.select("row", "rule", "detail").rows() == [(1, "missing", f"no {column}")]
+        blank = (
+            log_of(row(**good(kind, **{column: ""})), row(**good(kind))).judge(JOURNEY)
+            if column != "version"
+            else judged
+        )
+        assert blank.quarantined["rule"].to_list() == ["missing"]
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "detail"),
+    [
+        ({"occurred_at": "?"}, "bad_time", "occurred_at '?'"),
+        ({"due_at": "soon"}, "bad_time", "due_at 'soon'"),
+        ({"version": "one"}, "bad_value", "version 'one'"),
+        ({"version": "1.5"}, "bad_value", "version '1.5'"),
+        ({"version": str(2**40)}, "bad_value", f"version '{2**40}'"),
+        ({"value": "9,50"}, "bad_value", "value '9,50'"),
+        ({"value": "inf"}, "bad_value", "value 'inf'"),
+        ({"is_machine": "maybe"}, "bad_value", "is_machine 'maybe'"),
+        ({"seq": "first"}, "bad_value", "seq 'first'"),
+        ({"kind": "point.enterd"}, "unknown_kind", "kind 'point.enterd'"),
+        ({"kind": "x", "user_id": None}, "unknown_kind", "no user_id, kind 'x'"),
+        ({"kind": "x", "occurred_at": "?"}, "bad_time", "occurred_at '?', kind 'x'"),
+        ({"user_id": None, "occurred_at": "?"}, "missing", "no user_id, occurred_at '?'"),
+        ({"kind": None}, "missing", "no kind"),
+        ({"channel": "pigeon"}, "unknown_channel", "channel 'pigeon'"),
+        ({**good("message.impression"), "channel": "email"}, "unknown_channel", "message.impression on channel email"),
+        ({**good("message.sent"), "channel": "pigeon"}, "unknown_channel", "channel 'pigeon'"),
+        ({"journey_id": "other"}, "unknown_journey", "journey_id 'other'"),
+        ({"version": 3}, "unknown_version", "version 3"),
+        ({**good("goal.reached"), "version": 3}, "unknown_version", "version 3"),
+        ({"point_id": "nowhere"}, "unknown_point", "point_id 'nowhere' is not in version 1"),
+        ({"point_id": "new"}, "unknown_point", "point_id 'new' is not in version 1"),
+        ({"point_id": "ask", "version": 2}, "unknown_point", "point_id 'ask' is not in version 2"),
+        ({**good("goal.reached"), "point_id": "nowhere"}, "unknown_point", "point_id 'nowhere' is not in version 1"),
+        ({"kind": "point.completed", "branch": "yes"}, "unknown_branch", "branch 'yes' of 'in' is not in version 1"),
+        ({"kind": "point.completed", "point_id": "ask"}, "unknown_branch", "branch 'default' of 'ask' is not in version 1"),
+        ({"kind": "point.completed", "point_id": "out", "branch": "x"}, "unknown_branch", "branch 'x' of 'out' is not in version 1"),
+        ({**good("goal.reached"), "goal_id": "sell"}, "unknown_goal", "goal_id 'sell'"),
+        ({**good("goal.reached"), "goal_id": "sell", "journey_id": "x", "version": 9}, "unknown_journey", "journey_id 'x'"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_row_that_cannot_be_used_is_told_by_its_first_rule(
+    values: dict[str, Any], rule: str, detail: str
+) -> None:
+    judged = log_of(row(), row(**values)).judge(JOURNEY)
+    assert judged.quarantined.select("row", "rule", "detail").rows() == [(1, rule, detail)]
+    assert judged.rows["row"].to_list() == [0]
+    assert judged.read == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "point.completed"},
+        {"kind": "point.completed", "branch": "default"},
+        {"kind": "point.completed", "point_id": "ask", "branch": "yes"},
+        {"kind": "point.completed", "point_id": "out"},
+        {"kind": "point.completed", "point_id": "new", "version": 2},
+        {"kind": "point.entered", "branch": "no matter"},
+        {**good("goal.reached"), "version": None, "point_id": "new"},
+        {**good("goal.reached"), "version": None, "point_id": "nowhere"},
+        {"goal_id": "sell"},
+        {"version": "1"},
+        {"version": "1.0"},
+        {"version": 1.0},
+        {"value": "1e3"},
+        {"value": float("nan")},
+        {"is_machine": "TRUE"},
+        {"is_machine": 0},
+        {"reason": "no matter"},
+    ],
+    ids=str,
+)
+def test_rows_that_are_good_all_the_same(values: dict[str, Any]) -> None:
+    assert broken(row(**values)) == []
+
+
+def test_a_device_stands_for_a_user_that_is_not_known() -> None:
+    log = log_of(row(user_id=None, device_id="d7"), row())
+    assert log.judge().rows["user_id"].to_list() == ["device:d7", "u1"]
+    assert "1 rows have no user_id; their device stands for the user (device:…)" in log.report().warnings
+
+
+def test_quarantine_shows_what_was_read() -> None:
+    bad = log_of(row(), row(point_id="nowhere", branch="b", occurred_at=NOON)).judge(JOURNEY).quarantined
+    assert bad.columns == ["row", "rule", "detail", *COLUMNS]
+    assert {name: bad.schema[name] for name in COLUMNS} == COLUMNS
+    assert bad.select("point_id", "branch", "occurred_at").row(0) == (
+        "nowhere",
+        "b",
+        datetime(2024, 5, 1, 12, tzinfo=UTC),
+    )
+
+
+# Reasons
+
+
+def test_every_reason_of_a_kind_is_kept_and_a_foreign_one_is_unknown() -> None:
+    for kind, (reasons, unknown) in KIND_REASONS.items():
+        words = [
+            *reasons,
+            "meteor",
+            next(r for k, (rs, _) in KIND_REASONS.items() for r in rs if r not in reasons),
+        ]
+        log = log_of(
+            *(row(**good(kind, reason=word, run_id=f"r{i}", message_id="m")) for i, word in enumerate(words))
+        )
+        rows = log.judge(JOURNEY).rows
+        assert rows["reason"].to_list() == [*reasons, unknown, unknown]
+        assert rows["reason_detail"].to_list() == [None] * len(reasons) + words[-2:]
+
+
+def test_a_foreign_reason_stands_before_the_sources_own_words() -> None:
+    log = log_of(row(kind="run.exited", reason="meteor", reason_detail="from the east"), row(reason="delay"))
+    rows = log.judge(JOURNEY).rows
+    assert rows.select("reason", "reason_detail").rows() == [
+        ("internal_unknown", "meteor: from the east"),
+        ("delay", None),
+    ]
+    told = "1 rows give a reason that is not on the list, such as 'meteor: from the east': read as …_unknown"
+    assert told in log.report(JOURNEY).warnings
+
+
+# Dedupe
+
+
+def plain_hash(values: dict[str, Any]) -> str:
+    """The canonical row hash, written down once more from METRICS.md, 14.8c."""
+    content = {name: values.get(name) for name in COLUMNS if name != "source"}
+    for name in ("occurred_at", "due_at"):
+        if content[name] is not None:
+            moment = datetime.fromisoformat(content[name])
+            content[name] = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(", ", ": "))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+HASHED = [
+    row(),
+    row(value=9.5, currency="€", kind="goal.reached", goal_id="buy"),
+    row(user_id='quote " backslash \\ tab \t line \u2028 nul \x00 é 👩‍👩‍👧', reason="meteor"),
+    row(goal_id="sell", is_machine=False, seq=-3, due_at="2024-05-02T00:00:00+00:00"),
+    row(value=1e22, is_machine=True),
+    row(value=0.1 + 0.2, channel="email"),
+    row(value=-0.0),
+]
+
+
+def test_a_row_without_an_id_gets_the_hash_of_its_columns() -> None:
+    rows = log_of(*HASHED).judge(JOURNEY).rows
+    assert rows["event_id"].to_list() == [plain_hash(values) for values in HASHED]
+
+
+@given(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.text(min_size=1))
+def test_any_content_is_hashed_alike(text: str, value: float, user: str) -> None:
+    values = row(reason_detail=text or None, value=value, user_id=user, currency=text or None)
+    assert log_of(values).judge(JOURNEY).rows["event_id"].to_list() == [plain_hash(values)]
+
+
+def test_the_hash_leaves_source_out() -> None:
+    log = log_of(row(source="a"), row(source="b"))
+    judged = log.judge(JOURNEY)
+    assert (judged.rows.height, judged.duplicates) == (1, 1)
+    assert judged.rows["source"].to_list() == ["a"], "the first one stays"
+
+
+def test_the_same_event_twice_counts_once_and_another_content_is_a_conflict() -> None:
+    """The worked case of METRICS.md, 13."""
+    sent = row(**good("message.sent"), event_id="e1")
+    rows = [sent, sent, sent | {"user_id": "u2"}]
+    for order in itertools.permutations(range(3)):
+        judged = log_of(*(rows[i] for i in order)).judge(JOURNEY)
+        assert (judged.rows.height, judged.duplicates, judged.quarantined.height) == (1, 1, 1)
+        assert judged.quarantined["rule"].to_list() == ["conflict"]
+        winner = min("u1", "u2", key=lambda user: plain_hash(sent | {"user_id": user}))
+        assert judged.rows["user_id"].to_list() == [winner]
+
+
+def test_three_contents_of_one_id_leave_the_smallest_hash() -> None:
+    rows = [row(event_id="e", user_id=f"u{i}") for i in range(3)] + [row(event_id="f")]
+    judged = log_of(*rows).judge(JOURNEY)
+    assert judged.rows.height == 2
+    assert judged.rows["user_id"][0] == min(rows[:3], key=plain_hash)["user_id"]
+    assert judged.quarantined["detail"].unique().to_list() == ["event_id 'e' has two different contents"]
+
+
+def test_rows_are_judged_before_they_are_deduplicated() -> None:
+    rows = [row(event_id="e", point_id="nowhere"), row(event_id="e"), row(event_id="e", point_id="nowhere")]
+    judged = log_of(*rows).judge(JOURNEY)
+    assert judged.rows["row"].to_list() == [1]
+    assert judged.quarantined["rule"].to_list() == ["unknown_point"] * 2
+    assert judged.duplicates == 0
+
+
+def test_words_that_are_not_coded_make_a_difference() -> None:
+    rows = [
+        row(event_id="e", kind="run.exited", reason="meteor"),
+        row(event_id="e", kind="run.exited", reason="comet"),
+    ]
+    assert log_of(*rows).judge(JOURNEY).quarantined["rule"].to_list() == ["conflict"]
+
+
+def test_row_hashes_are_public_to_the_fold() -> None:
+    rows = log_of(row(event_id="e")).judge().rows
+    assert row_hashes(rows) == [plain_hash(row(event_id="e"))]
+
+
+DIRTY = st.fixed_dictionaries(
+    {
+        "event_id": st.sampled_from([None, "a", "b", "c"]),
+        "occurred_at": st.sampled_from([NOON, "2024-05-01T12:01:00Z", None, "?"]),
+        "kind": st.sampled_from(["point.entered", "run.exited", "goal.reached", "x", None]),
+        "user_id": st.sampled_from(["u1", "u2", None]),
+        "journey_id": st.sampled_from(["welcome", "welcome", "other"]),
+        "version": st.sampled_from(["1", "2", "9", "x", None]),
+        "run_id": st.sampled_from(["r1", None]),
+        "point_id": st.sampled_from(["in", "ask", "nowhere", None]),
+        "goal_id": st.sampled_from(["buy", "sell", None]),
+        "reason": st.sampled_from(["completed", "delay", "meteor", None]),
+        "source": st.sampled_from(["a", "b"]),
+    }
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(DIRTY, min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_nothing_is_lost_and_the_order_of_rows_does_not_matter(
+    rows: list[dict[str, Any]], random: Any
+) -> None:
+    schema = dict.fromkeys(rows[0], pl.String)
+    judged = EventLog.from_frame(pl.DataFrame(rows, schema=schema)).judge(JOURNEY)
+    assert judged.read == len(rows) == judged.rows.height + judged.duplicates + judged.quarantined.height
+    assert judged.rows["event_id"].is_unique().all()
+    assert set(judged.quarantined["rule"]) <= set(RULES)
+    random.shuffle(rows)
+    again = EventLog.from_frame(pl.DataFrame(rows, schema=schema)).judge(JOURNEY)
+    content = [name for name in COLUMNS if name != "source"]
+    assert_frame_equal(
+        judged.rows.select(content).sort("event_id"), again.rows.select(content).sort("event_id")
+    )
+    assert sorted(judged.quarantined["rule"]) == sorted(again.quarantined["rule"])
+    assert judged.duplicates == again.duplicates
+
+
+# The report
+
+
+def test_the_report_tells_what_became_of_every_row() -> None:
+    log = log_of(
+        row(), row(), row(kind="goal.reachd"), row(point_id="nwe"), row(goal_id="by", kind="goal.reached"),
+        row(occurred_at="?"), row(occurred_at="??"), row(journey_id="wellcome"),
+    )  # fmt: skip
+    report = log.report(JOURNEY)
+    assert (report.read, report.loaded, report.duplicates, report.quarantined) == (8, 1, 1, 6)
+    assert report.frame.columns == ["rule", "rows", "example"]
+    assert report.frame.row(0) == ("bad_time", 2, "occurred_at '?'")
+    assert set(report.warnings) == {
+        "kind 'goal.reachd' is unknown; did you mean 'goal.reached'?",
+        "point_id 'nwe' is unknown; did you mean 'new'?",
+        "goal_id 'by' is unknown; did you mean 'buy'?",
+        "journey_id 'wellcome' is unknown; did you mean 'welcome'?",
+    }
+    assert str(report).startswith("8 rows read = 1 loaded + 1 duplicates + 6 quarantined\n  bad_time")
+
+
+def test_the_report_escapes_what_it_shows() -> None:
+    shown = log_of(row(kind="<script>")).report()._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_a_very_long_cell_is_whole_in_quarantine_and_cut_in_the_report() -> None:
+    log = log_of(row(kind="x" * 100_000))
+    assert len(log.judge().quarantined["detail"][0]) > 100_000
+    assert len(str(log.report())) < 1000
