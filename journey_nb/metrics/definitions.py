@@ -1,0 +1,436 @@
+"""What every column of every table means: the words behind ``stats.explain``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from journey_nb.journey import near
+
+EVENT = "each event at its own time; on the cohort clock those of the runs that entered, up to as_of"
+STATE = "as it stands at the end of the period, or at as_of if that comes first (cohort clock: at as_of)"
+OPENING = "as it stood at the start of the period (cohort clock: 0)"
+SEND = "messages sent, failed or skipped in the period, with what happened to them up to as_of"
+FOLLOWED = "what began in the period, followed up to as_of, on either clock"
+SEEN = "up to as_of, whatever the period"
+DESIGN = "none: it is as designed"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What one column of one table means.
+
+    Attributes
+    ----------
+    name
+        ``table.column``.
+    counts
+        What it counts or says.
+    over
+        Of what: a row of its table; of a rate, what it is divided by.
+    unit
+        What one of it is: runs, users, messages, visits …
+    clock
+        Which instant decides whether it belongs to the period.
+    source
+        The section of METRICS.md that defines it.
+    numerator, denominator
+        Of a rate: what is divided by what.
+    also
+        Other tables with a column of that name.
+    """
+
+    name: str
+    counts: str
+    over: str
+    unit: str
+    clock: str
+    source: str
+    numerator: str | None = None
+    denominator: str | None = None
+    also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.counts}", f"  unit: {self.unit}", f"  over: {self.over}"]
+        if self.numerator:
+            lines.append(f"  rate: {self.numerator} / {self.denominator}")
+        lines += [f"  clock: {self.clock}", f"  defined in: METRICS.md, {self.source}"]
+        if self.also:
+            lines.append(f"  also in: {', '.join(self.also)}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def explain(name: str) -> Definition:
+    """What a column counts, over what, and by which clock.
+
+    Parameters
+    ----------
+    name
+        A column (``open_rate``; the first table that has it, the others are named) or
+        ``table.column`` (``points.entered``), also of those that ``intervals`` and ``compare`` add.
+
+    Raises
+    ------
+    KeyError
+        When no table has it; the message names the near miss.
+
+    Examples
+    --------
+    >>> print(explain("health.open_rate"))
+    health.open_rate: share of the sent messages that were opened
+      unit: share, 0 to 1
+      over: the journey
+      rate: messages_opened / messages sent on channels that report opens
+      clock: messages sent, failed or skipped in the period, with what happened to them up to as_of
+      defined in: METRICS.md, sections 5 and 14.14
+    """
+    homes = [table for table in TABLES if _column(name) in TABLES[table].columns and _of(name, table)]
+    if homes:
+        first, *others = homes
+        return replace(_define(first, _column(name)), also=tuple(f"{t}.{_column(name)}" for t in others))
+    for suffix, words in _ADDED.items():
+        if name.endswith(suffix) and _known(base := name.removesuffix(suffix)):
+            told = explain(base)
+            return replace(told, name=f"{told.name}{suffix}", counts=f"{words} of {told.counts}")
+    if name in TABLES:
+        raise KeyError(f"{name!r} is a table; its columns are {', '.join(TABLES[name].columns)}")
+    known = names() if "." in name else list(dict.fromkeys(map(_column, names())))
+    raise KeyError(f"no column {name!r} in any table{near(name, known)}")
+
+
+def names() -> list[str]:
+    """Every column of every table, as ``table.column``."""
+    return [f"{table}.{column}" for table, of in TABLES.items() for column in of.columns]
+
+
+def _column(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _of(name: str, table: str) -> bool:
+    return name.rpartition(".")[0] in ("", table)
+
+
+def _known(name: str) -> bool:
+    return any(_column(name) in TABLES[table].columns and _of(name, table) for table in TABLES)
+
+
+def _define(table: str, column: str) -> Definition:
+    of = TABLES[table]
+    told = of.columns[column]
+    return Definition(
+        name=f"{table}.{column}",
+        counts=told.counts,
+        over=of.row,
+        unit=told.unit,
+        clock=told.clock or of.clock,
+        source=told.source or of.source,
+        numerator=told.numerator,
+        denominator=told.denominator,
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    counts: str
+    unit: str
+    clock: str = ""
+    source: str = ""
+    numerator: str | None = None
+    denominator: str | None = None
+
+
+@dataclass(frozen=True)
+class _Table:
+    row: str
+    clock: str
+    source: str
+    columns: dict[str, _Column]
+
+
+def _word(counts: str, clock: str = DESIGN) -> _Column:
+    return _Column(counts, "text", clock)
+
+
+def _rate(counts: str, numerator: str, denominator: str, source: str = "", clock: str = "") -> _Column:
+    return _Column(counts, "share, 0 to 1", clock, source, numerator, denominator)
+
+
+def _time(counts: str, clock: str = "") -> _Column:
+    return _Column(counts, "time in the journey's zone", clock)
+
+
+_ADDED = {
+    "_low": "lower 95 % Wilson bound",
+    "_high": "upper 95 % Wilson bound",
+    "_small": "whether it rests on fewer than 30: the small mark",
+    "_prev": "the same in the period before,",
+    "_change": "relative change against the period before",
+}
+
+_POINT = {
+    "point_id": _word("the point's id, the same in every version"),
+    "title": _word("the point's title as the shown version has it, else the newest"),
+}
+_CHANNEL = _Column(
+    "the channel of a message's first row; of a point without messages the designed one",
+    "text",
+    DESIGN,
+    "section 14.8d",
+)
+_CURRENCY = _word("the currency of the value; currencies are never added", EVENT)
+
+_RUNS = {
+    "entrances": _Column("runs that entered", "runs"),
+    "internal_errors": _Column("runs dropped by an internal error", "runs", "", "sections 2 and 4"),
+    "send_errors": _Column("runs dropped by a send error", "runs", "", "sections 2 and 4"),
+}
+_OUTCOMES = {
+    "sent": _Column("messages sent; in-app: shown at least once", "messages"),
+    "delivered": _Column("sent messages with a delivery receipt", "messages"),
+    "opened": _Column(
+        "sent messages opened or clicked by a person (by machines too if asked for)", "messages"
+    ),
+    "clicked": _Column("sent messages clicked by a person (by machines too if asked for)", "messages"),
+    "failed": _Column("messages that failed and were never sent", "messages", "", "sections 5 and 14.10"),
+    "bounced": _Column("sent messages that failed after the sending", "messages", "", "sections 5 and 14.10"),
+    "skipped": _Column(
+        "messages passed over, neither sent nor failed", "messages", "", "sections 5 and 14.10"
+    ),
+    "unsubscribed": _Column("sent messages from which a person unsubscribed", "messages"),
+    "shown": _Column(
+        "in-app messages shown; the first impression, or one inferred", "messages", "", "section 14.11"
+    ),
+    "interacted": _Column("in-app messages interacted with", "messages", "", "section 14.11"),
+    "sent_users": _Column("distinct users a message was sent to", "users"),
+    "opened_users": _Column("distinct users who opened one of these messages", "users"),
+    "clicked_users": _Column("distinct users who clicked one of these messages", "users"),
+}
+_GOAL_USERS = _Column(
+    "users whose first reaching in the period is credited here", "users", EVENT, "section 6"
+)
+
+
+def _outcomes(*chosen: str) -> dict[str, _Column]:
+    return {name: _OUTCOMES[name] for name in chosen}
+
+
+TABLES: dict[str, _Table] = {
+    "health": _Table("the journey", EVENT, "section 5", {
+        "entrances": _RUNS["entrances"],
+        "messages_sent": _Column("messages sent, all channels; in-app: shown", "messages", SEND),
+        "messages_opened": _Column("sent messages opened, on channels that report opens", "messages", SEND, "sections 5 and 14.14"),
+        "open_rate": _rate("share of the sent messages that were opened", "messages_opened", "messages sent on channels that report opens", "sections 5 and 14.14", SEND),
+        "drop_offs": _Column("runs dropped by an internal or a send error", "runs", "", "sections 4 and 5"),
+        "internal_errors": _RUNS["internal_errors"],
+        "send_errors": _RUNS["send_errors"],
+        "goals_reached": _Column("users who reached a goal, added over the goals", "users"),
+    }),
+    "daily": _Table("a local day, a metric and a breakdown; zero included", EVENT, "sections 5, 14.12 and 14.13", {
+        "date": _Column("the local calendar day", "day", "the sending's day for messages, unless place='event'; the entry's day on the cohort clock"),
+        "metric": _word("what is counted: entrances, exits, completed, drop_offs, messages by outcome, goals"),
+        "breakdown": _word("the channel, point, goal or error class; null for the whole journey"),
+        "count": _Column("how many that day; goals are a user's first reaching in the period", "runs, messages or users"),
+    }),
+    "audience": _Table("the journey", EVENT, "sections 5 and 9", {
+        "in_journey_before": _Column("runs inside as the period begins", "runs", OPENING),
+        "entrances": _RUNS["entrances"],
+        "unique_entrants": _Column("distinct users who entered", "users"),
+        "in_journey": _Column("runs inside", "runs", STATE),
+        "in_journey_users": _Column("distinct users inside", "users", STATE),
+        "exits": _Column("runs that left without an error: completed or exited", "runs"),
+        "completed": _Column("runs that left with reason completed", "runs"),
+        "internal_errors": _RUNS["internal_errors"],
+        "send_errors": _RUNS["send_errors"],
+        "failed_messages": replace(_OUTCOMES["failed"], clock=SEND),
+    }),
+    "users": _Table("a run inside at any time in the period (cohort clock: entered in it)", STATE, "sections 4, 5 and 14.15", {
+        "user_id": _word("the person", STATE),
+        "device_id": _word("the device of the run's entry, else of its first row", STATE),
+        "run_id": _word("the run", STATE),
+        "run_no": _Column("1st, 2nd … run of that user, by entry time", "number"),
+        "status": _word("in_progress, completed, exited or dropped", STATE),
+        "last_step": _word("title of the point last completed; of a run that left elsewhere, of where it left, or the cancel event", STATE),
+        "last_point_id": _word("the point of last_step", STATE),
+        "entered_at": _time("when the run entered; null if the log begins mid-way"),
+        "updated_at": _time("the run's latest row, engagement and goals included"),
+        "left_at": _time("when it left; null while inside"),
+        "reason": _word("why it left", STATE),
+    }),
+    "goals": _Table("a goal, and a currency where there are several", EVENT, "sections 5, 6 and 14.16", {
+        "goal_id": _word("the goal's id"),
+        "title": _word("the goal's title"),
+        "users": _Column("distinct users who reached it inside the window of a run", "users"),
+        "runs": _Column("runs that reached it", "runs"),
+        "events": _Column("all reachings inside their run's window", "reachings"),
+        "entrances": _RUNS["entrances"],
+        "conversion_rate": _rate("users who reached it per entrance; above 1 it is marked mixed_cohorts", "users", "entrances", "sections 3 and 5"),
+        "user_rate": _rate("users who reached it per user who entered", "users", "distinct users who entered"),
+        "run_rate": _rate("runs that reached it per entrance", "runs", "entrances"),
+        "value": _Column("money of all reachings inside their window; null where none carried any", "money"),
+        "currency": _CURRENCY,
+    }),
+    "credit": _Table("a point, and null for unattributed", EVENT, "section 6", {
+        "point_id": _word("the point credited; null: no message before the goal"),
+        "users": _Column("users credited to it, in shares under rules that share", "users"),
+        "direct": _Column("of these, by a message engaged with before the goal", "users"),
+        "indirect": _Column("of these, by a message only sent or shown before the goal", "users"),
+    }),
+    "communications": _Table("a channel designed or seen", SEND, "section 5", {
+        "channel": _CHANNEL,
+        **_outcomes("sent", "delivered", "opened", "clicked", "sent_users", "opened_users", "clicked_users"),
+        "engagement_rate": _rate(
+            "share of messages engaged with, as the channel has it",
+            "email clicked, push opened, sms delivered, whatsapp opened, in_app interacted, others clicked",
+            "email and whatsapp delivered (if 1 % of the sends are reported on), in_app shown, others sent",
+            "sections 5 and 14.14",
+        ),
+        **_outcomes("unsubscribed", "failed", "bounced", "skipped"),
+        "goal_users": _GOAL_USERS,
+    }),
+    "messages": _Table("a message point", SEND, "sections 5, 6 and 14.17", {
+        **_POINT,
+        "channel": _CHANNEL,
+        **_outcomes("sent", "delivered", "opened"),
+        "open_rate": _rate("share of the sent messages that were opened", "opened", "sent"),
+        "clicked": _OUTCOMES["clicked"],
+        "click_rate": _rate("share of the sent messages that were clicked", "clicked", "sent"),
+        **_outcomes("sent_users", "opened_users", "clicked_users", "unsubscribed", "failed", "bounced", "skipped"),
+        "goal_after_interaction": _Column("users who engaged with it, not by machine, and later reached the goal in that run's window", "users", "", "sections 5 and 14.18"),
+        "goal_after_interaction_rate": _rate("share of the users it was sent to who engaged and later reached the goal", "goal_after_interaction", "sent_users"),
+        "goal_users": _GOAL_USERS,
+        "goal_direct": _Column("of goal_users, by engagement before the goal", "users", EVENT, "section 6"),
+        "goal_indirect": _Column("of goal_users, by a sending alone", "users", EVENT, "section 6"),
+    }),
+    "delivery_issues": _Table("a channel, an outcome and a reason", SEND, "sections 5 and 14.21", {
+        "channel": _CHANNEL,
+        "outcome": _word("failed, bounced or skipped", SEND),
+        "reason": _word("why; a vendor's unknown word stays in reason_detail", SEND),
+        "count": _Column("messages with that outcome for that reason", "messages"),
+        "rate": _rate("share of the channel's attempts", "count", "attempts: sent + failed + skipped of the channel"),
+    }),
+    "points": _Table("a point", EVENT, "sections 5, 9 and 14.17", {
+        **_POINT,
+        "type": _word("what kind of point it is"),
+        "channel": _CHANNEL,
+        "waiting_before": _Column("visits open as the period begins", "visits", OPENING),
+        "entered": _Column("arrivals; a loop counts each time", "visits"),
+        "completed": _Column("visits left by a branch, or by a run that ended as completed", "visits"),
+        "waiting": _Column("visits open", "visits", STATE),
+        "exited": _Column("visits closed by a run that left without an error", "visits"),
+        "dropped": _Column("visits closed by a run that an error dropped (left by error)", "visits"),
+        "skipped": _Column("completed visits whose action was passed over", "visits"),
+        "exits_goal": _Column("of exited, by a goal that ends the journey", "visits"),
+        "exits_cancel": _Column("of exited, by a cancel event", "visits"),
+        "goal_here": _Column("users whose run stood here when it first reached a goal in the period", "users", "", "sections 5 and 14.18"),
+        "goal_users": _GOAL_USERS,
+        **{
+            name: replace(_OUTCOMES[name], clock=SEND)
+            for name in ("sent", "delivered", "opened", "clicked", "shown", "interacted", "failed", "unsubscribed")
+        },
+        "seconds_p50": _Column("median time of the visits completed in the period", "seconds", "", "sections 5 and 14.23"),
+        "seconds_p90": _Column("time that 90 % of the visits completed in the period did not exceed", "seconds", "", "sections 5 and 14.23"),
+    }),
+    "branches": _Table("a branch, by source and key", EVENT, "sections 5 and 14.19", {
+        "source": _word("the point it leaves"),
+        "branch": _word("its key; null: by no known branch"),
+        "target": _word("where it leads on the shown version"),
+        "label": _word("as designed; 'unknown' for traversals by no known branch"),
+        "runs": _Column("traversals", "traversals"),
+        "users": _Column("distinct users who took it", "users"),
+        "share": _rate("share of the source's traversals", "runs", "the source's traversals by known branches"),
+    }),
+    "waiting": _Table("a point and a cause of waiting", STATE, "sections 5 and 14.20", {
+        **_POINT,
+        "type": _word("what kind of point it is"),
+        "cause": _word("the visit's last wait.started; null without one", STATE),
+        "runs": _Column("open visits", "visits"),
+        "users": _Column("distinct users who stand there", "users"),
+        "oldest_since": _time("since when the first of them waits"),
+        "next_due": _time("the earliest planned end; past if overdue"),
+    }),
+    "drops": _Table("a point, a grain, a class and a reason", EVENT, "section 5", {
+        **_POINT,
+        "grain": _word("run or message; the two are never added"),
+        "class": _word("internal_error, send_error (for messages failed and bounced) or skipped"),
+        "reason": _word("why", EVENT),
+        "count": _Column("runs dropped, or messages lost", "runs or messages"),
+    }),
+    "reconciliation": _Table("a check, of the journey or of a point", EVENT, "section 9", {
+        "point_id": _word("the point; null: the journey"),
+        "check": _word("runs, credit, visits or arrivals: what must balance"),
+        "left": _Column("what came: before + in", "runs, users or visits"),
+        "right": _Column("what it became: out + after", "runs, users or visits"),
+        "gap": _Column("left less right; 0 where all adds up", "runs, users or visits"),
+    }),
+    "time_to_goal": _Table("24 hours since the start", FOLLOWED, "section 5", {
+        "day": _Column("whole days of 24 hours since the entry, or the first arrival at the point", "days"),
+        "at_risk": _Column("runs that had not reached the goal and were still followed as the day begins", "runs"),
+        "reached": _Column("runs that first reached it on that day", "runs"),
+        "survival": _rate("share that has not reached the goal by the end of that day (Kaplan–Meier)", "runs not yet there", "runs, those no longer followed set aside"),
+        "low": _Column("lower 95 % bound of survival (log-log); null where it is 0 or 1", "share, 0 to 1"),
+        "high": _Column("upper 95 % bound of survival (log-log); null where it is 0 or 1", "share, 0 to 1"),
+    }),
+    "cohorts": _Table("an entry cohort and its age", FOLLOWED, "section 5", {
+        "cohort": _Column("the first local day of the day, week or month of the entry", "day"),
+        "age": _Column("calendar days, weeks or months since the cohort's", "days, weeks or months"),
+        "runs": _Column("runs that entered in the cohort", "runs"),
+        "users": _Column("distinct users of these runs", "users"),
+        "reached": _Column("of these users, those whose run had reached a goal by the end of that age", "users"),
+        "rate": _rate("share of the cohort's users who had reached a goal by then", "reached", "users"),
+        "immature": _Column("whether that age is not over yet: the rate may still grow", "yes or no"),
+    }),
+    "incremental": _Table("the journey, and a currency where there are several", FOLLOWED, "section 5", {
+        "treated": _Column("users a message was sent to; with a hold-out list, users who entered and are not on it", "users"),
+        "treated_reached": _Column("of these, those who later reached the goal", "users"),
+        "treated_rate": _rate("share of the treated who reached the goal", "treated_reached", "treated"),
+        "control": _Column("users skipped as control_group; with a hold-out list, users who entered and are on it", "users"),
+        "control_reached": _Column("of these, those who later reached the goal", "users"),
+        "control_rate": _rate("share of the control group who reached the goal", "control_reached", "control"),
+        "crossed": _Column("users who were both, and count on neither side", "users"),
+        "difference": _Column("treated_rate less control_rate", "difference of shares"),
+        "difference_low": _Column("lower 95 % bound of the difference (Newcombe)", "difference of shares"),
+        "difference_high": _Column("upper 95 % bound of the difference (Newcombe)", "difference of shares"),
+        "incremental_users": _Column("difference times treated: users who would not have reached the goal", "users"),
+        "incremental_value": _Column("value of the treated less what it would be at the control's value a user", "money"),
+        "currency": _CURRENCY,
+    }),
+    "variants": _Table("a variant", FOLLOWED, "sections 7 and 14.24", {
+        "variant": _word("the branch's key, or the variant the messages carry"),
+        "is_control": _word("whether it is the control: the one marked, else the first"),
+        "assigned": _Column("units first assigned in the period; users seen in two variants are crossed and in none", "users or runs"),
+        "converted": _Column("of these, those who reached the goal after the assignment, inside a window", "users or runs"),
+        "rate": _rate("share of the assigned who converted", "converted", "assigned"),
+        "difference": _Column("rate less the control's", "difference of shares"),
+        "difference_low": _Column("lower 95 % bound (Newcombe; always valid if sequential)", "difference of shares"),
+        "difference_high": _Column("upper 95 % bound (Newcombe; always valid if sequential)", "difference of shares"),
+        "lift": _Column("difference relative to the control's rate", "ratio"),
+        "p_value": _Column("two-proportion test against the control, adjusted by Holm over the variants", "probability"),
+        "probability_best": _Column("that its true rate is the highest (beta-binomial, uniform prior)", "probability"),
+        "immature": _Column("of the assigned, those whose window is still open", "users or runs"),
+    }),
+    "user_path": _Table("a visit of a run of the user, newest run first", SEEN, "section 11", {
+        "run_id": _word("the run", SEEN),
+        "run_no": _Column("1st, 2nd … run of that user", "number"),
+        "status": _word("of the run: in_progress, completed, exited or dropped", SEEN),
+        "step_no": _Column("1st, 2nd … visit of the run", "number"),
+        "point_id": _word("where", SEEN),
+        "arrived_at": _time("when it came; null: stood there before the log begins"),
+        "left_at": _time("when it left; null: still there"),
+        "branch": _word("the branch taken", SEEN),
+        "message_id": _word("the first message of that visit", SEEN),
+        "outcome": _word("completed, in_progress (●), exited (⤴) or dropped (!)", SEEN),
+        "goal_id": _word("the first goal reached during the visit", SEEN),
+        "version": _Column("the version of the run, on whose graph it is drawn", "number"),
+    }),
+    "paths": _Table("a way through the journey, the most taken first", EVENT, "section 11", {
+        "path": _word("the points in order, each where it was first met unless loops are kept"),
+        "runs": _Column("runs that entered in the period and went that way", "runs"),
+        "users": _Column("distinct users of these runs", "users"),
+        "share": _rate("share of all runs that entered", "runs", "runs that entered in the period"),
+        "converted": _Column("of these runs, those that reached a goal", "runs"),
+        "rate": _rate("share of these runs that reached a goal", "converted", "runs"),
+    }),
+}  # fmt: skip
+"""The metric dictionary, table by table, column by column in their order."""
