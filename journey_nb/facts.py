@@ -308,7 +308,8 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
     walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()
     runs = heads.select(
         "run",
-        *(done.column(name, heads["i"]) for name in ("user_id", "device_id", "version", "event_id")),
+        *(done.column(name, heads["i"]) for name in ("user_id", "device_id", "event_id")),
+        version=_versions(done, heads),
         run_id=done.run_ids.gather(heads["run"]),
         entry_point=pl.when(~truncated).then("point"),
         entered_at=pl.when(~truncated).then("at"),
@@ -323,6 +324,17 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
     runs = runs.join(again.select("run", run_no=number), on="run", how="left", maintain_order="left")
     # Every run keeps its first row, so that a run's id is its place in this frame.
     return runs.with_columns(pl.col("run_no").fill_null(1))
+
+
+def _versions(done: Walk, heads: pl.DataFrame) -> pl.Series:
+    """The version of each run's first row; a goal may lack it, then that of the first row with one."""
+    versions = done.column("version", heads["i"])
+    if not versions.null_count():
+        return versions
+    rows = done.steps.select("run", "i").join(heads.filter(versions.is_null()), on="run", how="semi")
+    rows = rows.with_columns(version=done.column("version", rows["i"])).drop_nulls()
+    rows = rows.unique("run", keep="first", maintain_order=True)
+    return versions.scatter(rows["run"], rows["version"])
 
 
 def _with_variants(
@@ -474,13 +486,13 @@ def _goals(
         indirect=_last_touch(goals, touches.filter(~pl.col("engaged"))),
     )
     point_of = _by_message(messages["message"], messages["point"], done.message_ids.len())
-    credited = pl.coalesce("direct", "indirect")
+    direct, indirect = (pl.col(name).is_not_null() & pl.col("counts") for name in ("direct", "indirect"))
     goals = goals.with_columns(
-        credit=pl.when(pl.col("direct").is_not_null())
+        credit=pl.when(direct)
         .then(pl.lit("direct", CREDITS))
-        .when(pl.col("indirect").is_not_null())
+        .when(indirect)
         .then(pl.lit("indirect", CREDITS)),
-        credit_message=credited,
+        credit_message=pl.when("counts").then(pl.coalesce("direct", "indirect")),
     )
     goals = goals.with_columns(credit_point=point_of.gather(goals["credit_message"]))
     outside = done.rows.filter(of_kind("goal.reached") & pl.col("run").is_null())
