@@ -248,7 +248,7 @@ def simulate_to(
     days: int = 90,
     behaviour: Behaviour | None = None,
     dirty: float = 0.0,
-    chunk: int = 50_000,
+    chunk: int = 25_000,
     progress: Progress | None = None,
 ) -> Path:
     """Simulate into a Parquet file, a chunk of users at a time, for logs larger than memory.
@@ -595,7 +595,7 @@ class _Simulation:
     def _entry_times(self, point: Point, count: int) -> Array:
         """Local days and hours at which people come: by their own doing, or all at the audience's hour."""
         begin = self.clock.local(np.array([self.clock.start]))[0] // DAY
-        days = int((self.clock.end - self.clock.start) // DAY)
+        days = int(self.clock.local(np.array([self.clock.end]))[0] // DAY - begin)
         if point.type == "entry_audience":
             day = np.where(self.rng.random(count) < 0.55, 0, self.rng.integers(0, max(days - 7, 1), count))
             hour = str(point.settings.get("at", "10:00"))
@@ -610,7 +610,9 @@ class _Simulation:
             )
             hour_of = self.rng.choice(24, count, p=hours / hours.sum())
             moment = hour_of * HOUR + self.rng.integers(0, HOUR, count)
-        return self.clock.utc((begin + day) * DAY + moment)
+        local = (begin + day) * DAY + moment
+        late = self.clock.utc(local) < self.clock.start  # the hour of the first day is over: on the next
+        return self.clock.utc(np.where(late, local + DAY, local))
 
     def _further_entries(self, begin: int) -> tuple[Array, Array, Array]:
         run = np.arange(begin, len(self.user))
@@ -748,9 +750,11 @@ class _Simulation:
             return
         run, times = visit.run[here], at[here]
         self.left[run] = times
-        columns = {"reason": _at(reason, here), "detail": _at(detail, here)}
-        # Just before: a run that a new version takes out leaves as the old one had it.
-        self.log.add("run.exited", run, times, **columns, **self._here(visit, times - 1, here))
+        # A run that a new version takes out leaves as the old one had it: by the version just before.
+        version = np.maximum(self._version(run, times - 1), visit.version)
+        columns = self._here(visit, times, here) | {"version": version}
+        columns |= {"reason": _at(reason, here), "detail": _at(detail, here)}
+        self.log.add("run.exited", run, times, **columns)
 
     def _mishaps(self, visit: _Visit, stay: _Stay) -> _Stay:
         """Now and then something goes wrong inside; who went round for ever is timed out."""
