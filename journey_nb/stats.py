@@ -16,7 +16,7 @@ from journey_nb import metrics, period
 from journey_nb.events import EventLog
 from journey_nb.facts import Facts, fold
 from journey_nb.journey import Journey, near
-from journey_nb.metrics import experiments, intervals, paths, retention
+from journey_nb.metrics import definitions, experiments, intervals, paths, retention
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.groups import beside, by_value, is_any
@@ -302,10 +302,8 @@ class JourneyStats:
         return rows_behind.rows(self.scope, cell, **key)
 
     @staticmethod
-    def explain(name: str) -> Any:
+    def explain(name: str) -> definitions.Definition:
         """What a column counts, over what, and by which clock: ``"open_rate"`` or ``"points.entered"``."""
-        from journey_nb.metrics import definitions
-
         return definitions.explain(name)
 
     def marks(self, table: str = "goals") -> pl.DataFrame:
