@@ -383,11 +383,24 @@ def _check_journey(path: str) -> bool:
 
 def _check_log(path: str, journey: Journey | None) -> bool:
     from journey_nb.events import EventLog
+    from journey_nb.facts import fold
 
-    with _step(f"Reading {path}"):
-        report = EventLog.read(path).report(journey)
-    out.print(str(report))
-    return True
+    with _step(f"Reading {path}") as done:
+        log = EventLog.read(path)
+        report = log.report(journey)
+        done(f"Read {path}")
+    out.print(escape(str(report)), soft_wrap=True)
+    faults = report.quarantined
+    if journey:
+        judged = log.judge(journey)
+        order = fold(journey, judged).quarantined
+        faults = order.height
+        if late := order.height - judged.quarantined.height:
+            counts = order["rule"].value_counts(sort=True).iter_rows()
+            known = set(judged.quarantined["rule"])
+            told = ", ".join(f"{rule} {count:,}" for rule, count in counts if rule not in known)
+            out.print(f"{late:,} of the loaded rows break the order of their run: {told}", soft_wrap=True)
+    return not faults
 
 
 def _print_campaign(stats: JourneyStats) -> None:

@@ -30,10 +30,8 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
         ],
     ),
 }
-# Set by run_report itself, not by its caller.
-_INNER = ("saved", "csv")
-# Given by its caller under a name of their own.
-_NAMED = ("journey", "log")
+# Lines of the parameters cell that run_report fills in itself.
+_INNER = ("saved", "journey", "log", "csv")
 
 
 class ReportError(Exception):
@@ -51,7 +49,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportFiles:
     """The files that a report left."""
 
     notebook: Path
@@ -79,7 +77,7 @@ def report_notebooks() -> dict[str, Path]:
 
 
 def parameters(name: str) -> dict[str, Parameter]:
-    """What a report may be told, from its notebook's parameters cell.
+    """What a report may be told beside its journey and log, from its notebook's parameters cell.
 
     Examples
     --------
@@ -93,6 +91,7 @@ def parameters(name: str) -> dict[str, Parameter]:
     return {
         key: Parameter(key, row["inferred_type_name"], _literal(row["default"]), row["help"])
         for key, row in found.items()
+        if key not in _INNER
     }
 
 
@@ -105,7 +104,7 @@ def run_report(
     out: str | Path = "reports",
     progress: bool = False,
     **values: Any,
-) -> Report:
+) -> ReportFiles:
     """Run a report and leave its executed notebook, its offline page and the campaign's CSV in ``out``.
 
     The three files appear together, or none does and what stood there stays.
@@ -148,7 +147,7 @@ def run_report(
             (work / "stats.pickle").write_bytes(pickle.dumps(stats))
         else:
             checked |= {"journey": str(Path(str(journey)).absolute()), "log": str(Path(str(log)).absolute())}
-        files = Report(work / f"{stem}.ipynb", work / f"{stem}.html", work / f"{stem}.csv")
+        files = ReportFiles(work / f"{stem}.ipynb", work / f"{stem}.html", work / f"{stem}.csv")
         try:
             _execute(notebook, files.notebook, {**checked, "csv": files.csv.name}, progress)
         except ReportError as error:
@@ -160,7 +159,7 @@ def run_report(
         files.page.write_text(notebook_page(files.notebook), encoding="utf-8")
         for made_file in files:
             made_file.replace(out / made_file.name)
-    return Report(*(out / path.name for path in (files.notebook, files.page, files.csv)))
+    return ReportFiles(*(out / path.name for path in (files.notebook, files.page, files.csv)))
 
 
 def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +179,7 @@ def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     Traceback (most recent call last):
     journey_nb.reports.ReportError: the campaign report has no parameter 'perod'; did you mean 'period'?
     """
-    known = {key: found for key, found in parameters(name).items() if key not in (*_INNER, *_NAMED)}
+    known = parameters(name)
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:

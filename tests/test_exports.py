@@ -220,7 +220,7 @@ def test_text_that_a_spreadsheet_would_run_is_shown(tmp_path: Path) -> None:
 
 def test_spreadsheet_safety_can_be_left_out_and_is_never_in_parquet(tmp_path: Path) -> None:
     write_table(HOSTILE, tmp_path / "t.csv", spreadsheet_safe=False)
-    assert pl.read_csv(tmp_path / "t.csv", missing_utf8_is_empty_string=True)["text"][0] == "=1+1"
+    assert pl.read_csv(tmp_path / "t.csv")["text"][0] == "=1+1"
     assert_frame_equal(pl.read_parquet(write_table(HOSTILE, tmp_path / "t.parquet")), HOSTILE)
 
 

@@ -1,0 +1,206 @@
+"""The command line: what it says, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+import journey_nb as jn
+from journey_nb.cli import main
+from journey_nb.exports import CAMPAIGN
+
+COMMANDS = ("demo", "new", "check", "simulate", "export", "report")
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> Path:
+    """A folder with the welcome journey and its log, in which the commands run."""
+    monkeypatch.chdir(tmp_path)
+    welcome.write("welcome.journey.json")
+    welcome_log.write_parquet("events.parquet")
+    return tmp_path
+
+
+def run(*args: str) -> Result:
+    result = CliRunner().invoke(main, list(args))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def refused(*args: str, code: int = 1) -> str:
+    """What a command that must not succeed says; never a traceback."""
+    result = run(*args)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str) -> None:
+    text = run(command, "--help").output
+    assert f"Example:\n    journey-nb {command}" in text
+
+
+def test_new_makes_a_journey_that_checks(here: Path) -> None:
+    assert run("new", "spring.journey.json", "--sample", "abandoned_cart", "--title", "Spring").exit_code == 0
+    made = jn.Journey.read("spring.journey.json")
+    sample = jn.Journey.sample("abandoned_cart")
+    assert (made.title, made.status, made.launched_at) == ("Spring", "draft", None)
+    assert made.journey_id != sample.journey_id
+    assert made.versions == sample.versions
+    result = run("check", "spring.journey.json")
+    assert (result.exit_code, "“Spring”" in result.output) == (0, True)
+
+
+def test_new_writes_over_nothing_unasked(here: Path) -> None:
+    before = Path("welcome.journey.json").read_bytes()
+    assert "--force" in refused("new", "welcome.journey.json", code=2)
+    assert Path("welcome.journey.json").read_bytes() == before
+    assert run("new", "welcome.journey.json", "--force").exit_code == 0
+
+
+def test_new_names_the_samples(here: Path) -> None:
+    assert "did you mean 'win_back'" in refused("new", "a.journey.json", "--sample", "winback")
+
+
+def test_check_lists_every_fault_at_once(here: Path) -> None:
+    document = json.loads(Path("welcome.journey.json").read_text())
+    document["status"] = "runing"
+    document["timezone"] = "Europe/Pari"
+    document["versions"][0]["branches"][0]["target"] = "nowhere"
+    Path("bad.journey.json").write_text(json.dumps(document))
+    text = refused("check", "bad.journey.json", "welcome.journey.json")
+    assert "did you mean 'running'" in text
+    assert "Europe/Pari" in text
+    assert "no point 'nowhere'" in text
+    assert "✓ welcome.journey.json" in text  # the rest is checked all the same
+
+
+def test_check_warns_of_what_is_seldom_meant(here: Path) -> None:
+    document = json.loads(Path("welcome.journey.json").read_text())
+    document["versions"][-1]["points"].append({"point_id": "island", "type": "exit"})
+    Path("odd.journey.json").write_text(json.dumps(document))
+    result = run("check", "odd.journey.json")
+    assert (result.exit_code, "nothing leads to 'island'" in result.output) == (0, True)
+
+
+def test_check_says_what_of_a_log_was_read(here: Path, welcome_log: pl.DataFrame) -> None:
+    result = run("check", "events.parquet", "--journey", "welcome.journey.json")
+    assert result.exit_code == 0, result.output
+    assert f"{welcome_log.height:,}" in result.output
+
+
+def test_check_fails_on_quarantine(here: Path, welcome_log: pl.DataFrame) -> None:
+    odd = welcome_log.head(100).with_columns(pl.col("kind").cast(pl.String))
+    odd.with_columns(
+        kind=pl.when(pl.int_range(pl.len()) == 7).then(pl.lit("run.vanished")).otherwise("kind")
+    ).write_parquet("odd.parquet")
+    text = refused("check", "odd.parquet", "--journey", "welcome.journey.json")
+    assert "unknown_kind" in text
+
+
+def test_simulate_is_repeatable(here: Path) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        assert run("simulate", "welcome", "--users", "50", "--seed", "3", "-o", name).exit_code == 0
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+    assert jn.EventLog.read("a.parquet").judge(jn.Journey.sample("welcome")).quarantined.is_empty()
+
+
+def test_export_writes_the_campaign_statistics(here: Path) -> None:
+    result = run("export", "welcome.journey.json", "events.parquet", "-o", "campaign.csv")
+    assert result.exit_code == 0, result.output
+    assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
+
+
+@pytest.mark.parametrize("table", ["users", "points", "daily", "waiting"])
+def test_export_writes_any_table(here: Path, welcome_stats: jn.JourneyStats, table: str) -> None:
+    result = run(
+        "export", "welcome.journey.json", "events.parquet", "--table", table, "-o", f"{table}.parquet"
+    )
+    assert result.exit_code == 0, result.output
+    assert pl.read_parquet(f"{table}.parquet").equals(getattr(welcome_stats, table)())
+
+
+def test_export_takes_a_period_and_a_clock(here: Path, welcome_stats: jn.JourneyStats) -> None:
+    run(
+        "export",
+        "welcome.journey.json",
+        "events.parquet",
+        "-t",
+        "health",
+        "-o",
+        "h.parquet",
+        "--period",
+        "7d",
+        "--clock",
+        "cohort",
+    )
+    assert pl.read_parquet("h.parquet").equals(welcome_stats.period("7d").clock("cohort").health())
+
+
+def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
+    point = welcome.version().points[1].point_id
+    args = ("export", "welcome.journey.json", "events.parquet", "-t", "step-users", "--point")
+    assert run(*args, point, "-o", "step.csv").exit_code == 0
+    assert "user_id" in Path("step.csv").read_text()
+    assert "has no point" in refused(*args, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("export", "nothing.json", "events.parquet"), 2, "nothing.json"),
+        (("export", "welcome.journey.json", "nothing.parquet"), 1, "nothing.parquet"),
+        (("export", "welcome.journey.json", "events.parquet", "-t", "user"), 2, "did you mean 'users'"),
+        (("export", "welcome.journey.json", "events.parquet", "-o", "x.doc"), 1, ".csv, .parquet, .xlsx"),
+        (("export", "welcome.journey.json", "events.parquet", "--period", "31d"), 1, "use one of launch"),
+        (("export", "welcome.journey.json", "events.parquet", "--clock", "cohorts"), 2, "cohort"),
+        (("export", "welcome.journey.json", "events.parquet", "--version", "9"), 1, "no version 9"),
+        (("export", "welcome.journey.json", "welcome.journey.json"), 1, "welcome.journey.json"),
+        (("check", "missing.journey.json"), 1, "there is no file 'missing.journey.json'"),
+        (("simulate", "welcom", "-o", "x.parquet"), 1, "did you mean 'welcome'"),
+        (("report", "campain", "--journey", "welcome.journey.json", "--log", "events.parquet"), 1, "did you mean 'campaign'"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "perod=7d"), 1, "did you mean 'period'"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "7d"), 2, "NAME=VALUE"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "version=two"), 1, "int is wanted"),
+        (("reprot",), 2, "reprot"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_a_line(here: Path, args: tuple[str, ...], code: int, said: str) -> None:
+    assert said in refused(*args, code=code)
+    assert not Path("reports").exists()
+
+
+def test_report_lists_its_parameters() -> None:
+    text = run("report", "--parameters").output
+    assert "period" in text
+    assert "launch" in text
+    assert "saved" not in text  # that is between run_report and the notebook
+
+
+def test_demo_shows_the_campaign_and_leaves_its_files(here: Path) -> None:
+    result = run("demo", "--users", "300", "--out", "demo")
+    assert result.exit_code == 0, result.output
+    for name in CAMPAIGN:
+        assert name in result.output
+    made = {path.suffix for path in Path("demo").iterdir()}
+    assert made == {".html", ".ipynb", ".csv", ".json", ".parquet"}
+    for path in Path("demo").iterdir():
+        assert str(path) in result.output
+
+
+def test_the_installed_command_ends_with_its_code(here: Path) -> None:
+    command = Path(sys.executable).with_name("journey-nb")
+    done: Any = subprocess.run([command, "check", "missing.journey.json"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == "Error: there is no file 'missing.journey.json'"
