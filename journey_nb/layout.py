@@ -322,11 +322,11 @@ class _Grid:
             for row in self.rows if downwards else reversed(self.rows):
                 self._settle(row, self.up if downwards or both else None, self.down if not downwards or both else None)
         runs = self._runs()
-        for _ in range(3):
+        for again in range(6):  # a run that moves makes room for its neighbours, hence twice and more
             self._straighten(runs)
-            for row in self.rows:
-                self._settle(row, self.up, self.down)
-        self._straighten(runs)
+            if again in (1, 2):
+                for row in self.rows:
+                    self._settle(row, self.up, self.down)
 
     def _apart(self, left: int, right: int) -> float:
         gap = GAP if left < self.cards and right < self.cards else LANE

@@ -1,0 +1,231 @@
+"""Pictures from tables: the canvas, figures, panels and pages. Strings in, strings out.
+
+``canvas(stats)`` is the one door for people; the pure functions behind it are
+:func:`~journey_nb.render.canvas.canvas_svg`, :func:`~journey_nb.render.figure.figure_html`,
+:func:`~journey_nb.render.page.page_html` and those of :mod:`journey_nb.render.panels`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import polars as pl
+
+from journey_nb.render.canvas import canvas_alt, canvas_svg
+from journey_nb.render.figure import figure_html
+from journey_nb.render.page import page_html
+from journey_nb.render.panels import Html
+from journey_nb.style import format, palette, word
+
+if TYPE_CHECKING:
+    from journey_nb.stats import JourneyStats
+
+__all__ = ["Canvas", "Html", "canvas", "canvas_alt", "canvas_svg", "figure_html", "page_html"]
+
+MOST_PIXELS = 64_000_000  # of a PNG; larger pictures are drawn at a smaller scale
+
+T = TypeVar("T")
+
+
+class Canvas:
+    """The picture of a journey with its numbers: shows itself in a notebook, saves itself to a file.
+
+    Parameters
+    ----------
+    stats
+        The statistics to draw, with their period, clock and filters.
+    path
+        A way to highlight: point ids in order, or the rows of ``stats.user_path(user)``, of which
+        the newest run is drawn, on its own version.
+    goal
+        The goal by which splits are judged; by default the journey's first.
+    theme
+        ``light``, ``dark``, or ``auto`` to follow the reader's system.
+    locale
+        The language of its words and numbers: en, fr, ko.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> drawn = Canvas(jn.JourneyStats(journey, simulate(journey, users=50)))
+    >>> 'data-point="hello_push"' in drawn.svg
+    True
+    """
+
+    def __init__(
+        self,
+        stats: JourneyStats,
+        *,
+        path: Sequence[str] | pl.DataFrame | None = None,
+        goal: str | None = None,
+        theme: palette.Theme = "auto",
+        locale: str = "en",
+    ) -> None:
+        self.stats, self.goal, self.theme, self.locale = stats, goal, theme, locale
+        self.path = _newest_run(path) if isinstance(path, pl.DataFrame) else path
+        self.faults: list[str] = []
+        """Why parts of the picture are missing, if any are."""
+
+    @property
+    def svg(self) -> str:
+        """The picture."""
+        return self._svg(self.theme)
+
+    @cached_property
+    def table(self) -> pl.DataFrame | None:
+        """The table behind the cards: points()."""
+        return self._try("points", self.stats.points)
+
+    @cached_property
+    def branches(self) -> pl.DataFrame | None:
+        """The table behind the branches: branches()."""
+        return self._try("branches", self.stats.branches)
+
+    @property
+    def alt(self) -> str:
+        """What the picture shows, in a few sentences."""
+        return canvas_alt(self.stats.journey, self._version, self.table, path=self.path, locale=self.locale)
+
+    @property
+    def figure(self) -> Html:
+        """The picture with its tables under it."""
+        svg, alt = self.svg, self.alt
+        frames = {"points": self.table, "branches": self.branches}
+        tables = {word(name, self.locale): frame for name, frame in frames.items() if frame is not None}
+        return figure_html(svg, tables, alt, notes=self.faults, locale=self.locale)
+
+    def png(self, scale: float = 2.0) -> bytes:
+        """The picture as PNG, in the light theme unless dark was asked for; made without a browser."""
+        import vl_convert
+
+        svg = self._svg("dark" if self.theme == "dark" else "light")
+        wide, high = map(int, re.findall(r' (?:width|height)="(\d+)"', svg)[:2])
+        scale = min(scale, math.sqrt(MOST_PIXELS / (wide * high)))
+        return bytes(vl_convert.svg_to_png(svg, scale=scale))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture, whole or not at all: .svg, .html (a page that stands alone) or .png.
+
+        Raises
+        ------
+        ValueError
+            When the name ends otherwise.
+        """
+        path = Path(path)
+        makers: dict[str, Callable[[], bytes]] = {
+            ".svg": lambda: self.svg.encode(),
+            ".html": lambda: page_html(self.stats.journey.label, [self.figure], locale=self.locale).encode(),
+            ".png": self.png,
+        }
+        if path.suffix.lower() not in makers:
+            raise ValueError(f"cannot save a canvas as {path.name!r}: end the name in {', '.join(makers)}")
+        _write(path, makers[path.suffix.lower()]())
+        return path
+
+    def _repr_html_(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        # A repr never raises: what went wrong is said where the picture would be.
+        try:
+            figure = self.figure
+            return {"text/html": figure.html, "text/plain": figure.text}
+        except Exception as error:
+            said = Html.escaped(word("failed_part", self.locale, error=f"{type(error).__name__}: {error}"))
+            return {"text/html": f"<p>{said}</p>", "text/plain": said.text}
+
+    def __repr__(self) -> str:
+        return self._repr_mimebundle_()["text/plain"]
+
+    # What is drawn
+
+    @cached_property
+    def _version(self) -> int | None:
+        if isinstance(self.path, pl.DataFrame) and self.path.height and "version" in self.path.columns:
+            return int(self.path["version"][0])
+        return self.stats.scope.version
+
+    def _svg(self, theme: palette.Theme) -> str:
+        return canvas_svg(
+            self.stats.journey,
+            self._version,
+            self.table,
+            self.branches,
+            messages=self._messages,
+            variants=self._experiments,
+            path=self.path,
+            subtitle=self._subtitle,
+            theme=theme,
+            locale=self.locale,
+        )
+
+    @cached_property
+    def _messages(self) -> pl.DataFrame | None:
+        return self._try("messages", self.stats.messages)
+
+    @cached_property
+    def _experiments(self) -> dict[str, Any]:
+        journey = self.stats.journey
+        goal = self.goal or (journey.goals[0].goal_id if journey.goals else None)
+        if goal is None:
+            return {}
+        splits = [p.point_id for p in journey.version(self._version).points if p.type == "split_abn"]
+        found = {split: self._try("variants", partial(self.stats.experiment, split, goal)) for split in splits}
+        return {split: experiment for split, experiment in found.items() if experiment is not None}
+
+    @cached_property
+    def _subtitle(self) -> str:
+        return self._try("health", lambda: covers(self.stats, self.locale)) or ""
+
+    def _try(self, part: str, make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except Exception as error:  # the picture is drawn without this part, and says so
+            fault = f"{word(part, self.locale)}: {type(error).__name__}: {error}"
+            self.faults.append(word("failed_part", self.locale, error=fault))
+            return None
+
+
+def canvas(stats: JourneyStats, **options: Any) -> Canvas:
+    """The picture of a journey with its numbers; the options are those of :class:`Canvas`."""
+    return Canvas(stats, **options)
+
+
+def covers(stats: JourneyStats, locale: str = "en") -> str:
+    """What a stats' numbers cover: its days and its clock, in words."""
+    from zoneinfo import ZoneInfo
+
+    scope, zone = stats.scope, ZoneInfo(stats.journey.timezone)
+    first = scope.start.astimezone(zone)
+    last = (scope.end - timedelta(microseconds=1)).astimezone(zone)
+    days = format.day(first, locale)
+    if last.date() > first.date():
+        days += f" – {format.day(last, locale)}"
+    return f"{days} · {word(f'clock_{scope.clock}', locale)}"
+
+
+def _newest_run(path: pl.DataFrame) -> pl.DataFrame:
+    return path.filter(pl.col("run_id") == pl.col("run_id").first()) if "run_id" in path.columns else path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Into a file beside the target first, so that nobody ever sees half of it."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise

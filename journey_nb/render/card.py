@@ -154,11 +154,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
     for place, (name, label, number, rate) in enumerate(card.cells):
         left, top = PAD + CELL * (place % 2), card.head + ROW * (place // 2)
         parts.append(f'<text class="l" x="{left}" y="{top + 18:g}">{xml(fit(label, CELL - 8, CAPTION))}</text>')
-        parts.append(
-            f'<text class="n" x="{left}" y="{top + 34:g}"><tspan data-key="points.{point_key}.{name}">{xml(number)}</tspan>'
-            + (f'<tspan class="l" dx="6" data-key="points.{point_key}.{name}_rate">{xml(rate)}</tspan>' if rate else "")
-            + "</text>"
-        )
+        parts.append(_number(f"points.{point_key}.{name}", number, rate, left, top + 34))
     for place, note in enumerate(reversed(card.notes)):
         parts.append(_note(note, height - NOTE * (place + 1)))
     if step:
@@ -168,6 +164,16 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
             f'<text x="0" y="4.5">{xml(step)}</text></g>'
         )
     return "".join([*parts, "</g>"])
+
+
+def _number(name: str, number: str, rate: str, x: float, y: float) -> str:
+    place = f'class="n" x="{x:g}" y="{y:g}"'
+    if not rate:
+        return f'<text {place} data-key="{name}">{xml(number)}</text>'
+    return (
+        f'<text {place}><tspan data-key="{name}">{xml(number)}</tspan>'
+        f'<tspan class="l" dx="6" data-key="{name}_rate">{xml(rate)}</tspan></text>'
+    )
 
 
 def _note(note: Note, y: float) -> str:

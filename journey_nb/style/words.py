@@ -259,7 +259,14 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "_change": ("{column}, change", "{column}, évolution", "{column}, 변화"),
     "_low": ("{column}, low", "{column}, bas", "{column}, 하한"),
     "_high": ("{column}, high", "{column}, haut", "{column}, 상한"),
-    # On the canvas
+    # On the canvas; short, for a card has little room
+    "card.exited": ("Left early", "Partis", "중도 이탈"),
+    "card.dropped": ("Errors", "Erreurs", "오류"),
+    "card.here": ("Here now", "Ici", "현재 위치"),
+    "card.goal_here": ("Goal here", "Objectif ici", "여기서 목표"),
+    "card.seconds_p50": ("Median stay", "Durée méd.", "중앙 체류"),
+    "undrawn": ("{count} left by a branch not drawn", "{count} par une branche absente", "{count}건 미표시 분기 이탈"),
+    "experiment": ("A/B/n: {verdict}", "A/B/n : {verdict}", "A/B/n: {verdict}"),
     "gap": ("Does not add up: {gap}", "Ne s’équilibre pas : {gap}", "합계 불일치: {gap}"),
     "account": (
         "{waiting_before} waiting at the start + {entered} entered; "
@@ -291,6 +298,8 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "canvas_busiest": ("Most entered step: {title} ({count}).", "Étape la plus fréquentée : {title} ({count}).", "가장 많이 진입한 단계: {title} ({count})."),
     "canvas_gaps": ("{count} steps do not add up.", "{count} étapes ne s’équilibrent pas.", "{count}개 단계의 합계가 맞지 않음."),
     "canvas_path": ("A path of {count} steps is highlighted: {path}.", "Un chemin de {count} étapes est mis en évidence : {path}.", "{count}단계 경로 강조: {path}."),
+    "clock_activity": ("each event at its own time", "chaque événement à sa date", "이벤트 발생 시각 기준"),
+    "clock_cohort": ("the runs that entered, followed up", "les passages entrés, suivis ensuite", "진입한 실행 추적 기준"),
     "canvas_bare": ("The design, without numbers.", "La conception, sans chiffres.", "숫자 없는 설계."),
     # Around pictures and tables
     "table_of": ("Table: {title}", "Tableau : {title}", "표: {title}"),

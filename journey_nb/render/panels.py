@@ -1,0 +1,192 @@
+"""Tables and headline numbers as HTML.
+
+The fragments take their colours from where they stand (the ink of the page, thinned), so they read in
+any theme; all text from data is escaped by the templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from journey_nb.render.text import clean
+from journey_nb.style import column, format, word
+from journey_nb.style.words import value as worded
+
+LIMIT = 200
+"""Rows shown of a table; the others are counted below it."""
+
+# Columns whose texts are the data's own keys, to be said in words.
+_KEYS = {"type", "channel", "cause", "reason", "class", "grain", "outcome", "status", "metric", "mark"}
+_RATES = {"share", "survival", "low", "high", "probability_best", "rate"}
+_DIFFERENCES = {"difference", "difference_low", "difference_high", "lift"}
+_IDS = {"point_id": "title", "goal_id": "title", "last_point_id": "last_step"}
+
+
+class Html:
+    """A piece of HTML that shows itself in a notebook.
+
+    Examples
+    --------
+    >>> Html("<b>3</b>", "three")
+    three
+    """
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html, self.text = html, text
+
+    @classmethod
+    def escaped(cls, text: str) -> Html:
+        """Plain text as HTML."""
+        return cls(str(escape(text)), text)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __html__(self) -> str:
+        return self.html
+
+    def __str__(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def table(
+    frame: pl.DataFrame,
+    title: str = "",
+    *,
+    columns: Sequence[str] | None = None,
+    limit: int = LIMIT,
+    locale: str = "en",
+) -> Html:
+    """A frame as a table: headings in words, numbers grouped, rates as percentages.
+
+    Parameters
+    ----------
+    frame
+        Any of the tables.
+    title
+        Said above it.
+    columns
+        What to show; by default all, but ids whose title stands beside them.
+    limit
+        How many rows to show; how many more there are is said.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"channel": ["email"], "sent": [12345], "open_rate": [0.254]})
+    >>> html = str(table(frame))
+    >>> "12,345" in html and "25.4%" in html and "Open rate" in html
+    True
+    """
+    names = list(columns) if columns else [n for n in frame.columns if _IDS.get(n) not in frame.columns]
+    head = [(column(name, locale), _is_number(frame.schema[name], name)) for name in names]
+    rows = [
+        [(cell(name, row[name], row, locale), number) for name, (_, number) in zip(names, head, strict=True)]
+        for row in frame.head(limit).iter_rows(named=True)
+    ]
+    more = word("more_rows", locale, count=format.number(frame.height - limit, locale)) if frame.height > limit else ""
+    html = template("table.html").render(
+        title=clean(title), head=head, rows=rows, more=more, none=word("no_rows", locale), css=Markup(_css())
+    )
+    return Html(html, f"{clean(title) or 'table'}: {frame.height} × {len(names)}")
+
+
+def cards(frame: pl.DataFrame, *, locale: str = "en") -> Html:
+    """The numbers of a one-row table as a row of cards, each with its change where there is one.
+
+    Examples
+    --------
+    >>> repr(cards(pl.DataFrame({"entrances": [1200], "open_rate": [0.1]})))
+    'Entrances 1,200 · Open rate 10%'
+    """
+    row: Mapping[str, Any] = frame.row(0, named=True) if frame.height else dict.fromkeys(frame.columns)
+    names = [name for name in frame.columns if not name.endswith(("_prev", "_change", "_low", "_high"))]
+    shown = []
+    for name in names:
+        before = ""
+        if f"{name}_prev" in row:
+            before = word("previous", locale, value=cell(name, row[f"{name}_prev"], row, locale))
+        shown.append(
+            {
+                "key": name,
+                "label": column(name, locale),
+                "value": cell(name, row[name], row, locale),
+                "change": format.change(row.get(f"{name}_change"), locale) if f"{name}_change" in row else "",
+                "before": before,
+            }
+        )
+    html = template("cards.html").render(cards=shown, css=Markup(_css()))
+    return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
+
+
+def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: str = "en") -> str:
+    """One value of a table as people read it; its column says what it is.
+
+    Examples
+    --------
+    >>> cell("open_rate", 0.5), cell("seconds_p50", 90), cell("reason", "hard_bounce"), cell("sent", None)
+    ('50%', '1 min 30 s', 'Hard bounce', '–')
+    """
+    if value is None:
+        return format.NOTHING
+    if isinstance(value, bool):
+        return word("true" if value else "false", locale)
+    if isinstance(value, (int, float)):
+        return _number(name.removesuffix("_prev"), value, row or {}, locale)
+    if isinstance(value, datetime):
+        return format.moment(value, locale)
+    if isinstance(value, date):
+        return format.day(value, locale)
+    if isinstance(value, timedelta):
+        return format.duration(value, locale)
+    text = clean(value)
+    return worded(text, locale) if name in _KEYS else text
+
+
+def _number(name: str, value: float, row: Mapping[str, Any], locale: str) -> str:
+    if name.endswith("_change"):
+        return format.change(value, locale)
+    if name in _DIFFERENCES:
+        return format.change(value, locale)
+    if name == "p_value":
+        return format.number(value, locale, 3)
+    if name in _RATES or name.removesuffix("_low").removesuffix("_high").endswith("_rate"):
+        return format.percent(value, locale)
+    if name.startswith("seconds"):
+        return format.duration(value, locale)
+    if name == "value" and "currency" in row:
+        return format.money(value, row["currency"], locale)
+    return format.number(value, locale)
+
+
+def _is_number(dtype: pl.DataType, name: str) -> bool:
+    return dtype.is_numeric() and not name.endswith("_id")
+
+
+@cache
+def _environment() -> Environment:
+    folder = Path(__file__).with_name("templates")
+    return Environment(
+        loader=FileSystemLoader(folder, encoding="utf-8"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def template(name: str) -> Template:
+    """A template of this package, autoescaped."""
+    return _environment().get_template(name)
+
+
+@cache
+def _css() -> str:
+    return " ".join(Path(__file__).with_name("templates").joinpath("panels.css").read_text("utf-8").split())
