@@ -835,19 +835,37 @@ def _word(column: str, coded: pl.Expr | None) -> pl.Expr:
 
 def row_hashes(rows: pl.DataFrame) -> list[str]:
     """The canonical row hash of each row (METRICS.md, 14.8c)."""
-    text = rows.select(
-        pl.coalesce(pl.col(c).cast(pl.String), f"word {c}").alias(c)
-        if c in _CODED and f"word {c}" in rows.columns
-        else pl.col(c).dt.epoch("us")
-        if c in _TIMES
-        else pl.col(c)
-        for c in sorted(_CONTENT)
-    )
-    return [_sha256(row) for row in text.iter_rows(named=True)]
+    texts = (text for part in rows.iter_slices(500_000) for text in _as_json(part))
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 
 
-def _sha256(row: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(row, ensure_ascii=False, separators=(", ", ": ")).encode()).hexdigest()
+# What JSON writes differently inside a text: quotes, backslashes and control characters.
+_ESCAPED = {character: json.dumps(character)[1:-1] for character in ['"', "\\", *map(chr, range(32))]}
+
+
+def _as_json(rows: pl.DataFrame) -> pl.Series:
+    """Every row as the JSON object that is hashed, as json.dumps would write it, a column at a time."""
+    pairs = [pl.concat_str(pl.lit(f'"{name}": '), _json(rows, name)) for name in sorted(_CONTENT)]
+    return rows.select(
+        pl.concat_str(pl.lit("{"), pl.concat_str(pairs, separator=", "), pl.lit("}"))
+    ).to_series()
+
+
+def _json(rows: pl.DataFrame, name: str) -> pl.Expr:
+    value = pl.col(name)
+    if name in _TIMES:
+        text = value.dt.epoch("us").cast(pl.String)
+    elif name == "value":
+        numbers = rows[name].drop_nulls().unique()
+        text = value.replace_strict(
+            numbers, pl.Series(map(json.dumps, numbers), dtype=pl.String), default=None
+        )
+    elif COLUMNS[name] in (pl.String, pl.Enum):
+        word = pl.coalesce(value.cast(pl.String), f"word {name}") if f"word {name}" in rows.columns else value
+        text = pl.format('"{}"', word.cast(pl.String).str.replace_many(_ESCAPED))
+    else:
+        text = value.cast(pl.String)
+    return text.fill_null("null")
 
 
 def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
