@@ -477,7 +477,9 @@ def _goals(
     told = told.with_columns(*(done.column(name, told["i"]) for name in columns), implied=pl.lit(False))
     goals = pl.concat([told, _implied(journey, done, moves, told)]).sort("pos")
     days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
-    window = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
+    # The default keeps the type where a journey has no goals.
+    goal_id = pl.col("goal_id").cast(pl.String)
+    window = goal_id.replace_strict(days, default=None, return_dtype=pl.Duration("us"))
     left = runs["left_at"].gather(goals["run"])
     goals = goals.with_columns(
         counts=(left.is_null() | (pl.col("at") <= left + window)),
