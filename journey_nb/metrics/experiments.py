@@ -122,24 +122,16 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
 def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
     """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
     if scope.journey.points()[point_id].type == "split_abn":
-        assigned = scope.visits.filter("leaves", point=point_id).select(
-            "run",
-            "user",
-            "version",
-            at="left_at",
-            sent=False,
-            variant=pl.col("branch").str.strip_prefix(PREFIX),
+        assigned = scope.visits.filter("leaves", "known", point=point_id).select(
+            "run", "user", version="left_version", at="left_at", sent=False, variant="branch"
         )
     else:
-        assigned = (
-            scope.messages.filter(point=point_id, fate="sent")
-            .join(scope.facts.runs.select("run", "version"), on="run", how="left")
-            .select("run", "user", "version", "at", "variant", sent=True)
+        assigned = scope.messages.filter(point=point_id, fate="sent").select(
+            "run", "user", "version", "at", "variant", sent=True
         )
-    if scope.version is not None:
-        assigned = assigned.filter(version=scope.version)
     first = (
-        assigned.filter(pl.col("variant").is_not_null())
+        scope.on_version(assigned)
+        .filter(pl.col("variant").is_not_null())
         .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
         .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
         .sort("at", "run_no", maintain_order=True)
@@ -222,21 +214,22 @@ def _p(converted: int, n: int, base_k: int, base_n: int, method: Method, scale: 
 
 
 def _keys(journey: Journey, version: int | None, point_id: str, units: pl.DataFrame) -> tuple[list[str], str]:
-    """The variants in the document's order, then others that were assigned; and which one is the control."""
+    """The variants of the shown version, then those of others that were assigned; and the control."""
     shown = journey.version(version)
-    holders = [shown, *sorted((v for v in journey.versions if v is not shown), key=lambda v: -v.version)]
-    branches = [branch for holder in holders for branch in holder.outgoing(point_id)]
-    branches = [branch for branch in branches if branch.key.startswith(PREFIX)]
+    rest = sorted((other for other in journey.versions if other is not shown), key=lambda v: -v.version)
+    branches = [
+        [branch for branch in holder.outgoing(point_id) if branch.key.startswith(PREFIX)]
+        for holder in (shown, *rest)
+    ]
+    drawn = next((of_version for of_version in branches if of_version), [])
     assigned = set(units["variant"])
-    drawn = {branch.key for branch in shown.outgoing(point_id)}
-    wanted = (
-        b.key.removeprefix(PREFIX)
-        for b in branches
-        if b.key in drawn or b.key.removeprefix(PREFIX) in assigned
-    )
-    keys = list(dict.fromkeys([*wanted, *sorted(assigned)]))
-    marked = next((branch.key.removeprefix(PREFIX) for branch in branches if branch.control), "")
-    return keys, marked if marked in keys else next(iter(keys), "")
+    keys = [branch.key.removeprefix(PREFIX) for branch in drawn]
+    keys += [
+        key for of_version in branches for b in of_version if (key := b.key.removeprefix(PREFIX)) in assigned
+    ]
+    keys = list(dict.fromkeys([*keys, *sorted(assigned)]))
+    marked = [b.key.removeprefix(PREFIX) for of_version in branches for b in of_version if b.control]
+    return keys, next((key for key in marked if key in keys), next(iter(keys), ""))
 
 
 def _ratio_p(journey: Journey, point_id: str, units: pl.DataFrame, table: pl.DataFrame) -> float | None:

@@ -32,8 +32,7 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
         A row a visit: run_id, run_no, status (of the run), step_no, point_id, arrived_at, left_at, branch,
         message_id (the first message of the visit), outcome (completed, in_progress, exited or dropped;
         drawn as :data:`MARKS`), goal_id (the first goal reached during the visit), version (of the run).
-        A run known only by its messages or goals has one row without a point. No rows for a user who is
-        not here: see :func:`nearest`.
+        No rows for a user who never was in the journey: see :func:`nearest`.
     """
     scope = replace(scope, start=min(scope.start, scope.facts.first_at), end=scope.horizon, clock="activity")
     runs = _runs_of(scope, user)
@@ -42,7 +41,7 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
     goals = scope.seen_goals.filter(mine).select("run", "at", "order", point="here", goal_id="goal")
     return (
         runs.select("run", "run_id", "run_no", "status", "version")
-        .join(visits.drop("version"), on="run", how="left")
+        .join(visits.drop("version"), on="run")
         .join(_first_at_step(visits, _messages(scope, mine), "message_id"), on=["run", "step_no"], how="left")
         .join(_first_at_step(visits, goals, "goal_id"), on=["run", "step_no"], how="left")
         .sort("run_no", "run", "step_no", descending=[True, True, False])
@@ -50,9 +49,7 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
             *("run_id", "run_no", pl.col("status").cast(pl.String), "step_no"),
             pl.col("point").cast(pl.String).alias("point_id"),
             *(scope.local("arrived_at"), scope.local("left_at"), "branch", "message_id"),
-            pl.when(pl.col("point").is_not_null())
-            .then(pl.col("outcome").cast(pl.String).fill_null("in_progress"))
-            .alias("outcome"),
+            pl.col("outcome").cast(pl.String).fill_null("in_progress"),
             *("goal_id", pl.col("version").cast(pl.Int64)),
         )
     )
