@@ -144,10 +144,10 @@ class Behaviour:
     triggered: float = 0.45
     yes: float = 0.4
     reachable: float = 0.82
-    goal: float = 0.05  # reached without any help, per run
+    goal: float = 0.06  # reached without any help, per run
     goals: Mapping[str, float] = field(default_factory=dict)  # the same by goal_id
-    after_click: float = 0.22  # a click, reply or interaction leads to a goal
-    after_open: float = 0.05
+    after_click: float = 0.17  # a click, reply or interaction leads to a goal
+    after_open: float = 0.035
     after_send: float = 0.006
     value: float = 45.0  # median of what a goal with a value_field is worth
     currencies: tuple[str, ...] = ("EUR",)
@@ -157,7 +157,7 @@ class Behaviour:
     exit_criteria: float = 0.004
     error: float = 0.0006  # internal errors, per point passed
     fatal: float = 0.35  # of failed messages end the run
-    stuck: float = 0.002  # of waits never end
+    stuck: float = 0.0005  # of waits never end
 
 
 # Who pays answers more: so that the attributes of the audience tell something.
