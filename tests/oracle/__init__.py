@@ -19,8 +19,8 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [2] point.skipped and wait.started belong to the run's latest visit, open or closed, if it is at their point.
 - [6, 14.8] A goal without run_id that the windows give to a run counts as reached before its exit.
   The implied goal stands before an exit that is itself seen as an arrival, so where the run stood is the point before.
-- [14.9] The latest-entered run is the one with the highest run_no (truncated runs entered before all others; among
-  themselves by first row). Truncated runs of one instant go by run_id.
+- [14.9] The latest-entered run is the one with the latest entry (of a truncated run its first row); of equal entries
+  the one with the higher run_no. Truncated runs of one instant go by run_id in run_no.
 - [14.10] A fate is told as known at as_of: a failure seen by then, whose sending comes later, is failed until then.
   "After the sending" is by (occurred_at, rank, event_id), so a failure ranked before an inferred send counts nowhere.
 - [14.11] An in_app message with neither impression, interaction nor dismissal is not sent, whatever else it has.
@@ -42,10 +42,14 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [3] .version(n): a visit is of the version of the row that opened it, a traversal of the row that closed it, a
   message of its first row.
 - [5] time_to_goal follows the runs that entered (or arrived at the point) in the period, until as_of or the end of
-  the window, in whole days of 24 hours; bounds are log-log; rows are the days with a reaching.
+  the window, in whole days of 24 hours; bounds are log-log, none at 0 or 1; a row for every day followed.
+  The median stands beside the table.
+- [6] credit() has a row for `unattributed` also when it is 0, and none for points without credit.
 - [7] A conversion in another run of the user is later if its time is, ranks telling equal times apart.
-  A variant's window is open if that of the run of its first assignment is.
-- [11] user_path() has a row per visit, with its first message and its first goal.
+  immature counts the units whose window is open: that of the run of their first assignment.
+- [11] user_path() has a row per visit, with its first message and its first goal;
+  the outcome of an open one is in_progress. A run without a visit has one row, without a step.
+- [11] paths() are of the runs that entered in the period; converted: reached any goal, as the clock counts.
 """
 
 from __future__ import annotations

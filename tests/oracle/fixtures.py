@@ -235,7 +235,8 @@ CASES = [
         [
             Check(
                 "credit",
-                {"point_id": "A", "users": 1.0, "direct": 0, "indirect": 1},
+                {"users": 1.0, "direct": 0, "indirect": 1},
+                {"point_id": "A"},
                 arguments={"goal": "g1"},
             ),
             point("W", goal_here=1, goal_users=0),
@@ -248,7 +249,7 @@ CASES = [
         [E0, A1, A1_SENT, row("message.clicked", 2, "A"), goal(3)],
         [
             Check("messages", {"sent": 1, "opened": 1, "clicked": 1, "goal_direct": 1}, {"point_id": "A"}),
-            Check("credit", {"point_id": "A", "direct": 1, "indirect": 0}, arguments={"goal": "g1"}),
+            Check("credit", {"direct": 1, "indirect": 0}, {"point_id": "A"}, arguments={"goal": "g1"}),
         ],
     ),
     Case(
@@ -256,7 +257,7 @@ CASES = [
         document(),
         [E0, row("message.impression", 1, "I"), row("message.interacted", 2, "I"), goal(3)],
         [
-            Check("credit", {"point_id": "I", "direct": 1}, arguments={"goal": "g1"}),
+            Check("credit", {"direct": 1}, {"point_id": "I"}, arguments={"goal": "g1"}),
             point("I", sent=1, shown=1, interacted=1, opened=0, clicked=0),
         ],
     ),

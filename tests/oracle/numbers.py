@@ -97,20 +97,19 @@ def chi_square_p(observed: Sequence[int], shares: Sequence[float]) -> float | No
 
 
 def kaplan_meier(subjects: Sequence[tuple[int, bool]]) -> list[dict[str, float | int | None]]:
-    """Rows of (day, at_risk, reached, survival, low, high) for each day with a reaching; log-log bounds."""
+    """A row (day, at_risk, reached, survival, low, high) for every day followed; log-log bounds, none at 0 or 1."""
     rows: list[dict[str, float | int | None]] = []
     survival, greenwood = 1.0, 0.0
-    for day in sorted({time for time, event in subjects if event}):
+    for day in range(max((time for time, _ in subjects), default=-1) + 1):
         at_risk = sum(time >= day for time, _ in subjects)
         reached = sum(time == day and event for time, event in subjects)
         survival *= 1 - reached / at_risk
         low = high = None
         if reached < at_risk:
             greenwood += reached / (at_risk * (at_risk - reached))
+        if 0 < survival < 1:
             spread = Z * math.sqrt(greenwood) / math.log(survival)
             low, high = survival ** math.exp(-spread), survival ** math.exp(spread)
-        else:
-            low = high = 0.0
         rows.append(
             {
                 "day": day,

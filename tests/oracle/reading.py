@@ -656,7 +656,7 @@ def read(document: dict[str, Any], rows: list[dict[str, Any]]) -> Reading:
             run for run in runs.values() if run.user == goal.user and in_window(plan, run, goal.goal, goal.at)
         ]
         if own:
-            goal.run = max(own, key=lambda run: run.run_no).run_id
+            goal.run = max(own, key=lambda run: (run.entered_at or run.first_at, run.run_no)).run_id
             by_run[goal.run].append(goal)
     readers = {run_id: RunReader(plan, run_id, own) for run_id, own in by_run.items()}
     runs = number({run_id: reader.result() for run_id, reader in readers.items()})

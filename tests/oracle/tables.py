@@ -432,7 +432,7 @@ def credit(
 ) -> Table:
     """Users' first reachings shared out over points; the default rule also tells direct from indirect."""
     scope = Scope(reading, query)
-    shares: defaultdict[str | None, float] = defaultdict(float)
+    shares: defaultdict[str | None, float] = defaultdict(float, {None: 0.0})
     kinds: Counter[tuple[str | None, str | None]] = Counter()
     for event in scope.first_by_user(goal):
         if rule == "engaged":
@@ -783,9 +783,12 @@ def time_to_goal(reading: Reading, query: Query, goal: str, start: str = "entry"
             until = min(until, run.left_at + scope.plan.window(goal))
         last = min(reached) if reached else until
         subjects.append(((last - began) // DAY, bool(reached)))
-    rows = kaplan_meier(subjects)
-    median = next((row["day"] for row in rows if row["survival"] <= 0.5), None)
-    return [{**row, "median": median} for row in rows]
+    return kaplan_meier(subjects)
+
+
+def median_day(rows: Table) -> int | None:
+    """The first day by which half of the runs had reached the goal."""
+    return next((row["day"] for row in rows if row["survival"] <= 0.5), None)
 
 
 def _began(scope: Scope, run: Run, start: str) -> tuple[datetime | None, float]:
@@ -934,7 +937,7 @@ def variants(reading: Reading, query: Query, point_id: str, goal: str, unit: str
                 "lift": (rate - base) / base if told and base else None,
                 "p_value": p_value,
                 "probability_best": chance,
-                "immature": bool(immature[name]),
+                "immature": immature[name],
             }
         )
     return table
@@ -1007,20 +1010,25 @@ def user_path(reading: Reading, query: Query, user: str) -> Table:
         own, key=lambda run: (not run.truncated, run.entered_at or run.first_at, run.run_no), reverse=True
     ):
         seen = [visit for visit in run.visits if visit.arrived_at is None or scope.seen(visit.arrived_at)]
+        head = {
+            "run_id": run.run_id,
+            "run_no": run.run_no,
+            "status": run.end_status if scope.seen(run.left_at) else "in_progress",
+        }
+        if not seen:
+            table.append(dict.fromkeys(COLUMNS["user_path"]) | head | {"version": run.version})
         for step, visit in enumerate(seen, 1):
             left = scope.seen(visit.left_at)
             table.append(
                 {
-                    "run_id": run.run_id,
-                    "run_no": run.run_no,
-                    "status": run.end_status if scope.seen(run.left_at) else "in_progress",
+                    **head,
                     "step_no": step,
                     "point_id": visit.point,
                     "arrived_at": visit.arrived_at,
                     "left_at": visit.left_at if left else None,
                     "branch": visit.branch if left else None,
                     "message_id": _message_at(scope, run, visit),
-                    "outcome": visit.outcome if left else None,
+                    "outcome": visit.outcome if left else "in_progress",
                     "goal_id": _goal_at(scope, run, visit),
                     "version": run.version,
                 }
@@ -1063,7 +1071,7 @@ def paths(reading: Reading, query: Query, top: int = 20, collapse_loops: bool = 
         if collapse_loops:
             way = list(dict.fromkeys(way))
         runs[tuple(way)].append(run)
-    reached = {event.run for event in reading.goals if event.counts and scope.seen(event.at)}
+    reached = {event.run for event in scope.goals()}
     table = [
         {
             "path": list(way),
@@ -1149,7 +1157,7 @@ COLUMNS: dict[str, list[str]] = {
         "p_value probability_best immature",
         "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
         "paths": "path runs users share converted rate",
-        "time_to_goal": "day at_risk reached survival low high median",
+        "time_to_goal": "day at_risk reached survival low high",
         "cohorts": "cohort age runs reached",
         "incremental": "treated control treated_rate control_rate difference difference_low difference_high "
         "incremental_users",
