@@ -1,0 +1,186 @@
+"""The public face: verbs narrow, groups add up, comparison stands beside, errors name the fix."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import journey_nb as jn
+from journey_nb import metrics
+from journey_nb.simulate import audience, simulate
+
+SUMS = {
+    "health": ["entrances", "messages_sent", "drop_offs"],
+    "audience": ["entrances", "in_journey", "exits"],
+}
+
+
+@pytest.fixture(scope="module")
+def stats() -> jn.JourneyStats:
+    journey = jn.Journey.sample("welcome")
+    people = audience(600, seed=3)
+    return jn.JourneyStats(journey, simulate(journey, 600, seed=3), attributes=people)
+
+
+def test_verbs_leave_the_original_as_it_was(stats: jn.JourneyStats) -> None:
+    before = stats.health()
+    other = stats.period("7d").clock("cohort").version(1).machine().where(variant="A").compare()
+    assert other is not stats
+    assert other.facts is stats.facts
+    assert_frame_equal(stats.health(), before)
+
+
+@pytest.mark.parametrize("dimension", ["variant", "entry_point", "version", "country"])
+@pytest.mark.parametrize("table", list(SUMS))
+def test_groups_add_up_to_the_whole(stats: jn.JourneyStats, dimension: str, table: str) -> None:
+    whole, parts = getattr(stats, table)(), getattr(stats, table)(by=dimension)
+    assert parts.columns == [dimension, *whole.columns]
+    for name in SUMS[table]:
+        assert parts[name].sum() == whole[name].item()
+
+
+@pytest.mark.parametrize("table", sorted(set(metrics.TABLES) - {"users", "credit"}))
+def test_every_table_takes_by_where_and_compare(stats: jn.JourneyStats, table: str) -> None:
+    narrowed = stats.period("30d").where(version=2)
+    plain = getattr(narrowed, table)()
+    options = {"split": "variant"} if table == "daily" else {"by": "variant"}
+    grouped = getattr(narrowed, table)(**options)
+    assert grouped.columns == ["variant", *plain.columns]
+    compared = getattr(narrowed.compare(), table)()
+    numbers = [n for n, d in plain.schema.items() if d.is_numeric() and n not in metrics.KEYS[table]]
+    assert compared.columns == [
+        *plain.columns,
+        *(f"{n}{end}" for n in numbers for end in ("_prev", "_change")),
+    ]
+    keys = metrics.KEYS[table]
+    both = (
+        compared.filter(pl.any_horizontal(pl.col(n).is_not_null() for n in numbers)) if numbers else compared
+    )
+    assert both.height >= plain.height
+    assert_frame_equal(compared.select(plain.columns).head(plain.height), plain, check_row_order=bool(keys))
+
+
+def test_a_group_equals_the_same_condition(stats: jn.JourneyStats) -> None:
+    by_country = stats.points(by="country").filter(pl.col("country") == "FR").drop("country")
+    assert_frame_equal(by_country, stats.where(country="FR").points())
+
+
+def test_where_takes_lists_and_adds_up_over_calls(stats: jn.JourneyStats) -> None:
+    countries = stats.health(by="country")["country"].to_list()[:2]
+    both = stats.where(country=countries).health()["entrances"].item()
+    assert both == sum(stats.where(country=c).health()["entrances"].item() for c in countries)
+    assert stats.where(country=countries[0]).where(country=countries[1]).health()["entrances"].item() == 0
+
+
+def test_where_takes_a_frame_of_users(stats: jn.JourneyStats) -> None:
+    some = stats.users(limit=20).select("user_id").unique()
+    assert set(stats.where(users=some).users()["user_id"]) == set(some["user_id"])
+    assert stats.where(users=[]).health()["entrances"].item() == 0
+
+
+def test_an_attribute_is_taken_as_it_was_at_the_entry(stats: jn.JourneyStats) -> None:
+    user = stats.facts.runs["user_id"][0]
+    entered = stats.facts.runs["entered_at"][0]
+    plans = pl.DataFrame(
+        {
+            "user_id": [user, user],
+            "valid_from": [
+                datetime(2000, 1, 1, tzinfo=entered.tzinfo),
+                datetime(2100, 1, 1, tzinfo=entered.tzinfo),
+            ],
+            "plan": ["free", "paid"],
+        }
+    )
+    changed = jn.JourneyStats(stats.journey, stats.facts, attributes=plans)
+    assert changed.where(plan="free").health()["entrances"].item() >= 1
+    assert changed.where(plan="paid").health()["entrances"].item() == 0
+
+
+def test_comparison_is_the_period_before_itself(stats: jn.JourneyStats) -> None:
+    now = stats.period("7d")
+    scope = now.previous_scope
+    assert scope is not None
+    before = now.between(scope.start, scope.end).health()
+    compared = now.compare().health()
+    for name in before.columns:
+        assert compared[f"{name}_prev"].item() == before[name].item()
+    entrances, old = compared["entrances"].item(), before["entrances"].item()
+    assert compared["entrances_change"].item() == pytest.approx((entrances - old) / old)
+
+
+def test_intervals_hold_their_rate(stats: jn.JourneyStats) -> None:
+    messages = stats.messages(intervals=True).drop_nulls("open_rate")
+    assert messages.select(
+        (pl.col("open_rate").is_between(pl.col("open_rate_low"), pl.col("open_rate_high"))).all()
+    ).item()
+    assert messages["open_rate_small"].to_list() == (messages["sent"] < 30).to_list()
+
+
+def test_anything_with_an_arrow_stream_is_a_log(stats: jn.JourneyStats) -> None:
+    class Foreign:
+        def __init__(self, frame: pl.DataFrame) -> None:
+            self.frame = frame
+
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return self.frame.__arrow_c_stream__(requested_schema)
+
+    log = simulate(stats.journey, 50, seed=1)
+    assert_frame_equal(
+        jn.JourneyStats(stats.journey, Foreign(log)).points(), jn.JourneyStats(stats.journey, log).points()
+    )
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda s: s.period("this_weak"), "did you mean 'this_week'"),
+        (lambda s: s.clock("cohorts"), "did you mean 'cohort'"),
+        (lambda s: s.where(contry="FR"), "did you mean 'country'"),
+        (lambda s: s.health(by="varient"), "did you mean 'variant'"),
+        (lambda s: s.where(users=pl.DataFrame({"users_id": []})), "did you mean 'users_id'"),
+        (lambda s: s.compare("last"), "use 'previous'"),
+        (lambda s: s.health(by="user_name"), "nothing called 'user_name'"),
+        (lambda s: s.explain("open_rat"), "open_rate"),
+    ],
+)
+def test_a_mistake_is_told_with_its_mend(stats: jn.JourneyStats, ask: object, says: str) -> None:
+    with pytest.raises((ValueError, KeyError), match=says):
+        ask(stats)  # type: ignore[operator]
+
+
+def test_an_unknown_version_lists_those_there_are(stats: jn.JourneyStats) -> None:
+    with pytest.raises(KeyError, match="there are 1, 2"):
+        stats.version(9)
+
+
+def test_a_rate_above_one_is_marked() -> None:
+    journey = jn.Journey.model_validate(
+        {
+            "journey_id": "j",
+            "goals": [{"goal_id": "g", "event": "buy"}],
+            "versions": [{"version": 1, "points": [{"point_id": "E", "type": "entry_api"}]}],
+        }
+    )
+    base = {"user_id": "u", "journey_id": "j", "version": 1, "run_id": "r", "point_id": "E"}
+    rows = [
+        base | {"event_id": "1", "occurred_at": "2026-01-20T00:00Z", "kind": "run.entered"},
+        base | {"event_id": "2", "occurred_at": "2026-02-02T00:00Z", "kind": "goal.reached", "goal_id": "g"},
+        base | {"event_id": "3", "occurred_at": "2026-02-03T00:00Z", "kind": "goal.reached", "goal_id": "g", "user_id": "v", "run_id": "s"},
+        base | {"event_id": "4", "occurred_at": "2026-01-03T00:00Z", "kind": "run.entered", "user_id": "v", "run_id": "s"},
+        base | {"event_id": "5", "occurred_at": "2026-02-03T00:00Z", "kind": "run.entered", "user_id": "w", "run_id": "t"},
+    ]  # fmt: skip
+    stats = jn.JourneyStats(journey, pl.DataFrame(rows)).between("2026-02-01", "2026-02-28")
+    assert stats.goals()["conversion_rate"].item() == 2.0
+    assert stats.marks("goals").filter(pl.col("column") == "conversion_rate")["mark"].to_list() == [
+        "mixed_cohorts"
+    ]
+    assert stats.clock("cohort").goals()["conversion_rate"].item() == 0.0
+    assert stats.clock("cohort").marks("goals").is_empty()
+
+
+def test_repr_is_short_whatever_the_title() -> None:
+    journey = jn.Journey.sample("welcome").model_copy(update={"title": "x" * 1_000_000})
+    assert len(repr(jn.JourneyStats(journey, simulate(jn.Journey.sample("welcome"), 5)))) < 300
