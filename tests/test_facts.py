@@ -1,0 +1,104 @@
+"""The fold: what it must not depend on, and what its tables promise."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from journey_nb.events import EventLog
+from journey_nb.facts import Folded, fold
+from journey_nb.journey import Journey
+from journey_nb.simulate import simulate
+
+TABLES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
+
+
+def folded(journey: Journey, log: pl.DataFrame) -> Folded:
+    return fold(journey, EventLog.from_frame(log).judge(journey))
+
+
+@pytest.fixture(scope="module", params=["welcome", "abandoned_cart", "win_back"])
+def case(request: pytest.FixtureRequest) -> tuple[Journey, pl.DataFrame, Folded]:
+    journey = Journey.sample(request.param)
+    log = simulate(journey, 300, seed=5)
+    return journey, log, folded(journey, log)
+
+
+def assert_same(one: Folded, other: Folded) -> None:
+    for name in TABLES:
+        assert_frame_equal(getattr(one, name), getattr(other, name))
+
+
+def test_the_order_of_rows_in_the_source_does_not_matter(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
+    journey, log, facts = case
+    assert_same(facts, folded(journey, log.sample(fraction=1, shuffle=True, seed=1)))
+
+
+def test_loading_rows_twice_changes_nothing(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
+    journey, log, facts = case
+    again = folded(journey, pl.concat([log, log.head(500)]))
+    assert_same(facts, again)
+    assert (again.read, again.duplicates) == (log.height + 500, 500)
+    assert again.loaded == facts.loaded
+
+
+def test_a_log_without_seq_reads_the_same_along_the_branches(
+    case: tuple[Journey, pl.DataFrame, Folded],
+) -> None:
+    journey, log, facts = case
+    plain = folded(journey, log.with_columns(seq=pl.lit(None, pl.Int64)))
+    columns = ["run", "point", "arrived_at", "left_at", "branch"]
+    assert_frame_equal(facts.visits.select(columns), plain.visits.select(columns))
+
+
+def test_ids_are_places(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
+    facts = case[2]
+    assert facts.runs["run"].to_list() == list(range(facts.runs.height))
+    assert facts.visits["visit"].to_list() == list(range(facts.visits.height))
+    assert facts.runs["user"].max() == facts.runs["user_id"].n_unique() - 1
+
+
+def test_a_run_is_at_one_point_at_a_time(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
+    visits = case[2].visits
+    overlap = visits.filter(
+        (pl.col("run") == pl.col("run").shift()) & (pl.col("arrived_at") < pl.col("left_at").shift())
+    )
+    assert overlap.is_empty()
+    open_visits = visits.filter(pl.col("left_at").is_null())
+    assert open_visits["run"].is_unique().all()
+
+
+def test_a_clean_log_needs_no_guess(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
+    facts = case[2]
+    assert facts.quarantined.is_empty()
+    assert not facts.visits["derived"].any()
+    assert not facts.runs["truncated"].any()
+    assert not facts.messages["sent_inferred"].any()
+    assert facts.visits.filter(pl.col("traversed"))["known"].all()
+
+
+def test_read_is_loaded_and_duplicates_and_quarantined() -> None:
+    journey = Journey.sample("welcome")
+    log = simulate(journey, 100, seed=2)
+    broken = pl.concat(
+        [
+            log,
+            log.head(3),
+            log.filter(pl.col("kind") == "run.exited")
+            .head(2)
+            .with_columns(event_id=pl.lit("x") + pl.col("event_id")),
+            log.head(2).with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit("y") + pl.col("event_id")),
+        ]
+    )
+    facts = folded(journey, broken)
+    assert facts.read == broken.height
+    assert facts.read == facts.loaded + facts.duplicates + facts.quarantined.height
+    assert sorted(facts.quarantined["rule"]) == ["second_exit"] * 2 + ["unknown_point"] * 2
+    assert facts.loaded == log.height
+
+
+def test_an_empty_log_folds_into_empty_tables() -> None:
+    journey = Journey.sample("welcome")
+    facts = folded(journey, simulate(journey, 5).clear())
+    assert all(getattr(facts, name).is_empty() for name in TABLES)
