@@ -86,28 +86,26 @@ def credit(
         for each ``half_life`` before the goal. ``entry``: the point where the run began.
     """
     reached = firsts(scope, goal)
-    none = pl.lit(None, COUNT)
     if rule == "engaged":
-        direct = (pl.col("credit") == "direct").sum()
-        indirect = (pl.col("credit") == "indirect").sum()
-        shares = reached.group_by(point="credit_point").agg(users=pl.len(), direct=direct, indirect=indirect)
+        shares = reached.select("credit", point="credit_point").with_columns(weight=pl.lit(1.0))
     elif rule == "entry":
         began = scope.facts.runs["entry_point"].gather(reached["run"])
-        shares = (
-            pl.DataFrame({"point": began}).group_by("point").agg(users=pl.len(), direct=none, indirect=none)
-        )
+        shares = pl.DataFrame({"point": began}).with_columns(weight=pl.lit(1.0))
     else:
         touches = _touches(scope, reached).with_columns(weight=_weight(rule, first, last, half_life))
-        credited = touches.group_by("point").agg(users=pl.col("weight").sum())
-        untouched = reached.height - touches["user"].n_unique()
-        rest = pl.DataFrame({"point": [None], "users": [untouched]}, schema=credited.schema)
-        shares = pl.concat([credited, rest]).with_columns(direct=none, indirect=none)
-    lone = shaped(shares.filter(pl.col("point").is_null()).with_columns(point_id=pl.lit(None, TEXT)), CREDIT)
-    if lone.is_empty():
-        none_direct = 0 if rule == "engaged" else None
-        lone = pl.DataFrame([(None, 0.0, none_direct, none_direct)], schema=CREDIT, orient="row")
-    credited = scope.points.join(shares, on="point", maintain_order="left")
-    return pl.concat([shaped(credited, CREDIT), lone])
+        shares = touches.select("point", "weight")
+        lone = reached.join(touches, on="user", how="anti").with_columns(weight=pl.lit(1.0)).select("weight")
+        shares = pl.concat([shares, lone], how="diagonal")
+    # What is credited to no point is always told, be it nothing.
+    shares = pl.concat([shares, pl.DataFrame({"weight": [0.0]})], how="diagonal")
+    kinds = {
+        name: (pl.col("credit") == name).sum() if rule == "engaged" else pl.lit(None, COUNT)
+        for name in ("direct", "indirect")
+    }
+    table = shares.group_by("point").agg(users=pl.col("weight").sum(), **kinds)
+    table = table.join(scope.points.with_row_index("place"), on="point", how="left")
+    told = (pl.col("users") > 0) | pl.col("point").is_null()
+    return shaped(table.filter(told).sort("place", nulls_last=True), CREDIT)
 
 
 def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:
