@@ -37,6 +37,7 @@ _CSS = """
 .jnb .h{fill:none;stroke:$line}
 .jnb .t{font-weight:600}
 .jnb .n{font-weight:600;font-variant-numeric:tabular-nums}
+.jnb .m,.jnb .m .n{font-size:11px;fill:$muted}
 .jnb .l{fill:$muted;font-size:11px;font-weight:400}
 .jnb use{fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 .jnb .f-entry{color:$entry;fill:$entry_soft}
@@ -240,9 +241,15 @@ def _notes(
 ) -> list[Note]:
     notes = []
     drawn = {branch.key for branch in version.outgoing(point.point_id)}
-    lost = sum(row["runs"] or 0 for (source, branch), row in flows.items() if source == point.point_id and branch not in drawn)
-    if lost:
-        notes.append(Note("warn", word("undrawn", locale, count=format.number(lost, locale)), f"points.{point.point_id}.undrawn"))
+    for kind, name, elsewhere in (("warn", "by_unknown", False), ("info", "by_others", True)):
+        lost = sum(
+            row["runs"] or 0
+            for (source, branch), row in flows.items()
+            if source == point.point_id and branch not in drawn and (branch is not None) == elsewhere
+        )
+        if lost:
+            text = word(name, locale, count=format.number(lost, locale))
+            notes.append(Note(kind, text, f"points.{point.point_id}.{name}"))
     if verdict := verdicts.get(point.point_id):
         if winner := _winner(verdict):
             notes.append(Note("winner", word("winner", locale, variant=clean(winner))))

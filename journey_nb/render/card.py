@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from journey_nb.journey import Point
 from journey_nb.render.icons import family, icon
-from journey_nb.render.text import clean, fit, key, squeeze, wrap, xml
+from journey_nb.render.text import clean, fit, key, squeeze, width, wrap, xml
 from journey_nb.style import format, word
 
 WIDTH = 240.0
 PAD = 12
 CELL = 108  # two cells side by side
 ROW = 36
+LINE = 16
 NOTE = 32
 TITLE, CAPTION, VALUE = 13.0, 11.0, 13.0
 
 # What a card shows by type; a pair is a count with its denominator. The places of these never move,
-# whatever the numbers are; extra cells (see _EXTRA) come only with something to say.
+# whatever the numbers are; what more there is (see _MORE) comes on a line of its own, if there is any.
 _Cells = tuple[str | tuple[str, str], ...]
 _MESSAGE: _Cells = ("entered", "sent", ("opened", "sent"), ("clicked", "sent"), "drop_offs", "goal_users")
 _BY_CHANNEL: dict[str, _Cells] = {
     "sms": ("entered", "sent", ("delivered", "sent"), ("clicked", "sent"), "drop_offs", "goal_users"),
     "whatsapp": ("entered", "sent", ("delivered", "sent"), ("opened", "delivered"), "drop_offs", "goal_users"),
-    "in_app": ("entered", "shown", ("interacted", "shown"), ("clicked", "shown"), "drop_offs", "goal_users"),
+    "in_app": ("entered", "shown", ("interacted", "shown"), "drop_offs", "goal_users"),
     "webhook": ("entered", "sent", "drop_offs", "goal_users"),
 }
 _BY_TYPE: dict[str, _Cells] = {
@@ -38,9 +39,9 @@ _BY_TYPE: dict[str, _Cells] = {
     "activity": ("entered", "seconds_p50"),
 }
 _PLAIN: _Cells = ("entered", "completed")
-_EXTRA = ("waiting", "exited", "dropped", "goal_here")
-_SHORT = {"exited": "card.exited", "dropped": "card.dropped", "goal_here": "card.goal_here", "waiting": "card.here",
-          "goal_users": "goals", "seconds_p50": "card.seconds_p50"}  # fmt: skip
+_MORE = ("waiting", "exited", "dropped", "goal_here")
+_MORE_WORDS = {name: f"card.{name}" for name in _MORE}
+_SHORT = {"goal_users": "goals", "seconds_p50": "card.seconds_p50"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Card:
     caption: str
     cells: tuple[tuple[str, str, str, str], ...]
     """Key, label, number and, for a rate, its denominator's percentage."""
+    more: tuple[tuple[tuple[str, str, str], ...], ...]
+    """Lines of key, label and number, for what only some points have."""
     notes: tuple[Note, ...]
     tip: str
 
@@ -74,7 +77,7 @@ class Card:
         """Width and height."""
         rows = (len(self.cells) + 1) // 2
         body = 12.0 + ROW * rows if rows else 0.0
-        return WIDTH, self.head + body + NOTE * len(self.notes)
+        return WIDTH, self.head + body + LINE * len(self.more) + 4 * bool(self.more) + NOTE * len(self.notes)
 
 
 def card(
@@ -95,6 +98,7 @@ def card(
         tuple(wrap(title, room, TITLE, lines=2, bold=True)),
         fit(caption, room, CAPTION),
         tuple(_cells(point, numbers, locale)) if numbers else (),
+        tuple(_more(point, numbers, locale)) if numbers else (),
         tuple(notes),
         f"{title} · {caption}" + (f"\n{account(numbers, locale)}" if numbers else ""),
     )
@@ -113,36 +117,51 @@ def account(numbers: Mapping[str, Any], locale: str) -> str:
     return word("account", locale, **{name: format.number(numbers.get(name), locale) for name in names})
 
 
-def _cells(point: Point, numbers: Mapping[str, Any], locale: str) -> list[tuple[str, str, str, str]]:
+def _wanted(point: Point, numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The cells of a point, each with its denominator or nothing."""
     if point.type == "message":
-        wanted = list(_BY_CHANNEL.get(point.channel or "other", _MESSAGE))
+        wanted = _BY_CHANNEL.get(point.channel or "other", _MESSAGE)
     else:
-        wanted = list(_BY_TYPE.get(point.type, _PLAIN))
-    if "drop_offs" not in numbers and "drop_offs" in wanted:  # without messages() only the failed are known
-        wanted[wanted.index("drop_offs")] = "failed"
-    extra = [name for name in _EXTRA if name not in wanted and numbers.get(name)]
-    if point.type == "message" and "goal_here" in extra:
-        extra.remove("goal_here")  # a message shows the goals credited to it
-    cells = []
-    for item in [*wanted, *extra]:
-        name, of = item if isinstance(item, tuple) else (item, "")
-        label = word("waiting" if name == "waiting" and name in wanted else _SHORT.get(name, name), locale)
-        number = numbers.get(name)
+        wanted = _BY_TYPE.get(point.type, _PLAIN)
+    pairs = [item if isinstance(item, tuple) else (item, "") for item in wanted]
+    known = "drop_offs" in numbers  # without messages() only the failed are known
+    return [("failed", "") if name == "drop_offs" and not known else (name, of) for name, of in pairs]
+
+
+def _cells(point: Point, numbers: Mapping[str, Any], locale: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, of in _wanted(point, numbers):
+        number, whole = numbers.get(name), numbers.get(of) if of else None
         shown = format.duration(number, locale) if name.startswith("seconds") else format.compact(number, locale)
-        whole = numbers.get(of) if of else None
         rate = format.percent(number / whole, locale) if whole and number is not None else ""
-        cells.append((name, label, shown, rate))
-    return cells
+        yield name, word(_SHORT.get(name, name), locale), shown, rate
+
+
+def _more(point: Point, numbers: Mapping[str, Any], locale: str) -> list[tuple[tuple[str, str, str], ...]]:
+    """Whatever else is not nought, as many to a line as have room."""
+    shown = {name for name, _ in _wanted(point, numbers)}
+    lines: list[tuple[tuple[str, str, str], ...]] = []
+    used = WIDTH
+    for name in _MORE:
+        if name in shown or not numbers.get(name) or (name == "goal_here" and point.type == "message"):
+            continue
+        item = (name, word(_MORE_WORDS[name], locale), format.compact(numbers[name], locale))
+        room = width(item[1], CAPTION) + width(item[2], CAPTION, bold=True) + 16
+        if used + room > WIDTH - 2 * PAD:
+            lines.append(())
+            used = 0.0
+        lines[-1] += (item,)
+        used += room
+    return lines
 
 
 def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> str:
     """The card as SVG."""
-    point, (width, height) = card.point, card.size
+    point, (wide, height) = card.point, card.size
     point_key = key(point.point_id)
     parts = [
         f'<g class="card{classes}" data-point="{point_key}" transform="translate({x:g} {y:g})">',
         f"<title>{_tip(card.tip)}</title>",
-        f'<rect class="c" width="{width:g}" height="{height:g}" rx="12"/>',
+        f'<rect class="c" width="{wide:g}" height="{height:g}" rx="12"/>',
         f'<g class="f-{family(point)}"><rect x="12" y="12" width="32" height="32" rx="8"/>'
         f'<use href="#jnb-{icon(point)}" x="18" y="18" width="20" height="20"/></g>',
     ]
@@ -150,11 +169,19 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         parts.append(f'<text class="t" x="56" y="{26 + 16 * line}"{squeeze(text, TITLE, bold=True)}>{xml(text)}</text>')
     parts.append(f'<text class="l" x="56" y="{card.head - 14:g}">{xml(card.caption)}</text>')
     if card.cells:
-        parts.append(f'<path class="h" d="M0 {card.head:g}h{width:g}"/>')
+        parts.append(f'<path class="h" d="M0 {card.head:g}h{wide:g}"/>')
     for place, (name, label, number, rate) in enumerate(card.cells):
         left, top = PAD + CELL * (place % 2), card.head + ROW * (place // 2)
         parts.append(f'<text class="l" x="{left}" y="{top + 18:g}">{xml(fit(label, CELL - 8, CAPTION))}</text>')
         parts.append(_number(f"points.{point_key}.{name}", number, rate, left, top + 34))
+    foot = card.head + ROW * ((len(card.cells) + 1) // 2) + 17
+    for place, line in enumerate(card.more):
+        items = "".join(
+            f'<tspan dx="{10 if at else 0}">{xml(label)}</tspan>'
+            f'<tspan class="n" dx="4" data-key="points.{point_key}.{name}">{xml(number)}</tspan>'
+            for at, (name, label, number) in enumerate(line)
+        )
+        parts.append(f'<text class="m" x="{PAD}" y="{foot + LINE * place:g}">{items}</text>')
     for place, note in enumerate(reversed(card.notes)):
         parts.append(_note(note, height - NOTE * (place + 1)))
     if step:

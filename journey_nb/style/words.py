@@ -262,11 +262,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     # On the canvas; short, for a card has little room
     "card.exited": ("Left early", "Partis", "중도 이탈"),
     "card.dropped": ("Errors", "Erreurs", "오류"),
-    "card.here": ("Here now", "Ici", "현재 위치"),
+    "card.waiting": ("Here now", "Ici", "현재 위치"),
     "card.goal_here": ("Goal here", "Objectif ici", "여기서 목표"),
     "card.seconds_p50": ("Median stay", "Durée méd.", "중앙 체류"),
-    "undrawn": ("{count} left by a branch not drawn", "{count} par une branche absente", "{count}건 미표시 분기 이탈"),
-    "experiment": ("A/B/n: {verdict}", "A/B/n : {verdict}", "A/B/n: {verdict}"),
+    "by_unknown": ("{count} by an unknown branch", "{count} par une branche inconnue", "{count}건 알 수 없는 분기"),
+    "by_others": ("{count} on other branches", "{count} par d’autres branches", "{count}건 다른 분기"),
     "gap": ("Does not add up: {gap}", "Ne s’équilibre pas : {gap}", "합계 불일치: {gap}"),
     "account": (
         "{waiting_before} waiting at the start + {entered} entered; "
@@ -326,7 +326,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     ),
     "true": ("Yes", "Oui", "예"),
     "false": ("No", "Non", "아니요"),
-    "previous": ("Previous: {value}", "Avant : {value}", "이전: {value}"),
+    "previous": ("was {value}", "avant {value}", "이전 {value}"),
     "failed_part": ("Not available: {error}", "Indisponible : {error}", "표시할 수 없음: {error}"),
 }  # fmt: skip
 
