@@ -355,7 +355,6 @@ class EventLog:
         instance: str | None = None,
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
-        source: str | None = None,
     ) -> EventLog:
         """Take any log of activities (a file, a glob or a table), for a journey discovered from it.
 
@@ -406,7 +405,7 @@ class EventLog:
         name = _name(obj)
         parts = scan(obj) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
         chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
-        log = cls._of(chosen, name, {}, timezone or "UTC", time_unit, source)
+        log = cls._of(chosen, name, {}, timezone or "UTC", time_unit, None)
         numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
         judged = replace(log, _rows=numbered).judge()
         if session is None:
@@ -458,7 +457,7 @@ class EventLog:
         kept, conflicts = _deduplicated(_with_user(good))
         quarantined = [self._faulty(rule)] if faulty else []
         if conflicts.height:
-            detail = pl.format("event_id '{}' has two different contents", "event_id")
+            detail = filled("event_id '{}' has two different contents", "event_id")
             quarantined.append(quarantine(conflicts, pl.lit("conflict"), detail))
         bad = pl.concat([_EMPTY, *quarantined]).sort("row")
         return Judged(_mapped_reasons(kept), bad, rows.height, rows.height - kept.height - bad.height)
@@ -515,15 +514,16 @@ class _Activities:
     @classmethod
     def of(cls, source: Judged, name: str) -> _Activities:
         """The runs of rows that are single activities."""
-        rows = _apart_by_user(source.rows)
+        rows, shared = _apart_by_user(source.rows)
         if taken := sorted(discover.MARKS & set(rows["point_id"].unique())):
             raise LogError(
                 f"{name}: an activity is called {taken[0]!r}, as a mark of the graph is; rename it"
             )
         found = discover.steps(rows)
-        notes = [
-            f"{found.height:,} activities of {found['user_id'].n_unique():,} users in {found['run_id'].n_unique():,} runs"
-        ]
+        users, runs = found["user_id"].n_unique(), found["run_id"].n_unique()
+        notes = [f"{found.height:,} activities of {users:,} users in {runs:,} runs"]
+        if shared:
+            notes.append(f"{shared:,} sessions are shared by several users: a run is the session of one user")
         if clipped := found.filter(pl.col("end") > pl.col("left_at")).height:
             notes.append(f"{clipped:,} activities were still under way when the next began: they end there")
         return cls(discover.walk(found), source, tuple(notes))
@@ -547,11 +547,10 @@ class _Activities:
         )
 
 
-def _apart_by_user(rows: pl.DataFrame) -> pl.DataFrame:
-    """Where users share the ids of their sessions (1, 2, …), a run is a session of a user."""
-    if rows.select(pl.struct("run_id", "user_id").n_unique() == pl.col("run_id").n_unique()).item():
-        return rows
-    return rows.with_columns(run_id=pl.format("{}/{}", "user_id", "run_id"))
+def _apart_by_user(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Runs of one user each, and how many sessions several users share (1, 2, … for each of them)."""
+    shared = rows.group_by("run_id").agg(pl.col("user_id").n_unique()).filter(pl.col("user_id") > 1).height
+    return (rows.with_columns(run_id=filled("{}/{}", "user_id", "run_id")) if shared else rows), shared
 
 
 def quarantine(rows: pl.DataFrame, rule: pl.Expr, detail: pl.Expr) -> pl.DataFrame:
@@ -668,7 +667,7 @@ def _require(names: list[str], extra: list[str], what: str) -> None:
 
 
 def _user() -> pl.Expr:
-    return pl.coalesce("user_id", pl.format("device:{}", "device_id")).alias("user_id")
+    return pl.coalesce("user_id", filled("device:{}", "device_id")).alias("user_id")
 
 
 def _with_user(rows: pl.DataFrame) -> pl.DataFrame:
@@ -737,11 +736,9 @@ def _first_broken(broken: Mapping[str, pl.Expr], before: pl.Expr | None = None) 
 def _fault_detail() -> pl.Expr:
     """Everything that is wrong with the cells of a row, with the text that was found."""
     absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
-    unread = [
-        pl.when(_unread(c)).then(pl.format(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"
-    ]
+    unread = [pl.when(_unread(c)).then(filled(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
     channel = pl.when(_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
-    foreign = channel.then(pl.format("{} on channel {}", "kind", "channel"))
+    foreign = channel.then(filled("{} on channel {}", "kind", "channel"))
     told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
     return pl.when(pl.col("fault").is_not_null()).then(told)
 
@@ -752,14 +749,14 @@ def _detail() -> pl.Expr:
         pl.when(pl.col("fault").is_not_null())
         .then(_fault_detail())
         .when(pl.col("rule") == "unknown_journey")
-        .then(pl.format("journey_id '{}'", "journey_id"))
+        .then(filled("journey_id '{}'", "journey_id"))
         .when(pl.col("rule") == "unknown_version")
-        .then(pl.format("version {}", "version"))
+        .then(filled("version {}", "version"))
         .when(pl.col("rule") == "unknown_point")
-        .then(pl.format("point_id '{}' is not in version {}", "point_id", version))
+        .then(filled("point_id '{}' is not in version {}", "point_id", version))
         .when(pl.col("rule") == "unknown_branch")
         .then(
-            pl.format(
+            filled(
                 "branch '{}' of '{}' is not in version {}",
                 pl.col("branch").fill_null("default"),
                 "point_id",
@@ -767,7 +764,7 @@ def _detail() -> pl.Expr:
             )
         )
         .when(pl.col("rule") == "unknown_goal")
-        .then(pl.format("goal_id '{}'", "goal_id"))
+        .then(filled("goal_id '{}'", "goal_id"))
     )
 
 
@@ -862,7 +859,7 @@ def _json(rows: pl.DataFrame, name: str) -> pl.Expr:
         )
     elif COLUMNS[name] in (pl.String, pl.Enum):
         word = pl.coalesce(value.cast(pl.String), f"word {name}") if f"word {name}" in rows.columns else value
-        text = pl.format('"{}"', word.cast(pl.String).str.replace_many(_ESCAPED))
+        text = filled('"{}"', word.cast(pl.String).str.replace_many(_ESCAPED))
     else:
         text = value.cast(pl.String)
     return text.fill_null("null")
