@@ -19,7 +19,7 @@ from typing import Protocol
 import polars as pl
 
 from journey_nb.journey import Branch, Journey, Point, Version
-from journey_nb.reading import LogError
+from journey_nb.reading import LogError, filled
 
 DISCOVERED = "discovered"
 START, END, OTHER = "(start)", "(end)", "(other)"
@@ -233,7 +233,7 @@ def _rows(
     reason: pl.Expr = pl.lit(None),  # noqa: B008
 ) -> pl.DataFrame:
     return found.select(
-        event_id=pl.format("{}:{}", "event_id", pl.lit(which)),
+        event_id=filled("{}:{}", "event_id", pl.lit(which)),
         occurred_at=at,
         kind=pl.lit(kind),
         user_id="user_id",
@@ -267,9 +267,9 @@ def routed(rows: pl.DataFrame, journey: Journey) -> pl.DataFrame:
             point_id=here,
             branch=pl.lit(None, pl.String),
             seq=pl.col("seq") + 1,
-            event_id=pl.format("{}+", "event_id"),
+            event_id=filled("{}+", "event_id"),
         ),
-        moved.with_columns(point_id=here, seq=pl.col("seq") + 2, event_id=pl.format("{}++", "event_id")),
+        moved.with_columns(point_id=here, seq=pl.col("seq") + 2, event_id=filled("{}++", "event_id")),
     ]
     stay = rows.join(moved.select("event_id"), on="event_id", how="anti")
     return pl.concat([stay, *through]).sort("run_id", "seq")

@@ -25,6 +25,7 @@ from journey_nb.reading import (
     cell,
     columns,
     epoch_unit,
+    filled,
     readable,
     scan,
 )

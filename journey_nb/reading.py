@@ -422,3 +422,15 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
 def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:
     """True where one of the conditions holds; false where none is given."""
     return reduce(lambda one, other: one | other, conditions, pl.lit(False))
+
+
+def filled(template: str, *columns: pl.Expr | str) -> pl.Expr:
+    """The template with each ``{}`` filled from a column; null where a column is.
+
+    Polars' own ``format`` panics (2.1) on a column whose first chunk is empty, as filters leave them.
+    """
+    parts = template.split("{}")
+    pieces = [pl.lit(parts[0])]
+    for column, part in zip(columns, parts[1:], strict=True):
+        pieces += [pl.col(column) if isinstance(column, str) else column, pl.lit(part)]
+    return pl.concat_str(pieces)

@@ -134,7 +134,7 @@ def cohorts(scope: Scope, by: By = "week", goal: str | None = None) -> pl.DataFr
     reached = _first_reached(scope, runs, goal, by)
     cells = sizes.with_columns(age=pl.int_ranges(0, _age(_local_today(scope), pl.col("cohort"), by) + 1))
     cells = cells.explode("age", empty_as_null=False, keep_nulls=False)
-    over = pl.col("cohort").dt.offset_by(pl.format(f"{{}}{TRUNCATE[by][1:]}", pl.col("age") + 1))
+    over = pl.col("cohort").dt.offset_by((pl.col("age") + 1).cast(pl.String) + pl.lit(TRUNCATE[by][1:]))
     return (
         cells.join(reached, on=["cohort", "age"], how="left", maintain_order="left")
         .with_columns(reached=pl.col("reached").fill_null(0).cum_sum().over("cohort").cast(pl.Int64))
