@@ -16,7 +16,7 @@ import polars as pl
 from journey_nb.style import column, format, palette
 from journey_nb.style.words import value, word
 
-WIDTH = 620
+WIDTH = 720
 # Alike in width on every system: what measures the texts and what shows them are two programs.
 FONT = f"'Liberation Sans', Arial, Helvetica, {palette.FONT}"
 _ROW = 26  # height of a bar's band
@@ -105,7 +105,7 @@ def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
         if row[stage]
     ]
     said = _said(f"{row['channel']}, {row['stage']} {row['label']}" for row in data)
-    y = alt.Y("channel:N", title=None, sort=None, axis=_NAMES, scale=alt.Scale(paddingInner=0.3))
+    y = _names(data, "channel").scale(paddingInner=0.3)
     base = _chart(data).encode(
         y=y,
         yOffset=alt.YOffset("stage:N", sort=names, scale=alt.Scale(paddingInner=0.15)),
@@ -154,7 +154,7 @@ def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
         scale=alt.Scale(type="log", nice=False, domain=_span(data)),
         axis=alt.Axis(values=list(ticks), labelExpr=labels),
     )
-    y = alt.Y("name:N", title=None, sort=None, axis=_NAMES)
+    y = _names(data)
     base = _chart(data).encode(y=y, tooltip=_tooltip(name=word("point", locale), label=f"{median} … {slow}"))
     range_ = base.mark_rule(
         strokeWidth=6, strokeCap="round", opacity=0.45, color=palette.SERIES_ANY[0]
@@ -190,7 +190,7 @@ def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
         scale=alt.Scale(zero=False, padding=20),
     )
     base = _chart(data).encode(
-        y=alt.Y("name:N", title=None, sort=None, axis=_NAMES),
+        y=_names(data),
         tooltip=_tooltip(name=column("variant", locale), label=column("rate", locale)),
     )
     interval = base.mark_rule(
@@ -205,7 +205,16 @@ def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
 # ---------------------------------------------------------------------------------------------------
 
 _DASHES: list[list[int]] = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 2], [3, 1]]
-_NAMES = alt.Axis(labelLimit=210, ticks=False, domain=False, labelPadding=8)
+_LABEL = 250  # pixels that a name may take
+
+
+def _names(data: list[dict[str, Any]], field: str = "name") -> alt.Y:
+    """The axis of names, with room for them in whatever font the reader has."""
+    room = max((sum(14 if letter > "\u1100" else 7.4 for letter in row[field]) for row in data), default=0)
+    axis = alt.Axis(
+        ticks=False, domain=False, labelPadding=8, labelLimit=_LABEL, minExtent=min(_LABEL, room) + 8
+    )
+    return alt.Y(f"{field}:N", title=None, sort=None, axis=axis)
 
 
 def _chart(data: list[dict[str, Any]]) -> alt.Chart:
@@ -221,7 +230,7 @@ def _days(rows: pl.DataFrame, names: dict[str, str]) -> list[dict[str, Any]]:
 
 def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart:
     base = _chart(data).encode(
-        y=alt.Y("name:N", title=None, sort=None, axis=_NAMES),
+        y=_names(data),
         x=alt.X(f"{field}:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
         tooltip=_tooltip(name=column("title", locale), label=column(field, locale)),
     )
@@ -247,7 +256,7 @@ def _colours(count: int) -> list[str]:
     return [palette.SERIES_ANY[n % len(palette.SERIES_ANY)] for n in range(count)]
 
 
-def _short(text: str, most: int = 60) -> str:
+def _short(text: str, most: int = 36) -> str:
     """A title as an axis can hold it, without characters that a picture may not carry."""
     text = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -265,7 +274,7 @@ def _finished(chart: Any, description: str) -> Any:
     text, line = palette.TEXT_ANY, palette.LINE_ANY
     return chart.properties(description=description).configure(
         background="transparent",
-        padding=8,
+        padding={"left": 8, "top": 8, "right": 24, "bottom": 8},
         font=FONT,
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(

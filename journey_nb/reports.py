@@ -218,17 +218,18 @@ def slug(text: str) -> str:
 def notebook_page(path: Path) -> str:
     """An executed notebook as one page that asks no network for anything; its code is left out."""
     import nbformat
-    from nbconvert.filters.markdown_mistune import markdown2html_mistune
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     from journey_nb.render.page import page_html
 
     notebook = nbformat.read(path, as_version=4)
+    markdown = MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True))
     parts: list[str] = []
     for cell in notebook.cells:
         if "hide" in cell.metadata.get("tags", ()):
             continue
         if cell.cell_type == "markdown":
-            parts.append(markdown2html_mistune(cell.source))
+            parts.append(markdown.render(cell.source))
         elif cell.cell_type == "code":
             parts.extend(_output_html(output) for output in cell.outputs)
     return page_html(notebook.metadata.get("title", path.stem), parts)
