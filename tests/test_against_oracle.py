@@ -11,7 +11,7 @@ import os
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, cached_property
 from itertools import product as pairs
@@ -28,8 +28,9 @@ from oracle.fixtures import CASES, Case
 from oracle.strategies import Asked
 from oracle.words import INTERNAL, KINDS, OTHER_EXITS, QUARANTINE_RULES, SEND, SKIPS, WAITS
 
-ENOUGH_SEEDS = 240
+ENOUGH_SEEDS = 300
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", ENOUGH_SEEDS))
+STRIDE = 10  # facts are compared on every seed, each table on one in so many: a query costs more than a fold
 LEAST_HITS = 20
 Table = Callable[["Pair", Asked], str | None]
 
@@ -40,6 +41,7 @@ class Pair:
 
     document: dict[str, Any]
     rows: list[dict[str, Any]]
+    asked: dict[Asked, Any] = field(default_factory=dict)
 
     @cached_property
     def reading(self) -> Reading:
@@ -70,7 +72,12 @@ class Pair:
         return replace(query, start=start, end=end)
 
     def ask(self, asked: Asked) -> Any:
-        """The public face, asked for what the query says."""
+        """The public face, asked for what the query says; asked once, so that it may keep what it found."""
+        if asked not in self.asked:
+            self.asked[asked] = self._ask(asked)
+        return self.asked[asked]
+
+    def _ask(self, asked: Asked) -> Any:
         stats, query = self.stats, asked.query
         if query.as_of is not None:
             stats = stats.as_of(query.as_of)
@@ -104,10 +111,11 @@ def table(name: str, *, ordered: bool = False, exact: bool = True, **arguments: 
 
 
 def each(name: str, options: Callable[[Pair], Iterator[dict[str, Any]]], **how: Any) -> Table:
-    """The same table asked for in several ways that depend on the journey."""
+    """The same table asked for in a few of the ways that the journey allows."""
 
     def compare(pair: Pair, asked: Asked) -> str | None:
-        for arguments in options(pair):
+        ways = list(options(pair))
+        for arguments in Random(asked.turn).sample(ways, min(3, len(ways))):
             if told := table(name, **how, **arguments)(pair, asked):
                 return f"{arguments}: {told}"
         return None
@@ -294,7 +302,9 @@ def mismatch(compare: Table, pair: Pair, asked: Asked) -> str | None:
         return None  # nothing tells the instant
     try:
         return compare(pair, asked)
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of polars is no Exception
         return "the product raised\n" + traceback.format_exc(limit=-4)
 
 
@@ -351,7 +361,8 @@ def example(seed: int) -> tuple[Pair, tuple[Asked, ...]]:
 @pytest.mark.parametrize("name", COMPARED)
 def test_product_equals_oracle(name: str) -> None:
     found = []
-    for seed in range(SEEDS):
+    seeds = range(SEEDS) if name in FACTS else range(list(TABLES).index(name) % STRIDE, SEEDS, STRIDE)
+    for seed in seeds:
         pair, questions = example(seed)
         for asked in questions[: 1 if name in FACTS else None]:
             if mismatch(COMPARED[name], pair, asked) is not None:
@@ -359,9 +370,9 @@ def test_product_equals_oracle(name: str) -> None:
     if found:
         _, seed, asked = min(found, key=lambda one: one[:2])
         pair, told = shrunk(COMPARED[name], example(seed)[0], asked)
-        seeds = [seed for _, seed, _ in found]
+        differ = sorted({seed for _, seed, _ in found})
         pytest.fail(
-            f"{name}: {len(found)} of {SEEDS} seeds differ ({seeds[:12]})\n{told_in_full(pair, asked, told, seed)}",
+            f"{name}: {len(differ)} of {len(seeds)} seeds differ ({differ[:12]})\n{told_in_full(pair, asked, told, seed)}",
             pytrace=False,
         )
 

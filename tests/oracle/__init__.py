@@ -8,10 +8,10 @@ Readings
 Where METRICS.md is silent, the oracle reads it so (section in brackets):
 
 - [2] The canonical columns of a row, which are hashed and compared, hold ``device:<id>`` for a missing user.
-- [2] Of the copies of one event_id the first row with the smaller content stays; the others with that content are
-  duplicates; every row with another content is a conflict.
-- [2, 14.2] A goal.reached without run_id takes part in its run's ties, but its missing seq does not undo the seq of
-  the others: it then stands before the last rows of the tie whose rank is higher. It is never quarantined by order.
+- [2] Of the copies of one event_id those of equal content are one row and its duplicates; of the contents the one
+  with the smallest hash stays and every other is one conflict.
+- [2, 14.2] A goal.reached that states no run has no seq in the run that the windows give it: where seq orders a tie it
+  stands before the last rows whose rank is higher; elsewhere it takes part like any row. No rule of order bars it.
 - [2, 14.8b] An edge of the path over tied points is looked up in the version of the first tied row at its target.
   A run that stood nowhere may start at any tied point. Rows that are quarantined later still take part in the tie.
 - [2] A derived completion at a point without branches is a traversal by an unknown branch.
@@ -21,8 +21,9 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
   The implied goal stands before an exit that is itself seen as an arrival, so where the run stood is the point before.
 - [14.9] The latest-entered run is the one with the latest entry (of a truncated run its first row); of equal entries
   the one with the higher run_no. Truncated runs of one instant go by run_id in run_no.
+- [14.6] A run whose first row is a goal without version takes it from the next row that has one.
 - [14.10] A fate is told as known at as_of: a failure seen by then, whose sending comes later, is failed until then.
-  "After the sending" is by (occurred_at, rank, event_id), so a failure ranked before an inferred send counts nowhere.
+  "After the sending" is by the run's reading order, so a failure ranked before an inferred send counts nowhere.
 - [14.11] An in_app message with neither impression, interaction nor dismissal is not sent, whatever else it has.
 - [5] opened_at is the earlier of the first open and the first click.
 - [5] The share of sends with a receipt or failure is (delivered or bounced) / sent; an opened or clicked message

@@ -360,11 +360,11 @@ def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> t
 
 
 def _by_seq(tie: list[Row]) -> list[Row]:
-    """By seq; a goal that stated neither run nor seq stands where its rank lets it, seen from the end."""
+    """By seq; a goal that states no run has no seq in it and stands where its rank lets it, seen from the end."""
     ordered = sorted(
-        (row for row in tie if row.seq is not None), key=lambda row: (row.seq, row.rank, row.event_id)
+        (row for row in tie if not row.implicit), key=lambda row: (row.seq, row.rank, row.event_id)
     )
-    for goal in sorted((row for row in tie if row.seq is None), key=lambda row: row.event_id):
+    for goal in sorted((row for row in tie if row.implicit), key=lambda row: row.event_id):
         at = len(ordered)
         while at and ordered[at - 1].rank > goal.rank:
             at -= 1
@@ -506,7 +506,7 @@ class RunReader:
         named = [row for row in self.rows if not row.implicit]
         head = self.entry or named[0]
         run = Run(
-            self.run_id, head.user, head.device, next((row.version for row in [head, *named] if row.version), None),
+            self.run_id, head.user, head.device, next((row.version for row in [head, *self.rows] if row.version), None),
             self.entry is None,
             any(row.kind not in OUTCOMES and row.kind != "goal.reached" for row in named),
             self.entry.at if self.entry else None, self.entry.point if self.entry else None,
@@ -522,8 +522,13 @@ class RunReader:
 
 
 def message_of(rows: list[Row]) -> Message:
-    """A message from its loaded rows in the order of (occurred_at, rank, event_id)."""
+    """A message from its loaded rows: the first by (occurred_at, rank, event_id) says whose and where it is.
+
+    What happened to it goes by the reading order of its run.
+    """
     first = rows[0]
+    if len({row.run for row in rows}) == 1:
+        rows = sorted(rows, key=lambda row: row.pos)
 
     def earliest(*kinds: str, human: bool = False) -> Row | None:
         return next((row for row in rows if row.kind in kinds and not (human and row.machine)), None)
@@ -540,7 +545,7 @@ def message_of(rows: list[Row]) -> Message:
         inferred = sent is None
         sent = sent or earliest(*OUTCOMES)
     failures = [row for row in rows if row.kind == "message.failed"]
-    bounced = next((row for row in failures if sent and row.plain_order > sent.plain_order), None)
+    bounced = next((row for row in failures if sent and rows.index(row) > rows.index(sent)), None)
     clicked, clicked_any = earliest("message.clicked", human=True), earliest("message.clicked")
     opened = earliest("message.opened", "message.clicked", human=True)
     return Message(
@@ -626,11 +631,13 @@ def read(document: dict[str, Any], rows: list[dict[str, Any]]) -> Reading:
 
     duplicates, good = 0, []
     for event_id, copies in contents.items():
-        stays = min(digest for _, _, digest in copies)
-        same = [(index, row) for index, row, digest in copies if digest == stays]
-        quarantine += [(index, "conflict") for index, _, digest in copies if digest != stays]
-        duplicates += len(same) - 1
-        good.append(parsed(same[0][1], same[0][0], event_id))
+        distinct: dict[str, tuple[int, dict[str, Any]]] = {}
+        for index, row, digest in copies:
+            distinct.setdefault(digest, (index, row))
+        duplicates += len(copies) - len(distinct)
+        stays = min(distinct)
+        quarantine += [(index, "conflict") for digest, (index, _) in distinct.items() if digest != stays]
+        good.append(parsed(distinct[stays][1], distinct[stays][0], event_id))
 
     run_of_message: dict[str, str] = {}
     for row in sorted(good, key=lambda row: row.plain_order):

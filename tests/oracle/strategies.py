@@ -40,7 +40,7 @@ KEYS = {
     "reachability_check": ["reachable", "not_reachable"],
     "exit": [],
 }
-MIDDLE_TYPES = [*("message",) * 8, "delay", "wait_for_trigger", "split_condition", "split_abn", "split_abn"]
+MIDDLE_TYPES = [*("message",) * 11, "delay", "wait_for_trigger", "split_condition", "split_abn", "split_abn"]
 MIDDLE_TYPES += ["split_segment", "reachability_check", "webhook", "update_profile", "rate_limit", "delay"]
 WAITERS = ("delay", "wait_for_trigger")
 ENDS_OF_WINDOWS = [0, 1, 2, 30]
@@ -200,7 +200,7 @@ class Walk:
             self.act(point)
             if rng.random() < 0.08:
                 return  # still there
-            if rng.random() < 0.12:
+            if rng.random() < 0.22:
                 self.leave_the_run(point)
                 return
             later = [v for v in versions if v["version"] > self.version["version"] and point in v["points"]]
@@ -243,7 +243,7 @@ class Walk:
         if rng.random() < 0.2:
             columns["variant"] = rng.choice("AB")
         begin = self.at
-        fate = rng.choices(("sent", "failed", "skipped", "failed and sent", "nothing"), (70, 12, 12, 6, 4))[0]
+        fate = rng.choices(("sent", "failed", "skipped", "failed and sent", "nothing"), (66, 13, 13, 6, 5))[0]
         if fate in ("failed", "failed and sent"):
             self.add("message.failed", point["point_id"], reason=rng.choice([*SEND, "550 no"]), **columns)
             self.tick()
@@ -257,7 +257,7 @@ class Walk:
                 self.add("message.impression", point["point_id"], **columns)
         if "sent" in fate or fate == "nothing":
             kinds = ["delivered", "opened", "clicked", "replied", "unsubscribed", "complained", "failed"]
-            chances = [0.6, 0.4, 0.25, 0.08, 0.08, 0.06, 0.08]
+            chances = [0.6, 0.4, 0.25, 0.1, 0.1, 0.1, 0.1]
             if channel == "in_app":
                 kinds, chances = ["interacted", "dismissed", "opened", "clicked"], [0.5, 0.25, 0.05, 0.05]
             for kind, chance in zip(kinds, chances, strict=True):
@@ -303,7 +303,7 @@ def log(rng: Random, document: Document, users: int | None = None, dirt: float =
     start = datetime.fromisoformat(document["x_start"])
     runs: list[list[Row]] = []
     rows: list[Row] = []
-    for number in range(users or rng.randint(1, 5)):
+    for number in range(users or rng.choice((1, 2, 3, 5, 8, 12))):
         user, devices = f"u{number}", [f"d{number}", f"d{number}b"]
         own: list[Row] = []
         at = start + rng.choice(STEPS) + rng.choice(STEPS)
@@ -328,7 +328,7 @@ def log(rng: Random, document: Document, users: int | None = None, dirt: float =
             gone = run[: rng.choice((1, 1, 2, 3))]
             rows = [row for row in rows if not any(row is other for other in gone)]
     identify(rng, rows)
-    for _ in range(rng.choice((0, 1, 2, 4, 7)) if dirt else 0):
+    for _ in range(rng.choice((0, 2, 4, 8, 12)) if dirt else 0):
         if rows:
             rng.choice(DIRT)(rng, document, rows)
     rng.shuffle(rows)
@@ -561,6 +561,7 @@ class Asked:
     preset: str | None = None
     users: tuple[str, ...] | None = None
     entry: str | None = None
+    turn: int = 0  # picks among the ways in which a table is asked for
 
     def __str__(self) -> str:
         query = self.query
@@ -620,7 +621,9 @@ def query(rng: Random, reading: Reading) -> Asked:
     elif which < 0.2:
         entry = "E"
         keep = kept_entry("E")
-    return Asked(Query(start, end, as_of, clock, None, machine, keep), preset, users, entry)
+    return Asked(
+        Query(start, end, as_of, clock, None, machine, keep), preset, users, entry, rng.randrange(1000)
+    )
 
 
 def kept_users(users: tuple[str, ...]) -> Any:

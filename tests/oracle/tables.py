@@ -526,7 +526,11 @@ def _message_points(scope: Scope) -> list[dict[str, Any]]:
 def _channel_of(scope: Scope, point: dict[str, Any]) -> str | None:
     """That of the point's messages; its own only where it has none."""
     own = [m for m in scope.reading.messages.values() if m.point == point["point_id"]]
-    return min(own, key=lambda m: m.rows[0].plain_order).channel if own else point.get("channel")
+    return (
+        min(own, key=lambda m: min(row.plain_order for row in m.rows)).channel
+        if own
+        else point.get("channel")
+    )
 
 
 def messages(reading: Reading, query: Query, channel: str | None = None, goal: str | None = None) -> Table:
