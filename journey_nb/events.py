@@ -439,8 +439,8 @@ class EventLog:
         """The canonical rows, lazily: COLUMNS, ``row``, ``fault`` (the rule broken or null), ``fault_detail``."""
         if self._activities:
             return self._activities.frame()
-        filled = self._rows.with_columns(_user(), fault_detail=_fault_detail())
-        return filled.select(*COLUMNS, "row", "fault", "fault_detail")
+        rows = self._rows.with_columns(_user(), fault_detail=_fault_detail())
+        return rows.select(*COLUMNS, "row", "fault", "fault_detail")
 
     def judge(self, journey: Journey | None = None) -> Judged:
         """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
