@@ -450,7 +450,7 @@ class _Log:
         self.kinds, self.channels, self.reasons = _Words(KINDS), _Words(CHANNELS), _Words(REASONS)
         self.points, self.branches, self.variants = _Words(points), _Words(), _Words()
         self.goals, self.details, self.currencies = _Words(), _Words(), _Words()
-        self.users = self.devices = np.zeros(0, dtype=np.int64)
+        self.users = np.zeros(0, dtype=np.int32)
 
     def add(self, kind: str, run: Array, at: Array, **columns: Any) -> None:
         keep = at < self.end
@@ -481,7 +481,7 @@ class _Log:
         if not self.parts:
             return pl.DataFrame(schema=COLUMNS)
         kind = np.repeat([part[0] for part in self.parts], [len(part[1]) for part in self.parts])
-        run = np.concatenate([part[1] for part in self.parts])
+        run = np.concatenate([part[1] for part in self.parts], dtype=np.int32, casting="same_kind")
         at = np.concatenate([part[2] for part in self.parts])
         order = _order(at)  # what was written first happened first
         run, at = run[order], at[order]
@@ -491,7 +491,7 @@ class _Log:
             return self.column(name, dtype, default)[order]
 
         user, device = self.users[run], taken("device", np.int8)
-        due, message = taken("due", np.int64), taken("message", np.int64)
+        due, message = taken("due", np.int64), taken("message", np.int32)
         number = np.array([version.version for version in plan.versions], dtype=np.int32)
         frame = pl.DataFrame(
             {
@@ -575,7 +575,7 @@ class _Simulation:
                 run, times = (np.concatenate(arrays) for arrays in zip(*arrivals, strict=True))
                 self._visit(version, point_id, run, times)
             user, at, way = self._further_entries(begin)
-        self.log.users, self.log.devices = self.user, self.devices
+        self.log.users = self.user.astype(np.int32)
         return self.log
 
     # Entries
