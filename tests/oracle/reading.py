@@ -324,11 +324,10 @@ def hamiltonian(points: list[str], starts: list[str], edge: Any) -> list[str] | 
 def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> tuple[list[Row], str]:
     """Rows of one run at one instant, in reading order; and the rule that ordered them."""
     by_rank = sorted(tie, key=lambda row: (row.rank, row.event_id))
-    voters = [row for row in tie if not row.implicit]
     if len(tie) < 2:
         return tie, "single"
-    if voters and all(row.seq is not None for row in voters):
-        return _by_seq(tie), "seq"
+    if all(row.seq is not None for row in tie):
+        return sorted(tie, key=lambda row: (row.seq, row.rank, row.event_id)), "seq"
     first_row = {}
     for row in by_rank:
         if row.point is not None and row.kind.split(".")[0] in ("run", "point", "wait"):
@@ -336,8 +335,10 @@ def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> t
     if len(first_row) < 2:
         return by_rank, "rank"
 
+    version = next(row.version for row in by_rank if row.version is not None)
+
     def edge(source: str, target: str) -> bool:
-        return bool(plan.between(first_row[target].version, source, target))
+        return bool(plan.between(version, source, target))
 
     points = sorted(first_row)
     entry = next((row for row in by_rank if row.kind == "run.entered"), None)
@@ -357,19 +358,6 @@ def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> t
         return path.index(row.point) if row.point in path else 0
 
     return sorted(by_rank, key=place), "branches"
-
-
-def _by_seq(tie: list[Row]) -> list[Row]:
-    """By seq; a goal that states no run has no seq in it and stands where its rank lets it, seen from the end."""
-    ordered = sorted(
-        (row for row in tie if not row.implicit), key=lambda row: (row.seq, row.rank, row.event_id)
-    )
-    for goal in sorted((row for row in tie if row.implicit), key=lambda row: row.event_id):
-        at = len(ordered)
-        while at and ordered[at - 1].rank > goal.rank:
-            at -= 1
-        ordered.insert(at, goal)
-    return ordered
 
 
 class RunReader:
@@ -398,7 +386,7 @@ class RunReader:
         if rule := self.order_rule(row):
             self.quarantine.append((row.index, rule))
             return
-        first = not any(not other.implicit for other in self.rows) and not row.implicit
+        first = not self.rows
         row.pos = len(self.rows)
         self.rows.append(row)
         if row.message is not None and row.kind.startswith("message.") and self.exit is None:
@@ -510,7 +498,7 @@ class RunReader:
             self.entry is None,
             any(row.kind not in OUTCOMES and row.kind != "goal.reached" for row in named),
             self.entry.at if self.entry else None, self.entry.point if self.entry else None,
-            self.entry.event_id if self.entry else "", named[0].at, self.rows, self.visits,
+            head.event_id, named[0].at, self.rows, self.visits,
         )  # fmt: skip
         if self.exit is not None:
             run.left_at, run.left_pos = self.exit.at, self.exit.pos
