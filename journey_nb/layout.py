@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, pairwise
 
 from journey_nb.journey import Branch, Point, Version
 
@@ -25,6 +26,7 @@ GAP = 32.0  # between two cards side by side
 LANE = 16.0  # between anything else side by side
 BAND = 24.0  # the least height in which branches change lanes
 TURN = 12.0  # half the width of a loop's turn
+STUB = 12.0  # what a route has upright at a card, when it turns there
 SWEEPS = 12
 
 
@@ -79,6 +81,8 @@ class Route:
     points: tuple[XY, ...]
     label: Box
     loop: bool = False
+    sideways: bool = False
+    """Drawn from left to right: its straight pieces are level and its turns stand on end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,7 @@ class _Grid:
         turn = self._item(start + 1, (max(label[0], 4 * TURN), label[1]))
         chain = [turn, *(self._item(row) for row in range(start, end - 2, -1))]
         self._link(source, turn)
-        for below, above in zip(chain, chain[1:], strict=False):
+        for below, above in pairwise(chain):
             self._link(above, below)
         self._link(chain[-1], target)
         return chain
@@ -320,7 +324,9 @@ class _Grid:
             downwards = sweep % 2 == 0
             both = sweep >= 2 * SWEEPS - 6
             for row in self.rows if downwards else reversed(self.rows):
-                self._settle(row, self.up if downwards or both else None, self.down if not downwards or both else None)
+                self._settle(
+                    row, self.up if downwards or both else None, self.down if not downwards or both else None
+                )
         runs = self._runs()
         for again in range(6):  # a run that moves makes room for its neighbours, hence twice and more
             self._straighten(runs)
@@ -350,7 +356,9 @@ class _Grid:
     def _runs(self) -> list[list[int]]:
         """What should stand on one upright: items that follow each other and nothing else."""
         follows = {
-            item: below[0] for item, below in enumerate(self.down) if len(below) == 1 and len(self.up[below[0]]) == 1
+            item: below[0]
+            for item, below in enumerate(self.down)
+            if len(below) == 1 and len(self.up[below[0]]) == 1
         }
         heads = follows.keys() - set(follows.values())
         runs = []
@@ -380,7 +388,11 @@ class _Grid:
     def _room(self, item: int, places: list[int]) -> tuple[float, float]:
         row, place = self.rows[self.row[item]], places[item]
         low = self.x[row[place - 1]] + self._apart(row[place - 1], item) if place else float("-inf")
-        high = self.x[row[place + 1]] - self._apart(item, row[place + 1]) if place + 1 < len(row) else float("inf")
+        high = (
+            self.x[row[place + 1]] - self._apart(item, row[place + 1])
+            if place + 1 < len(row)
+            else float("inf")
+        )
         return low, high
 
     # The result
@@ -405,11 +417,17 @@ class _Grid:
             if back:
                 points += self._loop(chain, start[0], tops, bottoms)
             else:
-                points += [(self.x[item], y) for item in chain for y in (tops[self.row[item]], bottoms[self.row[item]])]
+                points += [
+                    (self.x[item], y)
+                    for item in chain
+                    for y in (tops[self.row[item]], bottoms[self.row[item]])
+                ]
             points += [(end[0], tops[self.row[self.index[branch.target]]]), end]
             label, row = self.size[chain[0]], self.row[chain[0]]
             height = label[1]
-            box = Box(self.x[chain[0]] - label[0] / 2, (tops[row] + bottoms[row] - height) / 2, label[0], height)
+            box = Box(
+                self.x[chain[0]] - label[0] / 2, (tops[row] + bottoms[row] - height) / 2, label[0], height
+            )
             edges.append(Route(branch, _tidy(points), box, back))
         return Layout(nodes, tuple(edges), right, bottoms[-1] if nodes else 0.0)
 
@@ -418,7 +436,9 @@ class _Grid:
         top = tops[self.row[turn]]  # the turn itself hides behind the label
         side = TURN if self.x[lanes[0]] >= start else -TURN
         points = [(self.x[turn] - side, top), (self.x[turn] + side, top)]
-        return points + [(self.x[item], y) for item in lanes for y in (bottoms[self.row[item]], tops[self.row[item]])]
+        return points + [
+            (self.x[item], y) for item in lanes for y in (bottoms[self.row[item]], tops[self.row[item]])
+        ]
 
     def _heights(self) -> tuple[list[float], list[float]]:
         """The top and bottom of each row; the wider the swings between two rows, the further apart."""
@@ -430,7 +450,10 @@ class _Grid:
         tops, bottoms, y = [], [], 0.0
         for number, row in enumerate(self.rows):
             if number and used[number] and used[number - 1]:
-                swing = max((abs(self.x[item] - self.x[other]) for item in row for other in self.up[item]), default=0.0)
+                swing = max(
+                    (abs(self.x[item] - self.x[other]) for item in row for other in self.up[item]),
+                    default=0.0,
+                )
                 y += min(8 * round((BAND + swing / 12) / 8), 4 * BAND)
             tops.append(y)
             y += heights[number]
@@ -454,7 +477,9 @@ class _Grid:
         return leaves, arrives
 
 
-def nearest_in_order(wishes: Sequence[float], weights: Sequence[float], apart: Sequence[float]) -> list[float]:
+def nearest_in_order(
+    wishes: Sequence[float], weights: Sequence[float], apart: Sequence[float]
+) -> list[float]:
     """The places nearest to the wishes (least squares) that keep the order and the distances.
 
     ``apart[i]`` is the least distance of place i from place i - 1. This is an isotonic regression:
@@ -499,7 +524,11 @@ def _tidy(points: Iterable[XY]) -> tuple[XY, ...]:
         point = (round(point[0], 1), round(point[1], 1))
         if kept and kept[-1] == point:
             continue
-        if len(kept) > 1 and kept[-2][0] == kept[-1][0] == point[0] and (kept[-1][1] > kept[-2][1]) == (point[1] > kept[-1][1]):
+        if (
+            len(kept) > 1
+            and kept[-2][0] == kept[-1][0] == point[0]
+            and (kept[-1][1] > kept[-2][1]) == (point[1] > kept[-1][1])
+        ):
             kept.pop()
         kept.append(point)
     return tuple(kept)
@@ -508,7 +537,7 @@ def _tidy(points: Iterable[XY]) -> tuple[XY, ...]:
 # -- Curves
 
 
-def bends(points: Sequence[XY]) -> list[tuple[XY, XY, XY] | XY]:
+def bends(points: Sequence[XY], sideways: bool = False) -> list[tuple[XY, XY, XY] | XY]:
     """A route as pieces: where a straight piece ends, or the two handles and the end of a curve.
 
     Examples
@@ -516,9 +545,12 @@ def bends(points: Sequence[XY]) -> list[tuple[XY, XY, XY] | XY]:
     >>> bends([(0, 0), (0, 10), (20, 30)])
     [(0, 10), ((0, 20.0), (20, 20.0), (20, 30))]
     """
+    if sideways:
+        turned = bends([_turned(point) for point in points])
+        return [_turned(p) if len(p) == 2 else (_turned(p[0]), _turned(p[1]), _turned(p[2])) for p in turned]
     pieces: list[tuple[XY, XY, XY] | XY] = []
     falling = True
-    for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False):
+    for (x, y), (to_x, to_y) in pairwise(points):
         if x == to_x:
             pieces.append((to_x, to_y))
         else:
@@ -529,10 +561,10 @@ def bends(points: Sequence[XY]) -> list[tuple[XY, XY, XY] | XY]:
     return pieces
 
 
-def trace(points: Sequence[XY], steps: int = 12) -> list[XY]:
+def trace(points: Sequence[XY], sideways: bool = False, steps: int = 12) -> list[XY]:
     """The corner points of a route with its curves cut into short straight pieces."""
     traced = list(points[:1])
-    for piece in bends(points):
+    for piece in bends(points, sideways):
         (x, y) = traced[-1]
         if len(piece) == 2:
             traced.append(piece)
@@ -545,47 +577,65 @@ def trace(points: Sequence[XY], steps: int = 12) -> list[XY]:
     return traced
 
 
+def _turned(point: XY) -> XY:
+    return point[1], point[0]
+
+
+def _turned_box(box: Box) -> Box:
+    return Box(box.y, box.x, box.h, box.w)
+
+
 # -- Pinned points
 
 
 def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str], Size]) -> Layout:
-    """Pinned points exactly where they are, the others in the nearest room, branches around all of them."""
-    nodes = {
-        point.point_id: Box(point.position.x, point.position.y, free.nodes[point.point_id].w, free.nodes[point.point_id].h)
-        for point in version.points
-        if point.position
-    }
+    """Pinned points exactly where they are, the others in the nearest room, branches around all of them.
+
+    Where the pins run from left to right, all is done with the two directions exchanged.
+    """
+    pins = {p.point_id: Box(p.position.x, p.position.y, free.nodes[p.point_id].w, free.nodes[p.point_id].h) for p in version.points if p.position}
+    leaps = [(pins[b.source], pins[b.target]) for b in version.branches if b.source in pins and b.target in pins]
+    sideways = sum(to.x - box.x for box, to in leaps) > sum(to.y - box.y for box, to in leaps)
+    turn: Callable[[Box], Box] = _turned_box if sideways else lambda box: box
+    nodes = {point_id: turn(box) for point_id, box in pins.items()}
     for point_id, box in sorted(free.nodes.items(), key=lambda item: (item[1].y, item[1].x)):
         if point_id not in nodes:
+            box = turn(box)
             before = [nodes[b.source] for b in version.incoming(point_id) if b.source in nodes and b.source != point_id]
             if before:
                 across = sum(other.cx for other in before) / len(before) - box.w / 2
                 box = Box(round(across), max(other.bottom for other in before) + 3 * BAND, box.w, box.h)
             nodes[point_id] = _nearest_room(box, list(nodes.values()))
-    nodes = {point.point_id: nodes[point.point_id] for point in version.points}
-    edges = _routes(version, nodes, labels)
-    boxes = [*nodes.values(), *(edge.label for edge in edges)]
-    corners = [point for edge in edges for point in trace(edge.points)]
+    sizes = {name: size[::-1] if sideways else size for name, size in labels.items()}
+    edges = _routes(version, {point.point_id: nodes[point.point_id] for point in version.points}, sizes)
+    if sideways:
+        edges = [
+            Route(e.branch, tuple(map(_turned, e.points)), _turned_box(e.label), e.loop, sideways) for e in edges
+        ]
+    placed = {point.point_id: turn(nodes[point.point_id]) for point in version.points}
+    boxes = [*placed.values(), *(edge.label for edge in edges)]
+    corners = [point for edge in edges for point in trace(edge.points, sideways)]
     left = min([box.x for box in boxes] + [x for x, _ in corners])
     top = min([box.y for box in boxes] + [y for _, y in corners])
     right = max([box.right for box in boxes] + [x for x, _ in corners])
     bottom = max([box.bottom for box in boxes] + [y for _, y in corners])
-    return Layout(nodes, tuple(edges), right - left, bottom - top, left, top)
+    return Layout(placed, tuple(edges), right - left, bottom - top, left, top)
 
 
-def _nearest_room(box: Box, taken: Sequence[Box]) -> Box:
+def _nearest_room(box: Box, taken: Sequence[Box], step: float = GAP) -> Box:
     """The box itself, or moved the least number of steps aside or down until nothing is in its way."""
-    step_x, step_y = box.w / 2 + GAP, box.h / 2 + GAP
-    for ring in range(len(taken) * 4 + 2):
+    for ring in count():
         for down in range(ring + 1):
-            for side in {ring - down, down - ring}:
-                moved = Box(box.x + side * step_x, box.y + down * step_y, box.w, box.h)
-                if not any(moved.meets(other, GAP) for other in taken):
+            for side in sorted({ring - down, down - ring}):
+                moved = Box(box.x + side * step, box.y + down * step, box.w, box.h)
+                if not any(moved.meets(other, step) for other in taken):
                     return moved
     raise AssertionError("there is always room further out")
 
 
-def _routes(version: Version, nodes: Mapping[str, Box], labels: Mapping[tuple[str, str], Size]) -> list[Route]:
+def _routes(
+    version: Version, nodes: Mapping[str, Box], labels: Mapping[tuple[str, str], Size]
+) -> list[Route]:
     cards = sorted(nodes.values(), key=lambda box: (box.x, box.y))
     leaves = _fan(version.branches, nodes, leaving=True)
     arrives = _fan(version.branches, nodes, leaving=False)
@@ -596,7 +646,11 @@ def _routes(version: Version, nodes: Mapping[str, Box], labels: Mapping[tuple[st
         start = (leaves[number], nodes[branch.source].bottom)
         end = (arrives[number], nodes[branch.target].y)
         points = _way(start, end, cards, uprights)
-        uprights += [(x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False) if x == to_x]
+        uprights += [
+            (x, min(y, to_y), max(y, to_y))
+            for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False)
+            if x == to_x
+        ]
         size = labels.get((branch.source, branch.key), (0.0, 0.0))
         label = _label(points, size, [*cards, *placed])
         placed += [label] if size[0] else []
@@ -617,7 +671,9 @@ def _fan(branches: Sequence[Branch], nodes: Mapping[str, Box], leaving: bool) ->
     return ports
 
 
-def _way(start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> tuple[XY, ...]:
+def _way(
+    start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]
+) -> tuple[XY, ...]:
     """The plainest route that runs through no card and on no other route's upright; else the least bad."""
     falling = end[1] - start[1] >= 2 * BAND
     ways: list[tuple[XY, ...]] = [(start, end)] if falling else []
@@ -627,7 +683,18 @@ def _way(start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[floa
         if falling:
             ways.append(_tidy([start, (x, start[1] + BAND), (x, end[1] - BAND), end]))
         else:
-            ways.append(_tidy([start, (start[0], start[1] + 4), (x, start[1] + 4), (x, end[1] - 4), (end[0], end[1] - 4), end]))
+            ways.append(
+                _tidy(
+                    [
+                        start,
+                        (start[0], start[1] + 4),
+                        (x, start[1] + 4),
+                        (x, end[1] - 4),
+                        (end[0], end[1] - 4),
+                        end,
+                    ]
+                )
+            )
     best, least = ways[0], float("inf")
     for way in ways:
         faults = _faults(way, cards, uprights)
@@ -640,13 +707,16 @@ def _way(start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[floa
 
 def _faults(way: Sequence[XY], cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> float:
     line = trace(way)
-    pieces = [Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in zip(line, line[1:], strict=False)]
+    pieces = [
+        Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1]))
+        for a, b in pairwise(line)
+    ]
     left, right = min(x for x, _ in line), max(x for x, _ in line)
     near = [card for card in cards if card.x <= right and left <= card.right]
     hits = sum(any(piece.meets(card) for piece in pieces) for card in near)
     shared = sum(
         abs(x - other) < LANE / 2 and min(y, to_y) < low_end and high_end < max(y, to_y)
-        for (x, y), (to_x, to_y) in zip(way, way[1:], strict=False)
+        for (x, y), (to_x, to_y) in pairwise(way)
         if x == to_x
         for other, high_end, low_end in uprights
     )
@@ -655,14 +725,17 @@ def _faults(way: Sequence[XY], cards: Sequence[Box], uprights: Sequence[tuple[fl
 
 def _label(points: Sequence[XY], size: Size, taken: Sequence[Box]) -> Box:
     """A place on the route, near its start, where the label covers nothing."""
-    line = trace(points)
-    spots = [
-        (a[0] + (b[0] - a[0]) * t / 8, a[1] + (b[1] - a[1]) * t / 8)
-        for a, b in zip(line, line[1:], strict=False)
-        for t in range(1, 9)
-    ]
-    boxes = [Box(x - size[0] / 2, y - size[1] / 2, *size) for x, y in spots]
-    for box in boxes:
+    spots: list[tuple[float, Box]] = []
+    gone = 0.0
+    for a, b in pairwise(trace(points)):
+        long = abs(b[0] - a[0]) + abs(b[1] - a[1])
+        for t in range(1, 9):
+            x, y = a[0] + (b[0] - a[0]) * t / 8, a[1] + (b[1] - a[1]) * t / 8
+            spots.append((gone + long * t / 8, Box(x - size[0] / 2, y - size[1] / 2, *size)))
+        gone += long
+    wish = min(gone / 2, 2 * BAND + size[1] / 2)
+    spots.sort(key=lambda spot: abs(spot[0] - wish))
+    for _, box in spots:
         if not any(box.meets(other, 4) for other in taken):
             return box
-    return _nearest_room(boxes[len(boxes) // 2], taken)
+    return _nearest_room(spots[0][1], taken, step=8.0)

@@ -180,7 +180,9 @@ class Canvas:
         if goal is None:
             return {}
         splits = [p.point_id for p in journey.version(self._version).points if p.type == "split_abn"]
-        found = {split: self._try("variants", partial(self.stats.experiment, split, goal)) for split in splits}
+        found = {
+            split: self._try("variants", partial(self.stats.experiment, split, goal)) for split in splits
+        }
         return {split: experiment for split, experiment in found.items() if experiment is not None}
 
     @cached_property

@@ -27,7 +27,8 @@ LEAST_WIDTH = 480.0
 LABEL = 11.5  # font size on branches
 LABEL_ROOM = 152.0
 
-_CSS = """
+_CSS = (
+    """
 .jnb{font-family:%s;font-size:13px}
 .jnb text{fill:$text}
 .jnb tspan{unicode-bidi:isolate}
@@ -68,7 +69,9 @@ _CSS = """
 .jnb .tip-on{fill:$accent}
 .jnb .title{font-size:18px;font-weight:600}
 .jnb .sub{fill:$muted;font-size:12px}
-""" % palette.FONT  # noqa: UP031
+"""
+    % palette.FONT
+)  # noqa: UP031
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def canvas_svg(
     """
     shown = version if isinstance(version, Version) else journey.version(version)
     rows = _rows(points, messages)
-    flows = _flows(branches)
+    flows = _Flows.of(branches)
     verdicts = {point: _verdict(item) for point, item in (variants or {}).items()}
     way = _path(path, shown) if path is not None else None
     cards = {
@@ -146,15 +149,20 @@ def canvas_svg(
                              _notes(point, shown, flows, verdicts, locale), locale)
         for point in shown.points
     }  # fmt: skip
-    away = [
-        card(point, rows.get(point.point_id), (), locale)
-        for point in _away(journey, shown, rows)
-    ]
-    pills = {(b.source, b.key): _pill(b, shown, flows, verdicts, branches is not None, locale) for b in shown.branches}
-    placed = layout(shown, {name: c.size for name, c in cards.items()}, {name: p.size for name, p in pills.items()})
+    away = [card(point, rows.get(point.point_id), (), locale) for point in _away(journey, shown, rows)]
+    pills = {
+        (b.source, b.key): _pill(b, shown, flows, verdicts, locale)
+        for b in shown.branches
+    }
+    placed = layout(
+        shown, {name: c.size for name, c in cards.items()}, {name: p.size for name, p in pills.items()}
+    )
     picture = _Picture(placed, cards, pills, away, flows, way)
     alt = canvas_alt(journey, shown, points, path=path, locale=locale)
-    head = clean(journey.label), " · ".join(filter(None, [word("version_n", locale, version=shown.version), clean(subtitle)]))
+    head = (
+        clean(journey.label),
+        " · ".join(filter(None, [word("version_n", locale, version=shown.version), clean(subtitle)])),
+    )
     return picture.svg(head, alt, theme, locale)
 
 
@@ -182,9 +190,23 @@ def canvas_alt(
         rows = list(_rows(points, None).values())
         entries = {point.point_id for point in shown.points if point.is_entry}
         if entries:
-            said.append(word("canvas_entered", locale, count=count(_sum((r for r in rows if r["point_id"] in entries), "entered"))))
-        said += [word(f"canvas_{name}", locale, count=count(total)) for name in ("waiting", "dropped") if (total := _sum(rows, name))]
-        busiest = max((r for r in rows if r["point_id"] not in entries), key=lambda r: r.get("entered") or 0, default=None)
+            said.append(
+                word(
+                    "canvas_entered",
+                    locale,
+                    count=count(_sum((r for r in rows if r["point_id"] in entries), "entered")),
+                )
+            )
+        said += [
+            word(f"canvas_{name}", locale, count=count(total))
+            for name in ("waiting", "dropped")
+            if (total := _sum(rows, name))
+        ]
+        busiest = max(
+            (r for r in rows if r["point_id"] not in entries),
+            key=lambda r: r.get("entered") or 0,
+            default=None,
+        )
         if busiest and busiest.get("entered"):
             title = fit(clean(busiest.get("title") or busiest["point_id"]), 400, 10)
             said.append(word("canvas_busiest", locale, title=title, count=count(busiest["entered"])))
@@ -205,7 +227,9 @@ def _rows(points: pl.DataFrame | None, messages: pl.DataFrame | None) -> dict[st
     rows = {} if points is None else {row["point_id"]: row for row in points.iter_rows(named=True)}
     for row in () if messages is None else messages.iter_rows(named=True):
         if row["point_id"] in rows:
-            rows[row["point_id"]]["drop_offs"] = _sum([row], "failed") + _sum([row], "bounced") + _sum([row], "skipped")
+            rows[row["point_id"]]["drop_offs"] = (
+                _sum([row], "failed") + _sum([row], "bounced") + _sum([row], "skipped")
+            )
     return rows
 
 
@@ -213,10 +237,34 @@ def _sum(rows: Iterable[Mapping[str, Any]], name: str) -> int:
     return sum(row.get(name) or 0 for row in rows)
 
 
-def _flows(branches: pl.DataFrame | None) -> dict[tuple[str, str | None], dict[str, Any]]:
-    if branches is None:
-        return {}
-    return {(row["source"], row["branch"]): row for row in branches.iter_rows(named=True)}
+@dataclass(frozen=True)
+class _Flows:
+    """The traversals of each branch, by source and key; key None are those by an unknown branch."""
+
+    rows: Mapping[str, Mapping[str | None, Mapping[str, Any]]]
+    most: int = 0
+
+    @classmethod
+    def of(cls, branches: pl.DataFrame | None) -> _Flows | None:
+        if branches is None:
+            return None
+        rows: dict[str, dict[str | None, Mapping[str, Any]]] = {}
+        for row in branches.iter_rows(named=True):
+            rows.setdefault(row["source"], {})[row["branch"]] = row
+        return cls(rows, branches["runs"].max() or 0)  # type: ignore[arg-type]
+
+    def row(self, branch: Branch) -> Mapping[str, Any]:
+        return self.rows.get(branch.source, {}).get(branch.key, {})
+
+    def runs(self, branch: Branch) -> int:
+        return self.row(branch).get("runs") or 0
+
+    def undrawn(self, point: Point, version: Version) -> tuple[int, int]:
+        """Runs that left a point by an unknown branch, and by one that this version does not have."""
+        drawn = {branch.key for branch in version.outgoing(point.point_id)}
+        left = {key: row["runs"] or 0 for key, row in self.rows.get(point.point_id, {}).items() if key not in drawn}
+        unknown = left.pop(None, 0)
+        return unknown, sum(left.values())
 
 
 def _verdict(item: Any) -> str:
@@ -235,26 +283,26 @@ def _winner(verdict: str) -> str:
 def _notes(
     point: Point,
     version: Version,
-    flows: Mapping[tuple[str, str | None], Mapping[str, Any]],
+    flows: _Flows | None,
     verdicts: Mapping[str, str],
     locale: str,
 ) -> list[Note]:
     notes = []
-    drawn = {branch.key for branch in version.outgoing(point.point_id)}
-    for kind, name, elsewhere in (("warn", "by_unknown", False), ("info", "by_others", True)):
-        lost = sum(
-            row["runs"] or 0
-            for (source, branch), row in flows.items()
-            if source == point.point_id and branch not in drawn and (branch is not None) == elsewhere
-        )
-        if lost:
-            text = word(name, locale, count=format.number(lost, locale))
+    unknown, others = flows.undrawn(point, version) if flows else (0, 0)
+    for kind, name, count in (("warn", "by_unknown", unknown), ("info", "by_others", others)):
+        if count:
+            text = word(name, locale, count=format.number(count, locale))
             notes.append(Note(kind, text, f"points.{point.point_id}.{name}"))
     if verdict := verdicts.get(point.point_id):
         if winner := _winner(verdict):
             notes.append(Note("winner", word("winner", locale, variant=clean(winner))))
         else:
-            known = {"no difference yet": "no_difference", "too few": "too_few", "unequal split": "unequal_split", "too early": "too_early"}
+            known = {
+                "no difference yet": "no_difference",
+                "too few": "too_few",
+                "unequal split": "unequal_split",
+                "too early": "too_early",
+            }
             notes.append(Note("info", word(known[verdict], locale) if verdict in known else clean(verdict)))
     return notes
 
@@ -262,18 +310,17 @@ def _notes(
 def _pill(
     branch: Branch,
     version: Version,
-    flows: Mapping[tuple[str, str | None], Mapping[str, Any]],
+    flows: _Flows | None,
     verdicts: Mapping[str, str],
-    counted: bool,
     locale: str,
 ) -> _Pill:
-    row = flows.get((branch.source, branch.key))
     several = len(version.outgoing(branch.source)) > 1
     label = branch_label(branch, version, locale)
-    if not counted:
+    if flows is None:
         return _Pill(fit(label, LABEL_ROOM, LABEL), "", "")
-    count = format.compact(row["runs"] if row else 0, locale)
-    share = format.percent(row["share"], locale) if row and several and row["share"] is not None else ""
+    count = format.compact(flows.runs(branch), locale)
+    part = flows.row(branch).get("share")
+    share = format.percent(part, locale) if several and part is not None else ""
     winner = _winner(verdicts.get(branch.source, ""))
     best = bool(winner) and branch.key.removeprefix("variant:") == winner
     return _Pill(fit(label, LABEL_ROOM, LABEL), count, share, best)
@@ -289,7 +336,9 @@ def branch_label(branch: Branch, version: Version, locale: str = "en") -> str:
     >>> branch_label(Branch(source="a", target="b", key="variant:A"), version)
     'A'
     """
-    if branch.label and not (branch.key == branch.target and version.point(branch.target).label == branch.label):
+    if branch.label and not (
+        branch.key == branch.target and version.point(branch.target).label == branch.label
+    ):
         return clean(branch.label)
     if branch.key in ("default", branch.target):
         return ""
@@ -310,7 +359,11 @@ def _away(journey: Journey, version: Version, rows: Mapping[str, Any]) -> list[P
 
 
 def _steps(path: Sequence[str] | pl.DataFrame) -> list[str]:
-    return path["point_id"].cast(pl.String).to_list() if isinstance(path, pl.DataFrame) else [str(step) for step in path]
+    return (
+        path["point_id"].cast(pl.String).to_list()
+        if isinstance(path, pl.DataFrame)
+        else [str(step) for step in path]
+    )
 
 
 def _path(path: Sequence[str] | pl.DataFrame, version: Version) -> _Path:
@@ -338,7 +391,7 @@ class _Picture:
     cards: Mapping[str, Card]
     pills: Mapping[tuple[str, str], _Pill]
     away: Sequence[Card]
-    flows: Mapping[tuple[str, str | None], Mapping[str, Any]]
+    flows: _Flows | None
     path: _Path | None
 
     def svg(self, head: tuple[str, str], alt: str, theme: palette.Theme, locale: str) -> str:
@@ -349,7 +402,11 @@ class _Picture:
         total = math.ceil(inner + 2 * MARGIN)
         foot, away = self._away(HEADER + 24 + self.layout.height, inner, locale)
         height = math.ceil(foot + MARGIN)
-        empty = "" if self.cards else f'<text class="sub" x="{MARGIN:g}" y="{HEADER + 24:g}">{xml(word("no_points", locale))}</text>'
+        empty = (
+            ""
+            if self.cards
+            else f'<text class="sub" x="{MARGIN:g}" y="{HEADER + 24:g}">{xml(word("no_points", locale))}</text>'
+        )
         drawn = [*(c for c in self.cards.values()), *self.away]
         used = {icon(c.point) for c in drawn} | {symbol for c in drawn for symbol in map(_symbol, c.notes)}
         used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
@@ -386,11 +443,10 @@ class _Picture:
         if self.path:
             classes += " on" if name in self.path.branches else " dim"
         elif self.flows:
-            runs = (self.flows.get(name) or {}).get("runs") or 0
-            most = max((row["runs"] or 0 for row in self.flows.values()), default=0)
+            runs = self.flows.runs(branch)
             classes += "" if runs else " none"
-            style = f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / most))}"' if runs else ""
-        return f'<path class="{classes}" data-branch="{key("|".join(name))}" d="{path_data(_short_of_card(route.points))}"{style}/>'
+            style = f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / self.flows.most))}"' if runs else ""
+        return f'<path class="{classes}" data-branch="{key("|".join(name))}" d="{path_data(_short_of_card(route), route.sideways)}"{style}/>'
 
     def _label(self, route: Route) -> str:
         branch, box = route.branch, route.label
@@ -403,9 +459,21 @@ class _Picture:
         dim = " dim" if self.path and (branch.source, branch.key) not in self.path.branches else ""
         strong = "" if pill.count else ' class="n"'
         label = f"<tspan{strong}>{xml(pill.label)}</tspan>" if pill.label else ""
-        count = f'<tspan class="n"{_dx(label)} data-key="branches.{key(name)}.runs">{xml(pill.count)}</tspan>' if pill.count else ""
-        share = f'<tspan dx="5" data-key="branches.{key(name)}.share">{xml(pill.share)}</tspan>' if pill.share else ""
-        mark = f'<use href="#jnb-winner" x="{_short(x + 8)}" y="{_short(y + 4)}" width="16" height="16"/>' if pill.best else ""
+        count = (
+            f'<tspan class="n"{_dx(label)} data-key="branches.{key(name)}.runs">{xml(pill.count)}</tspan>'
+            if pill.count
+            else ""
+        )
+        share = (
+            f'<tspan dx="5" data-key="branches.{key(name)}.share">{xml(pill.share)}</tspan>'
+            if pill.share
+            else ""
+        )
+        mark = (
+            f'<use href="#jnb-winner" x="{_short(x + 8)}" y="{_short(y + 4)}" width="16" height="16"/>'
+            if pill.best
+            else ""
+        )
         return (
             f'<g class="pill{" best" if pill.best else ""}{dim}">'
             f'<rect class="p" x="{_short(x)}" y="{_short(y)}" width="{wide:g}" height="{high:g}" rx="12"/>{mark}'
@@ -444,7 +512,7 @@ _TIPS = "".join(
 )
 
 
-def path_data(points: Sequence[tuple[float, float]]) -> str:
+def path_data(points: Sequence[tuple[float, float]], sideways: bool = False) -> str:
     """A route as the data of an SVG path.
 
     Examples
@@ -453,18 +521,23 @@ def path_data(points: Sequence[tuple[float, float]]) -> str:
     'M0 0V10C0 20 20 20 20 30'
     """
     parts = [f"M{_short(points[0][0])} {_short(points[0][1])}"]
-    for piece in bends(points):
+    for piece in bends(points, sideways):
         if len(piece) == 2:
-            parts.append(f"V{_short(piece[1])}")
+            parts.append(f"H{_short(piece[0])}" if sideways else f"V{_short(piece[1])}")
         else:
             parts.append("C" + " ".join(f"{_short(x)} {_short(y)}" for x, y in piece))
     return "".join(parts)
 
 
-def _short_of_card(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without the last stretch, which is the arrow's."""
-    end = points[-1][1]
-    return [*points[:-2], *((x, end - 9 if y == end else y) for x, y in points[-2:])]
+def _short_of_card(route: Route) -> list[tuple[float, float]]:
+    """The route without its last stretch, which is the arrow's."""
+    along = 0 if route.sideways else 1
+    end = route.points[-1][along]
+    last = []
+    for point in route.points[-2:]:
+        moved = end - 9 if point[along] == end else point[along]
+        last.append((moved, point[1]) if route.sideways else (point[0], moved))
+    return [*route.points[:-2], *last]
 
 
 def _css(theme: palette.Theme) -> str:

@@ -25,7 +25,14 @@ _Cells = tuple[str | tuple[str, str], ...]
 _MESSAGE: _Cells = ("entered", "sent", ("opened", "sent"), ("clicked", "sent"), "drop_offs", "goal_users")
 _BY_CHANNEL: dict[str, _Cells] = {
     "sms": ("entered", "sent", ("delivered", "sent"), ("clicked", "sent"), "drop_offs", "goal_users"),
-    "whatsapp": ("entered", "sent", ("delivered", "sent"), ("opened", "delivered"), "drop_offs", "goal_users"),
+    "whatsapp": (
+        "entered",
+        "sent",
+        ("delivered", "sent"),
+        ("opened", "delivered"),
+        "drop_offs",
+        "goal_users",
+    ),
     "in_app": ("entered", "shown", ("interacted", "shown"), "drop_offs", "goal_users"),
     "webhook": ("entered", "sent", "drop_offs", "goal_users"),
 }
@@ -80,9 +87,7 @@ class Card:
         return WIDTH, self.head + body + LINE * len(self.more) + 4 * bool(self.more) + NOTE * len(self.notes)
 
 
-def card(
-    point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note], locale: str
-) -> Card:
+def card(point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note], locale: str) -> Card:
     """The card of a point; ``numbers`` is its row of points(), or None for the bare design."""
     title = clean(point.label)
     room = WIDTH - 56 - PAD
@@ -106,7 +111,10 @@ def card(
 
 def balance(numbers: Mapping[str, Any]) -> int:
     """What came in less what came out or waits: 0 where a point's account adds up (METRICS.md 9)."""
-    count = {name: numbers.get(name) or 0 for name in ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")}
+    count = {
+        name: numbers.get(name) or 0
+        for name in ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")
+    }
     came = count["waiting_before"] + count["entered"]
     return int(came - count["completed"] - count["waiting"] - count["exited"] - count["dropped"])
 
@@ -131,7 +139,9 @@ def _wanted(point: Point, numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _cells(point: Point, numbers: Mapping[str, Any], locale: str) -> Iterator[tuple[str, str, str, str]]:
     for name, of in _wanted(point, numbers):
         number, whole = numbers.get(name), numbers.get(of) if of else None
-        shown = format.duration(number, locale) if name.startswith("seconds") else format.compact(number, locale)
+        shown = (
+            format.duration(number, locale) if name.startswith("seconds") else format.compact(number, locale)
+        )
         rate = format.percent(number / whole, locale) if whole and number is not None else ""
         yield name, word(_SHORT.get(name, name), locale), shown, rate
 
@@ -166,20 +176,24 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         f'<use href="#jnb-{icon(point)}" x="18" y="18" width="20" height="20"/></g>',
     ]
     for line, text in enumerate(card.title):
-        parts.append(f'<text class="t" x="56" y="{26 + 16 * line}"{squeeze(text, TITLE, bold=True)}>{xml(text)}</text>')
+        parts.append(
+            f'<text class="t" x="56" y="{26 + 16 * line}"{squeeze(text, TITLE, bold=True)}>{xml(text)}</text>'
+        )
     parts.append(f'<text class="l" x="56" y="{card.head - 14:g}">{xml(card.caption)}</text>')
     if card.cells:
         parts.append(f'<path class="h" d="M0 {card.head:g}h{wide:g}"/>')
     for place, (name, label, number, rate) in enumerate(card.cells):
         left, top = PAD + CELL * (place % 2), card.head + ROW * (place // 2)
-        parts.append(f'<text class="l" x="{left}" y="{top + 18:g}">{xml(fit(label, CELL - 8, CAPTION))}</text>')
+        parts.append(
+            f'<text class="l" x="{left}" y="{top + 18:g}">{xml(fit(label, CELL - 8, CAPTION))}</text>'
+        )
         parts.append(_number(f"points.{point_key}.{name}", number, rate, left, top + 34))
     foot = card.head + ROW * ((len(card.cells) + 1) // 2) + 17
-    for place, line in enumerate(card.more):
+    for place, more in enumerate(card.more):
         items = "".join(
             f'<tspan dx="{10 if at else 0}">{xml(label)}</tspan>'
             f'<tspan class="n" dx="4" data-key="points.{point_key}.{name}">{xml(number)}</tspan>'
-            for at, (name, label, number) in enumerate(line)
+            for at, (name, label, number) in enumerate(more)
         )
         parts.append(f'<text class="m" x="{PAD}" y="{foot + LINE * place:g}">{items}</text>')
     for place, note in enumerate(reversed(card.notes)):

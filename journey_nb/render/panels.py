@@ -94,7 +94,11 @@ def table(
         [(cell(name, row[name], row, locale), number) for name, (_, number) in zip(names, head, strict=True)]
         for row in frame.head(limit).iter_rows(named=True)
     ]
-    more = word("more_rows", locale, count=format.number(frame.height - limit, locale)) if frame.height > limit else ""
+    more = (
+        word("more_rows", locale, count=format.number(frame.height - limit, locale))
+        if frame.height > limit
+        else ""
+    )
     html = template("table.html").render(
         title=clean(title), head=head, rows=rows, more=more, none=word("no_rows", locale), css=Markup(_css())
     )

@@ -16,7 +16,9 @@ LONGEST = 200
 """Texts in pictures are cut at this many characters."""
 
 # What XML 1.0 forbids, lone surrogates, and controls that would turn the direction of what follows.
-_UNSAFE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
+_UNSAFE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]"
+)
 _SPACE = re.compile(r"\s+")
 
 # Widths of ASCII in hundredths of the font size, from the widest of the common system fonts.
@@ -103,7 +105,9 @@ def wrap(text: str, room: float, size: float, lines: int = 2, bold: bool = False
         if count >= len(rest):
             break
         cut = count
-        while cut > count // 3 and not (rest[cut - 1] in _BREAK_AFTER or rest[cut] == " " or _is_wide(rest[cut])):
+        while cut > count // 3 and not (
+            rest[cut - 1] in _BREAK_AFTER or rest[cut] == " " or _is_wide(rest[cut])
+        ):
             cut -= 1
         cut = cut if cut > count // 3 else count
         wrapped.append(_trim(rest[:cut]).strip())
@@ -170,7 +174,12 @@ def _is_wide(character: str) -> bool:
 
 
 def _is_emoji(code: int) -> bool:
-    return 0x1F000 <= code < 0x1FB00 or 0x2600 <= code < 0x27C0 or 0x2300 <= code < 0x2400 or 0x2B00 <= code < 0x2C00
+    return (
+        0x1F000 <= code < 0x1FB00
+        or 0x2600 <= code < 0x27C0
+        or 0x2300 <= code < 0x2400
+        or 0x2B00 <= code < 0x2C00
+    )
 
 
 @lru_cache(maxsize=4096)
