@@ -15,6 +15,8 @@ from journey_nb.metrics.communications import communications, delivery_issues, m
 from journey_nb.metrics.goals import credit, goals
 from journey_nb.metrics.health import daily, health
 from journey_nb.metrics.points import branches, drops, points, reconciliation, waiting
+from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import HIDDEN
 
 # The functions are reached by name here: as attributes they would hide the modules they are in.
 TABLES: dict[str, Callable[..., pl.DataFrame]] = {
@@ -65,7 +67,7 @@ RATES: dict[str, dict[str, tuple[str, str]]] = {
 """Every rate: its numerator and denominator. Columns beginning with ``_`` come with ``bases=True``."""
 
 
-def with_bases(table: str, scope: Any, **options: Any) -> pl.DataFrame:
+def with_bases(table: str, scope: Scope, **options: Any) -> pl.DataFrame:
     """A table, with the hidden columns that its rates rest on."""
-    hidden = any(name.startswith("_") for pair in RATES.get(table, {}).values() for name in pair)
+    hidden = any(name.startswith(HIDDEN) for pair in RATES.get(table, {}).values() for name in pair)
     return TABLES[table](scope, **options, **({"bases": True} if hidden else {}))
