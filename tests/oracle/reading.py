@@ -498,7 +498,7 @@ class RunReader:
             self.entry is None,
             any(row.kind not in OUTCOMES and row.kind != "goal.reached" for row in named),
             self.entry.at if self.entry else None, self.entry.point if self.entry else None,
-            head.event_id, named[0].at, self.rows, self.visits,
+            self.entry.event_id if self.entry else "", named[0].at, self.rows, self.visits,
         )  # fmt: skip
         if self.exit is not None:
             run.left_at, run.left_pos = self.exit.at, self.exit.pos
