@@ -13,7 +13,8 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [2, 14.2] A goal.reached that states no run takes part in the ties of the run that the windows give it like any other
   row: its missing seq undoes the seq of the others, and it may be the first event of a truncated run. (The windows
   themselves come from a reading without such goals.) No rule of order bars it.
-- [2, 14.8b] The path over tied points follows the branches of one version, that of the tie's first row by rank.
+- [2, 14.8b] The path over tied points follows the branches of one version, that of the tie's first run, point or
+  wait row by rank.
   A run that stood nowhere may start at any tied point. Rows that are quarantined later still take part in the tie.
 - [2] A derived completion at a point without branches is a traversal by an unknown branch.
 - [2, 14.5] "Its message had a row before the exit" looks at the rows of the same run, in reading order.
@@ -21,7 +22,7 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [6, 14.8] A goal without run_id that the windows give to a run counts as reached before its exit.
   The implied goal stands before an exit that is itself seen as an arrival, so where the run stood is the point before.
 - [14.9] The latest-entered run is the one with the latest entry (of a truncated run its first row); of equal entries
-  the one with the higher run_no. In run_no, truncated runs of one instant go by the event_id of their first row.
+  the one with the higher run_no. In run_no, truncated runs of one instant go by run_id.
 - [14.6] A run whose first row is a goal without version takes it from the next row that has one.
 - [14.10] A fate is told as known at as_of: a failure seen by then, whose sending comes later, is failed until then.
   "After the sending" is by the run's reading order, so a failure ranked before an inferred send counts nowhere.
