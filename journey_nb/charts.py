@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 import polars as pl
 
 from journey_nb.style import column, format, palette
 from journey_nb.style.words import value, word
+
+_Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
 
 WIDTH = 720
 # Alike in width on every system: what measures the texts and what shows them are two programs.
@@ -37,9 +39,8 @@ def daily(
     )
     names = {metric: column(metric, locale) for metric in metrics}
     sums = dict(rows.group_by("metric").agg(pl.col("count").sum()).iter_rows())
-    span = (
-        [format.day(day, locale) for day in (rows["date"].min(), rows["date"].max())] if rows.height else []
-    )
+    days = rows["date"].unique().sort().to_list()
+    span = [format.day(day, locale) for day in days[:1] + days[-1:]]
     said = _said(f"{name} {format.number(sums.get(metric, 0), locale)}" for metric, name in names.items())
     series = alt.Scale(domain=list(names.values()), range=_colours(len(names)))
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
@@ -47,7 +48,7 @@ def daily(
     day = alt.X(
         "utcyearmonthdate(date):T", title=None, axis=alt.Axis(grid=False, labelOverlap=True, format="%-d %b")
     )
-    chart = (
+    chart: alt.Chart = (
         _chart(_days(rows, names))
         .mark_line(
             strokeWidth=2,
@@ -74,7 +75,7 @@ def daily(
     return _finished(chart, f"{word('daily', locale)}, {' – '.join(span)}: {said}.")
 
 
-def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     """Bars of the users who reached each goal, with the conversion rate; ``table`` is ``stats.goals()``."""
     rows = table.unique("goal_id", keep="first", maintain_order=True)
     data = [
@@ -89,7 +90,7 @@ def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
-def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     """Bars of what became of each channel's messages; ``table`` is ``stats.communications()``."""
     stages = ("sent", "delivered", "opened", "clicked")
     names = [column(stage, locale) for stage in stages]
@@ -123,13 +124,11 @@ def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
         ),
     )
     text = base.mark_text(align="left", dx=4, color=palette.TEXT_ANY).encode(text="label:N")
-    height = max(1, table.height) * 4 * 17
-    return _finished(
-        (chart + text).properties(width=WIDTH, height=height), f"{word('communications', locale)}: {said}."
-    )
+    groups = len({row["channel"] for row in data})
+    return _finished(_sized(chart + text, groups, row=4 * 17), f"{word('communications', locale)}: {said}.")
 
 
-def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     """How long people stay at each step, from the median to the 90th percentile; ``table`` is ``stats.points()``."""
     data = [
         {
@@ -167,7 +166,7 @@ def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
     return _finished(_sized(range_ + dot + text, len(data)), f"{median} … {slow}: {said}.")
 
 
-def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.Chart:
+def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     """The rate of each variant with its 95 % interval; ``table`` is that of ``stats.variants(…)``."""
     from journey_nb.metrics.intervals import wilson
 
@@ -244,8 +243,9 @@ def _sized(chart: alt.LayerChart, rows: int, row: int = _ROW) -> alt.LayerChart:
 
 
 def _span(data: list[dict[str, Any]]) -> list[float]:
-    """From a second to beyond the longest stay, so that its label has room."""
-    return [1, max((row["p90"] for row in data), default=60) * 12]
+    """From before the shortest stay to beyond the longest, so that its label has room."""
+    first, last = min((row["p50"] for row in data), default=1), max((row["p90"] for row in data), default=60)
+    return [max(1.0, first / 3), last * (last / first) ** 0.32 * 3]
 
 
 def _tooltip(**fields: str) -> list[alt.Tooltip]:
@@ -269,10 +269,10 @@ def _said(parts: Iterable[str]) -> str:
     return "; ".join([*parts[:_NAMED], *more]) or format.NOTHING
 
 
-def _finished(chart: Any, description: str) -> Any:
+def _finished(chart: _Chart, description: str) -> _Chart:
     """The chart in the house's dress; a transparent ground suits light and dark themes."""
     text, line = palette.TEXT_ANY, palette.LINE_ANY
-    return chart.properties(description=description).configure(
+    dressed: _Chart = chart.properties(description=description).configure(
         background="transparent",
         padding={"left": 8, "top": 8, "right": 24, "bottom": 8},
         font=FONT,
@@ -289,6 +289,7 @@ def _finished(chart: Any, description: str) -> Any:
         legend=alt.LegendConfig(labelColor=text, titleColor=text, labelFontSize=12),
         text=alt.MarkConfig(fontSize=12),
     )
+    return dressed
 
 
 def offline(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -293,7 +293,7 @@ def export(journey: str, log: str, name: str, path: Path | None, point: str | No
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda ctx, _, asked: asked and _list_parameters(ctx),
+    callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
 )
 @_scoped
@@ -357,9 +357,11 @@ def _pair(item: str) -> tuple[str, str]:
     return name, value
 
 
-def _list_parameters(ctx: click.Context) -> None:
+def _list_parameters(ctx: click.Context, asked: bool) -> None:
     from journey_nb.reports import parameters
 
+    if not asked:
+        return
     table = Table("parameter", "type", "default", "meaning", box=None)
     for row in parameters(ctx.params.get("name", "campaign")).values():
         table.add_row(row.name, row.type, repr(row.default), escape(row.help))

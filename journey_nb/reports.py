@@ -11,11 +11,12 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from journey_nb.journey import Journey, near
 
 if TYPE_CHECKING:
+    from journey_nb.metrics.scope import Clock
     from journey_nb.stats import JourneyStats
 
 # Types a parameters cell may state, what a value of each may be, and how a word is read as one.
@@ -241,7 +242,7 @@ def _output_html(output: Mapping[str, Any]) -> str:
         return f"<pre>{html.escape(output['text'])}</pre>"
     data = output.get("data", {})
     if "text/html" in data:
-        return str(data["text/html"])
+        return f'<div class="jnb-output">{data["text/html"]}</div>'
     text = html.escape(str(data.get("text/plain", "")), quote=True)
     if "image/svg+xml" in data:
         # Inline, so that the picture follows the page's theme.
@@ -283,7 +284,7 @@ def open_stats(
         first, dots, last = period.partition("..")
         stats = stats.between(first, last) if dots else stats.period(period)
     if clock:
-        stats = stats.clock(clock)
+        stats = stats.clock(cast("Clock", clock))  # an unknown one is told there
     if version:
         stats = stats.version(version)
     return stats.machine(include=True) if machine else stats
