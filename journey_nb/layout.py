@@ -593,15 +593,25 @@ def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str]
 
     Where the pins run from left to right, all is done with the two directions exchanged.
     """
-    pins = {p.point_id: Box(p.position.x, p.position.y, free.nodes[p.point_id].w, free.nodes[p.point_id].h) for p in version.points if p.position}
-    leaps = [(pins[b.source], pins[b.target]) for b in version.branches if b.source in pins and b.target in pins]
+    pins = {
+        p.point_id: Box(p.position.x, p.position.y, free.nodes[p.point_id].w, free.nodes[p.point_id].h)
+        for p in version.points
+        if p.position
+    }
+    leaps = [
+        (pins[b.source], pins[b.target]) for b in version.branches if b.source in pins and b.target in pins
+    ]
     sideways = sum(to.x - box.x for box, to in leaps) > sum(to.y - box.y for box, to in leaps)
     turn: Callable[[Box], Box] = _turned_box if sideways else lambda box: box
     nodes = {point_id: turn(box) for point_id, box in pins.items()}
     for point_id, box in sorted(free.nodes.items(), key=lambda item: (item[1].y, item[1].x)):
         if point_id not in nodes:
             box = turn(box)
-            before = [nodes[b.source] for b in version.incoming(point_id) if b.source in nodes and b.source != point_id]
+            before = [
+                nodes[b.source]
+                for b in version.incoming(point_id)
+                if b.source in nodes and b.source != point_id
+            ]
             if before:
                 across = sum(other.cx for other in before) / len(before) - box.w / 2
                 box = Box(round(across), max(other.bottom for other in before) + 3 * BAND, box.w, box.h)
@@ -610,7 +620,8 @@ def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str]
     edges = _routes(version, {point.point_id: nodes[point.point_id] for point in version.points}, sizes)
     if sideways:
         edges = [
-            Route(e.branch, tuple(map(_turned, e.points)), _turned_box(e.label), e.loop, sideways) for e in edges
+            Route(e.branch, tuple(map(_turned, e.points)), _turned_box(e.label), e.loop, sideways)
+            for e in edges
         ]
     placed = {point.point_id: turn(nodes[point.point_id]) for point in version.points}
     boxes = [*placed.values(), *(edge.label for edge in edges)]
@@ -647,9 +658,7 @@ def _routes(
         end = (arrives[number], nodes[branch.target].y)
         points = _way(start, end, cards, uprights)
         uprights += [
-            (x, min(y, to_y), max(y, to_y))
-            for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False)
-            if x == to_x
+            (x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in pairwise(points) if x == to_x
         ]
         size = labels.get((branch.source, branch.key), (0.0, 0.0))
         label = _label(points, size, [*cards, *placed])
@@ -708,8 +717,7 @@ def _way(
 def _faults(way: Sequence[XY], cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> float:
     line = trace(way)
     pieces = [
-        Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1]))
-        for a, b in pairwise(line)
+        Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in pairwise(line)
     ]
     left, right = min(x for x, _ in line), max(x for x, _ in line)
     near = [card for card in cards if card.x <= right and left <= card.right]

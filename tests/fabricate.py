@@ -39,7 +39,11 @@ HOSTILE = (
 
 
 def journey(points: list[dict[str, Any]], branches: list[dict[str, Any]], **fields: Any) -> Journey:
-    document = {"journey_id": "j", "title": "A journey", "versions": [{"version": 1, "points": points, "branches": branches}]}
+    document = {
+        "journey_id": "j",
+        "title": "A journey",
+        "versions": [{"version": 1, "points": points, "branches": branches}],
+    }
     return Journey.model_validate({**document, **fields})
 
 
@@ -104,7 +108,9 @@ def chain(titles: list[str]) -> Journey:
 def tangle(points: int, seed: int = 0, loops: float = 0.05, extra: float = 0.2) -> Journey:
     """A discovered journey of that many points, with leaps and loops."""
     chance = random.Random(seed)
-    ways: dict[tuple[int, int], None] = {(max(0, at - chance.randint(1, 4)), at): None for at in range(1, points)}
+    ways: dict[tuple[int, int], None] = {
+        (max(0, at - chance.randint(1, 4)), at): None for at in range(1, points)
+    }
     for _ in range(int(points * extra)):
         start = chance.randrange(points)
         ways[start, min(points - 1, start + chance.randint(1, 8))] = None
@@ -135,8 +141,16 @@ def tables(journey: Journey, runs: int = 12_345, seed: int = 0) -> tuple[pl.Data
         row.update(goal_here=0, seconds_p50=3_600.0 * chance.random(), seconds_p90=90_000.0 * chance.random())
         if point.type == "message":
             sent = entered - entered // 50
-            row.update(sent=sent, delivered=sent - sent // 40, opened=sent // 4, clicked=sent // 31, failed=entered // 50)
-            row.update(shown=sent - sent // 10, interacted=sent // 8, unsubscribed=sent // 900, goal_users=sent // 17)
+            row.update(
+                sent=sent,
+                delivered=sent - sent // 40,
+                opened=sent // 4,
+                clicked=sent // 31,
+                failed=entered // 50,
+            )
+            row.update(
+                shown=sent - sent // 10, interacted=sent // 8, unsubscribed=sent // 900, goal_users=sent // 17
+            )
         points.append(row)
         ways = version.outgoing(point.point_id)
         left = row["completed"]

@@ -75,7 +75,9 @@ def test_branches_flow_down_and_loops_come_in_from_the_top() -> None:
 
 def test_a_loop_onto_itself_is_drawn_around_its_card() -> None:
     looped = journey(
-        [{"point_id": "a", "type": "activity"}], [{"source": "a", "target": "a", "key": "a"}], origin="discovered"
+        [{"point_id": "a", "type": "activity"}],
+        [{"source": "a", "target": "a", "key": "a"}],
+        origin="discovered",
     )
     placed = layout(looped.version(), None, {("a", "a"): LABEL})
     line = trace(placed.edges[0].points)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
@@ -84,12 +83,12 @@ class Canvas:
     @cached_property
     def table(self) -> pl.DataFrame | None:
         """The table behind the cards: points()."""
-        return self._try("points", self.stats.points)
+        return self._try("points", lambda: self.stats.points())
 
     @cached_property
     def branches(self) -> pl.DataFrame | None:
         """The table behind the branches: branches()."""
-        return self._try("branches", self.stats.branches)
+        return self._try("branches", lambda: self.stats.branches())
 
     @property
     def alt(self) -> str:
@@ -171,7 +170,7 @@ class Canvas:
 
     @cached_property
     def _messages(self) -> pl.DataFrame | None:
-        return self._try("messages", self.stats.messages)
+        return self._try("messages", lambda: self.stats.messages())
 
     @cached_property
     def _experiments(self) -> dict[str, Any]:
@@ -180,10 +179,11 @@ class Canvas:
         if goal is None:
             return {}
         splits = [p.point_id for p in journey.version(self._version).points if p.type == "split_abn"]
-        found = {
-            split: self._try("variants", partial(self.stats.experiment, split, goal)) for split in splits
-        }
+        found = {split: self._try("variants", partial(self._experiment, split, goal)) for split in splits}
         return {split: experiment for split, experiment in found.items() if experiment is not None}
+
+    def _experiment(self, split: str, goal: str) -> Any:
+        return self.stats.experiment(split, goal)
 
     @cached_property
     def _subtitle(self) -> str:
@@ -222,12 +222,9 @@ def _newest_run(path: pl.DataFrame) -> pl.DataFrame:
 
 def _write(path: Path, content: bytes) -> None:
     """Into a file beside the target first, so that nobody ever sees half of it."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -27,9 +27,8 @@ LEAST_WIDTH = 480.0
 LABEL = 11.5  # font size on branches
 LABEL_ROOM = 152.0
 
-_CSS = (
-    """
-.jnb{font-family:%s;font-size:13px}
+_CSS = """
+.jnb{font-family:%FONT%;font-size:13px}
 .jnb text{fill:$text}
 .jnb tspan{unicode-bidi:isolate}
 .jnb .g{fill:$ground}
@@ -69,9 +68,7 @@ _CSS = (
 .jnb .tip-on{fill:$accent}
 .jnb .title{font-size:18px;font-weight:600}
 .jnb .sub{fill:$muted;font-size:12px}
-"""
-    % palette.FONT
-)  # noqa: UP031
+""".replace("%FONT%", palette.FONT)
 
 
 @dataclass(frozen=True)
@@ -150,10 +147,7 @@ def canvas_svg(
         for point in shown.points
     }  # fmt: skip
     away = [card(point, rows.get(point.point_id), (), locale) for point in _away(journey, shown, rows)]
-    pills = {
-        (b.source, b.key): _pill(b, shown, flows, verdicts, locale)
-        for b in shown.branches
-    }
+    pills = {(b.source, b.key): _pill(b, shown, flows, verdicts, locale) for b in shown.branches}
     placed = layout(
         shown, {name: c.size for name, c in cards.items()}, {name: p.size for name, p in pills.items()}
     )
@@ -262,7 +256,11 @@ class _Flows:
     def undrawn(self, point: Point, version: Version) -> tuple[int, int]:
         """Runs that left a point by an unknown branch, and by one that this version does not have."""
         drawn = {branch.key for branch in version.outgoing(point.point_id)}
-        left = {key: row["runs"] or 0 for key, row in self.rows.get(point.point_id, {}).items() if key not in drawn}
+        left = {
+            key: row["runs"] or 0
+            for key, row in self.rows.get(point.point_id, {}).items()
+            if key not in drawn
+        }
         unknown = left.pop(None, 0)
         return unknown, sum(left.values())
 
@@ -445,7 +443,9 @@ class _Picture:
         elif self.flows:
             runs = self.flows.runs(branch)
             classes += "" if runs else " none"
-            style = f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / self.flows.most))}"' if runs else ""
+            style = (
+                f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / self.flows.most))}"' if runs else ""
+            )
         return f'<path class="{classes}" data-branch="{key("|".join(name))}" d="{path_data(_short_of_card(route), route.sideways)}"{style}/>'
 
     def _label(self, route: Route) -> str:

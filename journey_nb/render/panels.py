@@ -100,7 +100,12 @@ def table(
         else ""
     )
     html = template("table.html").render(
-        title=clean(title), head=head, rows=rows, more=more, none=word("no_rows", locale), css=Markup(_css())
+        title=clean(title),
+        head=head,
+        rows=rows,
+        more=more,
+        nothing=word("no_rows", locale),
+        css=Markup(_css()),
     )
     return Html(html, f"{clean(title) or 'table'}: {frame.height} × {len(names)}")
 

@@ -102,16 +102,18 @@ DARK = Palette(
     other_soft="#2b333d",
 )
 
-# Series in the order to use them: neighbours differ in hue and in lightness.
-SERIES: tuple[str, ...] = ("#0b5fb0", "#d9730d", "#13795b", "#a34fb0", "#5b6b7c", "#c2305b", "#8a6d00", "#3ba0c9")
+# Series in the order to use them; the first four stay well apart for colour-blind readers too.
+SERIES: tuple[str, ...] = (
+    "#1a66cc", "#c2570c", "#2f9e6e", "#6b2c82", "#6a7887", "#d6336c", "#8f7000", "#1f93b5",
+)  # fmt: skip
 SERIES_DARK: tuple[str, ...] = (
-    "#7db8f5", "#f2954a", "#5fcf9f", "#d79be3", "#b4c0cc", "#ff8fac", "#dcc04e", "#8fdcf2",
+    "#a6d4f7", "#f08a24", "#3fae92", "#c569f0", "#b4c0cc", "#ff8fac", "#dcc04e", "#63c7e6",
 )  # fmt: skip
 
 # For charts with a transparent ground, whose theme is not known when they are drawn: these read on
 # white and on the dark grounds of notebooks alike (3:1 for marks, 4:1 for text).
 SERIES_ANY: tuple[str, ...] = (
-    "#3b82c4", "#d9730d", "#23926f", "#a666b8", "#7a8794", "#d2567b", "#a3830f", "#2f9cc0",
+    "#5b8fd9", "#b5480f", "#2f9a72", "#9a3fc9", "#7a8794", "#d2567b", "#a3830f", "#2f9cc0",
 )  # fmt: skip
 TEXT_ANY = "#77808c"
 LINE_ANY = "#8b95a1"
