@@ -106,7 +106,7 @@ class Case:
     journey: dict[str, Any]
     rows: list[Row]
     checks: list[Check]
-    query: Query = Query()
+    query: Query = field(default_factory=Query)
     duplicates: int = 0
     quarantine: tuple[tuple[int, str], ...] = ()
 

@@ -335,7 +335,7 @@ def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> t
     if len(first_row) < 2:
         return by_rank, "rank"
 
-    version = next(row.version for row in by_rank if row.version is not None)
+    version = next(iter(first_row.values())).version
 
     def edge(source: str, target: str) -> bool:
         return bool(plan.between(version, source, target))
@@ -492,7 +492,7 @@ class RunReader:
 
     def result(self) -> Run:
         named = [row for row in self.rows if not row.implicit]
-        head = self.entry or named[0]
+        head = self.entry or self.rows[0]
         run = Run(
             self.run_id, head.user, head.device, next((row.version for row in [head, *self.rows] if row.version), None),
             self.entry is None,

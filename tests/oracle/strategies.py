@@ -484,7 +484,7 @@ def misplaced(kind: str, *, later: bool) -> Any:
             shift = rng.choice(STEPS)
             at = anchor["occurred_at"] + shift if later else anchor["occurred_at"] - shift
             row = _fresh(rng, rng.choice(own), occurred_at=at)
-            if row["message_id"] if "message_id" in row else None:
+            if row.get("message_id"):
                 row["message_id"] = rng.choice((row["message_id"], f"{row['message_id']}-late"))
             rows.append(row)
 

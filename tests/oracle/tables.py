@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -137,9 +137,10 @@ class Scope:
         found = []
         for message in self.reading.messages.values():
             known = self.fate(message)
-            if known and (fate is None or known[0] == fate) and self.counts(message.run, known[1]):
-                if self.query.version is None or message.version == self.query.version:
-                    found.append(message)
+            if known is None or fate not in (None, known[0]) or not self.counts(message.run, known[1]):
+                continue
+            if self.query.version in (None, message.version):
+                found.append(message)
         return found
 
     def opened_at(self, message: Message) -> datetime | None:
@@ -675,9 +676,9 @@ def branches(reading: Reading, query: Query) -> Table:
     traversals: defaultdict[tuple[str, str | None], list[Visit]] = defaultdict(list)
     for run_id in scope.members:
         for visit in scope.runs[run_id].visits:
-            if visit.traversed and scope.counts(run_id, visit.left_at):
-                if query.version in (None, visit.left_version):
-                    traversals[visit.point, visit.branch if visit.known else None].append(visit)
+            counted = visit.traversed and scope.counts(run_id, visit.left_at)
+            if counted and query.version in (None, visit.left_version):
+                traversals[visit.point, visit.branch if visit.known else None].append(visit)
     designed: dict[tuple[str, str], dict[str, Any]] = {}
     for number in [scope.shown, *sorted((n for n in scope.plan.versions if n != scope.shown), reverse=True)]:
         for branch in scope.plan.versions[number].get("branches", ()):
@@ -901,12 +902,11 @@ def assignments(scope: Scope, point_id: str) -> list[Assignment]:
                 )
             )
     # Of the assignment cohort: assigned in the period, on either clock.
-    cohort = [a for a in found if scope.in_period(a.at) and a.run.run_id in scope.members]
-    return sorted(cohort, key=lambda a: (a.at, a.run.run_no, a.pos))
+    return sorted((a for a in found if scope.in_period(a.at)), key=lambda a: (a.at, a.run.run_no, a.pos))
 
 
 def variants(reading: Reading, query: Query, point_id: str, goal: str, unit: str = "user") -> Table:
-    scope = Scope(reading, query)
+    scope = Scope(reading, replace(query, clock="activity"))  # always of the assignment cohort
     units, _ = assigned_units(scope, point_id, unit)
     names, control = _arms(scope, point_id, units.values())
     hits: Counter[str] = Counter()
@@ -961,19 +961,20 @@ def assigned_units(scope: Scope, point_id: str, unit: str) -> tuple[dict[str, As
 
 
 def _arms(scope: Scope, point_id: str, units: Iterable[Assignment]) -> tuple[list[str], str | None]:
-    names, control = [], None
+    # Those of the shown version (else of the newest that has the split), then others that were assigned.
+    assigned = {one.variant for one in units}
+    names, marked, drawn = [], [], False
     for number in [scope.shown, *sorted((n for n in scope.plan.versions if n != scope.shown), reverse=True)]:
-        for branch in scope.plan.ways(number, point_id):
-            name = branch.get("key", "default")
-            if name.startswith("variant:"):
-                name = name.removeprefix("variant:")
-                if name not in names:
-                    names.append(name)
-                if branch.get("control") and control is None:
-                    control = name
-    if not names:
-        names = sorted({one.variant for one in units})
-    return names, control or (names[0] if names else None)
+        branches = [b for b in scope.plan.ways(number, point_id) if b.get("key", "").startswith("variant:")]
+        for branch in branches:
+            name = branch["key"].removeprefix("variant:")
+            if name not in names and (not drawn or name in assigned):
+                names.append(name)
+            if branch.get("control"):
+                marked.append(name)
+        drawn = drawn or bool(branches)
+    names += sorted(assigned - set(names))
+    return names, next((name for name in marked if name in names), names[0] if names else None)
 
 
 def _own_runs(scope: Scope, one: Assignment, unit: str) -> list[Run]:
