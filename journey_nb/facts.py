@@ -33,7 +33,7 @@ class Facts(Protocol):
         there before the log begins), left_at (null: still there), outcome (completed, exited,
         dropped), branch, traversed (left by a branch, known or not), known (by a known one),
         to_point (where that branch leads), derived, skip_at, skip_reason, version (of the row that
-        opened it), left_version (of the row that closed it).
+        opened it), left_version (of the row that closed it), order and left_order (of these rows).
     waits
         One row a wait, in reading order: run, visit, point, at, cause, due_at.
     messages
@@ -201,7 +201,7 @@ def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
     has_next = ~pl.col("first").shift(-1, fill_value=True)
     ends = {
         f"end_{name}": pl.when(closed_at_once).then(name).when(has_next).then(pl.col(name).shift(-1))
-        for name in ("i", "at", "kind")
+        for name in ("i", "at", "kind", "pos")
     }
     onward = ~closed_at_once & has_next & pl.col("opens").shift(-1)
     visits = moves.with_columns(
@@ -235,6 +235,8 @@ def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         arrived_at="at",
         left_at="end_at",
         left_version="end_version",
+        order="pos",
+        left_order="end_pos",
         outcome=pl.when(pl.col("end_i").is_not_null()).then(outcome),
     ).join(skips, on="visit", how="left", maintain_order="left")
 
@@ -581,7 +583,7 @@ RUNS = (
 )  # fmt: skip
 VISITS = (
     "run", "user", "visit", "point", "arrived_at", "left_at", "outcome", "branch", "traversed", "known", "to_point",
-    "derived", "skip_at", "skip_reason", "version", "left_version",
+    "derived", "skip_at", "skip_reason", "version", "left_version", "order", "left_order",
 )  # fmt: skip
 MESSAGES = (
     "message", "message_id", "run", "user", "point", "channel", "variant", "sent_at", "sent_inferred", "failed_at",

@@ -123,11 +123,17 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
     """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
     if scope.journey.points()[point_id].type == "split_abn":
         assigned = scope.visits.filter("leaves", "known", point=point_id).select(
-            "run", "user", version="left_version", at="left_at", sent=False, variant="branch"
+            "run",
+            "user",
+            version="left_version",
+            at="left_at",
+            order="left_order",
+            sent=False,
+            variant="branch",
         )
     else:
         assigned = scope.messages.filter(point=point_id, fate="sent").select(
-            "run", "user", "version", "at", "variant", sent=True
+            "run", "user", "version", "at", order="sent_order", sent=True, variant="variant"
         )
     first = (
         scope.on_version(assigned)
@@ -136,23 +142,33 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
         .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
         .sort("at", "run_no", maintain_order=True)
         .group_by(pl.col(unit).alias("unit"), maintain_order=True)
-        .agg(pl.first("variant", "at", "sent", "run", "version"), crossed=pl.col("variant").n_unique() > 1)
+        .agg(
+            pl.first("variant", "at", "order", "sent", "run", "version"),
+            crossed=pl.col("variant").n_unique() > 1,
+        )
     )
     return first if unit == "user" else first.with_columns(crossed=pl.lit(False))
 
 
 def _outcomes(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
     """The units with ``converted`` and ``immature`` (whether the window of the run is still open)."""
-    reached = scope.seen_goals.filter(goal=goal).select(pl.col(unit).alias("unit"), reached_at="at")
-    since = assigned.select("unit", "at", "sent")
-    # At one instant a goal is read after a sending and before the completion of a split.
-    after = (pl.col("reached_at") > pl.col("at")) | (pl.col("sent") & (pl.col("reached_at") == pl.col("at")))
-    later = since.join(reached, on="unit").filter(after)
+    reached = scope.seen_goals.filter(goal=goal).select(
+        pl.col(unit).alias("unit"), reached_at="at", reached_order="order", reached_run="run"
+    )
+    # Within a run the reading order tells what came later. Between runs time does, and at one instant a
+    # goal is read after a sending and before the completion of a split.
+    at, reached_at = pl.col("at"), pl.col("reached_at")
+    later = (
+        pl.when(pl.col("reached_run") == pl.col("run"))
+        .then(pl.col("reached_order") > pl.col("order"))
+        .otherwise((reached_at > at) | (pl.col("sent") & (reached_at == at)))
+    )
+    converted = assigned.join(reached, on="unit").filter(later)
     days = scope.journey.goal(goal).conversion_days
     ends = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
     closed = scope.facts.runs.select("run", closes=ends)
     return assigned.join(closed, on="run", how="left").with_columns(
-        converted=pl.col("unit").is_in(later["unit"].implode()),
+        converted=pl.col("unit").is_in(converted["unit"].implode()),
         immature=(pl.col("closes") >= scope.horizon).fill_null(True),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import polars as pl
 
@@ -12,8 +11,6 @@ from journey_nb.metrics.scope import Scope
 
 MARKS = {"completed": "", "in_progress": "●", "exited": "⤴", "dropped": "!"}
 """How the outcome of a step is marked."""
-
-EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def user_path(scope: Scope, user: str) -> pl.DataFrame:
@@ -32,24 +29,28 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
         A row a visit: run_id, run_no, status (of the run), step_no, point_id, arrived_at, left_at, branch,
         message_id (the first message of the visit), outcome (completed, in_progress, exited or dropped;
         drawn as :data:`MARKS`), goal_id (the first goal reached during the visit), version (of the run).
-        No rows for a user who never was in the journey: see :func:`nearest`.
+        A run known only by its messages or goals has one row, without a step. No rows for a user who is
+        not here: see :func:`nearest`.
     """
     scope = replace(scope, start=min(scope.start, scope.facts.first_at), end=scope.horizon, clock="activity")
     runs = _runs_of(scope, user)
     mine = pl.col("run").is_in(runs["run"].implode())
     visits = scope.visits.filter(mine).with_columns(step_no=pl.int_range(1, pl.len() + 1).over("run"))
-    goals = scope.seen_goals.filter(mine).select("run", "at", "order", point="here", goal_id="goal")
+    goals = scope.seen_goals.filter(mine).select("run", "order", point="here", goal_id="goal")
+    began = pl.coalesce("entered_at", "first_at")
     return (
-        runs.select("run", "run_id", "run_no", "status", "version")
-        .join(visits.drop("version"), on="run")
+        runs.select("run", "run_id", "run_no", "status", "version", "truncated", began=began)
+        .join(visits.drop("version", "order"), on="run", how="left")
         .join(_first_at_step(visits, _messages(scope, mine), "message_id"), on=["run", "step_no"], how="left")
         .join(_first_at_step(visits, goals, "goal_id"), on=["run", "step_no"], how="left")
-        .sort("run_no", "run", "step_no", descending=[True, True, False])
+        .sort("truncated", "began", "run_no", "run", "step_no", descending=[False, True, True, True, False])
         .select(
             *("run_id", "run_no", pl.col("status").cast(pl.String), "step_no"),
             pl.col("point").cast(pl.String).alias("point_id"),
             *(scope.local("arrived_at"), scope.local("left_at"), "branch", "message_id"),
-            pl.col("outcome").cast(pl.String).fill_null("in_progress"),
+            pl.when(pl.col("point").is_not_null())
+            .then(pl.col("outcome").cast(pl.String).fill_null("in_progress"))
+            .alias("outcome"),
             *("goal_id", pl.col("version").cast(pl.Int64)),
         )
     )
@@ -61,20 +62,20 @@ def _runs_of(scope: Scope, user: str) -> pl.DataFrame:
 
 
 def _messages(scope: Scope, mine: pl.Expr) -> pl.DataFrame:
-    """When and where each message of the runs first appears."""
+    """Where each row of a message stands in the reading order."""
     rows = scope.facts.events.filter(mine & pl.col("message").is_not_null() & (pl.col("at") < scope.horizon))
-    first = rows.group_by("message").agg(pl.first("run", "point", "at", "order"))
-    return first.join(scope.facts.messages.select("message", "message_id"), on="message")
+    ids = scope.facts.messages.select("message", "message_id")
+    return rows.join(ids, on="message").select("run", "point", "order", "message_id")
 
 
 def _first_at_step(visits: pl.DataFrame, things: pl.DataFrame, name: str) -> pl.DataFrame:
     """For each step the first of the things that happened at its point since the arrival there."""
-    arrivals = visits.select("run", "step_no", "point", at=pl.col("arrived_at").fill_null(EVER)).sort(
-        "at", "step_no"
-    )
+    order = pl.col("order").cast(pl.Int64)
+    arrivals = visits.select("run", "step_no", "point", order).sort("order", maintain_order=True)
     return (
-        things.sort("at", "order")
-        .join_asof(arrivals, on="at", by=["run", "point"], check_sortedness=False)
+        things.with_columns(order)
+        .sort("order")
+        .join_asof(arrivals, on="order", by=["run", "point"], check_sortedness=False)
         .filter(pl.col("step_no").is_not_null())
         .group_by("run", "step_no", maintain_order=True)
         .agg(pl.col(name).first().cast(pl.String))

@@ -18,7 +18,7 @@ DAY = 86_400_000_000  # µs: a day of a conversion window is 24 hours
 def time_to_goal(scope: Scope, goal: str, start: str = "entry") -> pl.DataFrame:
     """Kaplan–Meier: of the runs that began in the period, how many had not reached the goal after each day.
 
-    Always followed up to as_of, on either clock. A run is censored when its window closes or, while that
+    They are followed up to as_of, on either clock. A run is censored when its window closes or, while that
     is open, at as_of.
 
     Parameters
@@ -28,7 +28,7 @@ def time_to_goal(scope: Scope, goal: str, start: str = "entry") -> pl.DataFrame:
     goal
         The goal; a run's first reaching after the start counts.
     start
-        ``entry``, or a point: then time runs from the first arrival at it.
+        ``entry``, or a point: then time runs from the first arrival at it that the clock counts.
 
     Returns
     -------
@@ -59,16 +59,16 @@ def median_time_to_goal(scope: Scope, goal: str, start: str = "entry") -> int | 
 
 
 def _starts(scope: Scope, start: str) -> pl.DataFrame:
-    """Each run's start, where it lies in the period."""
+    """Each run's start: its entry, or its first arrival at a point, in the period."""
     if start == "entry":
-        starts = scope.of_members(scope.facts.runs).select("run", since="entered_at")
-    else:
-        points = scope.journey.points()
-        if start not in points:
-            raise KeyError(f"no point {start!r} to start from{near(start, ['entry', *points])}")
-        visits = scope.of_members(scope.facts.visits).filter(point=start)
-        starts = visits.group_by("run").agg(since=pl.col("arrived_at").min())
-    return starts.filter(pl.col("since").is_between(scope.start, scope.cut, closed="left"))
+        return scope.runs.filter(scope.within("entered_at")).select(
+            "run", since="entered_at", order=pl.lit(-1, pl.Int64)
+        )
+    points = scope.journey.points()
+    if start not in points:
+        raise KeyError(f"no point {start!r} to start from{near(start, ['entry', *points])}")
+    arrivals = scope.visits.filter("arrives", point=start)
+    return arrivals.group_by("run").agg(since=pl.col("arrived_at").first(), order=pl.col("order").first())
 
 
 def _lasted(scope: Scope, goal: str, starts: pl.DataFrame) -> pl.DataFrame:
@@ -76,8 +76,8 @@ def _lasted(scope: Scope, goal: str, starts: pl.DataFrame) -> pl.DataFrame:
     days = scope.journey.goal(goal).conversion_days  # names the near miss
     reached = (
         scope.seen_goals.filter(goal=goal)
-        .join(starts, on="run")
-        .filter(pl.col("at") >= pl.col("since"))
+        .join(starts, on="run", suffix="_started")
+        .filter(pl.col("order") > pl.col("order_started"))
         .group_by("run")
         .agg(reached_at=pl.col("at").min())
     )
@@ -105,7 +105,7 @@ def _greenwood(z: float) -> pl.Expr:
 def cohorts(scope: Scope, by: By = "week", goal: str | None = None) -> pl.DataFrame:
     """Entry cohorts by their age: how many users had reached a goal by then.
 
-    Always followed up to as_of, on either clock. Cohort and age are counted in local calendar days, weeks
+    They are followed up to as_of, on either clock. Cohort and age are counted in local calendar days, weeks
     (from Monday) or months; age 0 is the one of the entry.
 
     Parameters

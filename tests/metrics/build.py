@@ -76,7 +76,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "run": key, "user": key, "visit": key, "point": point, "arrived_at": TIME, "left_at": TIME,
             "outcome": OUTCOMES, "branch": pl.String, "traversed": pl.Boolean, "known": pl.Boolean,
             "to_point": point, "derived": pl.Boolean, "skip_at": TIME, "skip_reason": REASON,
-            "version": pl.Int32, "left_version": pl.Int32,
+            "version": pl.Int32, "left_version": pl.Int32, "order": pl.Int64, "left_order": pl.Int64,
         },
         "waits": {
             "run": key, "visit": key, "point": point, "at": TIME, "cause": REASON, "due_at": TIME,
@@ -143,6 +143,8 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
         usual = {"user": user_of_run.get(row["run"], row["run"])} if name not in ("waits", "events") else {}
         if name == "visits":
             usual |= {"visit": number, "version": 1, "left_version": 1 if row.get("left_at") else None}
+            arrived, left = (_micros(row.get(f"{name}_at")) for name in ("arrived", "left"))
+            usual |= {"order": -1 if arrived is None else arrived, "left_order": left}
         elif name == "messages":
             usual |= {
                 "message": number,

@@ -203,7 +203,9 @@ def test_a_message_with_variants_assigns_by_its_sending() -> None:
         {"run": 1, "user": 1, "variant": "y", "sent_at": at(1)},
         {"run": 2, "user": 2, "variant": "y", "failed_at": at(1)},
     ]
-    scope = make_scope(a_split(), runs=runs(3), messages=messages, goals=[{"run": 1, "user": 1, "at": at(1)}])
+    scope = make_scope(
+        a_split(), runs=runs(3), messages=messages, goals=[{"run": 1, "user": 1, "at": at(1), "order": 10**9}]
+    )
     table = variants(scope, "A", "buy").table
     assert table.select("variant", "is_control", "assigned", "converted").rows() == [
         ("x", True, 1, 0),

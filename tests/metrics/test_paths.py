@@ -41,9 +41,30 @@ def two_runs(**options: Any) -> Scope:
         ],
         goals=[{"run": 0, "at": at(3), "here": "W", "goal": "join"}, {"run": 0, "at": at(8), "here": "W"}],
         events=[
-            {"run": 0, "at": at(1), "kind": "message.sent", "point": "A", "message": 0},
-            {"run": 0, "at": at(4), "kind": "message.opened", "point": "A", "message": 0},
-            {"run": 1, "at": at(21), "kind": "message.sent", "point": "A", "message": 1},
+            {
+                "run": 0,
+                "at": at(1),
+                "order": 1 * 60_000_000,
+                "kind": "message.sent",
+                "point": "A",
+                "message": 0,
+            },
+            {
+                "run": 0,
+                "at": at(4),
+                "order": 4 * 60_000_000,
+                "kind": "message.opened",
+                "point": "A",
+                "message": 0,
+            },
+            {
+                "run": 1,
+                "at": at(21),
+                "order": 21 * 60_000_000,
+                "kind": "message.sent",
+                "point": "A",
+                "message": 1,
+            },
         ],
         devices=[{"run": 0, "user": 0, "device_id": "phone"}, {"run": 2, "user": 1, "device_id": "phone"}],
         **options,
@@ -102,18 +123,39 @@ def test_a_second_stay_at_a_point_has_its_own_message() -> None:
         visits=[stay(0, "A", None, 2), stay(0, "W", 2, 5), stay(0, "A", 5)],
         messages=[{"message_id": "m0", "sent_at": at(1)}, {"message_id": "m1", "sent_at": at(5)}],
         events=[
-            {"run": 0, "at": at(1), "kind": "message.sent", "point": "A", "message": 0},
-            {"run": 0, "at": at(5), "kind": "message.sent", "point": "A", "message": 1},
-            {"run": 0, "at": at(6), "kind": "message.opened", "point": "A", "message": 0},
+            {
+                "run": 0,
+                "at": at(1),
+                "order": 1 * 60_000_000,
+                "kind": "message.sent",
+                "point": "A",
+                "message": 0,
+            },
+            {
+                "run": 0,
+                "at": at(5),
+                "order": 5 * 60_000_000,
+                "kind": "message.sent",
+                "point": "A",
+                "message": 1,
+            },
+            {
+                "run": 0,
+                "at": at(6),
+                "order": 6 * 60_000_000,
+                "kind": "message.opened",
+                "point": "A",
+                "message": 0,
+            },
         ],
     )
     assert user_path(scope, "u0")["message_id"].to_list() == ["m0", None, "m1"]
 
 
-def test_a_run_known_only_by_a_message_was_never_here() -> None:
-    assert (
-        user_path(make_scope(runs=[{"inside": False, "first_at": at(1), "last_at": at(1)}]), "u0").height == 0
-    )
+def test_a_run_known_only_by_a_message_is_a_row_without_a_step() -> None:
+    scope = make_scope(runs=[{"inside": False, "first_at": at(1), "last_at": at(1)}])
+    row = user_path(scope, "u0").row(0, named=True)
+    assert (row["run_id"], row["step_no"], row["point_id"], row["outcome"]) == ("r0", None, None, None)
 
 
 def test_who_is_not_here_has_no_path_but_near_ids() -> None:
