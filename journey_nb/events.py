@@ -224,7 +224,7 @@ class Judged:
     duplicates: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What became of the rows of a log: ``read == loaded + duplicates + quarantined``.
 
@@ -261,6 +261,8 @@ class Report:
         )
         rules = [f"  {rule:<16} {rows:>9,}  {_cut(example)}" for rule, rows, example in self.frame.rows()]
         return "\n".join([account, *rules, *(f"  ! {warning}" for warning in self.warnings)])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
