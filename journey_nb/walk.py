@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS
+from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS
 from journey_nb.journey import Journey
 
 KIND = pl.Enum(KINDS)
@@ -45,12 +45,12 @@ class Walk:
     Attributes
     ----------
     rows
-        The judged rows, with ``i`` (their index) and ``run`` and ``message`` (ids, null where there is none).
+        The judged rows, with ``i`` (their index) and ``run`` (an id, null where there is none).
     steps
         The rows that load and belong to a run, run by run in reading order, narrow: i, run, at, kind,
-        point, message, and ``pos``, the position (doubled, so that implied rows can stand in between).
+        point, message (an id), and ``pos``, the position (doubled, so that implied rows can stand in between).
     run_ids, message_ids
-        The texts behind the ids.
+        The texts behind the ids: those of runs in order, those of messages as they first occur.
     forbidden
         ``i`` and ``rule`` of the rows that the order of their run forbids.
     """
@@ -154,31 +154,44 @@ def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     is_message = rows.select(of_kind(*MESSAGE_KINDS)).to_series()
-    run_ids, run = _sorted_ids(*_interned(rows["run_id"]))
-    message_ids, message = _interned(rows.select(pl.when(is_message).then("message_id")).to_series())
-    rows = rows.with_columns(run.alias("run"), message.alias("message"))
+    run_ids, run = _sorted_ids(rows["run_id"])
+    message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
+    rows = rows.with_columns(run.alias("run"), message.to_physical().alias("message"))
     lost = rows.filter(is_message & run.is_null()).select("i", rule=pl.lit("unresolved_message", _RULE))
     steps = _ordered(journey, _by_run_and_time(rows), rows)
-    steps = steps.with_columns(pos=pl.int_range(pl.len(), dtype=pl.Int64) * 2)
+    message_ids, messages = _ids_by_place(steps, rows)
+    steps = steps.with_columns(message=messages, pos=pl.int_range(pl.len(), dtype=pl.Int64) * 2)
     forbidden = _forbidden(steps, run_ids.len())
     if forbidden.height:
         steps = steps.filter(~pl.col("i").is_in(forbidden["i"].implode()))
     steps = steps.with_columns(pl.col("run").set_sorted())
-    return Walk(rows, steps, run_ids, message_ids, pl.concat([forbidden, lost]))
+    return Walk(rows.drop("message"), steps, run_ids, message_ids, pl.concat([forbidden, lost]))
 
 
-def _interned(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The distinct texts, and for each text its place among them."""
+def _coded(texts: pl.Series) -> pl.Series:
     # Categories of our own are the fastest dictionary that polars has: a third of the time of a join.
-    words = pl.Categories.random()
-    coded = texts.cast(pl.Categorical(words))
-    return words.to_series(), coded.to_physical().rechunk()
+    return texts.cast(pl.Categorical(pl.Categories.random()))
 
 
-def _sorted_ids(known: pl.Series, places: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Renumber the places so that the known texts are in order."""
-    order = known.arg_sort()
-    return known.gather(order), order.arg_sort().gather(places)
+def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The distinct texts in order, and for each text its place among them."""
+    coded = _coded(texts)
+    known = coded.drop_nulls().unique()
+    words = known.cast(pl.String)
+    order = words.arg_sort()
+    return words.gather(order), _places(known.to_physical().gather(order)).gather(coded.to_physical())
+
+
+def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The message ids in order of their first rows, and for each row its message's place among them."""
+    first = steps.select("i", "message").drop_nulls().unique("message", keep="first", maintain_order=True)
+    return rows["message_id"].gather(first["i"]), _places(first["message"]).gather(steps["message"])
+
+
+def _places(codes: pl.Series) -> pl.Series:
+    """For each code its place, as an array over codes."""
+    places = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
+    return places.clear(int(codes.max()) + 1).scatter(codes, places) if codes.len() else places  # type: ignore[arg-type]
 
 
 # The order.
@@ -357,11 +370,20 @@ def _forbidden(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
 
 def _suspects(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
     """All rows of the runs that are entered after their first row, or go on after an exit."""
-    begins = pl.col("run").ne_missing(pl.col("run").shift())
-    ends = pl.col("run").ne_missing(pl.col("run").shift(-1))
-    odd = (of_kind("run.entered") & ~begins) | (of_kind("run.exited") & ~ends)
-    suspect = pl.repeat(False, runs, eager=True).scatter(steps.filter(odd)["run"].unique(), True)
-    return steps.filter(suspect.gather(steps["run"]))
+    goes_on = pl.col("run") == pl.col("run").shift(-1)
+    late_entry = of_kind("run.entered") & (pl.col("run") == pl.col("run").shift())
+    late_entries = steps.filter(late_entry)["run"]
+    # What comes after an exit is most often the fate of a message or a goal, and welcome.
+    after_exit = _of_runs(steps, steps.filter(of_kind("run.exited") & goes_on)["run"], runs)
+    after_exit = after_exit.filter(~of_kind(*OUTCOME_KINDS, "goal.reached"))
+    exits = after_exit.filter(of_kind("run.exited") & goes_on)["run"]
+    return _of_runs(steps, pl.concat([late_entries, exits]), runs)
+
+
+def _of_runs(steps: pl.DataFrame, some: pl.Series, runs: int) -> pl.DataFrame:
+    """The rows of some of the runs."""
+    chosen = pl.repeat(False, runs, eager=True).scatter(some, True)
+    return steps.filter(chosen.gather(steps["run"]))
 
 
 def _broken(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
