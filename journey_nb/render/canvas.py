@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.journey import Branch, Journey, Point, Version
+from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Version
 from journey_nb.layout import Box, Layout, Route, bends, layout
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw
 from journey_nb.render.icons import icon, symbols
@@ -60,6 +60,8 @@ _CSS = """
 .jnb .info{color:$other;fill:$other_soft}
 .jnb .info text{fill:$other}
 .jnb .dim{opacity:.35}
+.jnb .pill.dim{opacity:1}
+.jnb .pill.dim text,.jnb .pill.dim use{opacity:.4}
 .jnb .on .c{stroke:$accent;stroke-width:2}
 .jnb .e.on{stroke:$accent;stroke-width:3;marker-end:url(#jnb-tip-on)}
 .jnb .step rect{fill:$accent}
@@ -82,7 +84,7 @@ class _Pill:
 
     @property
     def size(self) -> tuple[float, float]:
-        texts = [(self.label, False), (self.count, True), (self.share, False)]
+        texts = [(self.label, not self.count), (self.count, True), (self.share, False)]
         wide = [width(text, LABEL, bold) + 6 for text, bold in texts if text]
         return (math.ceil((sum(wide) + 14 + 20 * self.best) / 8) * 8.0, 24.0) if wide else (0.0, 0.0)
 
@@ -289,7 +291,7 @@ def _notes(
     unknown, others = flows.undrawn(point, version) if flows else (0, 0)
     for kind, name, count in (("warn", "by_unknown", unknown), ("info", "by_others", others)):
         if count:
-            text = word(name, locale, count=format.number(count, locale))
+            text = word(name, locale, count=format.compact(count, locale))
             notes.append(Note(kind, text, f"points.{point.point_id}.{name}"))
     if verdict := verdicts.get(point.point_id):
         if winner := _winner(verdict):
@@ -349,11 +351,21 @@ def branch_label(branch: Branch, version: Version, locale: str = "en") -> str:
         return clean(branch.key)
 
 
-def _away(journey: Journey, version: Version, rows: Mapping[str, Any]) -> list[Point]:
+def _away(journey: Journey, version: Version, rows: Mapping[str, Mapping[str, Any]]) -> list[Point]:
     """Points of other versions that have something to count here."""
     known = journey.points(version.version)
-    away = [point_id for point_id in rows if point_id not in version]
-    return [known.get(point_id) or Point(point_id=point_id, type="activity") for point_id in away]
+    return [known.get(at) or _unknown(row) for at, row in rows.items() if at not in version]
+
+
+def _unknown(row: Mapping[str, Any]) -> Point:
+    """A point that no version has, as the table knows it."""
+    kind, channel = row.get("type"), row.get("channel")
+    return Point(
+        point_id=row["point_id"],
+        type=kind if kind in POINT_TYPES else "activity",
+        title=row.get("title") or "",
+        channel=channel if channel in CHANNELS else None,
+    )
 
 
 def _steps(path: Sequence[str] | pl.DataFrame) -> list[str]:

@@ -24,7 +24,19 @@ LIMIT = 200
 """Rows shown of a table; the others are counted below it."""
 
 # Columns whose texts are the data's own keys, to be said in words.
-_KEYS = {"type", "channel", "cause", "reason", "class", "grain", "outcome", "status", "metric", "mark"}
+_KEYS = {
+    "type",
+    "branch",
+    "channel",
+    "cause",
+    "reason",
+    "class",
+    "grain",
+    "outcome",
+    "status",
+    "metric",
+    "mark",
+}
 _RATES = {"share", "survival", "low", "high", "probability_best", "rate"}
 _DIFFERENCES = {"difference", "difference_low", "difference_high", "lift"}
 _IDS = {"point_id": "title", "goal_id": "title", "last_point_id": "last_step"}

@@ -131,14 +131,14 @@ def percent(rate: float | None, locale: str = "en", digits: int = 1) -> str:
 
 
 def signed(value: float | None, locale: str = "en") -> str:
-    """A number with its sign, zero without.
+    """A number with its sign, zero without; short where it is large.
 
     Examples
     --------
-    >>> signed(3), signed(-1200), signed(0)
-    ('+3', '−1,200', '0')
+    >>> signed(3), signed(-1200), signed(0), signed(2_500_000)
+    ('+3', '−1,200', '0', '+2.5M')
     """
-    text = number(value, locale)
+    text = compact(value, locale)
     return "+" + text if value is not None and not _missing(value) and value > 0 else text
 
 

@@ -265,9 +265,9 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "card.waiting": ("Here now", "Ici", "현재 위치"),
     "card.goal_here": ("Goal here", "Objectif ici", "여기서 목표"),
     "card.seconds_p50": ("Median stay", "Durée méd.", "중앙 체류"),
-    "by_unknown": ("{count} by an unknown branch", "{count} par une branche inconnue", "{count}건 알 수 없는 분기"),
-    "by_others": ("{count} on other branches", "{count} par d’autres branches", "{count}건 다른 분기"),
-    "gap": ("Does not add up: {gap}", "Ne s’équilibre pas : {gap}", "합계 불일치: {gap}"),
+    "by_unknown": ("Unknown branch: {count}", "Branche inconnue : {count}", "알 수 없는 분기: {count}"),
+    "by_others": ("Other branches: {count}", "Autres branches : {count}", "다른 분기: {count}"),
+    "gap": ("Does not add up: {gap}", "Écart : {gap}", "합계 불일치: {gap}"),
     "account": (
         "{waiting_before} waiting at the start + {entered} entered; "
         "{completed} completed + {waiting} waiting + {exited} left early + {dropped} left by error",
@@ -347,7 +347,7 @@ def word(key: str, locale: str = "en", **fields: object) -> str:
     Examples
     --------
     >>> word("not_opened"), word("delay", "ko"), word("gap", "fr", gap="+3")
-    ('Not opened', '지연', 'Ne s’équilibre pas : +3')
+    ('Not opened', '지연', 'Écart : +3')
     """
     if key not in _WORDS:
         close = difflib.get_close_matches(key, _WORDS, n=2)

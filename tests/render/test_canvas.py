@@ -13,6 +13,7 @@ from fabricate import HOSTILE, chain, journey, tables, tangle, welcome
 
 from journey_nb.journey import Journey
 from journey_nb.render.canvas import canvas_alt, canvas_svg
+from journey_nb.style import format, word
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -71,6 +72,15 @@ def test_a_point_that_does_not_add_up_says_by_how_much() -> None:
     assert gaps == {"points.hello.gap": "Does not add up: +3"}
     assert ".gap" not in canvas_svg(welcome(), None, points, branches)
     assert "1 steps do not add up" in canvas_alt(welcome(), None, points.with_columns(entered=more))
+
+
+@pytest.mark.parametrize("locale", ["en", "fr", "ko"])
+@pytest.mark.parametrize("more", [99_999, -99_999, 999_400_000, -123_456_789])
+def test_a_gap_is_never_cut(locale: str, more: int) -> None:
+    points, branches = tables(welcome())
+    svg = canvas_svg(welcome(), None, points.with_columns(pl.col("entered") + more), branches, locale=locale)
+    gap = word("gap", locale, gap=format.signed(more, locale))
+    assert numbers(svg)["points.hello.gap"] == " ".join(gap.split())
 
 
 @pytest.mark.parametrize(
@@ -157,8 +167,8 @@ def test_runs_that_left_by_a_branch_not_drawn_are_counted_on_their_point() -> No
         schema=branches.schema,
     )
     shown = numbers(canvas_svg(welcome(), None, points, pl.concat([branches, odd])))
-    assert shown["points.hello.by_unknown"] == "4 by an unknown branch"
-    assert shown["points.hello.by_others"] == "2 on other branches"
+    assert shown["points.hello.by_unknown"] == "Unknown branch: 4"
+    assert shown["points.hello.by_others"] == "Other branches: 2"
 
 
 def test_the_bare_design_has_no_numbers() -> None:
