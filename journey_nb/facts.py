@@ -12,7 +12,7 @@ import polars as pl
 
 from journey_nb.events import EXITS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
-from journey_nb.walk import KIND, MOVES, Walk, of_kind, walk
+from journey_nb.walk import KIND, MOVES, Walk, heads, of_kind, tails, walk
 
 OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
 CREDITS = pl.Enum(["direct", "indirect"])
@@ -33,7 +33,7 @@ class Facts(Protocol):
         there before the log begins), left_at (null: still there), outcome (completed, exited,
         dropped), branch, traversed (left by a branch, known or not), known (by a known one),
         to_point (where that branch leads), derived, skip_at, skip_reason, version (of the row that
-        opened it), left_version (of the row that closed it), order and left_order (of these rows).
+        opened it), left_version (of the row that closed it), order and left_order (of these rows), skip_order.
     waits
         One row a wait, in reading order: run, visit, point, at, cause, due_at.
     messages
@@ -42,7 +42,7 @@ class Facts(Protocol):
         skip_reason, delivered_at, opened_at, opened_inferred, clicked_at, opened_any_at,
         clicked_any_at (machines included), shown_at, interacted_at, dismissed_at, replied_at,
         unsubscribed_at, complained_at, engaged_at (first open, click, interaction or reply by a person),
-        version, sent_order and engaged_order (in the reading order).
+        version, sent_order, engaged_order and skipped_order (in the reading order).
     goals
         One row a goal reached: goal, run (null: no run's), user, at, order (in the reading order),
         value, currency, counts (inside its run's window), implied, here (the point of the visit open
@@ -164,9 +164,7 @@ def _moves(done: Walk) -> pl.DataFrame:
     """
     steps = done.steps.select("i", "run", "pos", "at", "kind", "point")
     shows = of_kind("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
-    stood = steps.unique("run", keep="first", maintain_order=True).filter(
-        shows, pl.col("point").is_not_null()
-    )
+    stood = heads(steps).filter(shows, pl.col("point").is_not_null())
     moves = steps.filter(of_kind(*MOVES))
     if stood.height:
         stood = stood.with_columns(
@@ -223,7 +221,9 @@ def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
     visits = _with_branches(journey, visits)
     skips = _at_open_visit(moves, done.steps.filter(of_kind("point.skipped")))
     skips = skips.unique("visit", keep="first", maintain_order=True)
-    skips = skips.select("visit", skip_at="at", skip_reason=done.column("reason", skips["i"]))
+    skips = skips.select(
+        "visit", skip_at="at", skip_order="pos", skip_reason=done.column("reason", skips["i"])
+    )
     outcome = (
         pl.when(pl.col("reason").is_null() | (pl.col("reason") == "completed"))
         .then(pl.lit("completed", OUTCOMES))
@@ -243,38 +243,49 @@ def _visits(journey: Journey, done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
 
 def _with_branches(journey: Journey, visits: pl.DataFrame) -> pl.DataFrame:
     """Add branch, to_point, known and traversed: by the branch told, or the only one to the next point."""
-    point = visits.schema["point"]
-    branches = pl.DataFrame(
-        [
-            (version.version, branch.source, branch.key, branch.target)
-            for version in journey.versions
-            for branch in version.branches
-        ],
-        {"end_version": pl.Int32, "point": pl.String, "key": pl.String, "to_point": pl.String},
-        orient="row",
-    ).with_columns(pl.col("point", "to_point").cast(point))
-    only = (
-        branches.group_by("end_version", "point", next_point="to_point")
-        .agg(pl.col("key").first(), count=pl.len())
-        .filter(pl.col("count") == 1)
-        .select("end_version", "point", "next_point", only="key")
+    branches = _coded_branches(journey, visits.schema["point"])
+    points, keys = len(journey.points()), pl.Enum(branches["key"].unique().sort())
+    place = pl.col("end_version").cast(pl.Int64) * points + pl.col("point").to_physical()
+    onward = place * points + pl.col("next_point").to_physical()
+    way = place * len(keys.categories) + pl.col("key").to_physical()
+    only = branches.filter(pl.struct("end_version", "point", "next_point").is_unique())
+    only = only.with_columns(pl.col("key").cast(keys))
+    visits = visits.with_columns(pl.col("key").cast(keys, strict=False))
+    visits = visits.with_columns(key=pl.coalesce("key", _looked_up(visits, only, onward, "key")))
+    to_point = _looked_up(visits, branches.with_columns(pl.col("key").cast(keys)), way, "next_point")
+    known = to_point.is_not_null()
+    return visits.with_columns(
+        to_point=to_point,
+        known=known,
+        branch=pl.when(known).then(pl.col("key").cast(pl.String)),
+        # Completing a point without branches leads nowhere: it is no traversal, known or unknown.
+        traversed=known | pl.col("next_point").is_not_null(),
     )
-    sources = branches.select("end_version", "point", has_branches=pl.lit(True)).unique()
-    return (
-        visits.lazy()
-        .join(only.lazy(), on=["end_version", "point", "next_point"], how="left", maintain_order="left")
-        .with_columns(key=pl.coalesce("key", "only"))
-        .join(branches.lazy(), on=["end_version", "point", "key"], how="left", maintain_order="left")
-        .join(sources.lazy(), on=["end_version", "point"], how="left", maintain_order="left")
-        .with_columns(
-            known=pl.col("to_point").is_not_null(),
-            branch=pl.when(pl.col("to_point").is_not_null()).then("key"),
-            # Completing a point without branches leads nowhere: it is no traversal, known or unknown.
-            traversed=pl.col("next_point").is_not_null()
-            | (pl.col("key").is_not_null() & pl.col("has_branches").fill_null(False)),
-        )
-        .collect()
-    )
+
+
+def _coded_branches(journey: Journey, point: pl.DataType) -> pl.DataFrame:
+    rows = [
+        (version.version, branch.source, branch.key, branch.target)
+        for version in journey.versions
+        for branch in version.branches
+    ]
+    texts = dict.fromkeys(("point", "key", "next_point"), pl.String())
+    branches = pl.DataFrame(rows, {"end_version": pl.Int32(), **texts}, orient="row")
+    return branches.with_columns(pl.col("point", "next_point").cast(point))
+
+
+def _looked_up(rows: pl.DataFrame, known: pl.DataFrame, code: pl.Expr, column: str) -> pl.Series:
+    """The column of the known row with the same code; null where there is none.
+
+    A binary search in a table this small costs a fraction of a join.
+    """
+    if known.is_empty():
+        return known[column].clear(rows.height)
+    known = known.select(column, code=code).sort("code")
+    wanted = rows.select(code.alias("code")).to_series()
+    place = known["code"].search_sorted(wanted).clip(upper_bound=known.height - 1)
+    found = known["code"].gather(place) == wanted
+    return known[column].gather(place).zip_with(found.fill_null(False), known[column].clear(1))
 
 
 def _at_open_visit(moves: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
@@ -297,8 +308,8 @@ def _waits(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
 def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
     """One row a run, in order of its id; run_no counts by entry, truncated runs first."""
     steps = done.steps
-    heads = steps.unique("run", keep="first", maintain_order=True)
-    truncated = heads["kind"] != "run.entered"
+    first = heads(steps)
+    truncated = first["kind"] != "run.entered"
     exits = moves.filter(of_kind("run.exited"))
     exits = exits.select(
         "run",
@@ -308,34 +319,35 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         reason_detail=done.column("reason_detail", exits["i"]),
     )
     walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()
-    runs = heads.select(
+    runs = first.select(
         "run",
-        *(done.column(name, heads["i"]) for name in ("user_id", "device_id", "event_id")),
-        version=_versions(done, heads),
-        run_id=done.run_ids.gather(heads["run"]),
+        *(done.column(name, first["i"]) for name in ("user_id", "device_id", "event_id")),
+        version=_versions(done, first),
+        run_id=done.run_ids.gather(first["run"]),
         entry_point=pl.when(~truncated).then("point"),
         entered_at=pl.when(~truncated).then("at"),
         first_at="at",
-        last_at=steps.unique("run", keep="last", maintain_order=True)["at"],
+        last_at=tails(steps)["at"],
         truncated=truncated,
         inside=pl.col("run").is_in(walks.implode()),
     ).join(exits, on="run", how="left", maintain_order="left")
     again = runs.filter(pl.col("user_id").is_duplicated())
-    again = again.sort("user_id", ~pl.col("truncated"), "first_at", "event_id", "run_id")
+    entry = pl.when(~pl.col("truncated")).then("event_id")
+    again = again.sort("user_id", ~pl.col("truncated"), "first_at", entry, "run_id")
     number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("user_id")
     runs = runs.join(again.select("run", run_no=number), on="run", how="left", maintain_order="left")
     # Every run keeps its first row, so that a run's id is its place in this frame.
     return runs.with_columns(pl.col("run_no").fill_null(1))
 
 
-def _versions(done: Walk, heads: pl.DataFrame) -> pl.Series:
+def _versions(done: Walk, first: pl.DataFrame) -> pl.Series:
     """The version of each run's first row; a goal may lack it, then that of the first row with one."""
-    versions = done.column("version", heads["i"])
+    versions = done.column("version", first["i"])
     if not versions.null_count():
         return versions
-    rows = done.steps.select("run", "i").join(heads.filter(versions.is_null()), on="run", how="semi")
+    rows = done.steps.select("run", "i").join(first.filter(versions.is_null()), on="run", how="semi")
     rows = rows.with_columns(version=done.column("version", rows["i"])).drop_nulls()
-    rows = rows.unique("run", keep="first", maintain_order=True)
+    rows = heads(rows)
     return versions.scatter(rows["run"], rows["version"])
 
 
@@ -344,8 +356,8 @@ def _with_variants(
 ) -> pl.DataFrame:
     """Add the first variant that each run was assigned: by a split's branch, or by a message."""
     points = journey.points().values()
-    splits = [point.point_id for point in points if point.type == "split_abn"]
-    by_split = visits.filter(pl.col("point").cast(pl.String).is_in(splits), pl.col("branch").is_not_null())
+    splits = pl.Series([p.point_id for p in points if p.type == "split_abn"], dtype=visits["point"].dtype)
+    by_split = visits.filter(pl.col("point").is_in(splits.implode()), pl.col("branch").is_not_null())
     by_split = by_split.select(
         "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at"
     )
@@ -433,15 +445,19 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
             for name in ("delivered", "interacted", "dismissed", "replied", "unsubscribed", "complained")
         },
     }
+    told_variant = rows["variant"].is_not_null()
+    varied = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
     messages = pl.DataFrame(
         {
             "message": pl.int_range(count, dtype=pl.UInt32, eager=True),
             "message_id": done.message_ids,
-            **{name: rows[name].gather(head) for name in ("run", "point", "channel", "variant")},
+            **{name: rows[name].gather(head) for name in ("run", "point", "channel")},
+            "variant": rows["variant"].gather(varied),
             **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
             "version": done.column("version", rows["i"].gather(head)),
             "sent_order": rows["pos"].gather(sent),
             "engaged_order": rows["pos"].gather(places["engaged"]),
+            "skipped_order": rows["pos"].gather(places["skipped"]),
             "sent_inferred": sent.is_not_null() & told.is_null(),
             "opened_inferred": opened.is_null() & clicked.is_not_null(),
             "fail_reason": rows["reason"].gather(places["failed"]),
@@ -583,13 +599,14 @@ RUNS = (
 )  # fmt: skip
 VISITS = (
     "run", "user", "visit", "point", "arrived_at", "left_at", "outcome", "branch", "traversed", "known", "to_point",
-    "derived", "skip_at", "skip_reason", "version", "left_version", "order", "left_order",
+    "derived", "skip_at", "skip_reason", "version", "left_version", "order", "left_order", "skip_order",
 )  # fmt: skip
 MESSAGES = (
     "message", "message_id", "run", "user", "point", "channel", "variant", "sent_at", "sent_inferred", "failed_at",
     "fail_reason", "bounced_at", "bounce_reason", "skipped_at", "skip_reason", "delivered_at", "opened_at",
     "opened_inferred", "clicked_at", "opened_any_at", "clicked_any_at", "shown_at", "interacted_at", "dismissed_at",
     "replied_at", "unsubscribed_at", "complained_at", "engaged_at", "version", "sent_order", "engaged_order",
+    "skipped_order",
 )  # fmt: skip
 GOALS = (
     "goal", "run", "user", "at", "order", "value", "currency", "counts", "implied", "here", "credit",
