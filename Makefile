@@ -50,7 +50,7 @@ picture: $(READY) ## the README's picture, drawn anew from the demo's numbers
 	@$(BIN)/python docs/picture.py
 
 lab: $(READY)   ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab $$([ $$(id -u) = 0 ] && echo --allow-root) notebooks
 
 clean:          ## removes .venv and caches (reports stay)
 	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,12 +63,12 @@ def _words(error: Exception) -> str:
 
 
 @contextmanager
-def _step(doing: str) -> Iterator[Callable[[str], None]]:
+def _step(doing: str, spinner: bool = True) -> Iterator[Callable[[str], None]]:
     """A line for one long step: a spinner while it runs, then what it did and how long it took."""
     began, did = time.perf_counter(), [doing]
-    with err.status(f"{doing} …"):
+    with err.status(f"{escape(doing)} …") if spinner else nullcontext():
         yield lambda words: did.append(words)
-    err.print(f"[green]✓[/] {did[-1]} [dim]{time.perf_counter() - began:.1f} s[/]")
+    err.print(f"[green]✓[/] {escape(did[-1])} [dim]{time.perf_counter() - began:.1f} s[/]", soft_wrap=True)
 
 
 @click.group(cls=_Polite, context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,13 +96,14 @@ def demo(folder: Path, users: int, seed: int) -> None:
     Example:
       journey-nb demo --users 5000 --out demo
     """
-    with _step("Loading the package"):
+    with _step("Loading the package") as done:
         from journey_nb.events import EventLog
         from journey_nb.exports import write_table
         from journey_nb.reports import run_report
         from journey_nb.simulate import simulate as simulated
         from journey_nb.stats import JourneyStats
 
+        done("Loaded the package")
     folder.mkdir(parents=True, exist_ok=True)
     document, log_path = folder / "welcome.journey.json", folder / "welcome-events.parquet"
     journey = Journey.sample("welcome")
@@ -116,7 +117,7 @@ def demo(folder: Path, users: int, seed: int) -> None:
         facts = stats.facts
         done(f"Read the log: {facts.runs.height:,} runs, {facts.visits.height:,} visits, "
              f"{facts.messages.height:,} messages, {facts.goals.height:,} goals reached")  # fmt: skip
-    with _step("Running the campaign report") as done:
+    with _step("Running the campaign report", spinner=False) as done:
         report = run_report("campaign", journey=document, log=log_path, out=folder, progress=err.is_terminal)
         done("Ran the campaign report")
     _print_campaign(stats)
@@ -196,14 +197,25 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
     Example:
       journey-nb simulate welcome --users 50000 -o events.parquet
     """
+    from rich.progress import Progress
+
     from journey_nb.exports import write_table
     from journey_nb.simulate import simulate as simulated
+    from journey_nb.simulate import simulate_to
 
+    if path.suffix not in (".parquet", ".csv"):
+        raise click.UsageError(f"{path.name}: a log is written as .parquet or .csv")
     subject = _journey(journey)
-    with _step(f"Simulating “{subject.label}” for {users:,} users") as done:
-        events = simulated(subject, users=users, days=days, seed=seed)
-        write_table(events, path, spreadsheet_safe=False)
-        done(f"Simulated {events.height:,} events of {users:,} users")
+    if path.suffix == ".csv":
+        with _step(f"Simulating “{subject.label}” for {users:,} users"):
+            write_table(simulated(subject, users, days=days, seed=seed), path, spreadsheet_safe=False)
+    else:  # in chunks, so that it may be larger than the memory
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task(f"Simulating “{escape(subject.label)}”", total=users)
+            simulate_to(
+                path, subject, users, days=days, seed=seed,
+                progress=lambda done, _: bar.update(task, completed=done),
+            )  # fmt: skip
     out.print(f"Wrote [bold]{escape(str(path))}[/]", soft_wrap=True)
 
 
@@ -308,7 +320,7 @@ def report(name: str, journey: str, log: str, folder: Path, given: tuple[str, ..
     from journey_nb.reports import run_report
 
     values = dict(_pair(item) for item in given) | {key: value for key, value in scope.items() if value}
-    with _step(f"Running the {name} report") as done:
+    with _step(f"Running the {name} report", spinner=False) as done:
         made = run_report(name, journey=journey, log=log, out=folder, progress=err.is_terminal, **values)
         done(f"Ran the {name} report")
     out.print("Written:")

@@ -113,6 +113,9 @@ def test_simulate_is_repeatable(here: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
         assert run("simulate", "welcome", "--users", "50", "--seed", "3", "-o", name).exit_code == 0
     assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+    assert "parquet or .csv" in refused("simulate", "welcome", "-o", "x.txt", code=2)
+    assert run("simulate", "welcome", "--users", "50", "--seed", "3", "-o", "a.csv").exit_code == 0
+    assert len(Path("a.csv").read_text().splitlines()) == pl.read_parquet("a.parquet").height + 1
     assert jn.EventLog.read("a.parquet").judge(jn.Journey.sample("welcome")).quarantined.is_empty()
 
 
