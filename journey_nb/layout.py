@@ -12,7 +12,7 @@ Everything is decided by the document's own order: the same version always looks
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
 
@@ -604,6 +604,7 @@ def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str]
     sideways = sum(to.x - box.x for box, to in leaps) > sum(to.y - box.y for box, to in leaps)
     turn: Callable[[Box], Box] = _turned_box if sideways else lambda box: box
     nodes = {point_id: turn(box) for point_id, box in pins.items()}
+    taken = _Field(nodes.values())
     for point_id, box in sorted(free.nodes.items(), key=lambda item: (item[1].y, item[1].x)):
         if point_id not in nodes:
             box = turn(box)
@@ -615,7 +616,8 @@ def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str]
             if before:
                 across = sum(other.cx for other in before) / len(before) - box.w / 2
                 box = Box(round(across), max(other.bottom for other in before) + 3 * BAND, box.w, box.h)
-            nodes[point_id] = _nearest_room(box, list(nodes.values()))
+            nodes[point_id] = _nearest_room(box, taken)
+            taken.add(nodes[point_id])
     sizes = {name: size[::-1] if sideways else size for name, size in labels.items()}
     edges = _routes(version, {point.point_id: nodes[point.point_id] for point in version.points}, sizes)
     if sideways:
@@ -633,13 +635,41 @@ def _around_pins(version: Version, free: Layout, labels: Mapping[tuple[str, str]
     return Layout(placed, tuple(edges), right - left, bottom - top, left, top)
 
 
-def _nearest_room(box: Box, taken: Sequence[Box], step: float = GAP) -> Box:
+class _Field:
+    """Boxes by the squares of a coarse grid they lie in, so that only what is near is looked at."""
+
+    SQUARE = 256.0
+
+    def __init__(self, boxes: Iterable[Box] = ()) -> None:
+        self.squares: dict[tuple[int, int], list[Box]] = {}
+        for box in boxes:
+            self.add(box)
+
+    def add(self, box: Box) -> None:
+        for square in self._squares(box, 0.0):
+            self.squares.setdefault(square, []).append(box)
+
+    def met(self, box: Box, margin: float = 0.0) -> Box | None:
+        """A box that this one overlaps or comes too near to, if there is one."""
+        for square in self._squares(box, margin):
+            for other in self.squares.get(square, ()):
+                if box.meets(other, margin):
+                    return other
+        return None
+
+    def _squares(self, box: Box, margin: float) -> Iterator[tuple[int, int]]:
+        across = range(int((box.x - margin) // self.SQUARE), int((box.right + margin) // self.SQUARE) + 1)
+        down = range(int((box.y - margin) // self.SQUARE), int((box.bottom + margin) // self.SQUARE) + 1)
+        return ((x, y) for x in across for y in down)
+
+
+def _nearest_room(box: Box, taken: _Field, step: float = GAP) -> Box:
     """The box itself, or moved the least number of steps aside or down until nothing is in its way."""
     for ring in count():
         for down in range(ring + 1):
             for side in sorted({ring - down, down - ring}):
                 moved = Box(box.x + side * step, box.y + down * step, box.w, box.h)
-                if not any(moved.meets(other, step) for other in taken):
+                if not taken.met(moved, step):
                     return moved
     raise AssertionError("there is always room further out")
 
@@ -647,27 +677,29 @@ def _nearest_room(box: Box, taken: Sequence[Box], step: float = GAP) -> Box:
 def _routes(
     version: Version, nodes: Mapping[str, Box], labels: Mapping[tuple[str, str], Size]
 ) -> list[Route]:
-    cards = sorted(nodes.values(), key=lambda box: (box.x, box.y))
+    cards, taken = _Field(nodes.values()), _Field(nodes.values())
+    sides = sorted({x for box in nodes.values() for side in (box.x - BAND, box.right + BAND)
+                    for x in (side - LANE, side, side + LANE)})  # fmt: skip
     leaves = _fan(version.branches, nodes, leaving=True)
     arrives = _fan(version.branches, nodes, leaving=False)
-    placed: list[Box] = []
-    uprights: list[tuple[float, float, float]] = []
+    lanes: dict[int, list[tuple[float, float]]] = {}
     routes = []
     for number, branch in enumerate(version.branches):
         start = (leaves[number], nodes[branch.source].bottom)
         end = (arrives[number], nodes[branch.target].y)
-        points = _way(start, end, cards, uprights)
-        uprights += [
-            (x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in pairwise(points) if x == to_x
-        ]
+        points = _way(start, end, cards, lanes, sides)
+        for x, low, high in _uprights(points):
+            lanes.setdefault(int(x // LANE), []).append((low, high))
         size = labels.get((branch.source, branch.key), (0.0, 0.0))
-        label = _label(points, size, [*cards, *placed])
-        placed += [label] if size[0] else []
+        label = _label(points, size, taken)
+        if size[0]:
+            taken.add(label)
         routes.append(Route(branch, points, label, loop=end[1] < start[1]))
     return routes
 
 
 def _fan(branches: Sequence[Branch], nodes: Mapping[str, Box], leaving: bool) -> list[float]:
+    """Where branches leave (or reach) their cards: side by side, in the order of their other ends."""
     ports = [0.0] * len(branches)
     groups: dict[str, list[tuple[float, int]]] = {}
     for number, branch in enumerate(branches):
@@ -681,32 +713,21 @@ def _fan(branches: Sequence[Branch], nodes: Mapping[str, Box], leaving: bool) ->
 
 
 def _way(
-    start: XY, end: XY, cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]
+    start: XY, end: XY, cards: _Field, lanes: Mapping[int, list[tuple[float, float]]], sides: Sequence[float]
 ) -> tuple[XY, ...]:
-    """The plainest route that runs through no card and on no other route's upright; else the least bad."""
-    falling = end[1] - start[1] >= 2 * BAND
-    ways: list[tuple[XY, ...]] = [(start, end)] if falling else []
-    detours = {side for card in cards for side in (card.x - BAND, card.right + BAND)}
-    detours |= {side + step for side in detours for step in (-LANE, LANE)}
-    for x in sorted(detours, key=lambda x: (abs(x - start[0]) + abs(x - end[0]), x))[:96]:
-        if falling:
-            ways.append(_tidy([start, (x, start[1] + BAND), (x, end[1] - BAND), end]))
-        else:
-            ways.append(
-                _tidy(
-                    [
-                        start,
-                        (start[0], start[1] + 4),
-                        (x, start[1] + 4),
-                        (x, end[1] - 4),
-                        (end[0], end[1] - 4),
-                        end,
-                    ]
-                )
+    """The plainest route that runs through no card and in no other route's lane; else the least bad."""
+    best: tuple[XY, ...] = ()
+    least = float("inf")
+    for way in _ways(start, end, sides):
+        faults = (
+            _hits(way, cards)
+            + sum(
+                low < other_high and other_low < high
+                for x, low, high in _uprights(way)
+                for other_low, other_high in lanes.get(int(x // LANE), ())
             )
-    best, least = ways[0], float("inf")
-    for way in ways:
-        faults = _faults(way, cards, uprights)
+            / 8
+        )
         if faults < least:
             best, least = way, faults
         if not faults:
@@ -714,36 +735,43 @@ def _way(
     return best
 
 
-def _faults(way: Sequence[XY], cards: Sequence[Box], uprights: Sequence[tuple[float, float, float]]) -> float:
-    line = trace(way)
-    pieces = [
-        Box(min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1])) for a, b in pairwise(line)
-    ]
-    left, right = min(x for x, _ in line), max(x for x, _ in line)
-    near = [card for card in cards if card.x <= right and left <= card.right]
-    hits = sum(any(piece.meets(card) for piece in pieces) for card in near)
-    shared = sum(
-        abs(x - other) < LANE / 2 and min(y, to_y) < low_end and high_end < max(y, to_y)
-        for (x, y), (to_x, to_y) in pairwise(way)
-        if x == to_x
-        for other, high_end, low_end in uprights
+def _ways(start: XY, end: XY, sides: Sequence[float]) -> Iterator[tuple[XY, ...]]:
+    """Routes to try: straight on, then round by lanes beside cards, the nearest first."""
+    falling = end[1] - start[1] >= 2 * BAND
+    if falling:
+        yield start, end
+    near = {x for at in (start[0], end[0]) for x in sides[max(bisect_right(sides, at) - 32, 0) :][:64]}
+    for x in sorted(near, key=lambda x: (abs(x - start[0]) + abs(x - end[0]), x)):
+        if falling:
+            yield _tidy([start, (x, start[1] + BAND), (x, end[1] - BAND), end])
+        else:
+            low, high = start[1] + STUB, end[1] - STUB
+            yield _tidy([start, (start[0], low), (x, low), (x, high), (end[0], high), end])
+
+
+def _uprights(points: Sequence[XY]) -> list[tuple[float, float, float]]:
+    return [(x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in pairwise(points) if x == to_x]
+
+
+def _hits(way: Sequence[XY], cards: _Field) -> int:
+    """How many pieces of a route run through a card."""
+    return sum(
+        cards.met(Box(min(x, to_x), min(y, to_y), abs(x - to_x), abs(y - to_y))) is not None
+        for (x, y), (to_x, to_y) in pairwise(trace(way))
     )
-    return hits + shared / 8
 
 
-def _label(points: Sequence[XY], size: Size, taken: Sequence[Box]) -> Box:
+def _label(points: Sequence[XY], size: Size, taken: _Field) -> Box:
     """A place on the route, near its start, where the label covers nothing."""
     spots: list[tuple[float, Box]] = []
     gone = 0.0
-    for a, b in pairwise(trace(points)):
-        long = abs(b[0] - a[0]) + abs(b[1] - a[1])
-        for t in range(1, 9):
-            x, y = a[0] + (b[0] - a[0]) * t / 8, a[1] + (b[1] - a[1]) * t / 8
-            spots.append((gone + long * t / 8, Box(x - size[0] / 2, y - size[1] / 2, *size)))
+    for (x, y), (to_x, to_y) in pairwise(trace(points)):
+        long = abs(to_x - x) + abs(to_y - y)
+        for t in (step / 8 for step in range(1, 9)):
+            at = x + (to_x - x) * t - size[0] / 2, y + (to_y - y) * t - size[1] / 2
+            spots.append((gone + long * t, Box(*at, *size)))
         gone += long
     wish = min(gone / 2, 2 * BAND + size[1] / 2)
     spots.sort(key=lambda spot: abs(spot[0] - wish))
-    for _, box in spots:
-        if not any(box.meets(other, 4) for other in taken):
-            return box
-    return _nearest_room(spots[0][1], taken, step=8.0)
+    found = next((box for _, box in spots if not taken.met(box, 4.0)), None)
+    return found or _nearest_room(spots[0][1], taken, step=8.0)
