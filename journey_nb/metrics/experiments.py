@@ -128,22 +128,22 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
             version="left_version",
             at="left_at",
             order="left_order",
-            sent=False,
+            by_message=False,
             variant="branch",
         )
     else:
         assigned = scope.messages.filter(point=point_id, fate="sent").select(
-            "run", "user", "version", "at", order="sent_order", sent=True, variant="variant"
+            "run", "user", "version", "at", order="sent_order", by_message=True, variant="variant"
         )
     first = (
         scope.on_version(assigned)
         .filter(pl.col("variant").is_not_null())
         .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
         .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
-        .sort("at", "run_no", maintain_order=True)
+        .sort("at", "run_no", "order")
         .group_by(pl.col(unit).alias("unit"), maintain_order=True)
         .agg(
-            pl.first("variant", "at", "order", "sent", "run", "version"),
+            pl.first("variant", "at", "order", "by_message", "run", "version"),
             crossed=pl.col("variant").n_unique() > 1,
         )
     )
@@ -152,25 +152,34 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
 
 def _outcomes(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
     """The units with ``converted`` and ``immature`` (whether the window of the run is still open)."""
-    reached = scope.seen_goals.filter(goal=goal).select(
-        pl.col(unit).alias("unit"), reached_at="at", reached_order="order", reached_run="run"
-    )
-    # Within a run the reading order tells what came later. Between runs time does, and at one instant a
-    # goal is read after a sending and before the completion of a split.
-    at, reached_at = pl.col("at"), pl.col("reached_at")
-    later = (
-        pl.when(pl.col("reached_run") == pl.col("run"))
-        .then(pl.col("reached_order") > pl.col("order"))
-        .otherwise((reached_at > at) | (pl.col("sent") & (reached_at == at)))
-    )
-    converted = assigned.join(reached, on="unit").filter(later)
+    converted = _reachings(scope, assigned, goal, unit)["unit"]
     days = scope.journey.goal(goal).conversion_days
     ends = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
     closed = scope.facts.runs.select("run", closes=ends)
     return assigned.join(closed, on="run", how="left").with_columns(
-        converted=pl.col("unit").is_in(converted["unit"].implode()),
+        converted=pl.col("unit").is_in(converted.implode()),
         immature=(pl.col("closes") >= scope.horizon).fill_null(True),
     )
+
+
+def _reachings(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
+    """The reachings after the assignment, in any run of the unit: its columns, value and currency."""
+    reached = scope.seen_goals.filter(goal=goal).select(
+        pl.col(unit).alias("unit"),
+        *("value", "currency"),
+        reached_at="at",
+        reached_order="order",
+        reached_run="run",
+    )
+    # Within a run the reading order tells what came later. Between runs time does, and at one instant a
+    # goal is read after what a message does, and before a point is skipped or completed.
+    at, reached_at = pl.col("at"), pl.col("reached_at")
+    later = (
+        pl.when(pl.col("reached_run") == pl.col("run"))
+        .then(pl.col("reached_order") > pl.col("order"))
+        .otherwise((reached_at > at) | (pl.col("by_message") & (reached_at == at)))
+    )
+    return assigned.join(reached, on="unit").filter(later)
 
 
 def _table(
@@ -317,64 +326,66 @@ def _rate(numerator: str, denominator: str) -> pl.Expr:
 def incremental(scope: Scope, goal: str, control: Iterable[str] | None = None) -> pl.DataFrame:
     """What the journey added: the treated against the control group, of one goal.
 
-    Of the users who came in the period, and what they did up to as_of. Without ``control`` the control
-    group are those whose message or step was skipped with reason control_group, the treated those to whom
-    a message was sent, each from that moment on; who was both is ``crossed`` and counts on neither side.
-    With ``control`` (a hold-out list of user ids) both groups are among the users who entered.
+    Of the users who came in the period, and what they did up to as_of, on either clock. Without
+    ``control`` a user's first message tells: sent, the user is treated; skipped as control_group (or its
+    point was), the user is of the control group. What comes later moves nobody, for that would compare
+    those who stayed with those who left. With ``control`` (a hold-out list of user ids) both groups are
+    among the users who entered.
 
     Returns one row a currency: treated, treated_reached, treated_rate, control, control_reached,
-    control_rate, crossed, difference, difference_low, difference_high (95 % Newcombe), incremental_users
-    (the difference times the treated), incremental_value (the treated's value less what it would be at the
+    control_rate, difference, difference_low, difference_high (95 % Newcombe), incremental_users (the
+    difference times the treated), incremental_value (the treated's value less what it would be at the
     control's value a user), currency.
     """
     scope.journey.goal(goal)  # names the near miss
     scope = replace(scope, clock="activity")
-    users = _held_out(scope, set(control)) if control is not None else _skipped(scope)
-    reached = (
-        scope.seen_goals.filter(goal=goal)
-        .join(users.filter(~pl.col("crossed")), on="user")
-        .filter(pl.col("at") >= pl.col("since"))
-    )
+    users = _first_messages(scope) if control is None else _entrants(scope, list(control))
+    reached = _reachings(scope, users, goal, "user")
     groups = {
-        name: (users.filter(~pl.col("crossed") & (pl.col("held") == held)).height, reached.filter(held=held))
+        name: (users.filter(held=held).height, reached.filter(held=held))
         for name, held in (("treated", False), ("control", True))
     }
-    row = {"crossed": users.filter("crossed").height}
-    for name, (count, goals) in groups.items():
-        row |= {name: count, f"{name}_reached": goals["user"].n_unique()}
-    return _compared(row, _values(groups))
+    counts = {name: count for name, (count, _) in groups.items()}
+    counts |= {f"{name}_reached": goals["unit"].n_unique() for name, (_, goals) in groups.items()}
+    return _compared(counts, _values(groups))
 
 
-def _held_out(scope: Scope, control: set[str]) -> pl.DataFrame:
-    """The users who entered in the period, since then, and whether they are on the list."""
-    entered = scope.runs.filter(scope.within("entered_at"))
-    return entered.group_by("user").agg(
-        since=pl.col("entered_at").min(),
-        held=pl.col("user_id").first().is_in(list(control)),
-        crossed=pl.lit(False),
+def _entrants(scope: Scope, control: list[str]) -> pl.DataFrame:
+    """The users who entered in the period, and whether they are on the list."""
+    entered = scope.runs.filter(scope.within("entered_at")).sort("entered_at", "run_no")
+    return entered.group_by(unit="user").agg(
+        pl.col("run").first(),
+        at=pl.col("entered_at").first(),
+        order=pl.lit(-1, pl.Int64),
+        by_message=pl.lit(True),
+        held=pl.col("user_id").first().is_in(control),
     )
 
 
-def _skipped(scope: Scope) -> pl.DataFrame:
-    """The users sent a message in the period or passed over as the control group, since then."""
-    messages = scope.messages.filter(pl.col("fate").is_in(["sent", "skipped"]))
-    visits = scope.visits.filter(scope.within("skip_at"))
-    fates = pl.concat(
+def _first_messages(scope: Scope) -> pl.DataFrame:
+    """The users a message was sent to in the period, or not for being the control group; whichever was first."""
+    held = pl.col("skip_reason") == "control_group"
+    messages = scope.messages.filter((pl.col("fate") == "sent") | ((pl.col("fate") == "skipped") & held))
+    sent = pl.col("fate") == "sent"
+    order = pl.when(sent).then("sent_order").otherwise("skipped_order")
+    points = scope.visits.filter(scope.within("skip_at") & held)
+    columns = ("unit", "run", "at", "order", "by_message", "held")
+    firsts = pl.concat(
         [
-            messages.select("user", "at", held=_is_control(pl.col("fate") == "skipped")),
-            visits.select("user", at="skip_at", held=_is_control(pl.lit(True))),
-        ]
+            messages.select("run", "at", unit="user", order=order, by_message=True, held=~sent).select(
+                columns
+            ),
+            points.select(
+                "run", unit="user", at="skip_at", order="skip_order", by_message=False, held=True
+            ).select(columns),
+        ],
+        how="vertical_relaxed",
     )
     return (
-        fates.filter(pl.col("held").is_not_null())
-        .group_by("user")
-        .agg(since=pl.col("at").min(), held=pl.col("held").any(), crossed=pl.col("held").n_unique() > 1)
+        firsts.join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
+        .sort("at", "run_no", "order")
+        .unique("unit", keep="first", maintain_order=True)
     )
-
-
-def _is_control(skipped: pl.Expr) -> pl.Expr:
-    """True for a control-group skip, False for a sending, null for any other skip."""
-    return pl.when(~skipped).then(False).when(pl.col("skip_reason") == "control_group").then(True)
 
 
 def _values(groups: dict[str, tuple[int, pl.DataFrame]]) -> pl.DataFrame:
@@ -410,7 +421,7 @@ def _compared(counts: dict[str, int], values: pl.DataFrame) -> pl.DataFrame:
         .join(values, how="cross")
         .select(
             *("treated", "treated_reached", "treated_rate", "control", "control_reached", "control_rate"),
-            *("crossed", "difference", "difference_low", "difference_high"),
+            *("difference", "difference_low", "difference_high"),
             *("incremental_users", "incremental_value", "currency"),
         )
     )

@@ -32,16 +32,14 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
         A run known only by its messages or goals has one row, without a step. No rows for a user who is
         not here: see :func:`nearest`.
     """
-    scope = replace(scope, start=min(scope.start, scope.facts.first_at), end=scope.horizon, clock="activity")
-    runs = _runs_of(scope, user)
-    mine = pl.col("run").is_in(runs["run"].implode())
-    visits = scope.visits.filter(mine).with_columns(step_no=pl.int_range(1, pl.len() + 1).over("run"))
-    goals = scope.seen_goals.filter(mine).select("run", "order", point="here", goal_id="goal")
+    mine = _of_user(scope, user)
+    visits = mine.visits.with_columns(step_no=pl.int_range(1, pl.len() + 1).over("run"))
+    goals = mine.seen_goals.select("run", "order", point="here", goal_id="goal")
     began = pl.coalesce("entered_at", "first_at")
     return (
-        runs.select("run", "run_id", "run_no", "status", "version", "truncated", began=began)
+        mine.runs.select("run", "run_id", "run_no", "status", "version", "truncated", began=began)
         .join(visits.drop("version", "order"), on="run", how="left")
-        .join(_first_at_step(visits, _messages(scope, mine), "message_id"), on=["run", "step_no"], how="left")
+        .join(_first_at_step(visits, _messages(mine), "message_id"), on=["run", "step_no"], how="left")
         .join(_first_at_step(visits, goals, "goal_id"), on=["run", "step_no"], how="left")
         .sort("truncated", "began", "run_no", "run", "step_no", descending=[False, True, True, True, False])
         .select(
@@ -56,14 +54,22 @@ def user_path(scope: Scope, user: str) -> pl.DataFrame:
     )
 
 
-def _runs_of(scope: Scope, user: str) -> pl.DataFrame:
+def _ever(scope: Scope) -> Scope:
+    """The same runs, whatever the period: everything up to as_of."""
+    return replace(scope, start=min(scope.start, scope.facts.first_at), end=scope.horizon, clock="activity")
+
+
+def _of_user(scope: Scope, user: str) -> Scope:
+    """Only the runs of that user, or those in which any row carries that device."""
     carried = scope.facts.devices.filter(pl.col("device_id") == user)["run"]
-    return scope.runs.filter((pl.col("user_id") == user) | pl.col("run").is_in(carried.implode()))
+    own = (pl.col("user_id") == user) | pl.col("run").is_in(carried.implode())
+    return _ever(scope).only(scope.facts.runs.select(own).to_series())
 
 
-def _messages(scope: Scope, mine: pl.Expr) -> pl.DataFrame:
+def _messages(scope: Scope) -> pl.DataFrame:
     """Where each row of a message stands in the reading order."""
-    rows = scope.facts.events.filter(mine & pl.col("message").is_not_null() & (pl.col("at") < scope.horizon))
+    events = scope.of_members(scope.facts.events)
+    rows = events.filter(pl.col("message").is_not_null() & (pl.col("at") < scope.horizon))
     ids = scope.facts.messages.select("message", "message_id")
     return rows.join(ids, on="message").select("run", "point", "order", "message_id")
 
@@ -87,8 +93,7 @@ def nearest(scope: Scope, user: str, limit: int = 5) -> list[str]:
 
     One slip leaves the first or the last half of an id whole, so only ids that share a half are compared.
     """
-    scope = replace(scope, start=min(scope.start, scope.facts.first_at), end=scope.horizon, clock="activity")
-    seen = scope.runs
+    seen = _ever(scope).runs
     devices = scope.facts.devices.filter(pl.col("run").is_in(seen["run"].implode()))
     ids = pl.concat([seen.select(id="user_id"), devices.select(id="device_id")]).drop_nulls().unique()
     word, half = user.lower(), max(1, len(user) // 2)

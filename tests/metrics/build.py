@@ -77,6 +77,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "outcome": OUTCOMES, "branch": pl.String, "traversed": pl.Boolean, "known": pl.Boolean,
             "to_point": point, "derived": pl.Boolean, "skip_at": TIME, "skip_reason": REASON,
             "version": pl.Int32, "left_version": pl.Int32, "order": pl.Int64, "left_order": pl.Int64,
+            "skip_order": pl.Int64,
         },
         "waits": {
             "run": key, "visit": key, "point": point, "at": TIME, "cause": REASON, "due_at": TIME,
@@ -86,7 +87,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "channel": CHANNEL, "variant": pl.String, **message_times, "sent_inferred": pl.Boolean,
             "fail_reason": REASON, "bounce_reason": REASON, "skip_reason": REASON,
             "opened_inferred": pl.Boolean, "version": pl.Int32, "sent_order": pl.Int64,
-            "engaged_order": pl.Int64,
+            "engaged_order": pl.Int64, "skipped_order": pl.Int64,
         },
         "goals": {
             "goal": goal, "run": key, "user": key, "at": TIME, "order": pl.Int64, "value": pl.Float64,
@@ -143,8 +144,8 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
         usual = {"user": user_of_run.get(row["run"], row["run"])} if name not in ("waits", "events") else {}
         if name == "visits":
             usual |= {"visit": number, "version": 1, "left_version": 1 if row.get("left_at") else None}
-            arrived, left = (_micros(row.get(f"{name}_at")) for name in ("arrived", "left"))
-            usual |= {"order": -1 if arrived is None else arrived, "left_order": left}
+            arrived, left, skip = (_micros(row.get(f"{name}_at")) for name in ("arrived", "left", "skip"))
+            usual |= {"order": -1 if arrived is None else arrived, "left_order": left, "skip_order": skip}
         elif name == "messages":
             usual |= {
                 "message": number,
@@ -153,7 +154,9 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
                 "channel": "push",
                 "version": 1,
             }
-            usual |= {f"{name}_order": _micros(row.get(f"{name}_at")) for name in ("sent", "engaged")}
+            usual |= {
+                f"{name}_order": _micros(row.get(f"{name}_at")) for name in ("sent", "engaged", "skipped")
+            }
         elif name == "goals":
             usual |= {"goal": "buy", "order": _micros(row["at"]), "counts": True}
         elif name == "events":
