@@ -18,7 +18,8 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
   A run that stood nowhere may start at any tied point. Rows that are quarantined later still take part in the tie.
 - [2] A derived completion at a point without branches is a traversal by an unknown branch.
 - [2, 14.5] "Its message had a row before the exit" looks at the rows of the same run, in reading order.
-- [2] point.skipped and wait.started belong to the run's latest visit, open or closed, if it is at their point.
+- [2] point.skipped and wait.started belong to the open visit, if it is at their point.
+- [14.4] A foreign reason goes before a reason_detail that is there already: "word: detail".
 - [6, 14.8] A goal without run_id that the windows give to a run counts as reached before its exit.
   The implied goal stands before an exit that is itself seen as an arrival, so where the run stood is the point before.
 - [14.9] The latest-entered run is the one with the latest entry (of a truncated run its first row); of equal entries
@@ -43,11 +44,16 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [14.19] The target of a branch that the shown version lacks is that of the newest version that has it.
 - [14.20] oldest_since ignores visits whose begin is not known.
 - [3] .version(n): a visit is of the version of the row that opened it, a traversal of the row that closed it, a
-  message of its first row.
+  message of its first row, a reaching of its run. Only points, messages, branches and waiting are narrowed by it.
 - [5] time_to_goal follows the runs that entered (or arrived at the point) in the period, until as_of or the end of
   the window, in whole days of 24 hours; bounds are log-log, none at 0 or 1; a row for every day followed.
   The median stands beside the table.
 - [6] credit() has a row for `unattributed` also when it is 0, and none for points without credit.
+- [5] cohorts() counts ages in calendar periods; a cell is immature while its age is not over.
+- [5] incremental() follows users from the first message sent to them, or first skip with reason control_group, in the
+  period on either clock; users who had both are crossed and stand on neither side.
+- [7] variants() is of the period's assignments on either clock. Its rows are the split's branches in the shown version
+  (else the newest that has it), then others assigned.
 - [7] A conversion in another run of the user is later if its time is, ranks telling equal times apart.
   immature counts the units whose window is open: that of the run of their first assignment.
 - [11] user_path() has a row per visit, with its first message and its first goal;

@@ -155,6 +155,7 @@ class Run:
     detail: str | None = None
     exit_point: str | None = None
     run_no: int = 0
+    variant: str | None = None  # the first one assigned, by a split or told by a message
 
     @property
     def end_status(self) -> str:
@@ -202,7 +203,6 @@ class GoalEvent:
     counts: bool
     implied: bool = False
     here: str | None = None
-    here_version: int | None = None
     credit: str | None = None  # direct, indirect
     credit_message: str | None = None
     credit_point: str | None = None
@@ -292,7 +292,8 @@ def branch_known(plan: Plan, version: int, point: str, key: str) -> bool:
 def parsed(row: dict[str, Any], index: int, event_id: str) -> Row:
     kind, reason, detail = row["kind"], row["reason"], row["reason_detail"]
     if kind in REASONS_OF and reason not in REASONS_OF[kind][0]:
-        reason, detail = REASONS_OF[kind][1], reason
+        word = reason if detail is None else f"{reason}: {detail}"
+        reason, detail = REASONS_OF[kind][1], word
     return Row(
         index, row["occurred_at"], kind, event_id, row["user_id"], row["device_id"], row["version"], row["run_id"],
         row["point_id"], row["branch"] or "default", row["channel"], row["message_id"], row["variant"], row["goal_id"],
@@ -487,7 +488,7 @@ class RunReader:
             self.visits[-1].waits.append(Wait(row.at, row.reason, row.due))
 
     def on_point_skipped(self, row: Row) -> None:
-        if self.visits and self.visits[-1].point == row.point:
+        if self.visits and self.visits[-1].point == row.point and self.visits[-1].open:
             self.visits[-1].skips.append((row.at, row.reason))
 
     def result(self) -> Run:
@@ -598,7 +599,7 @@ def stand(goal: GoalEvent, run: Run) -> None:
     """Where the run stood at the goal; nowhere after its exit."""
     for visit in run.visits:
         if visit.opened_pos < goal.pos and (visit.left_pos is None or goal.pos <= visit.left_pos):
-            goal.here, goal.here_version = visit.point, visit.version
+            goal.here = visit.point
 
 
 # ---------------------------------------------------------------- the whole log
@@ -664,6 +665,7 @@ def read(document: dict[str, Any], rows: list[dict[str, Any]]) -> Reading:
         row for row in runless_goals if row.run is None
     ]
     messages = read_messages(loaded)
+    assign_variants(runs, messages)
     goals = read_goals(plan, runs, messages, runless_goals)
     return Reading(plan, len(rows), loaded, duplicates, sorted(quarantine), runs, messages, goals, closings)
 
@@ -686,6 +688,21 @@ def read_messages(loaded: list[Row]) -> dict[str, Message]:
         if row.kind.startswith("message."):
             rows[row.message].append(row)
     return {message_id: message_of(own) for message_id, own in rows.items()}
+
+
+def assign_variants(runs: dict[str, Run], messages: dict[str, Message]) -> None:
+    for run in runs.values():
+        found = [
+            (visit.left_pos, visit.branch.removeprefix("variant:"))
+            for visit in run.visits
+            if visit.known and visit.branch.startswith("variant:")
+        ]
+        found += [
+            (min(row.pos for row in message.rows if row.variant), message.variant.removeprefix("variant:"))
+            for message in messages.values()
+            if message.run == run.run_id and message.variant
+        ]
+        run.variant = min(found)[1] if found else None
 
 
 def read_goals(

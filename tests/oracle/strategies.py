@@ -273,7 +273,7 @@ class Walk:
     def leave_the_run(self, point: dict[str, Any]) -> None:
         rng = self.rng
         reason = rng.choice(
-            [*OTHER_EXITS, "goal", "goal", "cancel_event", *INTERNAL, *SEND, "a vendor's error"]
+            [*OTHER_EXITS, *OTHER_EXITS, *INTERNAL, *INTERNAL, *SEND, "goal", "a vendor's error"]
         )
         detail = None
         if reason == "goal" and rng.random() < 0.7:
@@ -303,7 +303,7 @@ def log(rng: Random, document: Document, users: int | None = None, dirt: float =
     start = datetime.fromisoformat(document["x_start"])
     runs: list[list[Row]] = []
     rows: list[Row] = []
-    for number in range(users or rng.choice((1, 2, 3, 5, 8, 12))):
+    for number in range(users or rng.choice((1, 2, 4, 8, 12, 20))):
         user, devices = f"u{number}", [f"d{number}", f"d{number}b"]
         own: list[Row] = []
         at = start + rng.choice(STEPS) + rng.choice(STEPS)
@@ -328,7 +328,7 @@ def log(rng: Random, document: Document, users: int | None = None, dirt: float =
             gone = run[: rng.choice((1, 1, 2, 3))]
             rows = [row for row in rows if not any(row is other for other in gone)]
     identify(rng, rows)
-    for _ in range(rng.choice((0, 2, 4, 8, 12)) if dirt else 0):
+    for _ in range(rng.choice((0, 3, 6, 12, 16)) if dirt else 0):
         if rows:
             rng.choice(DIRT)(rng, document, rows)
     rng.shuffle(rows)
@@ -561,6 +561,7 @@ class Asked:
     preset: str | None = None
     users: tuple[str, ...] | None = None
     entry: str | None = None
+    variant: str | None = None
     turn: int = 0  # picks among the ways in which a table is asked for
 
     def __str__(self) -> str:
@@ -569,6 +570,7 @@ class Asked:
         parts += [f"period={self.preset or (str(query.start), str(query.end))}"]
         parts += [f"users={self.users}"] if self.users is not None else []
         parts += [f"entry={self.entry}"] if self.entry is not None else []
+        parts += [f"variant={self.variant}"] if self.variant is not None else []
         return " ".join(parts)
 
 
@@ -613,7 +615,7 @@ def query(rng: Random, reading: Reading) -> Asked:
     elif how < 0.7:
         preset = rng.choice(PRESETS)
         start, end = preset_start_end(preset, as_of or times[-1], reading.plan.zone)
-    users = entry = keep = None
+    users = entry = variant = keep = None
     which = rng.random()
     if which < 0.12 and reading.runs:
         users = tuple(sorted({rng.choice(list(reading.runs.values())).user for _ in range(2)}))
@@ -621,9 +623,11 @@ def query(rng: Random, reading: Reading) -> Asked:
     elif which < 0.2:
         entry = "E"
         keep = kept_entry("E")
-    return Asked(
-        Query(start, end, as_of, clock, None, machine, keep), preset, users, entry, rng.randrange(1000)
-    )
+    elif which < 0.28:
+        variant = "A"
+        keep = kept_variant("A")
+    narrowed = Query(start, end, as_of, clock, None, machine, keep)
+    return Asked(narrowed, preset, users, entry, variant, turn=rng.randrange(1000))
 
 
 def kept_users(users: tuple[str, ...]) -> Any:
@@ -636,6 +640,13 @@ def kept_users(users: tuple[str, ...]) -> Any:
 def kept_entry(entry: str) -> Any:
     def keep(run: Run) -> bool:
         return run.entry_point == entry
+
+    return keep
+
+
+def kept_variant(variant: str) -> Any:
+    def keep(run: Run) -> bool:
+        return run.variant == variant
 
     return keep
 

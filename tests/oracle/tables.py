@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -540,8 +540,7 @@ def messages(reading: Reading, query: Query, channel: str | None = None, goal: s
     credited: Counter[tuple[str | None, str | None]] = Counter(
         (event.credit_point, event.credit)
         for event in scope.first_by_user(goal)
-        if query.version is None
-        or (event.credit_message and reading.messages[event.credit_message].version == query.version)
+        if query.version in (None, scope.runs[event.run].version)
     )
     table = []
     for point in _message_points(scope):
@@ -621,8 +620,7 @@ def points(reading: Reading, query: Query) -> Table:
     credited = Counter(
         event.credit_point
         for event in scope.first_by_user()
-        if event.credit_message
-        and (query.version is None or reading.messages[event.credit_message].version == query.version)
+        if event.credit_message and query.version in (None, scope.runs[event.run].version)
     )
     table = []
     for point_id, point in scope.points().items():
@@ -666,7 +664,7 @@ def _goal_here(scope: Scope) -> defaultdict[str | None, set[str]]:
     for event in sorted(scope.goals(), key=lambda event: event.pos):
         if event.run not in done:
             done.add(event.run)
-            if scope.query.version in (None, event.here_version):
+            if scope.query.version in (None, scope.runs[event.run].version):
                 here[event.here].add(event.user)
     return here
 
@@ -810,62 +808,116 @@ def _began(scope: Scope, run: Run, start: str) -> tuple[datetime | None, float]:
 
 
 def cohorts(reading: Reading, query: Query, by: str = "week", goal: str | None = None) -> Table:
-    """Entry cohort × age in whole periods: entrants (users) who reached the goal by the end of that age."""
+    """Entry cohort × age in calendar periods: users whose run had reached a goal by the end of that age."""
     scope = Scope(reading, query)
-    length = {"day": 1, "week": 7}[by]
     members: defaultdict[date, list[Run]] = defaultdict(list)
     for run in scope.entered:
-        day = scope.local_day(run.entered_at)
-        members[day - timedelta(days=day.weekday()) if by == "week" else day].append(run)
+        members[_first_day(scope.local_day(run.entered_at), by)].append(run)
+    now = scope.local_day(scope.as_of)
     table = []
     for cohort, runs in sorted(members.items()):
-        ages = range((scope.local_day(scope.as_of) - cohort).days // length + 1)
-        firsts = {}
-        for event in sorted(reading.goals, key=lambda event: event.at):
-            if event.counts and goal in (None, event.goal) and scope.seen(event.at):
-                if any(run.run_id == event.run for run in runs):
-                    firsts.setdefault(event.run, (scope.local_day(event.at) - cohort).days // length)
-        for age in ages:
-            reached = {run_id for run_id, when in firsts.items() if when <= age}
-            table.append({"cohort": cohort, "age": age, "runs": len(runs), "reached": len(reached)})
+        users_of_cohort = {run.user for run in runs}
+        run_ids = {run.run_id for run in runs}
+        reachings = [
+            (event.user, _age(cohort, scope.local_day(event.at), by))
+            for event in reading.goals
+            if event.run in run_ids and event.counts and goal in (None, event.goal) and scope.seen(event.at)
+        ]
+        for age in range(_age(cohort, now, by) + 1):
+            reached = {user for user, when in reachings if when <= age}
+            table.append(
+                {
+                    "cohort": cohort,
+                    "age": age,
+                    "runs": len(runs),
+                    "users": len(users_of_cohort),
+                    "reached": len(reached),
+                    "rate": len(reached) / len(users_of_cohort),
+                    "immature": age == _age(cohort, now, by),
+                }
+            )
     return table
+
+
+def _first_day(day: date, by: str) -> date:
+    return {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[by]
+
+
+def _age(cohort: date, day: date, by: str) -> int:
+    if by == "month":
+        return (day.year - cohort.year) * 12 + day.month - cohort.month
+    return (day - cohort).days // {"day": 1, "week": 7}[by]
 
 
 # ---------------------------------------------------------------- experiments
 
 
 def incremental(reading: Reading, query: Query, goal: str) -> Table:
-    """Users held out (skips with reason control_group) against the others who entered."""
+    """Users first sent a message against users first held back (skips with reason control_group), from then on."""
     scope = Scope(reading, query)
-    held = {
-        scope.runs[run_id].user
-        for run_id in scope.members
-        for visit in scope.runs[run_id].visits
-        for at, reason in visit.skips
-        if reason == "control_group" and scope.seen(at)
+    sent = [
+        Assignment("sent", scope.runs[message.run], message.sent.at, message.sent.pos, message.sent.rank)
+        for message in reading.messages.values()
+        if message.run in scope.runs
+        and (scope.fate(message) or ("",))[0] == "sent"
+        and scope.in_period(message.sent.at)
+    ]
+    # A user is what the first message made of them: later ones move nobody.
+    firsts = _first_of_users([*sent, *_held_back(scope)]).values()
+    sides = [[one for one in firsts if one.variant == name] for name in ("sent", "held")]
+    (n, hits), (control_n, control_hits) = (
+        (len(side), sum(_converted(scope, one, goal, "user") for one in side)) for side in sides
+    )
+    low, high = newcombe(hits, n, control_hits, control_n)
+    told = n > 0 and control_n > 0
+    difference = hits / n - control_hits / control_n if told else None
+    row = {
+        "treated": n,
+        "treated_reached": hits,
+        "treated_rate": ratio(hits, n),
+        "control": control_n,
+        "control_reached": control_hits,
+        "control_rate": ratio(control_hits, control_n),
+        "difference": difference,
+        "difference_low": low,
+        "difference_high": high,
+        "incremental_users": difference * n if told else None,
     }
-    for message in scope.messages("skipped"):
-        if message.skipped.reason == "control_group":
-            held.add(scope.runs[message.run].user)
-    people = {run.user for run in scope.entered}
-    reached = {event.user for event in scope.goals(goal)} & people
-    treated, control = people - held, people & held
-    hits, control_hits = len(reached & treated), len(reached & control)
-    rate, control_rate = ratio(hits, len(treated)), ratio(control_hits, len(control))
-    low, high = newcombe(hits, len(treated), control_hits, len(control))
-    difference = None if rate is None or control_rate is None else rate - control_rate
+    values: tuple[Counter[str | None], Counter[str | None]] = (Counter(), Counter())
+    for side, of_side in zip(sides, values, strict=True):
+        for event in (event for one in side for event in _later(scope, one, goal, "user")):
+            if event.value is not None:
+                of_side[event.currency] += event.value
+    treated, control = values
     return [
         {
-            "treated": len(treated),
-            "control": len(control),
-            "treated_rate": rate,
-            "control_rate": control_rate,
-            "difference": difference,
-            "difference_low": low,
-            "difference_high": high,
-            "incremental_users": None if difference is None else difference * len(treated),
+            **row,
+            "incremental_value": treated[c] - control[c] * n / control_n
+            if control_n and c in {*treated, *control}
+            else None,
+            "currency": c,
         }
+        for c in ({*treated, *control} or {None})
     ]
+
+
+def _held_back(scope: Scope) -> Iterable[Assignment]:
+    for message in scope.reading.messages.values():
+        fate, skipped = scope.fate(message), message.skipped
+        held = fate is not None and fate[0] == "skipped" and skipped.reason == "control_group"
+        if held and message.run in scope.runs and scope.in_period(skipped.at):
+            yield Assignment("held", scope.runs[message.run], skipped.at, skipped.pos, skipped.rank)
+    for run in scope.runs.values():
+        for row in run.rows:
+            if row.kind == "point.skipped" and row.reason == "control_group" and scope.in_period(row.at):
+                yield Assignment("held", run, row.at, row.pos, row.rank)
+
+
+def _first_of_users(found: Iterable[Assignment]) -> dict[str, Assignment]:
+    firsts: dict[str, Assignment] = {}
+    for one in sorted(found, key=lambda one: (one.at, one.run.run_no, one.pos)):
+        firsts.setdefault(one.run.user, one)
+    return firsts
 
 
 @dataclass
@@ -920,7 +972,7 @@ def variants(reading: Reading, query: Query, point_id: str, goal: str, unit: str
         None if name == control else two_proportions(hits[name], totals[name], hits[control], totals[control])
         for name in names
     ])  # fmt: skip
-    best = probability_best([hits[name] for name in names], [totals[name] for name in names]) if names else []
+    best = probability_best(tuple(hits[name] for name in names), tuple(totals[name] for name in names))
     table = []
     for name, p_value, chance in zip(names, ps, best, strict=True):
         rate, base = ratio(hits[name], totals[name]), ratio(hits[control], totals[control])
@@ -984,6 +1036,11 @@ def _own_runs(scope: Scope, one: Assignment, unit: str) -> list[Run]:
 
 
 def _converted(scope: Scope, one: Assignment, goal: str, unit: str) -> bool:
+    return any(True for _ in _later(scope, one, goal, unit))
+
+
+def _later(scope: Scope, one: Assignment, goal: str, unit: str) -> Iterator[GoalEvent]:
+    """The reachings after an assignment, in any run of the unit."""
     own = {run.run_id for run in _own_runs(scope, one, unit)}
     for event in scope.reading.goals:
         if event.run in own and event.goal == goal and event.counts and scope.seen(event.at):
@@ -992,8 +1049,7 @@ def _converted(scope: Scope, one: Assignment, goal: str, unit: str) -> bool:
             else:
                 later = (event.at, RANK["goal.reached"]) > (one.at, one.after)
             if later:
-                return True
-    return False
+                yield event
 
 
 def _window_open(scope: Scope, one: Assignment, goal: str, unit: str) -> bool:
@@ -1163,8 +1219,8 @@ COLUMNS: dict[str, list[str]] = {
         "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
         "paths": "path runs users share converted rate",
         "time_to_goal": "day at_risk reached survival low high",
-        "cohorts": "cohort age runs reached",
-        "incremental": "treated control treated_rate control_rate difference difference_low difference_high "
-        "incremental_users",
+        "cohorts": "cohort age runs users reached rate immature",
+        "incremental": "treated treated_reached treated_rate control control_reached control_rate "
+        "difference difference_low difference_high incremental_users incremental_value currency",
     }.items()
 }
