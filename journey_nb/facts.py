@@ -373,13 +373,12 @@ def _with_variants(
 
 
 def _devices(done: Walk, runs: pl.DataFrame) -> pl.DataFrame:
-    """Every device seen in a run: that of its head, and those of rows that differ."""
-    own = runs.select("run", "device_id")
+    """Every device seen in a run."""
     steps = done.steps.select("run", "i")
     seen = steps.select("run", device_id=done.column("device_id", steps["i"]))
-    head = runs["device_id"].gather(steps["run"])
-    other = seen.filter((seen["device_id"] != head) | (head.is_null() & seen["device_id"].is_not_null()))
-    devices = pl.concat([own, other.unique()]).drop_nulls().sort("run", "device_id")
+    # Most rows carry the device of the row before.
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in seen.columns)
+    devices = seen.filter(changed).drop_nulls().unique().sort("run", "device_id")
     return devices.with_columns(user=runs["user"].gather(devices["run"])).select("run", "user", "device_id")
 
 

@@ -99,15 +99,17 @@ def walk(journey: Journey, rows: pl.DataFrame) -> Walk:
 def _runs_by_message(rows: pl.DataFrame) -> pl.DataFrame:
     """Give message rows without a run that of their message's first row with one."""
     messages = rows.lazy().filter(of_kind(*MESSAGE_KINDS))
-    lost = messages.filter(pl.col("run_id").is_null()).select("i", "message_id").collect().lazy()
+    lost = messages.filter(pl.col("run_id").is_null()).select("i", "message_id").collect()
+    if lost.is_empty():
+        return rows
     known = (
         messages.filter(pl.col("run_id").is_not_null())
-        .join(lost.select("message_id").unique(), on="message_id", how="semi")
+        .join(lost.lazy().select("message_id").unique(), on="message_id", how="semi")
         .sort("occurred_at", "kind", "event_id")
         .unique("message_id", keep="first", maintain_order=True)
         .select("message_id", found="run_id")
     )
-    return _with_runs(rows, lost.join(known, on="message_id").select("i", "found").collect())
+    return _with_runs(rows, lost.lazy().join(known, on="message_id").select("i", "found").collect())
 
 
 def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -> pl.DataFrame:
@@ -153,11 +155,12 @@ def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
-    is_message = rows.select(of_kind(*MESSAGE_KINDS)).to_series()
+    is_message = of_kind(*MESSAGE_KINDS)
     run_ids, run = _sorted_ids(rows["run_id"])
     message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
-    rows = rows.with_columns(run.alias("run"), message.to_physical().alias("message"))
-    lost = rows.filter(is_message & run.is_null()).select("i", rule=pl.lit("unresolved_message", _RULE))
+    rows = rows.with_columns(run=run, message=message.to_physical())
+    lost = rows.filter(is_message & pl.col("run").is_null())
+    lost = lost.select("i", rule=pl.lit("unresolved_message", _RULE))
     steps = _ordered(journey, _by_run_and_time(rows), rows)
     message_ids, messages = _ids_by_place(steps, rows)
     steps = steps.with_columns(message=messages, pos=pl.int_range(pl.len(), dtype=pl.Int64) * 2)
@@ -184,8 +187,13 @@ def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The message ids in order of their first rows, and for each row its message's place among them."""
-    first = steps.select("i", "message").drop_nulls().unique("message", keep="first", maintain_order=True)
-    return rows["message_id"].gather(first["i"]), _places(first["message"]).gather(steps["message"])
+    codes = steps["message"].drop_nulls().unique(maintain_order=True)
+    if codes.is_empty():
+        return rows["message_id"].clear(), steps["message"]
+    some_row = codes.clear(int(codes.max()) + 1)  # type: ignore[arg-type]
+    told = steps.select("i", "message").drop_nulls()
+    some_row = some_row.scatter(told["message"], told["i"])
+    return rows["message_id"].gather(some_row.gather(codes)), _places(codes).gather(steps["message"])
 
 
 def _places(codes: pl.Series) -> pl.Series:
@@ -205,16 +213,14 @@ def _by_run_and_time(rows: pl.DataFrame) -> pl.DataFrame:
     """
     at = rows["occurred_at"]
     timely = pl.int_range(rows.height, dtype=pl.UInt32, eager=True) if at.is_sorted() else at.arg_sort()
-    key = pl.DataFrame({"run": rows["run"].gather(timely)}).select(
-        (pl.col("run").cast(pl.UInt64) * 2**32 + pl.int_range(pl.len(), dtype=pl.UInt64)).drop_nulls().sort()
-    )
-    place = (key.to_series() % 2**32).cast(pl.UInt32)
-    i = timely.gather(place).alias("i")
-    narrow = {"at": "occurred_at", "kind": "kind", "point": "point_id", "message": "message", "seq": "seq"}
-    return pl.DataFrame(
-        {"i": i, "run": (key.to_series() // 2**32).cast(pl.UInt32)}
-        | {name: rows[column].gather(i) for name, column in narrow.items()}
-    )
+    place = pl.int_range(pl.len(), dtype=pl.UInt64)
+    run = rows["run"].gather(timely).to_frame("run")
+    keys = run.select((pl.col("run").cast(pl.UInt64) * 2**32 + place).drop_nulls().sort())
+    i = timely.gather(keys.select((pl.col("run") % 2**32).cast(pl.UInt32)).to_series())
+    run = keys.select((pl.col("run") // 2**32).cast(pl.UInt32))
+    # A column at a time in a query: polars gathers them side by side.
+    narrow = rows.select("kind", "message", "seq", at="occurred_at", point="point_id")
+    return narrow.select(i.alias("i"), run.to_series(), pl.all().gather(i))
 
 
 def _ordered(journey: Journey, steps: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
