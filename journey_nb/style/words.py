@@ -293,7 +293,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "canvas_waiting": ("{count} are waiting.", "{count} en attente.", "{count}건 대기 중."),
     "canvas_dropped": ("{count} left by error.", "{count} sortis par erreur.", "{count}건 오류 이탈."),
     "canvas_busiest": ("Most entered step: {title} ({count}).", "Étape la plus fréquentée : {title} ({count}).", "가장 많이 진입한 단계: {title} ({count})."),
-    "canvas_gaps": ("{count} steps do not add up.", "{count} étapes ne s’équilibrent pas.", "{count}개 단계의 합계가 맞지 않음."),
+    "canvas_gaps": ("Steps that do not add up: {count}.", "Étapes qui ne s’équilibrent pas : {count}.", "{count}개 단계의 합계가 맞지 않음."),
     "canvas_path": ("A path of {count} steps is highlighted: {path}.", "Un chemin de {count} étapes est mis en évidence : {path}.", "{count}단계 경로 강조: {path}."),
     "clock_activity": ("each event at its own time", "chaque événement à sa date", "이벤트 발생 시각 기준"),
     "clock_cohort": ("the runs that entered, followed up", "les passages entrés, suivis ensuite", "진입한 실행 추적 기준"),

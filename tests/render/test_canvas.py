@@ -71,7 +71,7 @@ def test_a_point_that_does_not_add_up_says_by_how_much() -> None:
     gaps = {name: text for name, text in numbers(svg).items() if name.endswith(".gap")}
     assert gaps == {"points.hello.gap": "Does not add up: +3"}
     assert ".gap" not in canvas_svg(welcome(), None, points, branches)
-    assert "1 steps do not add up" in canvas_alt(welcome(), None, points.with_columns(entered=more))
+    assert "Steps that do not add up: 1." in canvas_alt(welcome(), None, points.with_columns(entered=more))
 
 
 @pytest.mark.parametrize("locale", ["en", "fr", "ko"])
