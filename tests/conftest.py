@@ -86,3 +86,12 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what a test recorded as its proof, also from a worker process."""
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, [])]
+    for report in reports:
+        for name, text in getattr(report, "user_properties", []):
+            if name == "proof":
+                terminalreporter.write_line(str(text))

@@ -500,7 +500,9 @@ CLOSINGS = [
 
 
 @pytest.mark.skipif(SEEDS < ENOUGH_SEEDS, reason="too few seeds asked for (JOURNEY_NB_SEEDS)")
-def test_every_kind_reason_and_rule_is_hit(walk: Walk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_kind_reason_and_rule_is_hit(
+    walk: Walk, record_property: Callable[[str, object], None]
+) -> None:
     words = ["completed", *OTHER_EXITS, *INTERNAL, *SEND, *SKIPS, *WAITS]
     hits: dict[str, tuple[Sequence[str], Counter[Any]]] = {
         "kind": (KINDS, walk.kinds),
@@ -512,8 +514,7 @@ def test_every_kind_reason_and_rule_is_hit(walk: Walk, capsys: pytest.CaptureFix
     for what, (names, counts) in hits.items():
         ordered = sorted(names, key=lambda name: counts[name])
         lines.append(f"  {what}: " + ", ".join(f"{name} {counts[name]}" for name in ordered))
-    with capsys.disabled():
-        print("\n" + "\n".join(lines))  # the proof is to be read
+    record_property("proof", "\n".join(lines))
     few = {
         f"{what} {name}": n[name]
         for what, (names, n) in hits.items()

@@ -51,7 +51,7 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
 - [6] credit() has a row for `unattributed` also when it is 0, and none for points without credit.
 - [5] cohorts() counts ages in calendar periods; a cell is immature while its age is not over.
 - [5] incremental() follows users from the first message sent to them, or first skip with reason control_group, in the
-  period on either clock; users who had both are crossed and stand on neither side.
+  period on either clock (of a point: the first skip of a visit); users who had both are crossed and stand on neither side.
 - [7] variants() is of the period's assignments on either clock. Its rows are the split's branches in the shown version
   (else the newest that has it), then others assigned.
 - [7] A conversion in another run of the user is later if its time is, ranks telling equal times apart.

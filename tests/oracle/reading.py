@@ -127,7 +127,7 @@ class Visit:
     known: bool = False
     to_point: str | None = None
     exit_reason: str | None = None
-    skips: list[tuple[datetime, str]] = field(default_factory=list)
+    skips: list[Row] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
 
     @property
@@ -489,7 +489,7 @@ class RunReader:
 
     def on_point_skipped(self, row: Row) -> None:
         if self.visits and self.visits[-1].point == row.point and self.visits[-1].open:
-            self.visits[-1].skips.append((row.at, row.reason))
+            self.visits[-1].skips.append(row)
 
     def result(self) -> Run:
         named = [row for row in self.rows if not row.implicit]

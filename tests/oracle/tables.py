@@ -643,7 +643,7 @@ def points(reading: Reading, query: Query) -> Table:
             "waiting": sum(scope.open_after(visit) for visit in visits),
             "exited": len(exited),
             "dropped": sum(visit.outcome == "dropped" for visit in left),
-            "skipped": sum(any(scope.seen(at) for at, _ in visit.skips) for visit in completed),
+            "skipped": sum(any(scope.seen(skip.at) for skip in visit.skips) for visit in completed),
             "exits_goal": sum(visit.exit_reason == "goal" for visit in exited),
             "exits_cancel": sum(visit.exit_reason == "cancel_event" for visit in exited),
             "goal_here": len(here[point_id]),
@@ -908,9 +908,10 @@ def _held_back(scope: Scope) -> Iterable[Assignment]:
         if held and message.run in scope.runs and scope.in_period(skipped.at):
             yield Assignment("held", scope.runs[message.run], skipped.at, skipped.pos, skipped.rank)
     for run in scope.runs.values():
-        for row in run.rows:
-            if row.kind == "point.skipped" and row.reason == "control_group" and scope.in_period(row.at):
-                yield Assignment("held", run, row.at, row.pos, row.rank)
+        for visit in run.visits:
+            for skip in visit.skips[:1]:
+                if skip.reason == "control_group" and scope.in_period(skip.at):
+                    yield Assignment("held", run, skip.at, skip.pos, skip.rank)
 
 
 def _first_of_users(found: Iterable[Assignment]) -> dict[str, Assignment]:
