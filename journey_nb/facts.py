@@ -12,7 +12,7 @@ import polars as pl
 
 from journey_nb.events import EXITS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
-from journey_nb.walk import KIND, MOVES, Walk, heads, of_kind, tails, walk
+from journey_nb.walk import KIND, MOVES, SHOWS, Walk, heads, of_kind, tails, walk
 
 OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
 CREDITS = pl.Enum(["direct", "indirect"])
@@ -163,8 +163,7 @@ def _moves(done: Walk) -> pl.DataFrame:
     the same visit, and left out.
     """
     steps = done.steps.select("i", "run", "pos", "at", "kind", "point")
-    shows = of_kind("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
-    stood = heads(steps).filter(shows, pl.col("point").is_not_null())
+    stood = heads(steps).filter(of_kind(*SHOWS), pl.col("point").is_not_null())
     moves = steps.filter(of_kind(*MOVES))
     if stood.height:
         stood = stood.with_columns(
@@ -359,16 +358,13 @@ def _with_variants(
     splits = pl.Series([p.point_id for p in points if p.type == "split_abn"], dtype=visits["point"].dtype)
     by_split = visits.filter(pl.col("point").is_in(splits.implode()), pl.col("branch").is_not_null())
     by_split = by_split.select(
-        "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at"
+        "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at", order="left_order"
     )
     by_message = messages.filter(pl.col("variant").is_not_null()).select(
-        "run", "variant", variant_at="first_at"
+        "run", "variant", variant_at="first_at", order="first_order"
     )
-    first = (
-        pl.concat([by_split, by_message])
-        .sort("variant_at", "variant", nulls_last=False)
-        .unique("run", keep="first", maintain_order=True)
-    )
+    both = pl.concat([by_split, by_message]).sort("order", "variant")
+    first = both.unique("run", keep="first", maintain_order=True).drop("order")
     return runs.join(first, on="run", how="left", maintain_order="left")
 
 
@@ -454,6 +450,7 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
             "variant": rows["variant"].gather(varied),
             **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
             "version": done.column("version", rows["i"].gather(head)),
+            "first_order": rows["pos"].gather(head),
             "sent_order": rows["pos"].gather(sent),
             "engaged_order": rows["pos"].gather(places["engaged"]),
             "skipped_order": rows["pos"].gather(places["skipped"]),

@@ -19,6 +19,8 @@ KIND = pl.Enum(KINDS)
 PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", "wait.")))
 # The kinds that move a run from point to point; waits and skips only happen where it stands.
 MOVES = ("run.entered", "point.entered", "point.completed", "run.exited")
+# The kinds whose row, where it is the first of a truncated run, shows where the run stood before it.
+SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
 _RULE = pl.Enum(
     [
         "before_entry",
@@ -278,6 +280,7 @@ def _along_branches(
         .agg(
             pl.col("run", "i").first(),
             pl.col("point").cast(pl.String).unique().sort().alias("points"),
+            pl.col("point").filter(of_kind(*MOVES)).cast(pl.String).unique().alias("moved"),
             pl.col("point").filter(of_kind("run.entered")).first().cast(pl.String).alias("entry"),
         )
         .filter(pl.col("points").list.len() > 1)
@@ -306,14 +309,21 @@ def _along_branches(
 
 def _stood(steps: pl.DataFrame, ties: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     """Per tie: the point where the run stood before it, and the tie of the row that says so."""
-    moves = of_kind(*MOVES) & pl.col("point").is_not_null()
+    entered = of_kind("run.entered")
+    entries = entered.cum_sum().over("run")
+    truncated = ~entered.any().over("run")
+    first = pl.col("run").ne_missing(pl.col("run").shift())
+    # Before its one entry a run is nowhere; a truncated one stood where its first row shows it.
+    moves = of_kind(*MOVES) & ((entries > 0) & ~(entered & (entries > 1)) | truncated)
+    moves |= truncated & first & of_kind(*SHOWS)
+    tells = moves & pl.col("point").is_not_null()
     return (
         steps.lazy()
         .join(groups.lazy().select("run"), on="run", how="semi", maintain_order="left")
         .join(ties.lazy().select("place", "tie"), on="place", how="left", maintain_order="left")
         .with_columns(
-            stood=pl.when(moves).then(pl.col("point").cast(pl.String)).forward_fill().shift().over("run"),
-            by=pl.when(moves).then(pl.col("tie").fill_null(0)).forward_fill().shift().over("run"),
+            stood=pl.when(tells).then(pl.col("point").cast(pl.String)).forward_fill().shift().over("run"),
+            by=pl.when(tells).then(pl.col("tie").fill_null(0)).forward_fill().shift().over("run"),
         )
         .filter(pl.col("tie").is_not_null())
         .group_by("tie", maintain_order=True)
@@ -329,12 +339,15 @@ def _ways(journey: Journey, groups: pl.DataFrame) -> pl.DataFrame:
         for version in journey.versions
     }
     ways: dict[int, tuple[str, ...]] = {}
+    stands: dict[int, str] = {}
     for group in groups.iter_rows(named=True):
-        # The tie before may itself have been ordered by branches: then the run stood at its last point.
-        stood = ways[group["by"]][-1] if group["by"] in ways else group["stood"]
+        # The tie before may itself have been ordered by branches: then the run stood where that led it.
+        stood = stands.get(group["by"], group["stood"])
         edges = direct.get(group["version"], frozenset())
         if way := _way(edges, group["entry"], stood, tuple(group["points"])):
             ways[group["tie"]] = way
+            if moved := [point for point in way if point in group["moved"]]:
+                stands[group["tie"]] = moved[-1]
     rows = [(tie, point, place) for tie, way in ways.items() for place, point in enumerate(way)]
     return pl.DataFrame(rows, {"tie": pl.UInt32, "point": pl.String, "seq": pl.Int64}, orient="row")
 

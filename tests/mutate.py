@@ -1,0 +1,135 @@
+"""``make mutate``: small faults, one at a time, in a copy of the package; the oracle must catch every one.
+
+A fault is a piece of source and what takes its place. A fault whose source is no longer there, or stands there
+more than once, is an error: a check that no longer checks anything must not pass unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", "60"))
+
+FAULTS: list[tuple[str, str, str]] = [
+    # Time, clocks and periods.
+    ("metrics/scope.py", "return self.as_of + TICK", "return self.as_of"),
+    ("metrics/scope.py", "(seen & (time >= self.start)", "(seen & (time > self.start)"),
+    ("metrics/scope.py", "seen = time < self.hi", "seen = time <= self.hi"),
+    ("metrics/scope.py", 'return self.cut if self.clock == "activity" else self.horizon', "return self.cut"),
+    ("metrics/scope.py", 'pl.col("entered_at").is_between(self.start, self.cut, closed="left")', 'pl.col("entered_at").is_between(self.start, self.cut, closed="both")'),
+    ("metrics/scope.py", '.filter((pl.col("first_at") < self.horizon) & entered)', ".filter(entered)"),
+    ("metrics/scope.py", 'pl.col("inside") & began_before & ~self.before("left_at")', 'began_before & ~self.before("left_at")'),
+    ("metrics/scope.py", 'skip_at=self.unless_after("skip_at", self.hi),', ""),
+    ("metrics/scope.py", "if self.facts.last_at >= self.horizon:", "if self.facts.last_at > self.as_of + self.as_of.resolution * 10**12:"),
+    ("metrics/scope.py", 'at=pl.coalesce("sent_at", "failed_at", "skipped_at"),', 'at=pl.coalesce("failed_at", "sent_at", "skipped_at"),'),
+    ("metrics/scope.py", '.sort("at", "run_no", "order", maintain_order=True)', '.sort("at", "order", maintain_order=True)'),
+    ("period.py", "return Period(midnight(today - timedelta(days=back), zone), end, days)", "return Period(midnight(today - timedelta(days=back + 1), zone), end, days)"),
+    # Tables.
+    ("metrics/points.py", "waiting_before=pl.col(\"was_open\").sum(),", "waiting_before=(pl.col(\"was_open\") & pl.col(\"is_open\")).sum(),"),
+    ("metrics/points.py", "exited=(leaves & (outcome == \"exited\")).sum(),", "exited=(leaves & (outcome != \"completed\")).sum(),"),
+    ("metrics/points.py", "seconds_p90=seconds.quantile(0.9, \"linear\"),", "seconds_p90=seconds.quantile(0.9, \"nearest\"),"),
+    ("metrics/points.py", 'here.group_by(point="here").agg(goal_here=pl.col("user").n_unique())', 'here.group_by(point="here").agg(goal_here=pl.len())'),
+    ("metrics/points.py", 'known = known.with_columns(_taken=pl.col("runs").sum().over("source"))', 'known = known.with_columns(_taken=pl.col("users").sum().over("source"))'),
+    ("metrics/points.py", 'last = waits.unique("visit", keep="last", maintain_order=True)', 'last = waits.unique("visit", keep="first", maintain_order=True)'),
+    ("metrics/points.py", 'waits = scope.facts.waits.filter(pl.col("at") < scope.hi)', 'waits = scope.facts.waits.filter(pl.col("at") < scope.horizon)'),
+    ("metrics/communications.py", 'reported = pl.col("_reported") * 100 >= pl.col("sent")', 'reported = pl.col("_reported") > 0'),
+    ("metrics/communications.py", '"_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),', '"_arrived": pl.col("delivered"),'),
+    ("metrics/communications.py", '.filter(pl.col("engaged_order") < pl.col("order"))', ""),
+    ("metrics/communications.py", '"interacted": _SENT & pl.col("interacted_at").is_not_null(),', '"interacted": _SENT & pl.col("engaged_at").is_not_null(),'),
+    ("metrics/goals.py", '.unique("user", keep="first", maintain_order=True)', '.unique("run", keep="first", maintain_order=True)'),
+    ("metrics/goals.py", '.agg(pl.col("value").sum())', '.agg(pl.col("value").max())'),
+    ("metrics/health.py", 'goals_reached=pl.struct("goal", "user").n_unique()', 'goals_reached=pl.struct("goal", "run").n_unique()'),
+    ("metrics/health.py", 'internal_errors=(pl.col("leaves") & reason.is_in(INTERNAL_ERRORS)).sum(),', 'internal_errors=reason.is_in(INTERNAL_ERRORS).sum(),'),
+    # The fold.
+    ("facts.py", 'shows = of_kind("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'shows = of_kind("wait.started", "point.skipped", "point.completed", "run.exited")'),
+    ("facts.py", 'open_there = there & (pl.col("kind").shift() != pl.lit("point.completed", KIND))', "open_there = there"),
+    ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),
+    ("facts.py", "end_version=done.column(\"version\", visits[\"end_i\"]),", "end_version=done.column(\"version\", visits[\"i\"]),"),
+    ("facts.py", '.filter(pl.col("count") == 1)', '.filter(pl.col("count") >= 1)'),
+    ("facts.py", '.when(pl.col("reason").is_in(EXITS))', '.when(pl.col("reason").is_in(EXITS[1:]))'),
+    ("facts.py", '"open", pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")', 'pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")'),
+    ("facts.py", 'walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()', 'walks = steps.filter(~of_kind("goal.reached"))["run"].unique()'),
+    ("facts.py", 'sent = shown.zip_with(in_app, _else(told, first(*OUTCOME_KINDS)))', 'sent = shown.zip_with(in_app, told)'),
+    ("facts.py", 'opened_at=pl.min_horizontal("opened_at", "clicked_at"),', ""),
+    ("facts.py", '"engaged": first(*ENGAGEMENTS, where=rows["human"]),', '"engaged": first(*ENGAGEMENTS),'),
+    ("facts.py", 'engagements = rows.filter(of_kind(*ENGAGEMENTS) & pl.col("human"))', 'engagements = rows.filter(of_kind(*ENGAGEMENTS))'),
+    ("facts.py", '(pl.col("at") <= left + window)', '(pl.col("at") < left + window)'),
+    ("facts.py", "only = ending[0] if len(ending) == 1 else None", "only = ending[0] if ending else None"),
+    ("facts.py", 'exits = exits.join(undetailed, on="run", how="anti", maintain_order="left")', ""),
+    ("facts.py", 'then(pl.coalesce("direct", "indirect"))', 'then(pl.coalesce("indirect", "direct"))'),
+    ("facts.py", '~pl.col("truncated"), "first_at"', 'pl.col("truncated"), "first_at"'),
+    # The reading order and its rules.
+    ("walk.py", '.when(pl.col("point").is_null()).then("last")', '.when(pl.col("point").is_null()).then(0)'),
+    ("walk.py", "starts: Sequence[str] = (entry,)", "starts: Sequence[str] = points"),
+    ("walk.py", "stood = ways[group[\"by\"]][-1] if group[\"by\"] in ways else group[\"stood\"]", "stood = group[\"stood\"]"),
+    ("walk.py", 'in_window = (pl.col("occurred_at") >= pl.col("entry"))', 'in_window = (pl.col("occurred_at") > pl.col("entry"))'),
+    ("walk.py", '.unique("i", keep="last", maintain_order=True)', '.unique("i", keep="first", maintain_order=True)'),
+    ("walk.py", '.when(late & of_kind(*PATH_KINDS))', '.when(late & of_kind(*PATH_KINDS[:2]))'),
+    ("walk.py", 'new = attempts.join(in_time, on=["run", "message"], how="anti", nulls_equal=True)', "new = attempts.clear()"),
+    ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
+    # Rows judged by themselves.
+    ("events.py", '"point.skipped": (SKIPS, "skip_unknown"),', '"point.skipped": (SKIPS, "wait_unknown"),'),
+]  # fmt: skip
+
+HUNT = f"""
+import sys, test_against_oracle as t, journey_nb
+assert journey_nb.__file__.startswith(sys.argv[1]), journey_nb.__file__
+from oracle.fixtures import CASES
+from dataclasses import replace
+def differs(pair, questions):
+    return next((n for n, compare in t.COMPARED.items() for asked in questions
+                 if t.mismatch(compare, pair, asked) is not None), None)
+for case in CASES:
+    asked = t.Asked(case.query)
+    if name := differs(t.Pair(case.journey, case.rows), [asked]):
+        sys.exit(f"caught by {{name}}, worked case {{case.name!r}}")
+for seed in range({SEEDS}):
+    if name := differs(*t.example(seed)):
+        sys.exit(f"caught by {{name}}, seed {{seed}}")
+"""
+
+
+def hunt(fault: tuple[str, str, str] | None) -> str | None:
+    """How the fault was caught; None when it was not."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "journey_nb")
+        shutil.copytree(ROOT / "journey_nb", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if fault is not None:
+            name, old, new = fault
+            source = (copy / name).read_text(encoding="utf-8")
+            if source.count(old) != 1:
+                raise SystemExit(f"{name} holds {source.count(old)} times: {old}\nmend the list in tests/mutate.py")
+            (copy / name).write_text(source.replace(old, new), encoding="utf-8")
+        env = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT / 'tests'}", "POLARS_MAX_THREADS": "1"}
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", HUNT, folder], env=env, cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return None
+        return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "caught"
+
+
+def main() -> None:
+    """Hunt every fault, two at a time; exit 1 if one lives."""
+    chosen = [f for f in FAULTS if not sys.argv[1:] or any(word in f"{f[0]} {f[1]}" for word in sys.argv[1:])]
+    if (told := hunt(None)) is not None:
+        raise SystemExit(f"the package as it is differs from the oracle: {told}")
+    alive = []
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+        for fault, told in zip(chosen, pool.map(hunt, chosen), strict=True):
+            print(f"{fault[0]}: {fault[1].strip()[:90]}\n    {told or 'LIVES'}", flush=True)
+            alive += [fault] if told is None else []
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} seeded faults caught, {SEEDS} seeds")
+    if alive:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
