@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from journey_nb.journey import JourneyError as JourneyError
     from journey_nb.render import Canvas as Canvas
     from journey_nb.render import canvas as canvas
+    from journey_nb.reports import ReportError as ReportError
     from journey_nb.reports import run_report as run_report
     from journey_nb.stats import JourneyStats as JourneyStats
 
@@ -32,12 +33,13 @@ _HOMES = {
     "JourneyError": "journey",
     "JourneyStats": "stats",
     "LogError": "events",
+    "ReportError": "reports",
     "campaign_statistics": "exports",
     "canvas": "render",
     "run_report": "reports",
 }
 
-__all__ = ["Canvas", "EventLog", "Journey", "JourneyError", "JourneyStats", "LogError",
+__all__ = ["Canvas", "EventLog", "Journey", "JourneyError", "JourneyStats", "LogError", "ReportError",
            "campaign_statistics", "canvas", "run_report"]  # fmt: skip
 
 

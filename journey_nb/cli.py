@@ -99,6 +99,7 @@ def demo(folder: Path, users: int, seed: int) -> None:
     with _step("Loading the package") as done:
         from journey_nb.events import EventLog
         from journey_nb.exports import write_table
+        from journey_nb.render import canvas
         from journey_nb.reports import run_report
         from journey_nb.simulate import simulate as simulated
         from journey_nb.stats import JourneyStats
@@ -120,10 +121,11 @@ def demo(folder: Path, users: int, seed: int) -> None:
     with _step("Running the campaign report", spinner=False) as done:
         report = run_report("campaign", journey=document, log=log_path, out=folder, progress=err.is_terminal)
         done("Ran the campaign report")
+    picture = canvas(stats).save(folder / "welcome-canvas.svg")
     _print_campaign(stats)
     out.print("\nWritten:")
     for path, what in ((report.page, "the report: open it in a browser"), (report.notebook, "the same as a notebook"),
-                       (report.csv, "the campaign's numbers"), (document, "the journey"),
+                       (report.csv, "the campaign's numbers"), (picture, "the canvas"), (document, "the journey"),
                        (log_path, "its event log")):  # fmt: skip
         out.print(f"  [bold]{escape(str(path))}[/]  [dim]{what}[/]", soft_wrap=True)
 

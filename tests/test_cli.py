@@ -197,7 +197,7 @@ def test_demo_shows_the_campaign_and_leaves_its_files(here: Path) -> None:
     for name in CAMPAIGN:
         assert name in result.output
     made = {path.suffix for path in Path("demo").iterdir()}
-    assert made == {".html", ".ipynb", ".csv", ".json", ".parquet"}
+    assert made == {".html", ".ipynb", ".csv", ".svg", ".json", ".parquet"}
     for path in Path("demo").iterdir():
         assert str(path) in result.output
 

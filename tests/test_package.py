@@ -161,3 +161,22 @@ def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
         exec(compile(block, "README.md", "exec"), {})
     assert Path("canvas.svg").exists()
     assert list(Path("reports").glob("*.html"))
+
+
+def test_the_set_up_shadows_no_command_that_it_looks_for() -> None:
+    """A shell function called like a browser would call itself without end."""
+    script = (ROOT / ".ci/setup").read_text(encoding="utf-8")
+    functions = set(re.findall(r"^(\w+)\(\)", script, re.MULTILINE))
+    looked_for = set(re.findall(r"[\w.-]+", " ".join(re.findall(r"for name in (.*); do", script))))
+    assert {"find_python", "find_browser", "set_up_venv", "set_up_chromium"} <= functions
+    assert not functions & {*looked_for, "apt-get", "install", "python", "sudo"}
+
+
+def test_make_lists_what_it_can_do() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.search(r"\.PHONY: (.*)", makefile)[1].split())
+    listed = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    assert targets == listed
+    assert {"demo", "test", "test-long", "lint", "format", "bench", "mutate", "lab"} <= targets
+    for script in re.findall(r"\$\(BIN\)/python (\S+\.py)", makefile):
+        assert (ROOT / script).exists(), script
