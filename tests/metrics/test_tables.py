@@ -16,10 +16,7 @@ from journey_nb.simulate import simulate
 
 PERIODS = {"launch": (0.0, 1.0), "middle": (0.3, 0.6), "nothing": (-0.2, -0.1), "to come": (1.1, 1.2)}
 VIEWS = [
-    (period, clock, seen)
-    for period in PERIODS
-    for clock in ("activity", "cohort")
-    for seen in (0.45, 1.0)
+    (period, clock, seen) for period in PERIODS for clock in ("activity", "cohort") for seen in (0.45, 1.0)
 ]
 
 
