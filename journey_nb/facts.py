@@ -3,9 +3,11 @@
 # ruff: noqa: D102 - the attributes of the protocol are told in its docstring
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -94,6 +96,25 @@ class Folded:
     def loaded(self) -> int:
         """Rows that count: read less duplicates less quarantined."""
         return self.read - self.duplicates - self.quarantined.height
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as Arrow IPC files into a folder, for :meth:`load`."""
+        numbers = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, pl.DataFrame):
+                value.write_ipc(folder / f"{field.name}.arrow", compression="lz4")
+            else:
+                numbers[field.name] = value.isoformat() if isinstance(value, datetime) else value
+        (folder / "facts.json").write_text(json.dumps(numbers), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Folded:
+        """Facts that :meth:`save` has written."""
+        told = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        times = {name: datetime.fromisoformat(told[name]) for name in ("first_at", "last_at")}
+        tables = [field.name for field in fields(cls) if field.name not in told]
+        return cls(**told | times | {name: pl.read_ipc(folder / f"{name}.arrow") for name in tables})
 
 
 def fold(journey: Journey, judged: Judged) -> Folded:

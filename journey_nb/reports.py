@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import html
-import pickle
 import re
 import tempfile
 import unicodedata
@@ -144,8 +143,8 @@ def run_report(
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as made:
         work, stem = Path(made), f"{slug(subject.label) or slug(subject.journey_id)}-{name}"
         if stats is not None:
-            checked |= {"saved": "stats.pickle"}
-            (work / "stats.pickle").write_bytes(pickle.dumps(stats))
+            checked |= {"saved": "stats"}
+            stats.save(work / "stats")
         else:
             checked |= {"journey": str(Path(str(journey)).absolute()), "log": str(Path(str(log)).absolute())}
         files = ReportFiles(work / f"{stem}.ipynb", work / f"{stem}.html", work / f"{stem}.csv")
@@ -270,7 +269,7 @@ def open_stats(
     from journey_nb.stats import JourneyStats
 
     if saved:
-        stats: JourneyStats = pickle.loads(Path(saved).read_bytes())
+        stats = JourneyStats.load(saved)
     elif journey:
         stats = JourneyStats(Journey.read(journey), EventLog.read(log))
     else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ import polars as pl
 
 from journey_nb import metrics, period
 from journey_nb.events import EventLog
-from journey_nb.facts import Facts, fold
+from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention
 from journey_nb.metrics import rows as rows_behind
@@ -323,6 +325,50 @@ class JourneyStats:
             for rate in rates
         ]
         return pl.concat([pl.DataFrame(schema=schema), *found])
+
+    # Kept and opened again.
+
+    def save(self, folder: str | Path) -> None:
+        """Write journey, facts and what the verbs have chosen into an empty folder, for :meth:`load`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = self.facts
+        if not isinstance(facts, Folded):
+            raise TypeError(f"only facts folded in memory can be saved, not {type(facts).__name__}")
+        facts.save(folder)
+        self.journey.write(folder / "journey.json")
+        view = {**vars(self._view), "keep": None}
+        (folder / "view.json").write_text(json.dumps(view, default=lambda time: time.isoformat()))
+        self._attributes.write_ipc(folder / "attributes.arrow")
+        if self._view.keep is not None:
+            self._view.keep.to_frame("keep").write_ipc(folder / "keep.arrow")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> JourneyStats:
+        """Statistics that :meth:`save` has written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=50)).period("7d")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     stats.save(folder)
+        ...     again = jn.JourneyStats.load(folder)
+        >>> again.points().equals(stats.points())
+        True
+        """
+        folder = Path(folder)
+        stats = cls(Journey.read(folder / "journey.json"), Folded.load(folder))
+        stats._attributes = pl.read_ipc(folder / "attributes.arrow")
+        view = json.loads((folder / "view.json").read_text())
+        chosen = view["period"]
+        view["period"] = chosen if isinstance(chosen, str) else tuple(chosen)
+        if (folder / "keep.arrow").exists():
+            view["keep"] = pl.read_ipc(folder / "keep.arrow")["keep"]
+        return stats._with(**view)
 
     # What the verbs amount to.
 

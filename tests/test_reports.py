@@ -111,7 +111,7 @@ def test_the_page_asks_no_network(report: ReportFiles) -> None:
 
 def test_the_page_shows_no_code_and_no_inner_workings(report: ReportFiles) -> None:
     page = report.page.read_text(encoding="utf-8")
-    for inner in ("import ", "stats.", "saved", "Parameters", "stats.pickle"):
+    for inner in ("import ", "stats.", "saved", "Parameters", "stats.save"):
         assert inner not in re.sub(
             r"<style.*?</style>|<svg.*?</svg>|base64,[^\"]*", "", page, flags=re.DOTALL
         ), inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -184,3 +185,13 @@ def test_a_rate_above_one_is_marked() -> None:
 def test_repr_is_short_whatever_the_title() -> None:
     journey = jn.Journey.sample("welcome").model_copy(update={"title": "x" * 1_000_000})
     assert len(repr(jn.JourneyStats(journey, simulate(jn.Journey.sample("welcome"), 5)))) < 300
+
+
+def test_what_is_saved_is_what_is_loaded(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    chosen = stats.between("2026-03-01", "2026-04-30").clock("cohort").where(country="FR").version(2).machine()
+    chosen.save(tmp_path / "kept")
+    again = jn.JourneyStats.load(tmp_path / "kept")
+    for table in ("health", "points", "users", "daily"):
+        assert_frame_equal(getattr(again, table)(), getattr(chosen, table)())
+    assert_frame_equal(again.health(by="country"), chosen.health(by="country"))
+    assert_frame_equal(again.facts.quarantined, chosen.facts.quarantined)
