@@ -876,9 +876,11 @@ def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         rows = rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
     # Equal hashes of 64 bits only make a row a suspect; the ids themselves decide.
     hashed = rows["event_id"].hash()
-    if hashed.n_unique() == rows.height:
+    in_order = hashed.sort()  # a sort finds what comes twice in a fraction of the time of a hash table
+    twice = in_order.filter(in_order == in_order.shift())
+    if twice.is_empty():
         return rows, rows.clear()
-    suspect = hashed.is_duplicated()
+    suspect = hashed.is_in(twice.unique().implode())
     content = [name for name in rows.columns if name not in ("row", "source")]
     several = rows.filter(suspect).sort("row").unique(content, keep="first", maintain_order=True)
     clashing = several.filter(pl.col("event_id").is_duplicated())
@@ -886,8 +888,8 @@ def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     if clashing.height:
         ranked = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
         losers = ranked.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
-    stay = pl.concat([rows.filter(~suspect), several.join(losers.select("row"), on="row", how="anti")])
-    return stay.sort("row"), losers
+    stay = several.join(losers.select("row"), on="row", how="anti")["row"]
+    return rows.filter(~suspect | pl.col("row").is_in(stay.implode())), losers
 
 
 def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
