@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import polars.selectors as cs
 
+from journey_nb.files import whole
 from journey_nb.journey import near
 
 if TYPE_CHECKING:
@@ -222,10 +222,8 @@ def write_table(
         raise ValueError(
             f"{path.name}: unknown ending{near(path.suffix, writers)}; use one of {', '.join(writers)}"
         )
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        part = Path(folder) / path.name
+    with whole(path) as part:
         writers[path.suffix.lower()](part)
-        part.replace(path)
     return path
 
 

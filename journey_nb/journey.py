@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from journey_nb.files import whole
+
 if TYPE_CHECKING:
     from journey_nb.discover import ActivityLog
 
@@ -307,11 +309,9 @@ class Journey(_JourneyFields):
 
     def write(self, path: str | Path) -> Path:
         """Write the document whole or not at all, and return its path."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        part.write_text(self.to_json(), encoding="utf-8")
-        part.replace(path)
-        return path
+        with whole(path) as part:
+            part.write_text(self.to_json(), encoding="utf-8")
+        return Path(path)
 
     def version(self, number: int | None = None) -> Version:
         """A version by its number; by default the newest published one (else the newest).

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from journey_nb.events import COLUMNS, INTERNAL_ERRORS, KINDS, REASONS, SKIPS
+from journey_nb.files import whole
 from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version
 
 Array = npt.NDArray[Any]
@@ -265,14 +266,9 @@ def simulate_to(
     def source(*_: object) -> Iterator[pl.DataFrame]:
         yield from _chunks(plan, chunk, dirty, progress)
 
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole(path) as part:
         register_io_source(source, schema=COLUMNS).sink_parquet(part, engine="streaming")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    return Path(path)
 
 
 def _chunks(

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from journey_nb.files import whole
 from journey_nb.render.canvas import canvas_alt, canvas_svg
 from journey_nb.render.figure import figure_html
 from journey_nb.render.page import page_html
@@ -128,7 +128,9 @@ class Canvas:
         }
         if path.suffix.lower() not in makers:
             raise ValueError(f"cannot save a canvas as {path.name!r}: end the name in {', '.join(makers)}")
-        _write(path, makers[path.suffix.lower()]())
+        content = makers[path.suffix.lower()]()
+        with whole(path) as part:
+            part.write_bytes(content)
         return path
 
     def _repr_html_(self) -> str:
@@ -218,13 +220,3 @@ def covers(stats: JourneyStats, locale: str = "en") -> str:
 
 def _newest_run(path: pl.DataFrame) -> pl.DataFrame:
     return path.filter(pl.col("run_id") == pl.col("run_id").first()) if "run_id" in path.columns else path
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Into a file beside the target first, so that nobody ever sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
