@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import polars as pl
 
 from journey_nb.files import whole
+from journey_nb.journey import Journey, near
 from journey_nb.render.canvas import canvas_alt, canvas_svg
 from journey_nb.render.figure import figure_html
 from journey_nb.render.page import page_html
@@ -51,6 +52,11 @@ class Canvas:
     locale
         The language of its words and numbers: en, fr, ko.
 
+    Raises
+    ------
+    KeyError, ValueError
+        When the goal, a point of the path or the theme is not known; the message names the near ones.
+
     Examples
     --------
     >>> import journey_nb as jn
@@ -70,6 +76,13 @@ class Canvas:
         theme: palette.Theme = "auto",
         locale: str = "en",
     ) -> None:
+        # What is asked for is looked at here: a picture never raises where it is shown.
+        if goal is not None:
+            stats.journey.goal(goal)
+        if theme not in (known := get_args(palette.Theme)):
+            raise ValueError(f"no theme {theme!r}{near(str(theme), known)}; there are {', '.join(known)}")
+        if path is not None and not isinstance(path, pl.DataFrame):
+            _check_path(path, stats.journey)
         self.stats, self.goal, self.theme, self.locale = stats, goal, theme, locale
         self.path = _newest_run(path) if isinstance(path, pl.DataFrame) else path
         self.faults: list[str] = []
@@ -77,8 +90,8 @@ class Canvas:
 
     @property
     def svg(self) -> str:
-        """The picture."""
-        return self._svg(self.theme)
+        """The picture; where a part of it is missing, it says so."""
+        return self._svg(self.theme, said=True)
 
     @cached_property
     def table(self) -> pl.DataFrame | None:
@@ -98,7 +111,7 @@ class Canvas:
     @property
     def figure(self) -> Html:
         """The picture with its tables under it."""
-        svg, alt = self.svg, self.alt
+        svg, alt = self._svg(self.theme, said=False), self.alt
         frames = {"points": self.table, "branches": self.branches}
         tables = {word(name, self.locale): frame for name, frame in frames.items() if frame is not None}
         return figure_html(svg, tables, alt, notes=self.faults, locale=self.locale)
@@ -107,7 +120,7 @@ class Canvas:
         """The picture as PNG, in the light theme unless dark was asked for; made without a browser."""
         import vl_convert
 
-        svg = self._svg("dark" if self.theme == "dark" else "light")
+        svg = self._svg("dark" if self.theme == "dark" else "light", said=True)
         wide, high = map(int, re.findall(r' (?:width|height)="(\d+)"', svg)[:2])
         scale = min(scale, math.sqrt(MOST_PIXELS / (wide * high)))
         return bytes(vl_convert.svg_to_png(svg, scale=scale))
@@ -156,16 +169,20 @@ class Canvas:
             return int(self.path["version"][0])
         return self.stats.scope.version
 
-    def _svg(self, theme: palette.Theme) -> str:
+    def _svg(self, theme: palette.Theme, said: bool) -> str:
+        tables: dict[str, Any] = {
+            "points": self.table,
+            "branches": self.branches,
+            "messages": self._messages,
+            "variants": self._experiments,
+            "subtitle": self._subtitle,
+        }
         return canvas_svg(
             self.stats.journey,
             self._version,
-            self.table,
-            self.branches,
-            messages=self._messages,
-            variants=self._experiments,
+            **tables,
             path=self.path,
-            subtitle=self._subtitle,
+            notes=self.faults if said else (),  # known once the tables are taken
             theme=theme,
             locale=self.locale,
         )
@@ -216,6 +233,13 @@ def covers(stats: JourneyStats, locale: str = "en") -> str:
     if last.date() > first.date():
         days += f" – {format.day(last, locale)}"
     return f"{days} · {word(f'clock_{scope.clock}', locale)}"
+
+
+def _check_path(path: Sequence[str], journey: Journey) -> None:
+    known = journey.points()
+    for point in [path] if isinstance(path, str) else path:
+        if point not in known:
+            raise KeyError(f"{journey.label!r} has no point {point!r}{near(str(point), known)}")
 
 
 def _newest_run(path: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from journey_nb.style import format, palette, word
 
 MARGIN = 32.0
 HEADER = 72.0
+NOTE = 24.0
 LEAST_WIDTH = 480.0
 LABEL = 11.5  # font size on branches
 LABEL_ROOM = 152.0
@@ -107,6 +108,7 @@ def canvas_svg(
     variants: Mapping[str, Any] | None = None,
     path: Sequence[str] | pl.DataFrame | None = None,
     subtitle: str = "",
+    notes: Sequence[str] = (),
     theme: palette.Theme = "auto",
     locale: str = "en",
 ) -> str:
@@ -128,6 +130,8 @@ def canvas_svg(
         A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
     subtitle
         What the numbers cover, such as the period.
+    notes
+        Sentences below it, such as why a part is missing.
     theme
         ``light``, ``dark``, or ``auto`` to follow the reader's system.
 
@@ -159,7 +163,7 @@ def canvas_svg(
         clean(journey.label),
         " · ".join(filter(None, [word("version_n", locale, version=shown.version), clean(subtitle)])),
     )
-    return picture.svg(head, alt, theme, locale)
+    return picture.svg(head, [clean(note, 400) for note in notes], alt, theme, locale)
 
 
 def canvas_alt(
@@ -404,21 +408,25 @@ class _Picture:
     flows: _Flows | None
     path: _Path | None
 
-    def svg(self, head: tuple[str, str], alt: str, theme: palette.Theme, locale: str) -> str:
+    def svg(
+        self, head: tuple[str, str], notes: Sequence[str], alt: str, theme: palette.Theme, locale: str
+    ) -> str:
         """The whole picture; ``head`` is its title and what it covers."""
         inner = max(self.layout.width, LEAST_WIDTH - 2 * MARGIN)
         left = MARGIN + (inner - self.layout.width) / 2 - self.layout.x
-        top = HEADER + 24 - self.layout.y
+        header = HEADER + NOTE * len(notes)
+        top = header + 24 - self.layout.y
         total = math.ceil(inner + 2 * MARGIN)
-        foot, away = self._away(HEADER + 24 + self.layout.height, inner, locale)
+        foot, away = self._away(header + 24 + self.layout.height, inner, locale)
         height = math.ceil(foot + MARGIN)
         empty = (
             ""
             if self.cards
-            else f'<text class="sub" x="{MARGIN:g}" y="{HEADER + 24:g}">{xml(word("no_points", locale))}</text>'
+            else f'<text class="sub" x="{MARGIN:g}" y="{header + 24:g}">{xml(word("no_points", locale))}</text>'
         )
         drawn = [*(c for c in self.cards.values()), *self.away]
         used = {icon(c.point) for c in drawn} | {symbol for c in drawn for symbol in map(_symbol, c.notes)}
+        used |= {"warn"} if notes else set()
         used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
         return "".join(
             [
@@ -428,6 +436,7 @@ class _Picture:
                 f"<style>{_css(theme)}</style><defs>{_TIPS}{symbols(used)}</defs>",
                 f'<rect class="g" width="{total}" height="{height}" rx="16"/>',
                 self._head(head, total),
+                *(self._note(text, HEADER + NOTE * place, total) for place, text in enumerate(notes)),
                 empty,
                 f'<g transform="translate({_short(left)} {_short(top)})">',
                 *(self._edge(route) for route in self.layout.edges),
@@ -444,6 +453,13 @@ class _Picture:
         return (
             f'<text class="title" x="{MARGIN:g}" y="40"{squeeze(title, 18, bold=True)}>{xml(title)}</text>'
             f'<text class="sub" x="{MARGIN:g}" y="62"{squeeze(sub, 12)}>{xml(sub)}</text>'
+        )
+
+    def _note(self, text: str, top: float, total: float) -> str:
+        shown = fit(text, total - 2 * MARGIN - 24, 11.5, bold=True)
+        return (
+            f'<g class="note warn"><use href="#jnb-warn" x="{MARGIN:g}" y="{top:g}" width="16" height="16"/>'
+            f'<text x="{MARGIN + 24:g}" y="{top + 12:g}"{squeeze(shown, 11.5, bold=True)}>{xml(shown)}</text></g>'
         )
 
     def _edge(self, route: Route) -> str:

@@ -115,6 +115,36 @@ def test_a_failing_table_is_said_under_the_picture(welcome_stats: jn.JourneyStat
     assert 'data-key="points.hello_push.entered"' in drawn.svg
 
 
+def test_a_saved_picture_says_which_part_is_missing(welcome_stats: jn.JourneyStats, tmp_path: Path) -> None:
+    stats: Any = _Broken(welcome_stats, {"points", "messages"})
+    said = "Not available: Steps: RuntimeError: &lt;b&gt;points&lt;/b&gt; is broken"
+    svg = Canvas(stats).save(tmp_path / "c.svg").read_text()
+    assert said in svg
+    assert said in Canvas(stats)._repr_html_()
+    assert "<b>points" not in svg
+    assert "Not available" not in jn.canvas(welcome_stats).svg
+    whole, broken = (
+        int(re.search(r' height="(\d+)"', c.svg)[1]) for c in (Canvas(welcome_stats), Canvas(stats))
+    )  # type: ignore[index]
+    assert Canvas(stats).png(scale=0.1).startswith(PNG)
+    assert whole != broken
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"goal": "purchse"}, "purchse"),
+        ({"theme": "drak"}, "no theme 'drak'; did you mean 'dark'"),
+        ({"path": ["hello_push", "helo_push"]}, "no point 'helo_push'; did you mean 'hello_push'"),
+    ],
+)
+def test_what_is_asked_for_is_looked_at_before_anything_is_drawn(
+    welcome_stats: jn.JourneyStats, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((KeyError, ValueError), match=told):
+        jn.canvas(welcome_stats, **options)
+
+
 def test_a_repr_never_raises(welcome_stats: jn.JourneyStats) -> None:
     stats: Any = _Broken(welcome_stats, {"journey"})
     assert "Not available: RuntimeError: &lt;b&gt;journey&lt;/b&gt; is broken" in Canvas(stats)._repr_html_()
