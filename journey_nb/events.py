@@ -634,6 +634,8 @@ def _canonical(
     found, extra = columns(source, COLUMNS, mapping, name)
     schema = found.collect_schema()
     _require(schema.names(), extra, name)
+    if "due_at" in schema:
+        found = found.with_columns(_due("due_at", schema["due_at"]))
     units = {c: unit or epoch_unit(found, c, name) for c in _TIMES if c in schema}
     exprs = [
         (cell(c, schema[c], dtype, zone, units.get(c)) if c in schema else pl.lit(None, dtype)).alias(c)
@@ -645,13 +647,23 @@ def _canonical(
             pl.lit(False)
             if c not in schema
             else raw.is_not_null()
-            if schema[c] == pl.String
+            if schema[c] in (pl.String, pl.Categorical)
             else _filled(c, schema[c])
         )
         exprs += [given.alias(f"given {c}"), raw.alias(f"raw {c}")]
     if written_by is not None:
         exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(written_by))
     return found.select(exprs), extra
+
+
+def _due(column: str, dtype: pl.DataType) -> pl.Expr:
+    """The moment a wait is due; sources write 0 where there is none."""
+    value = pl.col(column)
+    if dtype.is_numeric():
+        return pl.when(value != 0).then(value).alias(column)
+    if dtype == pl.String:
+        return pl.when(~value.str.contains(r"^\s*0(\.0*)?\s*$")).then(value).alias(column)
+    return value
 
 
 def _filled(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -33,8 +33,9 @@ _UTC = pl.Datetime("us", "UTC")
 _PER_SECOND: dict[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Seconds of 1973 to 2286: with them the ranges of the four units do not touch.
 _SAFE = (10**8, 10**10)
-# The years 1 to 9999; what lies outside is no time.
-_SECONDS = (-62_135_596_800, 253_402_300_799)
+# The years 1900 to 2200 (METRICS.md, section 15): beyond them a daily series would have no end.
+_SECONDS = (-2_208_988_800, 7_289_654_400)
+_WRITTEN = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999
 
 
 class LogError(ValueError):
@@ -223,17 +224,24 @@ def _listed(names: list[str]) -> str:
 
 
 def cell(
-    column: str, origin: pl.DataType, target: pl.DataType, zone: str = "UTC", unit: TimeUnit | None = None
+    column: str,
+    origin: pl.DataType,
+    target: pl.DataType,
+    zone: str = "UTC",
+    unit: TimeUnit | None = None,
+    form: str | None = None,
 ) -> pl.Expr:
     """The expression that reads a column of one type as another; null where a cell cannot be read."""
     value = pl.col(column)
-    if origin == pl.Null or origin == target:
-        return value if origin == target and origin != pl.String else _text(value, origin).cast(target)
+    if origin == pl.Null:
+        return value.cast(target)
+    if origin == target and not target.is_float() and not isinstance(target, (pl.String, pl.Datetime)):
+        return value
     match target:
         case pl.String():
             return _text(value, origin)
         case pl.Datetime():
-            return _time(value, origin, zone, unit)
+            return _within(_time(_within(value, origin), origin, zone, unit, form), _UTC)
         case pl.Enum():
             return _text(value, origin).cast(target, strict=False)
         case pl.Boolean():
@@ -254,9 +262,12 @@ def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
             .when(value.is_not_nan())
             .then(value.cast(pl.String))
         )
-    if origin == pl.Null:
-        return value.cast(pl.String)
-    return value.cast(pl.String, strict=False)
+    if isinstance(origin, (pl.Date, pl.Datetime)):
+        # Polars panics (2.1) where a year has too many digits to be written; its number stands for it.
+        written = _between(value, *_WRITTEN).cast(pl.String)
+        return pl.coalesce(written, value.to_physical().cast(pl.String))
+    text = value.cast(pl.String, strict=False)
+    return pl.when(text.str.len_bytes() > 0).then(text)
 
 
 def _number(value: pl.Expr, target: pl.DataType) -> pl.Expr:
@@ -277,7 +288,20 @@ def _flag(text: pl.Expr) -> pl.Expr:
     return truth.when(word.is_in(["false", "f", "0", "no", "n"])).then(False)
 
 
-def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None) -> pl.Expr:
+def _within(at: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Times of the years that a log may tell of; what lies outside is a slip and no time."""
+    if not isinstance(dtype, (pl.Datetime, pl.Date)):
+        return at
+    # A zone may move a time by a day; once it is UTC the years are asked again.
+    slack = 0 if dtype == _UTC else 86_400
+    return _between(at, _SECONDS[0] - slack, _SECONDS[1] + slack)
+
+
+def _between(at: pl.Expr, first: int, last: int) -> pl.Expr:
+    return pl.when(at.dt.epoch("ms").is_between(first * 1000, last * 1000, closed="left")).then(at)
+
+
+def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None, form: str | None) -> pl.Expr:
     if isinstance(origin, pl.Datetime):
         local = value if origin.time_zone else _placed(value.cast(pl.Datetime("us")), zone)
         return local.dt.convert_time_zone("UTC").cast(_UTC)
@@ -286,7 +310,9 @@ def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None)
     if origin.is_numeric():
         return _epoch(value, unit)
     text = _text(value, origin)
-    return text.map_batches(lambda cells: _times(cells, zone, unit), return_dtype=_UTC, is_elementwise=True)
+    return text.map_batches(
+        lambda cells: _times(cells, zone, unit, form), return_dtype=_UTC, is_elementwise=True
+    )
 
 
 def _placed(local: Column, zone: str) -> Column:
@@ -318,9 +344,14 @@ _LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%
 _NUMBER = r"^-?\d+(?:\.\d*)?$"
 
 
-def _times(cells: pl.Series, zone: str, unit: TimeUnit | None) -> pl.Series:
-    """ISO 8601 in its usual spellings, each row by its own offset; numbers are epochs if the unit is known."""
+def _times(cells: pl.Series, zone: str, unit: TimeUnit | None, form: str | None) -> pl.Series:
+    """ISO 8601 in its usual spellings, each row by its own offset; numbers are epochs if the unit is known.
+
+    A form that was told goes before all of them.
+    """
     attempts: list[Callable[[pl.Series], pl.Series]] = []
+    if form is not None:
+        attempts.append(lambda left: _zoned(left, form) if "%z" in form else _local(left, form, zone))
     attempts += [lambda left, f=form: _zoned(left, f) for form in _OFFSET_FORMATS[:2]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(left, f, zone) for form in _LOCAL_FORMATS[:2]]  # type: ignore[misc]
     if unit is not None:
@@ -382,20 +413,25 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     """
     dtype = source.collect_schema()[column]
     if dtype == pl.String:
-        number = _text(pl.col(column), dtype).str.strip_chars()
+        text = _text(pl.col(column), dtype).str.strip_chars()
         with readable(what):
-            first = source.select(number.drop_nulls().head(1000).str.contains(_NUMBER).any()).collect().item()
-        if not first:
+            begin = source.select(text.drop_nulls().head(1000).str.contains(_NUMBER).any()).collect().item()
+        if not begin:
             return None
-        number = number.cast(pl.Float64, strict=False)
+        # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
+        numeric = text.str.contains(_NUMBER)
+        number = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
+        ruling = numeric.sum() * 2 > text.count()
     elif dtype.is_numeric():
-        number = pl.col(column).cast(pl.Float64)
+        number, ruling = pl.col(column).cast(pl.Float64), pl.lit(True)
     else:
         return None
     with readable(what):
-        extremes = source.select(low=number.min(), high=number.max()).collect(engine="streaming")
-    low, high = extremes.row(0)
-    if low is None:
+        extremes = source.select(low=number.min(), high=number.max(), ruling=ruling).collect(
+            engine="streaming"
+        )
+    low, high, ruling_numbers = extremes.row(0)
+    if low is None or not ruling_numbers:
         return None
     for unit, per in _PER_SECOND.items():
         if _SAFE[0] * per <= low and high < _SAFE[1] * per:

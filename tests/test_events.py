@@ -285,6 +285,8 @@ def test_columns_that_are_not_read_are_told() -> None:
         ([7.0, None], ["7"]),
         ([7.5, float("nan")], ["7.5"]),
         (["", " "], [" "]),
+        (pl.Series(["", "a"], dtype=pl.Categorical), ["a"]),
+        (pl.Series(["", "a"], dtype=pl.Enum(["", "a"])), ["a"]),
         ([True, None], ["true"]),
         ([date(2024, 1, 2), None], ["2024-01-02"]),
         ([2**62, None], [str(2**62)]),
@@ -327,8 +329,8 @@ UTC_TIMES = [
     ("20240501T120000Z", "2024-05-01T12:00:00"),
     ("2024-05-01", "2024-05-01T00:00:00"),
     ("  2024-05-01 12:00:00  ", "2024-05-01T12:00:00"),
-    ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00"),
-    ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59"),
+    ("1900-01-01T00:00:00Z", "1900-01-01T00:00:00"),
+    ("2200-12-31T23:59:59.999999Z", "2200-12-31T23:59:59.999999"),
 ]
 
 
@@ -361,7 +363,7 @@ def test_what_is_no_time_goes_to_quarantine_with_its_text() -> None:
 
 
 @given(
-    st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29)),
+    st.datetimes(datetime(1900, 1, 3), datetime(2200, 12, 29)),
     st.integers(-14 * 60, 14 * 60),
     st.sampled_from(["T", " "]),
     st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]),
@@ -423,7 +425,7 @@ def test_seconds_keep_their_fraction() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [[5], [0, SECONDS], [20240501], [20240501120000], [SECONDS, SECONDS * 1000], [-SECONDS], ["5"], [str(SECONDS), str(SECONDS * 1000)]],
+    [[5], [0, SECONDS], [20240501], [20240501120000], [SECONDS, SECONDS * 1000], [-SECONDS], ["5"], [str(SECONDS), str(SECONDS * 1000)], ["5", "6", NOON]],
     ids=str,
 )  # fmt: skip
 def test_numbers_that_may_mean_two_times_are_refused(values: list[Any]) -> None:
@@ -436,16 +438,56 @@ def test_a_told_unit_is_believed() -> None:
         datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC),
         datetime(1969, 12, 31, 23, 59, 55, tzinfo=UTC),
     ]
-    assert times([2**62], time_unit="s")[1] == [f"occurred_at '{2**62}'"], "beyond the year 9999"
+    assert times([2**62], time_unit="s")[1] == [f"occurred_at '{2**62}'"], "beyond all years"
     assert times(["5", NOON], time_unit="s")[0][0].year == 1970
 
 
+FAR: dict[str, Any] = {
+    "text before": ["1899-12-31T23:59:59Z"],
+    "text after": ["2201-01-01T00:00:00Z"],
+    "text of year 1": ["0001-01-01"],
+    "date": [date(9999, 12, 31)],
+    "day number": pl.Series([2**30], dtype=pl.Int32).cast(pl.Date),
+    "UTC column": pl.Series([datetime(1899, 12, 31)], dtype=pl.Datetime("us", "UTC")),
+    "local column": [datetime(1, 1, 1)],
+    "milliseconds": pl.Series([2**62]).cast(pl.Datetime("ms", "Asia/Seoul")),
+    "local milliseconds": pl.Series([2**62]).cast(pl.Datetime("ms")),
+    "microseconds": pl.Series([-(2**62)]).cast(pl.Datetime("us")),
+    "epoch": [7_289_654_400],
+    "epoch as text": ["7289654400"],
+}
+
+
+@pytest.mark.parametrize("form", FAR)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul"])
+def test_a_time_outside_the_years_1900_to_2200_is_no_time(form: str, zone: str) -> None:
+    read, bad = times(FAR[form], timezone=zone)
+    assert read == []
+    assert bad[0].startswith("occurred_at ")
+
+
+def test_a_number_among_dates_is_a_bad_time_of_its_row() -> None:
+    read, bad = times(["5", NOON, str(SECONDS), NOON, NOON])
+    assert len(read) == 3
+    assert bad == ["occurred_at '5'", f"occurred_at '{SECONDS}'"]
+    read, bad = times([str(SECONDS), "n/a", str(SECONDS)])
+    assert len(read) == 2, "a word among epochs makes them no less epochs"
+    assert bad == ["occurred_at 'n/a'"]
+
+
+@pytest.mark.parametrize("due", [0, 0.0, "0", " 0.0 "])
+def test_a_wait_due_at_zero_is_due_at_no_time(due: Any) -> None:
+    log = log_of(row(due_at=due), row(due_at=type(due)(SECONDS), run_id="r2"))
+    rows = log.judge(JOURNEY).rows
+    assert rows["due_at"].to_list() == [None, datetime.fromtimestamp(SECONDS, UTC)]
+
+
 def test_times_in_the_future_load_and_are_told() -> None:
-    log = log_of(row(), row(occurred_at="2999-01-01T00:00:00Z"))
+    log = log_of(row(), row(occurred_at="2199-01-01T00:00:00Z"))
     report = log.report(JOURNEY, now=datetime(2024, 6, 1, tzinfo=UTC))
     assert report.loaded == 2
     assert report.warnings == (
-        "1 rows lie in the future, up to 2999-01-01 00:00 UTC: check clock and time_unit",
+        "1 rows lie in the future, up to 2199-01-01 00:00 UTC: check clock and time_unit",
     )
 
 
@@ -572,6 +614,18 @@ def test_quarantine_shows_what_was_read() -> None:
         "b",
         datetime(2024, 5, 1, 12, tzinfo=UTC),
     )
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
+def test_a_value_that_is_no_number_is_not_given_and_an_endless_one_is_bad(dtype: Any) -> None:
+    values = pl.Series("value", [1.5, float("nan"), float("inf"), float("-inf"), None], dtype=dtype)
+    frame = pl.DataFrame([row(run_id=f"r{i}") for i in range(5)]).with_columns(values)
+    judged = EventLog.from_frame(frame).judge(JOURNEY)
+    assert judged.rows["value"].to_list() == [1.5, None, None]
+    assert judged.quarantined.select("row", "rule", "detail").rows() == [
+        (2, "bad_value", "value 'inf'"),
+        (3, "bad_value", "value '-inf'"),
+    ]
 
 
 # Reasons
