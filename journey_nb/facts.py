@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
@@ -141,9 +142,12 @@ def fold(journey: Journey, judged: Judged) -> Folded:
     """
     done = walk(journey, judged.rows)
     moves = _moves(done)
-    visits = _visits(journey, done, moves)
-    messages, sends = _messages(done)
-    runs = _runs(done, moves)
+    # Polars works outside of Python's lock, and most steps below on one core: so two go side by side.
+    with ThreadPoolExecutor(1) as aside:
+        ahead = aside.submit(_messages, done), aside.submit(_devices, done)
+        visits, runs, waits = _visits(journey, done, moves), _runs(done, moves), _waits(done, moves)
+        messages, sends = ahead[0].result()
+        devices = ahead[1].result()
     goals = _goals(journey, done, runs, moves, messages, sends)
     users = pl.concat([runs["user_id"], goals["user_id"].drop_nulls()]).unique().sort()
     ids = users.to_frame("user_id").with_row_index("user")
@@ -156,11 +160,11 @@ def fold(journey: Journey, judged: Judged) -> Folded:
     return Folded(
         runs=runs.select(RUNS),
         visits=visits.with_columns(user=runs["user"].gather(visits["run"])).select(VISITS),
-        waits=_waits(done, moves),
+        waits=waits,
         messages=messages.with_columns(user=runs["user"].gather(messages["run"])).select(MESSAGES),
         goals=goals.select(GOALS),
         events=done.steps.select("run", "at", "kind", "point", "message", order="pos"),
-        devices=_devices(done, runs),
+        devices=devices.select("run", runs["user"].gather(devices["run"]), "device_id"),
         quarantined=_quarantined(judged, done),
         read=judged.read,
         duplicates=judged.duplicates,
@@ -382,21 +386,20 @@ def _with_variants(
         "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at", order="left_order"
     )
     by_message = messages.filter(pl.col("variant").is_not_null()).select(
-        "run", "variant", variant_at="first_at", order="first_order"
+        "run", pl.col("variant").str.strip_prefix("variant:"), "variant_at", order="variant_order"
     )
     both = pl.concat([by_split, by_message]).sort("order", "variant")
     first = both.unique("run", keep="first", maintain_order=True).drop("order")
     return runs.join(first, on="run", how="left", maintain_order="left")
 
 
-def _devices(done: Walk, runs: pl.DataFrame) -> pl.DataFrame:
+def _devices(done: Walk) -> pl.DataFrame:
     """Every device seen in a run."""
     steps = done.steps.select("run", "i")
     seen = steps.select("run", device_id=done.column("device_id", steps["i"]))
     # Most rows carry the device of the row before.
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in seen.columns)
-    devices = seen.filter(changed).drop_nulls().unique().sort("run", "device_id")
-    return devices.with_columns(user=runs["user"].gather(devices["run"])).select("run", "user", "device_id")
+    return seen.filter(changed).drop_nulls().unique().sort("run", "device_id")
 
 
 # Messages.
@@ -455,7 +458,6 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
         "opened_any": first("message.opened"),
         "clicked_any": first("message.clicked"),
         "engaged": first(*ENGAGEMENTS, where=rows["human"]),
-        "first": head,
         **{
             name: first(f"message.{name}")
             for name in ("delivered", "interacted", "dismissed", "replied", "unsubscribed", "complained")
@@ -463,15 +465,18 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
     }
     told_variant = rows["variant"].is_not_null()
     varied = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
+    told_variant = rows["variant"].is_not_null()
+    spoken = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
     messages = pl.DataFrame(
         {
             "message": pl.int_range(count, dtype=pl.UInt32, eager=True),
             "message_id": done.message_ids,
             **{name: rows[name].gather(head) for name in ("run", "point", "channel")},
-            "variant": rows["variant"].gather(varied),
+            "variant": rows["variant"].gather(spoken),
+            "variant_at": rows["at"].gather(spoken),
+            "variant_order": rows["pos"].gather(spoken),
             **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
             "version": done.column("version", rows["i"].gather(head)),
-            "first_order": rows["pos"].gather(head),
             "sent_order": rows["pos"].gather(sent),
             "engaged_order": rows["pos"].gather(places["engaged"]),
             "skipped_order": rows["pos"].gather(places["skipped"]),
