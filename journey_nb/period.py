@@ -98,12 +98,14 @@ def _shifted(instant: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
 
 
 def _moment(value: Moment) -> date | datetime:
-    if not isinstance(value, str):
-        return value
-    try:
-        return date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"no date or time: {value!r} (write 2026-03-01 or 2026-03-01T12:00)") from None
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"no date or time: {value!r} (write 2026-03-01 or 2026-03-01T12:00)") from None
+    if not 1900 <= value.year < 2200:
+        raise ValueError(f"{value} lies outside the years 1900 to 2199")
+    return value
 
 
 def _instant(value: date | datetime, zone: ZoneInfo) -> datetime:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Iterable
+import operator
 from dataclasses import dataclass, field
+from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,17 +17,21 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from journey_nb import metrics, period
-from journey_nb.events import EventLog
+from journey_nb.events import UTC, EventLog
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
-from journey_nb.metrics.groups import beside, by_value, is_any
+from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
+from journey_nb.reading import cell
 
 DIMENSIONS = ("variant", "entry_point", "version")
+# What daily() and cohorts() call ``by``: first what stands when only a dimension is asked for.
+BREAKDOWNS = ("journey", "channel", "point", "goal")
+UNITS = ("week", "day", "month")
 ROW_LISTS = ("users", "credit")
 
 
@@ -39,7 +45,7 @@ class _View:
     version: int | None = None
     machine: bool = False
     compare: bool = False
-    keep: pl.Series | None = field(default=None, compare=False, repr=False)
+    where: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
 
 class JourneyStats:
@@ -76,7 +82,8 @@ class JourneyStats:
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
         self.journey = journey
-        self.facts: Facts = cast(Facts, log) if hasattr(log, "visits") else _folded(journey, log)
+        folded = all(hasattr(log, name) for name in ("runs", "visits", "goals", "first_at"))
+        self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
         self._attributes = pl.DataFrame() if attributes is None else _eager(attributes)
         self._view = _View()
         if attributes is not None and "user_id" not in self._attributes.columns:
@@ -128,7 +135,10 @@ class JourneyStats:
         return self._with(machine=include)
 
     def compare(self, what: Literal["previous"] | None = "previous") -> JourneyStats:
-        """Put the period before beside every table: ``_prev`` and ``_change`` of each number."""
+        """Put the period before beside the tables of counts: ``_prev`` and ``_change`` of each number.
+
+        Lists (users, paths), credit and the tables that follow cohorts and experiments stay as they are.
+        """
         if what not in ("previous", None):
             raise ValueError(f"cannot compare with {what!r} (use 'previous' or None)")
         return self._with(compare=what is not None)
@@ -155,13 +165,11 @@ class JourneyStats:
         """
         told = {"variant": variant, "entry_point": entry, "version": version}
         conditions = {name: value for name, value in told.items() if value is not ...} | attributes
-        keeps = [is_any(self._of_run(name), value) for name, value in conditions.items()]
         if users is not None:
-            keeps.append(self.facts.runs["user_id"].is_in(_user_ids(users).implode()))
-        keep = self._view.keep
-        for other in keeps:
-            keep = other if keep is None else keep & other
-        return self._with(keep=keep)
+            conditions["user_id"] = user_ids(users)
+        for name, value in conditions.items():
+            self._meets(name, value)  # a mistake is told here, not by the first table
+        return self._with(where=(*self._view.where, *conditions.items()))
 
     # Tables of the four dashboards.
 
@@ -173,9 +181,8 @@ class JourneyStats:
         self, by: str = "journey", place: Literal["send", "event"] = "send", *, split: str | None = None
     ) -> pl.DataFrame:
         """Counts day by day, long: by journey, channel, point or goal; ``split`` is another table's ``by``."""
-        if by in ("journey", "channel", "point", "goal"):
-            return self._table("daily", split, by=by, place=place)
-        return self._table("daily", by, place=place)
+        by, split = self._own(by, BREAKDOWNS, split)
+        return self._table("daily", split, by=by, place=place)
 
     def audience(self, by: str | None = None) -> pl.DataFrame:
         """One row: who was inside before, came, left, and is inside now."""
@@ -185,7 +192,8 @@ class JourneyStats:
         self, search: str | None = None, limit: int | None = None, offset: int = 0, *, by: str | None = None
     ) -> pl.DataFrame:
         """A row per run inside at any time in the period; search by user or device id; paged."""
-        return self._table("users", by, search=search, limit=limit, offset=offset)
+        word = None if search is None else str(search)
+        return self._table("users", by, search=word, limit=limit, offset=offset)
 
     def goals(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
         """A row per goal (and currency, where there are several), goals nobody reached included."""
@@ -252,8 +260,7 @@ class JourneyStats:
 
     def cohorts(self, by: str = "week", goal: str | None = None, *, split: str | None = None) -> pl.DataFrame:
         """Entry cohorts (day, week, month) by age; ``split`` is another table's ``by``."""
-        if by not in ("day", "week", "month"):
-            by, split = "week", by
+        by, split = self._own(by, UNITS, split)
         unit: Any = by
         return self._grouped(lambda scope: retention.cohorts(scope, unit, goal), self.scope, split)
 
@@ -270,20 +277,18 @@ class JourneyStats:
         """
         return experiments.variants(self.scope, point_id, goal, **options)
 
-    def incremental(
-        self, goal: str, control: Iterable[str] | None = None, *, by: str | None = None
-    ) -> pl.DataFrame:
+    def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
         """What the messages added: treated against the control group, with the interval."""
-        held_out = None if control is None else list(control)
+        held_out = None if control is None else user_ids(control).to_list()
         return self._grouped(lambda scope: experiments.incremental(scope, goal, held_out), self.scope, by)
 
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
-        return paths.user_path(self.scope, user)
+        return paths.user_path(self.scope, str(user))
 
     def nearest(self, user: str) -> list[str]:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
-        return paths.nearest(self.scope, user)
+        return paths.nearest(self.scope, str(user))
 
     def paths(self, top: int = 20, collapse_loops: bool = True, *, by: str | None = None) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion."""
@@ -314,6 +319,8 @@ class JourneyStats:
         ``mixed_cohorts``: a rate above 1, since on the activity clock the goals of earlier entrants count;
         the cohort clock gives the rate of this period's entrants.
         """
+        if table not in metrics.TABLES:
+            raise ValueError(f"no table {table!r}{near(table, metrics.TABLES)}")
         frame = metrics.TABLES[table](self.scope)
         rates = [rate for rate in metrics.RATES.get(table, {}) if self._view.clock == "activity"]
         key = pl.concat_str([pl.col(k).cast(pl.String) for k in metrics.KEYS[table][:1]] or [pl.lit(None)])
@@ -337,11 +344,11 @@ class JourneyStats:
             raise TypeError(f"only facts folded in memory can be saved, not {type(facts).__name__}")
         facts.save(folder)
         self.journey.write(folder / "journey.json")
-        view = {**vars(self._view), "keep": None}
+        view = {**vars(self._view), "where": ()}
         (folder / "view.json").write_text(json.dumps(view, default=lambda time: time.isoformat()))
         self._attributes.write_ipc(folder / "attributes.arrow")
-        if self._view.keep is not None:
-            self._view.keep.to_frame("keep").write_ipc(folder / "keep.arrow")
+        if (kept := self._kept()) is not None:
+            facts.runs.filter(kept).select("run").write_ipc(folder / "kept.arrow")
 
     @classmethod
     def load(cls, folder: str | Path) -> JourneyStats:
@@ -366,8 +373,9 @@ class JourneyStats:
         view = json.loads((folder / "view.json").read_text())
         chosen = view["period"]
         view["period"] = chosen if isinstance(chosen, str) else tuple(chosen)
-        if (folder / "keep.arrow").exists():
-            view["keep"] = pl.read_ipc(folder / "keep.arrow")["keep"]
+        view["where"] = ()
+        if (folder / "kept.arrow").exists():
+            view["where"] = (("run", pl.read_ipc(folder / "kept.arrow")["run"]),)
         return stats._with(**view)
 
     # What the verbs amount to.
@@ -410,8 +418,25 @@ class JourneyStats:
         view = self._view
         return Scope(
             self.journey, self.facts, of.start, of.end, self._seen,
-            clock=view.clock, version=view.version, machine=view.machine, keep=view.keep,
+            clock=view.clock, version=view.version, machine=view.machine, keep=self._kept(),
         )  # fmt: skip
+
+    def _kept(self) -> pl.Series | None:
+        """One boolean a run: whether it meets every condition, as seen at this stats' instant."""
+        masks = [self._meets(name, value) for name, value in self._view.where]
+        return functools.reduce(operator.and_, masks) if masks else None
+
+    def _meets(self, name: str, value: Any) -> pl.Series:
+        if name == "user_id":
+            return self.facts.runs["user_id"].is_in(value.implode())
+        if name == "run":
+            return self.facts.runs["run"].is_in(value.implode())
+        if name == "entry_point":
+            known = list(self.journey.points())
+            for one in value if isinstance(value, (list, tuple, set)) else [value]:
+                if one is not None and one not in known:
+                    raise ValueError(f"no entry point {one!r}{near(str(one), known)}")
+        return is_any(self._of_run(name), value)
 
     def _table(
         self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any
@@ -423,11 +448,15 @@ class JourneyStats:
             frame = intervals.with_intervals(metrics.with_bases(name, scope, **options), rates)
             return frame.select(column for column in frame.columns if not column.startswith("_"))
 
-        now = self._grouped(bounded if bounds else lambda s: table(s, **options), self.scope, dimension)
+        made = bounded if bounds else lambda scope: table(scope, **options)
+        now = self._grouped(made, self.scope, dimension)
         if not self._view.compare or name in ROW_LISTS:
             return now
-        before = self._before(now, lambda scope: table(scope, **options), dimension)
-        return beside(now, before, [*([dimension] if dimension else []), *metrics.KEYS[name]])
+        keys = [*(now.columns[:1] if dimension else []), *metrics.KEYS[name]]
+        before = self._before(now, made, dimension)
+        if name == "goals":
+            before = goals_beside(now, before, keys)
+        return beside(now, before, keys)
 
     def _before(self, now: pl.DataFrame, table: Any, dimension: str | None) -> pl.DataFrame:
         """The table of the period before, its days moved onto those of this one."""
@@ -446,17 +475,36 @@ class JourneyStats:
             return frame
         return by_value(table, scope, dimension, self._of_run(dimension))
 
+    def _own(self, by: str, own: tuple[str, ...], split: str | None) -> tuple[str, str | None]:
+        """What a table with a ``by`` of its own is asked for: that, and the dimension to group by."""
+        if by in own:
+            return by, split
+        if split is None and by in self._dimensions():
+            return own[0], by
+        known = [*own, *self._dimensions()]
+        raise ValueError(f"nothing called {by!r} here{near(by, known)} (there are {', '.join(known)})")
+
+    def _dimensions(self) -> list[str]:
+        columns = self._attributes.columns
+        return [*DIMENSIONS, *(column for column in columns if column not in ("user_id", "valid_from"))]
+
     def _of_run(self, name: str) -> pl.Series:
         """What each run is by a dimension: its variant, entry point or version, or an attribute of its user."""
         runs, attributes = self.facts.runs, self._attributes
+        if name == "variant":  # what was assigned after the instant of sight is not seen
+            seen = pl.col("variant_at") <= self._seen
+            return runs.select(pl.when(seen).then("variant").alias("variant")).to_series()
         if name in DIMENSIONS:
             return runs[name].cast(pl.String) if name == "entry_point" else runs[name]
-        known = [column for column in attributes.columns if column not in ("user_id", "valid_from")]
+        known = self._dimensions()
         if name not in known:
-            told = ", ".join([*DIMENSIONS, *known])
-            more = "" if known else "; attributes come with JourneyStats(journey, log, attributes=frame)"
+            more = (
+                ""
+                if len(known) > len(DIMENSIONS)
+                else "; attributes come with JourneyStats(…, attributes=frame)"
+            )
             raise ValueError(
-                f"nothing called {name!r} to group or filter by{near(name, [*DIMENSIONS, *known])} (there are {told}){more}"
+                f"nothing called {name!r} to group or filter by{near(name, known)} (there are {', '.join(known)}){more}"
             )
         return _attribute(runs, attributes, name)
 
@@ -472,35 +520,44 @@ def _eager(frame: Any) -> pl.DataFrame:
     return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
 
 
-def _user_ids(users: Any) -> pl.Series:
-    if isinstance(users, pl.Series):
-        return users.cast(pl.String)
+def user_ids(users: Any) -> pl.Series:
+    """User ids from a list, a series, or a frame with a column user_id, as the log writes them."""
+    if isinstance(users, str):
+        users = [users]
     if isinstance(users, (list, tuple, set, frozenset)):
-        return pl.Series([str(user) for user in users], dtype=pl.String)
-    frame = _eager(users)
-    if "user_id" not in frame.columns:
-        raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
-    return frame["user_id"].cast(pl.String)
+        users = pl.Series(list(users)) if users else pl.Series([], dtype=pl.String)
+    if not isinstance(users, pl.Series):
+        frame = _eager(users)
+        if "user_id" not in frame.columns:
+            raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
+        users = frame["user_id"]
+    return as_text(users)
+
+
+def as_text(ids: pl.Series) -> pl.Series:
+    """Ids as the log reads them: 7 and 7.0 are both "7"."""
+    return ids.to_frame("id").select(cell("id", ids.dtype, pl.String())).to_series()
 
 
 def _attribute(runs: pl.DataFrame, attributes: pl.DataFrame, name: str) -> pl.Series:
     """The attribute of each run's user, where it changes as it was when the run began."""
-    wanted = attributes.with_columns(pl.col("user_id").cast(pl.String))
+    wanted = attributes.select(as_text(attributes["user_id"]).alias("user_id"), pl.col(name).alias("_value"))
     if "valid_from" not in attributes.columns:
-        wanted = wanted.unique("user_id", keep="last", maintain_order=True)
-        return runs.select("user_id").join(wanted, on="user_id", how="left", maintain_order="left")[name]
-    dtype = wanted.schema["valid_from"]
-    since = pl.col("valid_from").cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
-    zoned = getattr(dtype, "time_zone", None) is not None
-    wanted = wanted.with_columns(
-        since.dt.convert_time_zone("UTC") if zoned else since.dt.replace_time_zone("UTC")
-    )
-    began = runs.select("run", "user_id", pl.coalesce("entered_at", "first_at").alias("began")).sort("began")
+        wanted = wanted.unique(maintain_order=True)
+        if wanted["user_id"].is_duplicated().any():
+            some = wanted.filter(wanted["user_id"].is_duplicated())["user_id"][0]
+            raise ValueError(
+                f"user {some!r} has several values of {name!r}: add a column valid_from, or keep one row"
+            )
+        return runs.select("user_id").join(wanted, on="user_id", how="left", maintain_order="left")["_value"]
+    since = attributes.select(cell("valid_from", attributes.schema["valid_from"], UTC)).to_series()
+    wanted = wanted.with_columns(since=since.fill_null(datetime(1, 1, 1, tzinfo=UTC_ZONE)))
+    began = runs.select("run", "user_id", began=pl.coalesce("entered_at", "first_at")).sort("began")
     found = began.join_asof(
-        wanted.sort("valid_from"),
+        wanted.sort("since", maintain_order=True),
         left_on="began",
-        right_on="valid_from",
+        right_on="since",
         by="user_id",
         check_sortedness=False,
     )
-    return found.sort("run")[name]
+    return found.sort("run")["_value"]

@@ -6,13 +6,15 @@ METRICS.md, sections 2 and 14: everything here is a function of the whole log as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC as UTC_ZONE
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS
+from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC
 from journey_nb.journey import Journey
 
 KIND = pl.Enum(KINDS)
@@ -122,18 +124,37 @@ def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -
     windows = _windows(_walk(journey, some.with_row_index("i")))
     days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
     length = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
-    in_window = (pl.col("occurred_at") >= pl.col("entry")) & (
-        pl.col("left").is_null() | (pl.col("occurred_at") <= pl.col("left") + length)
+    wanted = goals.select("i", "user_id", at=pl.col("occurred_at"), length=length)
+    return _with_runs(rows, _latest_that_holds(wanted, windows))
+
+
+def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """For each goal the user's latest-entered run whose window holds it: i, found.
+
+    From the last entry before the goal back, run by run: nearly always one step or two, where a join of all
+    goals with all runs of a user would be quadratic for an id that many share.
+    """
+    forever = pl.lit(datetime(9000, 1, 1, tzinfo=UTC_ZONE), UTC)
+    windows = windows.sort("user_id", "entry", "event_id", "run_id").with_columns(
+        place=pl.int_range(pl.len(), dtype=pl.Int64), left=pl.col("left").fill_null(forever)
     )
-    found = (
-        goals.lazy()
-        .join(windows.lazy(), on="user_id")
-        .filter(in_window)
-        .sort("entry", "event_id", "run_id")
-        .unique("i", keep="last", maintain_order=True)
-        .select("i", found="run_id")
+    windows = windows.with_columns(
+        first=pl.col("place").min().over("user_id"), latest=pl.col("left").cum_max().over("user_id")
     )
-    return _with_runs(rows, found.collect())
+    entries = windows.select("user_id", "entry", "place").sort("entry", "place")
+    pending = goals.sort("at").join_asof(
+        entries, left_on="at", right_on="entry", by="user_id", check_sortedness=False
+    )
+    pending = pending.drop("entry").drop_nulls("place")
+    found = [pl.DataFrame(schema={"i": goals.schema["i"], "found": pl.String})]
+    while pending.height:
+        here = windows.select("left", "first", "latest", "run_id")[pending["place"]]
+        pending = pl.concat([pending, here], how="horizontal")
+        holds = pl.col("at") <= pl.col("left") + pl.col("length")
+        found.append(pending.filter(holds).select("i", found="run_id"))
+        may = (pl.col("place") > pl.col("first")) & (pl.col("at") <= pl.col("latest") + pl.col("length"))
+        pending = pending.filter(~holds & may).select("i", "user_id", "at", "length", pl.col("place") - 1)
+    return pl.concat(found)
 
 
 def _windows(walk: Walk) -> pl.DataFrame:
@@ -158,8 +179,10 @@ def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     is_message = of_kind(*MESSAGE_KINDS)
-    run_ids, run = _sorted_ids(rows["run_id"])
-    message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
+    with ThreadPoolExecutor(1) as aside:
+        ids = aside.submit(_sorted_ids, rows["run_id"])
+        message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
+        run_ids, run = ids.result()
     rows = rows.with_columns(run=run, message=message.to_physical())
     lost = rows.filter(is_message & pl.col("run").is_null())
     lost = lost.select("i", rule=pl.lit("unresolved_message", _RULE))

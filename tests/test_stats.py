@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -188,10 +188,86 @@ def test_repr_is_short_whatever_the_title() -> None:
 
 
 def test_what_is_saved_is_what_is_loaded(stats: jn.JourneyStats, tmp_path: Path) -> None:
-    chosen = stats.between("2026-03-01", "2026-04-30").clock("cohort").where(country="FR").version(2).machine()
+    chosen = (
+        stats.between("2026-03-01", "2026-04-30").clock("cohort").where(country="FR").version(2).machine()
+    )
     chosen.save(tmp_path / "kept")
     again = jn.JourneyStats.load(tmp_path / "kept")
     for table in ("health", "points", "users", "daily"):
         assert_frame_equal(getattr(again, table)(), getattr(chosen, table)())
     assert_frame_equal(again.health(by="country"), chosen.health(by="country"))
     assert_frame_equal(again.facts.quarantined, chosen.facts.quarantined)
+
+
+def test_comparison_goes_with_intervals(stats: jn.JourneyStats) -> None:
+    compared = stats.period("7d").compare().messages(intervals=True)
+    assert {"open_rate_low", "open_rate_low_prev", "sent_prev"} <= set(compared.columns)
+
+
+def test_a_value_that_no_run_has_is_refused_not_read_as_none(stats: jn.JourneyStats) -> None:
+    people = stats.users().select("user_id").unique().sort("user_id").with_row_index("age")
+    people = people.with_columns(age=pl.when(pl.col("age") > 3).then("age"))
+    aged = jn.JourneyStats(stats.journey, stats.facts, attributes=people)
+    for value in ("old", 30.5):
+        with pytest.raises(ValueError, match="no value"):
+            aged.where(age=value)
+    assert aged.where(age=5).users()["user_id"].n_unique() == 1
+    assert aged.where(age=None).users()["user_id"].n_unique() == 4
+    with pytest.raises(ValueError, match="did you mean 'signup'"):
+        stats.where(entry="sign_up")
+
+
+def test_a_variant_is_not_seen_before_it_is_assigned(stats: jn.JourneyStats) -> None:
+    first = stats.facts.runs["variant_at"].min()
+    assert isinstance(first, datetime)
+    early = stats.as_of(first - timedelta(microseconds=1))
+    assert early.health(by="variant")["variant"].to_list() == [None]
+    assert stats.where(variant="A").as_of(first - timedelta(microseconds=1)).health()["entrances"].item() == 0
+
+
+def test_goals_beside_a_period_without_their_currency() -> None:
+    journey = jn.Journey.model_validate(
+        {
+            "journey_id": "j",
+            "goals": [{"goal_id": "g", "event": "buy"}],
+            "versions": [{"version": 1, "points": [{"point_id": "E", "type": "entry_api"}]}],
+        }
+    )
+    base = {"user_id": "u", "journey_id": "j", "version": 1, "run_id": "r"}
+    rows = [
+        base | {"event_id": "1", "occurred_at": "2026-01-01T01:00Z", "kind": "run.entered", "point_id": "E"},
+        base | {"event_id": "2", "occurred_at": "2026-01-01T02:00Z", "kind": "goal.reached", "goal_id": "g"},
+        base
+        | {"event_id": "3", "occurred_at": "2026-01-02T02:00Z", "kind": "goal.reached", "goal_id": "g"}
+        | {"value": 10.0, "currency": "EUR"},
+    ]
+    stats = jn.JourneyStats(journey, pl.DataFrame(rows, infer_schema_length=None))
+    row = stats.between("2026-01-02", "2026-01-02").compare().goals().row(0, named=True)
+    assert (row["users"], row["users_prev"], row["value"], row["value_prev"]) == (1, 1, 10.0, None)
+
+
+def test_credit_by_decay_adds_up_however_long_ago(stats: jn.JourneyStats) -> None:
+    users = stats.credit(rule="time_decay", half_life=timedelta(seconds=1))["users"]
+    assert users.is_finite().all()
+    assert users.sum() == pytest.approx(stats.credit()["users"].sum())
+    with pytest.raises(ValueError, match="above 0"):
+        stats.credit(rule="time_decay", half_life=timedelta(0))
+
+
+def test_a_column_of_the_same_name_does_not_hinder_grouping(stats: jn.JourneyStats) -> None:
+    table = stats.variants("offer_test", "first_order", by="variant")
+    assert table.columns[:2] == ["run_variant", "variant"]
+
+
+def test_ids_are_read_as_the_log_reads_them(stats: jn.JourneyStats) -> None:
+    journey = stats.journey
+    log = simulate(journey, 30, seed=1).with_columns(
+        pl.col("user_id").str.extract(r"(\d+)").cast(pl.Int64).cast(pl.String)
+    )
+    ids = log["user_id"].unique().cast(pl.Float64)
+    numbered = jn.JourneyStats(journey, log, attributes=pl.DataFrame({"user_id": ids, "of": "x"}))
+    assert numbered.health(by="of")["of"].to_list() == ["x"]
+    assert numbered.where(users=ids).health()["entrances"].item() == numbered.health()["entrances"].item()
+    twice = jn.JourneyStats(journey, log, attributes=pl.DataFrame({"user_id": [1, 1], "of": ["x", "y"]}))
+    with pytest.raises(ValueError, match="several values"):
+        twice.health(by="of")

@@ -12,6 +12,7 @@ from journey_nb.journey import Journey, near
 from journey_nb.metrics import significance
 from journey_nb.metrics.intervals import newcombe
 from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import rate
 
 Unit = Literal["user", "run"]
 Method = Literal["fixed", "sequential"]
@@ -193,7 +194,7 @@ def _table(
         pl.DataFrame({"variant": keys}, schema={"variant": pl.String})
         .join(counts, on="variant", how="left", maintain_order="left")
         .with_columns(pl.col("assigned", "converted", "immature").fill_null(0).cast(pl.Int64))
-        .with_columns(is_control=pl.col("variant") == control, rate=_rate("converted", "assigned"))
+        .with_columns(is_control=pl.col("variant") == control, rate=rate("converted", "assigned"))
     )
     base = table.filter("is_control")
     base_n, base_k = (pl.lit(base[name].sum()) for name in ("assigned", "converted"))
@@ -261,7 +262,7 @@ def _ratio_p(journey: Journey, point_id: str, units: pl.DataFrame, table: pl.Dat
     """Whether units fell as the shares of the version on which each was assigned would have it."""
     observed = dict.fromkeys(table["variant"], 0)
     expected = dict.fromkeys(table["variant"], 0.0)
-    for (number,), assigned in units.group_by("version"):
+    for (number,), assigned in units.group_by("version", maintain_order=True):
         shares = _shares(journey, int(str(number)), point_id)
         for key, count in assigned.group_by("variant").len().rows() if shares else ():
             observed[key] += count
@@ -317,10 +318,6 @@ def _verdict(
     if surely and best["rate"] > others[0]["rate"]:
         return f"winner {best['variant']}"
     return "no difference yet"
-
-
-def _rate(numerator: str, denominator: str) -> pl.Expr:
-    return pl.when(pl.col(denominator) > 0).then(pl.col(numerator) / pl.col(denominator))
 
 
 def incremental(scope: Scope, goal: str, control: Iterable[str] | None = None) -> pl.DataFrame:
@@ -410,7 +407,7 @@ def _compared(counts: dict[str, int], values: pl.DataFrame) -> pl.DataFrame:
     return (
         pl.DataFrame([counts], schema=dict.fromkeys(counts, pl.Int64))
         .with_columns(
-            treated_rate=_rate("treated_reached", "treated"), control_rate=_rate("control_reached", "control")
+            treated_rate=rate("treated_reached", "treated"), control_rate=rate("control_reached", "control")
         )
         .with_columns(
             difference=pl.col("treated_rate") - pl.col("control_rate"),

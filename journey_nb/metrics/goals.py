@@ -155,7 +155,10 @@ def _weight(rule: Rule, first: float, last: float, half_life: timedelta) -> pl.E
     if rule == "linear":
         return 1 / touches
     if rule == "time_decay":
+        if half_life <= timedelta(0):
+            raise ValueError(f"half_life is {half_life}: give a span above 0")
         age = (pl.col("goal_at") - pl.col("sent_at")).dt.total_microseconds()
+        age = age - age.min().over("user")  # only differences tell; far ages would all round to nothing
         weight = pl.lit(0.5).pow(age / (half_life / timedelta(microseconds=1)))
         return weight / weight.sum().over("user")
     if rule != "position_based":

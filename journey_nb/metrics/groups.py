@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from journey_nb.journey import near
 from journey_nb.metrics.scope import Scope
 
 MAX_GROUPS = 1000
@@ -16,21 +17,37 @@ Table = Callable[[Scope], pl.DataFrame]
 def is_any(of_run: pl.Series, value: Any) -> pl.Series:
     """Which runs have the value, or one of the values of a list; None is a value like others.
 
+    Raises
+    ------
+    ValueError
+        When a value cannot be one of this dimension's; the message names the nearest that can.
+
     Examples
     --------
     >>> import polars as pl
     >>> is_any(pl.Series(["A", None, "B"]), ["A", None]).to_list()
     [True, True, False]
     """
-    values = value if isinstance(value, (list, tuple, set, frozenset, pl.Series)) else [value]
-    wanted = pl.Series(list(values), dtype=of_run.dtype, strict=False)
-    return of_run.is_in(wanted.drop_nulls().implode()).fill_null(wanted.null_count() > 0)
+    values = list(value) if isinstance(value, (list, tuple, set, frozenset, pl.Series)) else [value]
+    told = [one for one in values if one is not None]
+    wanted = pl.Series([_as(one, of_run) for one in told], dtype=of_run.dtype)
+    return of_run.is_in(wanted.implode()).fill_null(len(told) < len(values))
+
+
+def _as(value: Any, of_run: pl.Series) -> Any:
+    """The value in the type of the dimension, if it is the same value there."""
+    read = pl.Series([value]).cast(of_run.dtype, strict=False).item()
+    if read is not None and (isinstance(value, str) == isinstance(read, str)) and read == value:
+        return read
+    known = of_run.drop_nulls().unique().sort().head(20).cast(pl.String).to_list()
+    raise ValueError(f"no value {value!r} here{near(str(value), known)} (there are {', '.join(known)})")
 
 
 def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.DataFrame:
     """The table of each value's runs, one below the other, with the value in front.
 
-    So a table by a dimension is, by construction, the tables of its parts.
+    So a table by a dimension is, by construction, the tables of its parts. The front column is called
+    as the dimension, or ``run_<dimension>`` where the table has a column of that name.
 
     Raises
     ------
@@ -41,10 +58,14 @@ def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.Dat
     values = members.unique().sort(nulls_last=True)
     if len(values) > MAX_GROUPS:
         raise ValueError(f"{name!r} has {len(values):,} values: group by one with at most {MAX_GROUPS:,}")
-    parts = [(value, table(scope.only(is_any(of_run, [value])))) for value in values]
+    parts = [
+        (value, table(scope.only(of_run.eq_missing(pl.Series([value], dtype=of_run.dtype)))))
+        for value in values
+    ]
     if not parts:
         parts = [(None, table(scope).clear())]
-    return pl.concat(part.select(pl.lit(value, of_run.dtype).alias(name), pl.all()) for value, part in parts)
+    front = f"run_{name}" if name in parts[0][1].columns else name
+    return pl.concat(part.select(pl.lit(value, of_run.dtype).alias(front), pl.all()) for value, part in parts)
 
 
 def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -71,3 +92,18 @@ def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl
     }
     beside = [column for name in numbers for column in (f"{name}_prev", f"{name}_change")]
     return both.with_columns(**change).select(*frame.columns, *beside)
+
+
+def goals_beside(now: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The goals of the period before on the rows of both: all but the value repeats for every currency."""
+    of_goal = [key for key in keys if key != "currency"]
+    carried = before.filter(pl.col("value").is_not_null())
+    told = pl.concat([now.select(keys), carried.select(keys)]).unique(maintain_order=True)
+    repeated = before.drop("value", "currency").unique(of_goal, maintain_order=True)
+    return (
+        told.join(repeated, on=of_goal, how="left", nulls_equal=True, maintain_order="left")
+        .join(
+            before.select(*keys, "value"), on=list(keys), how="left", nulls_equal=True, maintain_order="left"
+        )
+        .select(before.columns)
+    )

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from journey_nb.events import EXIT_REASONS, EXITS, INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
 
@@ -26,10 +26,6 @@ STATUSES = ("in_progress", "completed", "exited", "dropped")
 STATUS_OF_REASON = {
     reason: "completed" if reason == "completed" else "exited" if reason in EXITS else "dropped"
     for reason in EXIT_REASONS
-}
-ERROR_CLASS_OF_REASON = {
-    **dict.fromkeys(INTERNAL_ERRORS, "internal_error"),
-    **dict.fromkeys(SEND_ERRORS, "send_error"),
 }
 
 

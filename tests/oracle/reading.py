@@ -156,6 +156,7 @@ class Run:
     exit_point: str | None = None
     run_no: int = 0
     variant: str | None = None  # the first one assigned, by a split or told by a message
+    variant_at: datetime | None = None
 
     @property
     def end_status(self) -> str:
@@ -693,16 +694,21 @@ def read_messages(loaded: list[Row]) -> dict[str, Message]:
 def assign_variants(runs: dict[str, Run], messages: dict[str, Message]) -> None:
     for run in runs.values():
         found = [
-            (visit.left_pos, visit.branch.removeprefix("variant:"))
+            (visit.left_pos, visit.branch.removeprefix("variant:"), visit.left_at)
             for visit in run.visits
             if visit.known and visit.branch.startswith("variant:")
         ]
         found += [
-            (min(row.pos for row in message.rows if row.variant), message.variant.removeprefix("variant:"))
+            min(
+                (row.pos, message.variant.removeprefix("variant:"), row.at)
+                for row in message.rows
+                if row.variant
+            )
             for message in messages.values()
             if message.run == run.run_id and message.variant
         ]
-        run.variant = min(found)[1] if found else None
+        if found:
+            _, run.variant, run.variant_at = min(found)
 
 
 def read_goals(

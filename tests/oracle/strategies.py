@@ -625,7 +625,7 @@ def query(rng: Random, reading: Reading) -> Asked:
         keep = kept_entry("E")
     elif which < 0.28:
         variant = "A"
-        keep = kept_variant("A")
+        keep = kept_variant("A", as_of)
     narrowed = Query(start, end, as_of, clock, None, machine, keep)
     return Asked(narrowed, preset, users, entry, variant, turn=rng.randrange(1000))
 
@@ -644,9 +644,9 @@ def kept_entry(entry: str) -> Any:
     return keep
 
 
-def kept_variant(variant: str) -> Any:
+def kept_variant(variant: str, as_of: datetime | None) -> Any:
     def keep(run: Run) -> bool:
-        return run.variant == variant
+        return run.variant == variant and (as_of is None or run.variant_at <= as_of)
 
     return keep
 
