@@ -48,11 +48,11 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/health.py", 'goals_reached=pl.struct("goal", "user").n_unique()', 'goals_reached=pl.struct("goal", "run").n_unique()'),
     ("metrics/health.py", 'internal_errors=(pl.col("leaves") & reason.is_in(INTERNAL_ERRORS)).sum(),', 'internal_errors=reason.is_in(INTERNAL_ERRORS).sum(),'),
     # The fold.
-    ("facts.py", 'shows = of_kind("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'shows = of_kind("wait.started", "point.skipped", "point.completed", "run.exited")'),
+    ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
     ("facts.py", 'open_there = there & (pl.col("kind").shift() != pl.lit("point.completed", KIND))', "open_there = there"),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),
     ("facts.py", "end_version=done.column(\"version\", visits[\"end_i\"]),", "end_version=done.column(\"version\", visits[\"i\"]),"),
-    ("facts.py", '.filter(pl.col("count") == 1)', '.filter(pl.col("count") >= 1)'),
+    ("facts.py", 'only = branches.filter(pl.struct("end_version", "point", "next_point").is_unique())', 'only = branches.unique(["end_version", "point", "next_point"], keep="first")'),
     ("facts.py", '.when(pl.col("reason").is_in(EXITS))', '.when(pl.col("reason").is_in(EXITS[1:]))'),
     ("facts.py", '"open", pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")', 'pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")'),
     ("facts.py", 'walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()', 'walks = steps.filter(~of_kind("goal.reached"))["run"].unique()'),
@@ -68,9 +68,10 @@ FAULTS: list[tuple[str, str, str]] = [
     # The reading order and its rules.
     ("walk.py", '.when(pl.col("point").is_null()).then("last")', '.when(pl.col("point").is_null()).then(0)'),
     ("walk.py", "starts: Sequence[str] = (entry,)", "starts: Sequence[str] = points"),
-    ("walk.py", "stood = ways[group[\"by\"]][-1] if group[\"by\"] in ways else group[\"stood\"]", "stood = group[\"stood\"]"),
-    ("walk.py", 'in_window = (pl.col("occurred_at") >= pl.col("entry"))', 'in_window = (pl.col("occurred_at") > pl.col("entry"))'),
-    ("walk.py", '.unique("i", keep="last", maintain_order=True)', '.unique("i", keep="first", maintain_order=True)'),
+    ("walk.py", 'stood = stands.get(group["by"], group["stood"])', 'stood = group["stood"]'),
+    ("walk.py", "~(entered & (entries > 1))", "True"),
+    ("walk.py", 'holds = pl.col("at") <= pl.col("left") + pl.col("length")', 'holds = pl.col("at") < pl.col("left") + pl.col("length")'),
+    ("walk.py", 'may = (pl.col("place") > pl.col("first"))', 'may = (pl.col("place") > pl.col("first") + 1)'),
     ("walk.py", '.when(late & of_kind(*PATH_KINDS))', '.when(late & of_kind(*PATH_KINDS[:2]))'),
     ("walk.py", 'new = attempts.join(in_time, on=["run", "message"], how="anti", nulls_equal=True)', "new = attempts.clear()"),
     ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
@@ -115,13 +116,18 @@ def hunt(fault: tuple[str, str, str] | None) -> str | None:
                 raise SystemExit(
                     f"{name} holds {source.count(old)} times: {old}\nmend the list in tests/mutate.py"
                 )
-            (copy / name).write_text(source.replace(old, new), encoding="utf-8")
+            changed = source.replace(old, new)
+            compile(changed, name, "exec")  # a fault that does not even compile would be caught by anything
+            (copy / name).write_text(changed, encoding="utf-8")
         env = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT / 'tests'}", "POLARS_MAX_THREADS": "1"}
         env["JOURNEY_NB_SEEDS"] = str(SEEDS)
         for how in ([sys.executable, "-c", HUNT, folder], [sys.executable, "-m", "pytest", *UNIT]):
             done = subprocess.run(how, env=env, cwd=folder, capture_output=True, text=True, check=False)
+            last = (done.stderr.strip() or done.stdout.strip() or "silent").splitlines()[-1]
+            if last.startswith("caught by") or (done.returncode == 1 and " failed" in last):
+                return last
             if done.returncode != 0:
-                return (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
+                raise SystemExit(f"the hunt itself failed on {fault}: {last}")
     return None
 
 
