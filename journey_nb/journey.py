@@ -7,12 +7,14 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
+import polars as pl
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -110,6 +112,18 @@ class _Document(BaseModel):
         }
 
 
+def zoned(at: datetime) -> datetime:
+    """A moment with its offset; one without is UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Instant = Annotated[
+    datetime,
+    AfterValidator(zoned),
+    Field(description="ISO 8601; without an offset it is UTC"),
+]
+
+
 class Position(_Document):
     """Where a point is pinned on the canvas, in pixels from its top left corner."""
 
@@ -170,7 +184,7 @@ class Version(_Document):
     """One published state of the graph."""
 
     version: int = Field(ge=1)
-    published_at: datetime | None = None
+    published_at: Instant | None = None
     note: str | None = None
     points: tuple[Point, ...] = ()
     branches: tuple[Branch, ...] = ()
@@ -208,9 +222,9 @@ class _JourneyFields(_Document):
     status: Status = "draft"
     category: str | None = None
     entry_type: EntryType = "audience"
-    created_at: datetime | None = None
-    launched_at: datetime | None = None
-    finished_at: datetime | None = None
+    created_at: Instant | None = None
+    launched_at: Instant | None = None
+    finished_at: Instant | None = None
     timezone: str = "UTC"
     goals: tuple[Goal, ...] = ()
     cancel_events: tuple[str, ...] = ()
@@ -241,8 +255,8 @@ class Journey(_JourneyFields):
     @classmethod
     def _list_all_faults(cls, data: Any) -> Any:
         # Before the fields: so that graph faults are told together with malformed fields.
-        if isinstance(data, Mapping) and (faults := list(_graph_faults(data))):
-            raise JourneyError([*_field_faults(data), *faults])
+        if isinstance(data, Mapping) and [*_text_faults(data), *_graph_faults(data)]:
+            raise JourneyError(_faults(data))
         return data
 
     @classmethod
@@ -256,16 +270,19 @@ class Journey(_JourneyFields):
         """
         try:
             data = json.loads(text)
-        except (ValueError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise JourneyError(
+                [Fault("document", "not JSON: nested too deep", "leave out lists within lists")], source
+            ) from None
+        except ValueError as error:
             raise JourneyError(
                 [Fault("document", f"not JSON: {error}", "save it as UTF-8 JSON")], source
             ) from None
         if not isinstance(data, dict):
             raise JourneyError(
-                [Fault("document", "not an object", 'begin with {"format": "journey/1"')], source
+                [Fault("document", "not an object", 'begin with {"format": "journey/1"}')], source
             )
-        faults = [*_field_faults(data), *_graph_faults(data)]
-        if faults:
+        if faults := _faults(data):
             raise JourneyError(faults, source)
         return cls.model_validate(data)
 
@@ -362,6 +379,13 @@ class Journey(_JourneyFields):
         """The title, or the id of a journey that has none."""
         return self.title or self.journey_id
 
+    def __repr__(self) -> str:
+        counts = {"version": len(self.versions), "point": len(self.points())}
+        told = (f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+        return f"{self.label}: {', '.join(told)}"
+
+    __str__ = __repr__
+
     def warnings(self) -> list[Fault]:
         """What is allowed but seldom meant: points that nothing leads to, versions without an entry."""
         return list(_oddities(self))
@@ -388,12 +412,41 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
 
 
+def _faults(data: Mapping[str, Any]) -> list[Fault]:
+    """Everything that is wrong with a document."""
+    return [*_text_faults(data), *_field_faults(data), *_graph_faults(data)]
+
+
+def _text_faults(data: Any) -> Iterator[Fault]:
+    """Texts that no file could hold: half of a pair of surrogates stands for no character."""
+    todo = [("document", data)]
+    while todo:
+        place, item = todo.pop()
+        if isinstance(item, str):
+            try:
+                item.encode()
+            except UnicodeEncodeError as error:
+                mend = f"remove character {error.start + 1}"
+                yield Fault(_clean(place), f"{_clean(_shown(item))} cannot be encoded", mend)
+        elif isinstance(item, Mapping):
+            todo += [(f"{place}, a key", key) for key in item]
+            todo += [(f"{place}.{key}".removeprefix("document."), item[key]) for key in reversed(list(item))]
+        elif isinstance(item, (list, tuple)):
+            todo += [(f"{place}.{number}", item[number]) for number in reversed(range(len(item)))]
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _field_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
     """What is wrong with single fields, in the document's own order."""
     try:
         _JourneyFields.model_validate(data)
     except ValidationError as error:
         for item in error.errors(include_url=False):
+            if item["type"] == "string_unicode":
+                continue  # told with the texts
             place = ".".join(str(part) for part in item["loc"]) or "document"
             expected = str(item.get("ctx", {}).get("expected", ""))
             value = item["input"]
@@ -552,8 +605,10 @@ def _get(item: Any, name: str, default: Any = None) -> Any:
 
 
 def _is_zone(name: Any) -> bool:
+    """Whether both Python and polars, which know different lists, know the zone."""
     try:
         ZoneInfo(name)
-    except (KeyError, ValueError, TypeError, OSError):
+        pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    except (KeyError, ValueError, TypeError, OSError, pl.exceptions.PolarsError):
         return False
     return True

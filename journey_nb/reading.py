@@ -420,7 +420,7 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
             return None
         # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
         numeric = text.str.contains(_NUMBER)
-        number = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
+        number: pl.Expr = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
         ruling = numeric.sum() * 2 > text.count()
     elif dtype.is_numeric():
         number, ruling = pl.col(column).cast(pl.Float64), pl.lit(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -176,6 +177,46 @@ def test_a_fault_is_told_with_its_place_and_its_mend(places: dict[str, Any], tol
     assert all(fault.endswith(")") and ": " in fault for fault in found)
 
 
+@pytest.mark.parametrize("zone", ["Factory", "localtime", "posix/Europe/Paris", "right/UTC", ""])
+def test_a_zone_that_periods_cannot_be_cut_in_is_a_fault(zone: str) -> None:
+    assert any("timezone: unknown time zone" in fault for fault in faults(changed(timezone=zone)))
+
+
+def test_a_moment_without_an_offset_is_utc() -> None:
+    moments = dict.fromkeys(("created_at", "launched_at", "finished_at"), "2026-03-01T09:00:00")
+    journey = Journey.model_validate(changed(**moments, versions__0__published_at="2026-03-01T09:00:00"))
+    read = [getattr(journey, name) for name in moments] + [journey.versions[0].published_at]
+    assert read == [datetime(2026, 3, 1, 9, tzinfo=UTC)] * 4
+    offset = Journey.model_validate(changed(launched_at="2026-03-01T09:00:00+02:00")).launched_at
+    assert offset == datetime(2026, 3, 1, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("places", "where"),
+    [
+        ({"title": "a\ud800"}, "title"),
+        ({"tags": ["\udfff"]}, "tags.0"),
+        ({"versions__0__points__1__settings": {"deep": [{"er": "\ud800"}]}}, "settings.deep.0.er"),
+        ({"versions__0__points__1__settings": {"\ud800": 1}}, "settings, a key"),
+    ],
+)
+def test_a_text_that_cannot_be_encoded_is_a_fault(places: dict[str, Any], where: str) -> None:
+    text = json.dumps(changed(**places))
+    with pytest.raises(JourneyError, match=rf"{where}: .* cannot be encoded") as told:
+        Journey.from_json(text)
+    str(told.value).encode()
+    with pytest.raises(JourneyError, match="cannot be encoded"):
+        Journey.model_validate(json.loads(text))
+
+
+def test_a_journey_is_shown_by_its_title_and_size() -> None:
+    assert (
+        repr(Journey.sample("welcome"))
+        == str(Journey.sample("welcome"))
+        == "Welcome series: 2 versions, 15 points"
+    )
+
+
 def test_all_faults_are_told_at_once() -> None:
     document = changed(
         status="runing",
@@ -215,7 +256,7 @@ def test_a_long_chain_needs_no_deep_stack() -> None:
     assert any("cycle" in fault for fault in faults(journey))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"journey"', "null", b"\xff\xfe{}"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '"journey"', "null", b"\xff\xfe{}", "[" * 100_000])
 def test_what_is_no_document_is_refused_in_words(text: str | bytes) -> None:
     with pytest.raises(JourneyError, match="document"):
         Journey.from_json(text, source="x.journey.json")
