@@ -22,7 +22,8 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, INTERNAL_ERRORS, KINDS, REASONS, SKIPS
 from journey_nb.files import whole
-from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version
+from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version, zoned
+from journey_nb.reading import filled
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
@@ -327,13 +328,19 @@ class _Plan:
             key=lambda version: (_micros(version.published_at), version.version),
         )
         for version in versions:
+            if odd := [point.point_id for point in version.points if point.type == "activity"]:
+                raise ValueError(
+                    f"{odd[0]!r} in version {version.version} of {journey.label!r} is an activity, which only "
+                    "discovered journeys have and nobody can simulate; give it another type, such as message"
+                )
             if not any(point.is_entry for point in version.points):
                 raise ValueError(
                     f"version {version.version} of {journey.label!r} has no entry point; add an entry_trigger"
                 )
         since = np.array([_micros(version.published_at) for version in versions], dtype=np.int64)
         since[0] = 0
-        begin = start or journey.launched_at or versions[0].published_at or datetime(2026, 3, 2, tzinfo=utc)
+        told = start or journey.launched_at or versions[0].published_at
+        begin = zoned(told) if told else datetime(2026, 3, 2, tzinfo=utc)
         mark = f"{journey.journey_id}|{users}|{seed}|{begin.isoformat()}|{days}"
         return cls(
             journey=journey,
@@ -1202,7 +1209,7 @@ def _nullable(words: pl.Series) -> pl.Series:
 
 
 def _numbered(prefix: str, first: int, count: int) -> pl.Series:
-    return pl.select(pl.format(prefix + "{}", pl.int_range(first, first + count))).to_series()
+    return pl.select(pl.lit(prefix) + pl.int_range(first, first + count).cast(pl.String)).to_series()
 
 
 def _user_ids(first: int, last: int) -> pl.Series:
@@ -1212,15 +1219,12 @@ def _user_ids(first: int, last: int) -> pl.Series:
 def _device_ids(first: int, last: int) -> pl.Series:
     number = (pl.int_range(first * 2, last * 2) // 2).cast(pl.String).str.zfill(7)
     place = pl.int_range(first * 2, last * 2) % 2
-    return pl.select(pl.format("d{}-{}", number, place + 1)).to_series()
+    return pl.select(filled("d{}-{}", number, (place + 1).cast(pl.String))).to_series()
 
 
 def _micros(at: datetime | None) -> int:
-    """Microseconds since 1970; a time without a zone is UTC, and no time is the beginning."""
-    if at is None:
-        return 0
-    zoned = at if at.tzinfo else at.replace(tzinfo=utc)
-    return (zoned - datetime(1970, 1, 1, tzinfo=utc)) // timedelta(microseconds=1)
+    """Microseconds since 1970; no time is the beginning."""
+    return (at - datetime(1970, 1, 1, tzinfo=utc)) // timedelta(microseconds=1) if at else 0
 
 
 def _time_of_day(text: str) -> int:

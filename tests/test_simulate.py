@@ -416,3 +416,13 @@ def test_mistakes_are_told_with_their_mend() -> None:
     }
     with pytest.raises(ValueError, match="no entry point"):
         simulate(Journey.model_validate(entryless), 10)
+    step = {"point_id": "look", "type": "activity"}
+    with pytest.raises(ValueError, match="'look' in version 1 of 'j' is an activity"):
+        simulate(
+            Journey.model_validate({"journey_id": "j", "versions": [{"version": 1, "points": [step]}]}), 10
+        )
+
+
+def test_a_start_without_an_offset_is_utc() -> None:
+    journey, start = Journey.sample("welcome"), datetime(2026, 5, 1, 12)
+    assert simulate(journey, 5, start=start).equals(simulate(journey, 5, start=start.replace(tzinfo=UTC)))
