@@ -6,6 +6,7 @@ asks a CDN for scripts, which fails offline and in saved notebooks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, TypeVar
@@ -46,10 +47,12 @@ def daily(
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
     # Days are calendar days of the journey's zone: as UTC they stay what they are on every machine.
     day = alt.X(
-        "utcyearmonthdate(date):T", title=None, axis=alt.Axis(grid=False, labelOverlap=True, format="%-d %b")
+        "utcyearmonthdate(date):T",
+        title=None,
+        axis=alt.Axis(grid=False, labelOverlap=True, labelExpr=_day_labels(locale)),
     )
     chart: alt.Chart = (
-        _chart(_days(rows, names))
+        _chart(_days(rows, names, locale))
         .mark_line(
             strokeWidth=2,
             interpolate="monotone",
@@ -57,7 +60,9 @@ def daily(
         )
         .encode(
             x=day,
-            y=alt.Y("count:Q", title=None, axis=alt.Axis(format=",d", tickMinStep=1)),
+            y=alt.Y(
+                "count:Q", title=None, axis=alt.Axis(tickMinStep=1, labelExpr=_number_labels(",d", locale))
+            ),
             color=alt.Color("name:N", scale=series, legend=legend),
             strokeDash=alt.StrokeDash(
                 "name:N",
@@ -67,7 +72,7 @@ def daily(
             tooltip=[
                 alt.Tooltip("day:N", title=column("date", locale)),
                 alt.Tooltip("name:N", title=column("metric", locale)),
-                alt.Tooltip("count:Q", format=",d", title=column("count", locale)),
+                alt.Tooltip("said:N", title=column("count", locale)),
             ],
         )
         .properties(height=200)
@@ -178,14 +183,14 @@ def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
             "rate": row["rate"],
             "low": row["low"],
             "high": row["high"],
-            "label": f"{format.percent(row['rate'], locale, 2)}",
+            "label": format.percent(row["rate"], locale, 2),
         }
         for row in table.with_columns(low=low, high=high).drop_nulls("rate").iter_rows(named=True)
     ]
     x = alt.X(
         "rate:Q",
         title=None,
-        axis=alt.Axis(format=".1%", tickCount=6),
+        axis=alt.Axis(tickCount=6, labelExpr=_number_labels(".1%", locale)),
         scale=alt.Scale(zero=False, padding=20),
     )
     base = _chart(data).encode(
@@ -220,11 +225,33 @@ def _chart(data: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.Data(values=data)).properties(width=WIDTH)
 
 
-def _days(rows: pl.DataFrame, names: dict[str, str]) -> list[dict[str, Any]]:
+def _days(rows: pl.DataFrame, names: dict[str, str], locale: str) -> list[dict[str, Any]]:
     return [
-        {"date": day.isoformat(), "day": format.day(day), "name": names[metric], "count": count}
+        {
+            "date": day.isoformat(),
+            "day": format.day(day, locale),
+            "name": names[metric],
+            "count": count,
+            "said": format.number(count, locale),
+        }
         for day, metric, count in rows.select("date", "metric", "count").iter_rows()
     ]
+
+
+def _day_labels(locale: str) -> str:
+    """Vega's expression for a day of the axis; its own formats know no other language."""
+    months = json.dumps([format.month(number, locale) for number in range(1, 13)])
+    day, month = "utcdate(datum.value)", f"{months}[utcmonth(datum.value)]"
+    return f"{month} + ' ' + {day} + '일'" if locale.startswith("ko") else f"{day} + ' ' + {month}"
+
+
+def _number_labels(pattern: str, locale: str) -> str:
+    """Vega's expression for a number of the axis, with the locale's own signs."""
+    group, point, percent = format.signs(locale)
+    text = f"format(datum.value, '{pattern}')"
+    for sign, own in ((",", "\t"), (".", point), ("\t", group), ("%", percent)):
+        text = f"join(split({text}, {json.dumps(sign)}), {json.dumps(own)})" if sign != own else text
+    return text
 
 
 def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -14,119 +14,140 @@ from journey_nb.facts import Folded
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
 from journey_nb.stats import JourneyStats
-from journey_nb.style import format, word
-
-_CLOCKS = {
-    "activity": "activity clock: each event at its own time",
-    "cohort": "cohort clock: the runs that entered, followed up",
-}
+from journey_nb.style import column, format, word
 
 
-def heading(stats: JourneyStats) -> Html:
+def heading(stats: JourneyStats, *, locale: str = "en") -> Html:
     """What the report is about: the journey, the period, the clock, the instant of sight."""
     journey, scope = stats.journey, stats.scope
-    shown = journey.version(scope.version)
-    counted = "counted alone" if scope.version else f"of {len(journey.versions)}; all counted"
+    shown = journey.version(scope.version).version
+    count = len(journey.versions)
     what = [
-        word(journey.status),
-        f"{word(journey.entry_type)} entry",
-        f"version {shown.version} {counted}",
+        word(journey.status, locale),
+        word(f"entry_{journey.entry_type}", locale),
+        word("version_alone", locale, version=shown)
+        if scope.version
+        else word("version_of", locale, version=shown, count=count),
         *([clean(journey.category)] if journey.category else []),
         *(clean(tag) for tag in journey.tags[:10]),
     ]
-    days = len(scope.days)
     when = [
-        f"{format.day(scope.days[0])} – {format.day(scope.days[-1])} ({days:,} day{'s' * (days != 1)})"
-        if days
-        else "an empty period",
+        _days(scope.days, locale),
         clean(journey.timezone),
-        _CLOCKS[scope.clock],
-        f"as of {format.moment(_local(scope.as_of, stats))}",
-        *(["opens and clicks by machines counted"] if scope.machine else []),
-        *(["some runs only"] if scope.keep is not None else []),
+        word(f"by_{scope.clock}", locale, what=word(f"clock_{scope.clock}", locale)),
+        word("as_of", locale, moment=format.moment(_local(scope.as_of, stats), locale)),
+        *([word("machines", locale)] if scope.machine else []),
+        *([word("some_runs", locale)] if scope.keep is not None else []),
     ]
     title = clean(journey.label)
     html = f"<h1>{escape(title)}</h1><p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"
     return Html(html, f"{title}: {' · '.join([*what, *when])}")
 
 
-def account(stats: JourneyStats) -> Html:
+def _days(days: Sequence[date], locale: str) -> str:
+    if len(days) < 2:
+        return word("one_day", locale, day=format.day(days[0], locale)) if days else word("no_days", locale)
+    first, last = format.day(days[0], locale), format.day(days[-1], locale)
+    return word("days", locale, first=first, last=last, count=format.number(len(days), locale))
+
+
+def account(stats: JourneyStats, *, locale: str = "en") -> Html:
     """Whether it adds up: the rows of the log, the runs of the journey, and every gap there is."""
     facts, row = stats.facts, stats.audience().row(0, named=True)
-    number = format.number
+    checks = stats.reconciliation()
+    gaps = checks.filter(pl.col("gap") != 0)
+
+    def said(sentence: str, **counts: int) -> str:
+        return word(
+            sentence, locale, **{name: format.number(count, locale) for name, count in counts.items()}
+        )
+
     lines = []
     if isinstance(facts, Folded):
         lines.append(
-            f"Rows of the log: {number(facts.read)} read = {number(facts.loaded)} loaded "
-            f"+ {number(facts.duplicates)} duplicates + {number(facts.quarantined.height)} quarantined."
+            said(
+                "account_rows",
+                read=facts.read,
+                loaded=facts.loaded,
+                duplicates=facts.duplicates,
+                quarantined=facts.quarantined.height,
+            )
         )
-    dropped = row["internal_errors"] + row["send_errors"]
     lines.append(
-        f"Runs: {number(row['in_journey_before'])} inside at the start + {number(row['entrances'])} entrances "
-        f"= {number(row['completed'])} completed + {number(row['exits'] - row['completed'])} left early "
-        f"+ {number(dropped)} left by error + {number(row['in_journey'])} in journey."
+        said(
+            "account_runs",
+            before=row["in_journey_before"],
+            entrances=row["entrances"],
+            completed=row["completed"],
+            early=row["exits"] - row["completed"],
+            dropped=row["internal_errors"] + row["send_errors"],
+            inside=row["in_journey"],
+        )
     )
-    checks = stats.reconciliation()
-    gaps = checks.filter(pl.col("gap") != 0)
     lines.append(
-        f"All {checks.height} checks add up."
+        said("checks_fine", count=checks.height)
         if gaps.is_empty()
-        else f"{gaps.height} of {checks.height} checks do not add up:"
+        else said("checks_off", gaps=gaps.height, count=checks.height)
     )
-    broken: list[Any] = [] if gaps.is_empty() else [table(gaps)]
+    broken: list[Any] = [] if gaps.is_empty() else [table(gaps, locale=locale)]
     if isinstance(facts, Folded) and facts.quarantined.height:
         rules = facts.quarantined.group_by("rule").agg(rows=pl.len(), example=pl.col("detail").first())
-        broken.append(
-            _folded("Quarantined rows by the rule they broke", [table(rules.sort("rows", descending=True))])
-        )
+        rules = rules.sort("rows", "rule", descending=[True, False])
+        broken.append(_folded(word("quarantine", locale), [table(rules, locale=locale)]))
     return Html("<p>" + "<br>".join(map(escape, lines)) + "</p>" + "".join(map(str, broken)), " ".join(lines))
 
 
-def experiments(stats: JourneyStats, goal: str = "") -> list[Any]:
+def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "en") -> list[Any]:
     """Every A/B/n split of the shown version: the verdict, the chart and the table."""
     journey = stats.journey
     splits = [point for point in journey.version(stats.scope.version).points if point.type == "split_abn"]
     if not splits or not journey.goals:
-        return [
-            Html.escaped("This journey has no A/B/n split." if not splits else "This journey has no goal.")
-        ]
+        return [Html.escaped(word("no_goal" if splits else "no_split", locale))]
     aim = journey.goal(goal) if goal else journey.goals[0]
     parts: list[Any] = []
     for point in splits:
         found = stats.experiment(point.point_id, aim.goal_id)
         title, reached = clean(point.label), clean(aim.label)
-        told = [f"Verdict: {found.verdict}."]
+        told = [word("verdict", locale, verdict=_verdict(found.verdict, locale))]
         if found.crossed:
-            told.append(f"{format.number(found.crossed)} users were seen in two variants and stand in none.")
+            told.append(word("crossed_users", locale, count=format.number(found.crossed, locale)))
         if found.ratio_p_value is not None:
-            told.append(
-                f"A split as uneven as this has probability {format.percent(found.ratio_p_value)} by chance."
-            )
+            told.append(word("uneven_split", locale, probability=format.percent(found.ratio_p_value, locale)))
         html = f"<h3>{escape(title)} – {escape(reached)}</h3><p>{escape(' '.join(told))}</p>"
         parts += [
             Html(html, f"{title}: {told[0]}"),
-            charts.variants(found.table),
-            table(found.table.drop("lift")),
+            charts.variants(found.table, locale=locale),
+            table(found.table.drop("lift"), locale=locale),
         ]
     return parts
+
+
+def _verdict(verdict: str, locale: str) -> str:
+    if verdict.startswith("winner "):
+        return word("verdict.winner", locale, variant=clean(verdict.removeprefix("winner ")))
+    return word(f"verdict.{verdict}", locale)
 
 
 def definitions(
     stats: JourneyStats,
     tables: Iterable[str] = ("health", "audience", "goals", "communications", "messages", "points"),
+    *,
+    locale: str = "en",
 ) -> Html:
-    """What the columns of some tables count, folded up."""
+    """What the columns of some tables count, folded up; the definitions themselves are in English."""
     parts = []
     for name in tables:
         rows = [
-            {"column": column, "counts": told.counts, "unit": told.unit, "clock": told.clock}
-            for column in getattr(stats, name)().columns
-            for told in [stats.explain(f"{name}.{column}")]
+            {
+                "column": column(title, locale),
+                "counts": told.counts,
+                "unit": told.unit,
+                "clock": told.clock,
+            }
+            for title in getattr(stats, name)().columns
+            for told in [stats.explain(f"{name}.{title}")]
         ]
-        titled = pl.DataFrame(rows).with_columns(
-            pl.col("column").replace_strict({row["column"]: _title(row["column"]) for row in rows})
-        )
-        parts.append(_folded(word(name) if name != "points" else "Steps", [table(titled)]))
+        parts.append(_folded(word(name, locale), [table(pl.DataFrame(rows), locale=locale)]))
     return Html("".join(parts), f"definitions of {', '.join(tables)}")
 
 
@@ -136,12 +157,6 @@ def show(parts: Iterable[Any]) -> None:
 
     for part in parts:
         display(part)
-
-
-def _title(column: str) -> str:
-    from journey_nb.style import column as titled
-
-    return titled(column)
 
 
 def _folded(title: str, parts: Iterable[Any]) -> str:

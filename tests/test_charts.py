@@ -14,6 +14,7 @@ import pytest
 
 import journey_nb as jn
 from journey_nb import charts
+from journey_nb.style import format
 
 DAYS = [date(2026, 3, 28) + timedelta(days=n) for n in range(5)]
 DAILY = pl.DataFrame(
@@ -109,6 +110,22 @@ def test_days_stay_the_journeys_days_on_every_machine() -> None:
     spec = charts.daily(DAILY).to_dict()
     assert spec["encoding"]["x"]["timeUnit"] == "utcyearmonthdate"
     assert spec["data"]["values"][0]["date"] == "2026-03-28"
+
+
+def words(svg: str) -> str:
+    return " | ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
+
+
+@pytest.mark.parametrize(("locale", "day"), [("en", "29 Mar"), ("fr", "29 mars"), ("ko", "3월 29일")])
+def test_axes_speak_the_languages(locale: str, day: str) -> None:
+    many = DAILY.with_columns(pl.col("count") * 100)
+    chart = charts.daily(many, locale=locale)
+    axis = words(chart._repr_mimebundle_()[0]["image/svg+xml"])
+    assert day in axis
+    assert {"en": "10,000", "fr": "10\u202f000", "ko": "10,000"}[locale] in axis
+    assert chart.to_dict()["data"]["values"][0]["day"] == format.day(DAYS[0], locale)
+    rates = words(charts.variants(VARIANTS, locale=locale)._repr_mimebundle_()[0]["image/svg+xml"])
+    assert ("10,0\u202f%" in rates) == (locale == "fr")
 
 
 def test_goals_stand_once_whatever_their_currencies() -> None:

@@ -18,6 +18,7 @@ from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Ve
 from journey_nb.layout import Box, Layout, Route, bends, layout
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw
 from journey_nb.render.icons import icon, symbols
+from journey_nb.render.panels import is_branch_word
 from journey_nb.render.text import clean, fit, key, squeeze, width, xml
 from journey_nb.style import format, palette, word
 
@@ -349,10 +350,7 @@ def branch_label(branch: Branch, version: Version, locale: str = "en") -> str:
     for start in ("variant:", "segment:"):
         if branch.key.startswith(start):
             return clean(branch.key.removeprefix(start))
-    try:
-        return word(branch.key, locale)
-    except KeyError:
-        return clean(branch.key)
+    return word(branch.key, locale) if is_branch_word(branch.key) else clean(branch.key)
 
 
 def _away(journey: Journey, version: Version, rows: Mapping[str, Mapping[str, Any]]) -> list[Point]:

@@ -96,7 +96,7 @@ def card(point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note],
         caption = word(point.channel, locale)
     gap = balance(numbers) if numbers else 0
     if numbers and gap:
-        text = word("gap", locale, gap=format.signed(gap, locale))
+        text = word("off_by", locale, gap=format.signed(gap, locale))
         notes = [Note("warn", text, f"points.{point.point_id}.gap"), *notes]
     return Card(
         point,

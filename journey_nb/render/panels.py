@@ -16,6 +16,7 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from journey_nb.journey import BRANCH_KEYS
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
 from journey_nb.style.words import value as worded
@@ -26,7 +27,6 @@ LIMIT = 200
 # Columns whose texts are the data's own keys, to be said in words.
 _KEYS = {
     "type",
-    "branch",
     "channel",
     "cause",
     "reason",
@@ -36,7 +36,9 @@ _KEYS = {
     "status",
     "metric",
     "mark",
+    "check",
 }
+_BRANCHES = {key for keys in BRANCH_KEYS.values() for key in keys or () if not key.endswith(":")}
 _RATES = {"share", "survival", "low", "high", "probability_best", "rate"}
 _DIFFERENCES = {"difference", "difference_low", "difference_high", "lift"}
 _IDS = {"point_id": "title", "goal_id": "title", "last_point_id": "last_step"}
@@ -171,7 +173,20 @@ def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: st
     if isinstance(value, timedelta):
         return format.duration(value, locale)
     text = clean(value)
+    if name == "branch":
+        return word(text, locale) if is_branch_word(text, (row or {}).get("target")) else text
     return worded(text, locale) if name in _KEYS else text
+
+
+def is_branch_word(key: str, target: str | None = None) -> bool:
+    """Whether a branch is named by the format; in a discovered journey it has the name of its target.
+
+    Examples
+    --------
+    >>> is_branch_word("not_opened"), is_branch_word("push"), is_branch_word("yes", target="yes")
+    (True, False, False)
+    """
+    return key in _BRANCHES and key != target
 
 
 def _number(name: str, value: float, row: Mapping[str, Any], locale: str) -> str:

@@ -198,6 +198,29 @@ def day(value: date | None, locale: str = "en") -> str:
     return f"{value.day} {month} {value.year}"
 
 
+def month(number: int, locale: str = "en") -> str:
+    """A month's short name.
+
+    Examples
+    --------
+    >>> month(3), month(3, "fr"), month(3, "ko")
+    ('Mar', 'mars', '3월')
+    """
+    return _locale(locale).months[number - 1]
+
+
+def signs(locale: str = "en") -> tuple[str, str, str]:
+    """What groups thousands, what begins the decimals, and what says per cent.
+
+    Examples
+    --------
+    >>> signs("en")
+    (',', '.', '%')
+    """
+    style = _locale(locale)
+    return style.group, style.point, style.percent
+
+
 def moment(value: datetime | None, locale: str = "en") -> str:
     """A day and the time on it, to the minute, in the zone the value carries.
 

@@ -254,10 +254,37 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "journey": ("Journey", "Parcours", "여정"),
     "run": ("Run", "Passage", "실행"),
     "rule": ("Rule", "Règle", "규칙"),
+    "check": ("Check", "Contrôle", "검사"),
+    "left": ("Left side", "Membre de gauche", "왼쪽 합"),
+    "right": ("Right side", "Membre de droite", "오른쪽 합"),
+    "gap": ("Gap", "Écart", "차이"),
+    "visits": ("Visits", "Visites", "방문"),
+    "arrivals": ("Arrivals", "Arrivées", "도착"),
+    "credit": ("Credit", "Attribution", "기여"),
+    "direct": ("Direct", "Directs", "직접"),
+    "indirect": ("Indirect", "Indirects", "간접"),
+    "treated": ("Treated", "Traités", "실험군"),
+    "treated_reached": ("Treated who reached it", "Traités ayant atteint", "실험군 달성"),
+    "treated_rate": ("Rate of the treated", "Taux des traités", "실험군 비율"),
+    "control": ("Control", "Témoins", "대조군"),
+    "control_reached": ("Control who reached it", "Témoins ayant atteint", "대조군 달성"),
+    "control_rate": ("Rate of the control", "Taux des témoins", "대조군 비율"),
+    "incremental_users": ("Users gained", "Utilisateurs gagnés", "증분 사용자"),
+    "incremental_value": ("Value gained", "Valeur gagnée", "증분 금액"),
+    "table": ("Table", "Tableau", "표"),
+    "key": ("Key", "Clé", "키"),
+    "column": ("Column", "Colonne", "열"),
+    "mark": ("Mark", "Marque", "표시"),
+    "rows": ("Rows", "Lignes", "행"),
+    "example": ("Example", "Exemple", "예시"),
+    "counts": ("Counts", "Ce qui est compté", "집계 대상"),
+    "unit": ("Unit", "Unité", "단위"),
+    "clock": ("Clock", "Horloge", "기준 시각"),
     # Suffixes of columns
     "_prev": ("{column}, before", "{column}, avant", "{column}, 이전"),
     "_change": ("{column}, change", "{column}, évolution", "{column}, 변화"),
     "_low": ("{column}, low", "{column}, bas", "{column}, 하한"),
+    "_small": ("{column}, few counted", "{column}, faible effectif", "{column}, 표본 적음"),
     "_high": ("{column}, high", "{column}, haut", "{column}, 상한"),
     # On the canvas; short, for a card has little room
     "card.exited": ("Left early", "Partis", "중도 이탈"),
@@ -267,7 +294,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "card.seconds_p50": ("Median stay", "Durée méd.", "중앙 체류"),
     "by_unknown": ("Unknown branch: {count}", "Branche inconnue : {count}", "알 수 없는 분기: {count}"),
     "by_others": ("Other branches: {count}", "Autres branches : {count}", "다른 분기: {count}"),
-    "gap": ("Does not add up: {gap}", "Écart : {gap}", "합계 불일치: {gap}"),
+    "off_by": ("Does not add up: {gap}", "Écart : {gap}", "합계 불일치: {gap}"),
     "account": (
         "{waiting_before} waiting at the start + {entered} entered; "
         "{completed} completed + {waiting} waiting + {exited} left early + {dropped} left by error",
@@ -298,6 +325,60 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "clock_activity": ("each event at its own time", "chaque événement à sa date", "이벤트 발생 시각 기준"),
     "clock_cohort": ("the runs that entered, followed up", "les passages entrés, suivis ensuite", "진입한 실행 추적 기준"),
     "canvas_bare": ("The design, without numbers.", "La conception, sans chiffres.", "숫자 없는 설계."),
+    # In reports
+    "entry_mixed": ("Mixed entry", "Entrée mixte", "혼합 진입"),
+    "version_alone": ("version {version} counted alone", "version {version} seule comptée", "버전 {version}만 집계"),
+    "version_of": ("version {version} of {count}; all counted", "version {version} sur {count} ; toutes comptées", "버전 {version}/{count}, 모두 집계"),
+    "one_day": ("{day} (1 day)", "{day} (1 jour)", "{day} (1일)"),
+    "days": ("{first} – {last} ({count} days)", "{first} – {last} ({count} jours)", "{first} – {last} ({count}일)"),
+    "no_days": ("an empty period", "une période vide", "빈 기간"),
+    "by_activity": ("activity clock: {what}", "horloge d’activité : {what}", "활동 기준: {what}"),
+    "by_cohort": ("cohort clock: {what}", "horloge de cohorte : {what}", "코호트 기준: {what}"),
+    "as_of": ("as of {moment}", "état au {moment}", "{moment} 기준 상태"),
+    "machines": ("opens and clicks by machines counted", "ouvertures et clics automatiques comptés", "자동 열람과 클릭 포함"),
+    "some_runs": ("some runs only", "certains passages seulement", "일부 실행만"),
+    "account_rows": (
+        "Rows of the log: {read} read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined.",
+        "Lignes du journal : {read} lues = {loaded} chargées + {duplicates} doublons + {quarantined} en quarantaine.",
+        "로그 행: 읽음 {read} = 적재 {loaded} + 중복 {duplicates} + 격리 {quarantined}.",
+    ),
+    "account_runs": (
+        "Runs: {before} inside at the start + {entrances} entrances = {completed} completed + {early} left early "
+        "+ {dropped} left by error + {inside} in journey.",
+        "Passages : {before} présents au début + {entrances} entrées = {completed} terminés + {early} partis avant la fin "
+        "+ {dropped} sortis par erreur + {inside} dans le parcours.",
+        "실행: 시작 시 내부 {before} + 진입 {entrances} = 완료 {completed} + 중도 이탈 {early} "
+        "+ 오류 이탈 {dropped} + 현재 여정 내 {inside}.",
+    ),
+    "checks_fine": ("All {count} checks add up.", "Les {count} contrôles sont justes.", "검사 {count}개가 모두 맞습니다."),
+    "checks_off": (
+        "{gaps} of {count} checks do not add up:",
+        "{gaps} contrôles sur {count} ne sont pas justes :",
+        "검사 {count}개 중 {gaps}개가 맞지 않습니다:",
+    ),
+    "quarantine": (
+        "Quarantined rows by the rule they broke",
+        "Lignes en quarantaine, par règle enfreinte",
+        "위반 규칙별 격리된 행",
+    ),
+    "no_split": ("This journey has no A/B/n split.", "Ce parcours n’a aucun test A/B/n.", "이 여정에는 A/B/n 분기가 없습니다."),
+    "no_goal": ("This journey has no goal.", "Ce parcours n’a aucun objectif.", "이 여정에는 목표가 없습니다."),
+    "verdict": ("Verdict: {verdict}.", "Verdict : {verdict}.", "판정: {verdict}."),
+    "verdict.winner": ("winner {variant}", "{variant} gagne", "{variant} 승"),
+    "verdict.no difference yet": ("no difference yet", "pas encore d’écart", "아직 차이 없음"),
+    "verdict.too few": ("too few", "trop peu pour conclure", "표본 부족"),
+    "verdict.unequal split": ("unequal split", "répartition inégale", "불균등 배정"),
+    "verdict.too early": ("too early", "trop tôt pour conclure", "아직 판단하기 이름"),
+    "crossed_users": (
+        "{count} users were seen in two variants and stand in none.",
+        "{count} utilisateurs ont été vus dans deux variantes et ne comptent dans aucune.",
+        "두 변형에서 확인된 사용자 {count}명은 어느 변형에도 포함되지 않습니다.",
+    ),
+    "uneven_split": (
+        "A split as uneven as this has probability {probability} by chance.",
+        "Une répartition aussi inégale a une probabilité de {probability} par hasard.",
+        "이 정도로 불균등한 배정이 우연히 생길 확률은 {probability}입니다.",
+    ),
     # Around pictures and tables
     "table_of": ("Table: {title}", "Tableau : {title}", "표: {title}"),
     "points": ("Steps", "Étapes", "단계"),
@@ -343,7 +424,7 @@ def word(key: str, locale: str = "en", **fields: object) -> str:
 
     Examples
     --------
-    >>> word("not_opened"), word("delay", "ko"), word("gap", "fr", gap="+3")
+    >>> word("not_opened"), word("delay", "ko"), word("off_by", "fr", gap="+3")
     ('Not opened', '지연', 'Écart : +3')
     """
     if key not in _WORDS:
@@ -364,7 +445,7 @@ def column(name: str, locale: str = "en") -> str:
     """
     if name in _WORDS and "{" not in _WORDS[name][0]:
         return word(name, locale)
-    for suffix in ("_prev", "_change", "_low", "_high"):
+    for suffix in ("_prev", "_change", "_low", "_high", "_small"):
         if name.endswith(suffix) and name != suffix:
             return word(suffix, locale, column=column(name.removesuffix(suffix), locale))
     text = name.replace("_", " ").strip()

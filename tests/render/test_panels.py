@@ -74,6 +74,15 @@ def test_words_follow_the_locale() -> None:
     assert "Taux d’ouverture" in str(table(FRAME, locale="fr"))
 
 
+def test_a_branch_of_one_s_own_keeps_its_name() -> None:
+    """Only the branches that the format names are said in words."""
+    frame = pl.DataFrame(
+        {"branch": ["not_opened", "push", "goal", "yes", "yes"], "target": ["a", "b", "goal", "yes", "c"]}
+    )
+    said = cells(str(table(frame, locale="fr")))[::2]
+    assert said == ["Non ouvert", "push", "goal", "yes", "Oui"]
+
+
 def test_a_figure_is_an_image_with_its_tables_folded_under_it() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="5"/>'
     html = str(figure_html(svg, {"Steps": FRAME}, 'a "picture" <b>', notes=["<i>"]))
