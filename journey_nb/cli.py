@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -273,7 +274,7 @@ def export(journey: str, log: str, name: str, path: Path | None, point: str | No
 
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
-        done(f"Read the log: {stats.facts.runs.height:,} runs")
+        done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
     table = _table(stats, name, point, percent)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
     out.print(f"Wrote [bold]{escape(str(path))}[/], {table.height:,} rows", soft_wrap=True)
@@ -342,6 +343,14 @@ def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
     from journey_nb.reports import open_stats
 
     return open_stats(journey=journey, log=log, **{key: value for key, value in scope.items() if value})
+
+
+def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
+    from journey_nb.facts import Folded
+
+    rows = stats.facts.quarantined.height if isinstance(stats.facts, Folded) else 0
+    how = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}"
+    return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {how} says why" if rows else ""
 
 
 _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",

@@ -136,7 +136,7 @@ def run_report(
         raise ReportError("give either stats=, or journey= and log=")
     if stats is None and (journey is None or log is None):
         raise ReportError(f"{'journey' if journey is None else 'log'}= is missing beside the other one")
-    subject = stats.journey if stats is not None else Journey.read(str(journey))
+    subject = belonging(stats).journey if stats is not None else Journey.read(str(journey))
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     # Beside the final place, so that the moves below stay within one file system.
@@ -271,7 +271,7 @@ def open_stats(
     if saved:
         stats = JourneyStats.load(saved)
     elif journey:
-        stats = JourneyStats(Journey.read(journey), EventLog.read(log))
+        stats = belonging(JourneyStats(Journey.read(journey), EventLog.read(log)))
     else:
         from journey_nb.simulate import simulate
 
@@ -287,6 +287,31 @@ def open_stats(
     if version:
         stats = stats.version(version)
     return stats.machine(include=True) if machine else stats
+
+
+def belonging(stats: JourneyStats) -> JourneyStats:
+    """The stats, unless no row of their log counts: then the log is another journey's.
+
+    Raises
+    ------
+    ReportError
+        Naming the rules that the rows broke, and the journeys they name instead.
+    """
+    from journey_nb.facts import Folded
+
+    facts, journey = stats.facts, stats.journey
+    if not isinstance(facts, Folded) or not facts.read or facts.loaded:
+        return stats
+    quarantined = facts.quarantined
+    rules = quarantined["rule"].value_counts(sort=True).head(3).iter_rows()
+    error = ReportError(
+        f"no row of the log belongs to {journey.label!r}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
+    )
+    foreign = quarantined.filter(quarantined["rule"] == "unknown_journey")["journey_id"].drop_nulls()
+    if found := foreign.value_counts(sort=True).head(3)["journey_id"].to_list():
+        named = ", ".join(repr(one[:80]) for one in found)
+        error.add_note(f"the log names the journey {named}, the document is {journey.journey_id!r}")
+    raise error
 
 
 def _notebook(name: str) -> Path:

@@ -151,6 +151,24 @@ def test_export_takes_a_period_and_a_clock(here: Path, welcome_stats: jn.Journey
     assert pl.read_parquet("h.parquet").equals(welcome_stats.period("7d").clock("cohort").health())
 
 
+def test_a_log_of_another_journey_is_refused(here: Path) -> None:
+    assert run("new", "other.journey.json").exit_code == 0
+    said = refused("export", "other.journey.json", "events.parquet", "-o", "x.csv")
+    assert "no row of the log belongs to 'Welcome series': unknown_journey" in said
+    assert f"names the journey {jn.Journey.read('welcome.journey.json').journey_id!r}" in said
+    assert not Path("x.csv").exists()
+
+
+def test_export_says_what_it_set_aside(here: Path, welcome_log: pl.DataFrame) -> None:
+    first = pl.int_range(pl.len()) == 0
+    odd = welcome_log.with_columns(
+        kind=pl.when(first).then(pl.lit("x")).otherwise(pl.col("kind").cast(pl.String))
+    )
+    odd.write_parquet("odd.parquet")
+    said = run("export", "welcome.journey.json", "odd.parquet", "-o", "x.csv").output
+    assert "1 row in quarantine: journey-nb check odd.parquet --journey welcome.journey.json says why" in said
+
+
 def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
     point = welcome.version().points[1].point_id
     args = ("export", "welcome.journey.json", "events.parquet", "-t", "step-users", "--point")

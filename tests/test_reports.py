@@ -211,6 +211,15 @@ def test_what_it_is_about_must_be_said_once(stats: jn.JourneyStats, tmp_path: Pa
             run_report("campaign", out=tmp_path, **given)
 
 
+def test_stats_of_another_journeys_log_make_no_report(
+    stats: jn.JourneyStats, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    other = stats.journey.model_copy(update={"journey_id": "other"})
+    with pytest.raises(ReportError, match="no row of the log belongs to 'Welcome series': unknown_journey"):
+        run_report("campaign", stats=jn.JourneyStats(other, welcome_log), out=tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
 def test_a_journey_with_faults_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "bad.journey.json").write_text('{"journey_id": "x"}')
     with pytest.raises(jn.JourneyError, match="versions"):
