@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import html
+import os
 import re
+import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -157,9 +160,52 @@ def run_report(
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
         files.page.write_text(notebook_page(files.notebook), encoding="utf-8")
-        for made_file in files:
-            made_file.replace(out / made_file.name)
+        publish(files, out)
     return ReportFiles(*(out / path.name for path in (files.notebook, files.page, files.csv)))
+
+
+def publish(files: Iterable[Path], out: Path) -> None:
+    """Move files to their folder, over those of the same names: all of them, or on a failure none.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as made, TemporaryDirectory() as out:
+    ...     _ = Path(made, "a").write_text("new")
+    ...     publish([Path(made, "a")], Path(out))
+    ...     Path(out, "a").read_text()
+    'new'
+    """
+    moved: list[tuple[Path, Path]] = []
+    with _alone(out):
+        try:
+            for made in files:
+                place, old = out / made.name, made.with_name(f"old-{made.name}")
+                if place.exists():
+                    shutil.copy2(place, old)
+                made.replace(place)
+                moved.append((place, old))
+        except BaseException:
+            for place, old in moved:
+                old.replace(place) if old.exists() else place.unlink()
+            raise
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else publishes into a folder; only Unix has the lock for it."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives know no locks
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)  # and with it the lock
 
 
 def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:

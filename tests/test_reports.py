@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from journey_nb.reports import (
     check_parameters,
     notebook_page,
     parameters,
+    publish,
     report_notebooks,
     run_report,
     slug,
@@ -237,6 +239,37 @@ def test_a_failing_cell_is_named_and_the_old_report_stays(stats: jn.JourneyStats
     assert caught.value.__notes__ == [f"the notebook as far as it came: {kept}"]
     assert sorted(tmp_path.iterdir()) == [kept, old]
     assert old.read_text() == "old"
+
+
+# How the files come to their place.
+
+
+def made(folder: Path, text: str) -> list[Path]:
+    folder.mkdir()
+    files = [folder / name for name in ("a.html", "a.ipynb", "a.csv")]
+    for file in files:
+        file.write_text(text)
+    return files
+
+
+def test_what_cannot_be_published_leaves_the_old_files(tmp_path: Path) -> None:
+    """A folder stands where the third file should go: the two before it are as they were, or not there."""
+    (tmp_path / "out/a.csv").mkdir(parents=True)
+    (tmp_path / "out/a.html").write_text("old")
+    with pytest.raises(OSError, match=r"a\.csv"):
+        publish(made(tmp_path / "made", "new"), tmp_path / "out")
+    assert (tmp_path / "out/a.html").read_text() == "old"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.html"]
+
+
+def test_two_reports_at_once_never_mix(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for turn in range(30):
+        sets = [made(tmp_path / f"{turn}-{who}", f"{who}") for who in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(publish, sets, [out] * 4))
+        assert len({path.read_text() for path in out.iterdir()}) == 1
 
 
 @pytest.mark.parametrize(
