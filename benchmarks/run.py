@@ -151,12 +151,12 @@ def _differences(found: dict[str, Any]) -> list[str]:
 def _print_size(events: int, found: dict[str, Any]) -> None:
     engines = [engine for engine in found if engine != "decode"]
     print(f"\n{events:,} events: wall seconds (CPU seconds), and by how much ours is ahead in each")
-    print(f"{'':34}" + "".join(f"{engine:>32}" for engine in engines))
+    print(f"{'':34}" + "".join(f"{engine:>36}" for engine in engines))
     for label, (ours, theirs) in ROWS.items():
         cells = [_cell(found, engine, ours, theirs) for engine in engines]
-        print(f"{label:34}" + "".join(f"{cell:>32}" for cell in cells))
+        print(f"{label:34}" + "".join(f"{cell:>36}" for cell in cells))
     print(
-        f"{'peak memory':34}" + "".join(f"{found[engine]['peak'] / 2**30:>28.2f} GiB" for engine in engines)
+        f"{'peak memory':34}" + "".join(f"{found[engine]['peak'] / 2**30:>32.2f} GiB" for engine in engines)
     )
     wall, cpu = (_spent(found["decode"], ["decode"], kind) for kind in ("wall", "cpu"))
     told = f"physical limit: to decode the needed columns takes {wall:.2f} ({cpu:.2f})"
