@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,8 +201,13 @@ def write_table(
     bom
         Begin a CSV with a byte order mark, by which Excel knows UTF-8.
     spreadsheet_safe
-        In CSV and XLSX give text that a spreadsheet would run (it begins with = + - @, a tab or a
-        carriage return) a leading apostrophe. False keeps ids joinable.
+        In CSV and XLSX give text and headings that a spreadsheet would run (they begin with = + - @,
+        a tab or a carriage return) a leading apostrophe. False keeps ids joinable.
+
+    Warns
+    -----
+    UserWarning
+        When a text is longer than a cell of XLSX holds; it ends in an ellipsis there.
 
     Examples
     --------
@@ -227,6 +235,11 @@ def write_table(
     return path
 
 
+_RUNS = r"^[=+\-@\t\r]"
+_LONGEST = 32_767  # characters in a cell of XLSX
+_CREATED = datetime(2000, 1, 1)  # the same table makes the same file
+
+
 def _spreadsheet(table: pl.DataFrame, safe: bool) -> pl.DataFrame:
     """The table in the types that a spreadsheet knows: times with their offset as text."""
     text = cs.string() | cs.categorical() | cs.enum()
@@ -237,10 +250,11 @@ def _spreadsheet(table: pl.DataFrame, safe: bool) -> pl.DataFrame:
     )
     if not safe:
         return table
-    runs = cs.string().str.contains(r"^[=+\-@\t\r]")
-    return table.with_columns(
+    runs = cs.string().str.contains(_RUNS)
+    table = table.with_columns(
         pl.when(runs).then(pl.lit("'") + cs.string()).otherwise(cs.string()).name.keep()
     )
+    return table.rename({name: f"'{name}" for name in table.columns if re.match(_RUNS, name)})
 
 
 def _write_xlsx(table: pl.DataFrame, path: Path) -> None:
@@ -249,4 +263,19 @@ def _write_xlsx(table: pl.DataFrame, path: Path) -> None:
     # Texts stay texts: no formulas, no links, whatever they look like.
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with Workbook(str(path), plain) as workbook:
-        table.write_excel(workbook, worksheet="journey", autofit=True)
+        workbook.set_properties({"created": _CREATED})
+        _fitting(table).write_excel(workbook, worksheet="journey", autofit=True)
+
+
+def _fitting(table: pl.DataFrame) -> pl.DataFrame:
+    """The table as the cells of a workbook can hold it."""
+    long = table.select(cs.string().str.len_chars() > _LONGEST)
+    if cut := long.select(pl.all().sum()).transpose().sum().item() if long.width else 0:
+        warnings.warn(f"{cut} texts are longer than a cell of XLSX holds and end in …", stacklevel=4)
+    return table.with_columns(
+        pl.when(cs.string().str.len_chars() > _LONGEST)
+        .then(cs.string().str.head(_LONGEST - 1) + "…")
+        .otherwise(cs.string())
+        .name.keep(),
+        pl.when(cs.float().is_finite()).then(cs.float()).name.keep(),
+    )

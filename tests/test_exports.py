@@ -255,3 +255,36 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
 def test_an_unknown_ending_names_the_known(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"did you mean '.csv'"):
         write_table(HOSTILE, tmp_path / "t.cvs")
+
+
+def sheet_texts(path: Path) -> str:
+    return zipfile.ZipFile(path).read("xl/sharedStrings.xml").decode()
+
+
+def test_headings_that_a_spreadsheet_would_run_are_shown(tmp_path: Path) -> None:
+    table = pl.DataFrame({"=cmd()": [1], "plain": [2]})
+    assert write_table(table, tmp_path / "t.csv").read_text().splitlines()[0] == "'=cmd(),plain"
+    assert ">'=cmd()<" in sheet_texts(write_table(table, tmp_path / "t.xlsx"))
+    assert write_table(table, tmp_path / "o.csv", spreadsheet_safe=False).read_text()[0] == "="
+
+
+def test_a_text_too_long_for_a_cell_is_marked_and_told(tmp_path: Path) -> None:
+    table = pl.DataFrame({"fits": ["y" * 32_767], "long": ["x" * 40_000]})
+    with pytest.warns(UserWarning, match="1 texts are longer"):
+        write_table(table, tmp_path / "t.xlsx")
+    texts = sheet_texts(tmp_path / "t.xlsx")
+    assert "x" * 32_766 + "…<" in texts
+    assert "y" * 32_767 + "<" in texts
+
+
+def test_a_workbook_holds_no_endless_number(tmp_path: Path) -> None:
+    table = pl.DataFrame({"rate": [0.5, float("nan"), float("inf"), None]})
+    sheet = zipfile.ZipFile(write_table(table, tmp_path / "t.xlsx")).read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<v>0.5</v>") == 1
+    assert "#NUM" not in sheet
+
+
+def test_the_same_table_makes_the_same_workbook(tmp_path: Path) -> None:
+    made = write_table(pl.DataFrame({"a": ["x"]}), tmp_path / "one.xlsx")
+    created = zipfile.ZipFile(made).read("docProps/core.xml").decode()
+    assert created.count("2000-01-01T00:00:00Z") == 2
