@@ -152,6 +152,7 @@ def test_an_unreachable_point_and_an_empty_version_are_placed_too() -> None:
     assert (empty.width, empty.height, dict(empty.nodes), empty.edges) == (0, 0, {}, ())
 
 
+@pytest.mark.slow  # of a busy machine's clock nothing follows
 def test_five_hundred_points_are_quick() -> None:
     version = tangle(500).version()
     start = time.process_time()

@@ -8,6 +8,7 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -143,11 +144,13 @@ def test_the_source_distribution_can_be_built_from_and_tested(wheel: Path) -> No
 def test_nothing_shipped_names_a_host() -> None:
     """No CDN, no font, no telemetry: the only addresses are names of formats."""
     formats = ("http://www.w3.org/", "https://vega.github.io/schema/", "https://json-schema.org/")
-    nowhere = ".example/"  # a domain that cannot exist, used in samples
-    for path in (ROOT / "journey_nb").rglob("*"):
-        if path.suffix in {".py", ".json", ".html", ".css", ".js", ".j2", ".svg"}:
-            for address in re.findall(r"https?://[^\s\"'<>)`]+", path.read_text(encoding="utf-8")):
-                assert address.startswith(formats) or nowhere in address, f"{path.name}: {address}"
+    shipped = [*(ROOT / "journey_nb").rglob("*"), *(ROOT / "notebooks").glob("*.ipynb")]
+    for path in shipped:
+        if path.suffix in {".py", ".json", ".html", ".css", ".js", ".j2", ".svg", ".ipynb"}:
+            for address in re.findall(r"https?://[^\s\"'<>)`\\]+", path.read_text(encoding="utf-8")):
+                # A domain that cannot exist is used in samples.
+                nowhere = (urlsplit(address).hostname or "").endswith(".example")
+                assert address.startswith(formats) or nowhere, f"{path.name}: {address}"
 
 
 def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, welcome_log, welcome) -> None:

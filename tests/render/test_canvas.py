@@ -259,6 +259,7 @@ def test_the_same_input_gives_the_same_picture() -> None:
     assert canvas_svg(welcome(), None, *tables(welcome())) == canvas_svg(welcome(), None, *tables(welcome()))
 
 
+@pytest.mark.slow  # of a busy machine's clock nothing follows
 def test_five_hundred_points_are_quick_and_small() -> None:
     large = tangle(500)
     points, branches = tables(large)
