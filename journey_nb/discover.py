@@ -74,7 +74,7 @@ def discover(
     rows = log.frame.filter(pl.col("fault").is_null(), pl.col("journey_id") == DISCOVERED)
     moves = _moves(rows, min_share)
     if moves.is_empty():
-        raise LogError("the log holds no activities; make it with EventLog.from_activities(…)")
+        raise LogError(f"the log holds no activities; {_why_not(log.frame)}")
     branches = [
         Branch(source=source, key=target, target=target, share=share)
         for (source,), group in moves.group_by("point_id", maintain_order=True)
@@ -93,6 +93,16 @@ def discover(
         origin="discovered",
         versions=(Version(version=1, points=tuple(points), branches=tuple(branches)),),
     )
+
+
+def _why_not(rows: pl.LazyFrame) -> str:
+    """Why a log is of no use: the rules its rows break, if they all do, and how to make one that is."""
+    rules = rows.group_by(pl.col("fault").cast(pl.String)).agg(pl.len(), pl.col("fault_detail").first())
+    counts = rules.collect().sort(-pl.col("len").cast(pl.Int64), "fault").rows()
+    if not counts or any(rule is None for rule, *_ in counts):
+        return "make it with EventLog.from_activities(…)"
+    told = ", ".join(f"{rule} {count:,} ({detail[:120]})" for rule, count, detail in counts[:3])
+    return f"0 of {sum(count for _, count, _ in counts):,} rows usable, because: {told}"
 
 
 def _moves(rows: pl.LazyFrame, min_share: float) -> pl.DataFrame:

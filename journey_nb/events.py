@@ -237,21 +237,31 @@ class Report:
     duplicates: int
     quarantined: int
     warnings: tuple[str, ...] = ()
+    note: str = ""
 
     @classmethod
-    def of(cls, judged: Judged, warnings: Iterable[str] = ()) -> Report:
-        """The report of a judged log."""
-        bad = judged.quarantined
-        rules = bad.group_by("rule").agg(
+    def of(
+        cls,
+        quarantined: pl.DataFrame,
+        *,
+        read: int,
+        duplicates: int,
+        warnings: Iterable[str] = (),
+        note: str = "",
+    ) -> Report:
+        """The report of a log, of which these rows (``row``, ``rule``, ``detail``) are in quarantine."""
+        rules = quarantined.group_by("rule").agg(
             rows=pl.len().cast(pl.Int64), example=pl.col("detail").sort_by("row").first()
         )
+        bad = quarantined.height
         return cls(
-            rules.sort(-pl.col("rows"), "rule"),
-            judged.read,
-            judged.rows.height,
-            judged.duplicates,
-            bad.height,
-            tuple(warnings),
+            frame=rules.sort(-pl.col("rows"), "rule"),
+            read=read,
+            loaded=read - duplicates - bad,
+            duplicates=duplicates,
+            quarantined=bad,
+            warnings=tuple(warnings),
+            note=note,
         )
 
     def __str__(self) -> str:
@@ -260,12 +270,19 @@ class Report:
             f"+ {self.quarantined:,} quarantined"
         )
         rules = [f"  {rule:<16} {rows:>9,}  {_cut(example)}" for rule, rows, example in self.frame.rows()]
-        return "\n".join([account, *rules, *(f"  ! {warning}" for warning in self.warnings)])
+        told = [f"  ! {warning}" for warning in self.warnings]
+        return "\n".join([account, *rules, *told, *([self.note] if self.note else [])])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+
+_NOT_YET = (
+    "These rows are in log.judge(journey).quarantined. The order of the rows within a run is judged by "
+    "JourneyStats(journey, log): its facts.quarantined holds those it refuses too."
+)
 
 
 def _cut(text: str | None) -> str:
@@ -297,6 +314,7 @@ class EventLog:
     _rows: pl.LazyFrame = field(repr=False)
     name: str = "the log"
     extra: tuple[str, ...] = ()
+    _zones_may_mix: bool = field(default=False, repr=False)
     _activities: _Activities | None = field(default=None, repr=False)
 
     @classmethod
@@ -307,6 +325,7 @@ class EventLog:
         *,
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
+        time_format: str | None = None,
         source: str | None = None,
     ) -> EventLog:
         """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
@@ -321,6 +340,8 @@ class EventLog:
         time_unit
             The unit of epoch numbers: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``; by default it is
             inferred from their size where that is certain, else refused.
+        time_format
+            How times are written that are not ISO 8601: ``"%d/%m/%Y %H:%M"``.
         source
             What to write into ``source``, where the file does not say.
 
@@ -329,7 +350,8 @@ class EventLog:
         LogError
             When a file cannot be read or a needed column is missing; the message names the fix.
         """
-        return cls._of(scan(paths), _name(paths), columns or {}, timezone or "UTC", time_unit, source)
+        how = _How(timezone, time_unit, time_format, source)
+        return cls._of(scan(paths), _name(paths), columns or {}, how)
 
     @classmethod
     def from_frame(
@@ -339,10 +361,12 @@ class EventLog:
         *,
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
+        time_format: str | None = None,
         source: str | None = None,
     ) -> EventLog:
         """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`."""
-        return cls._of([arrow_frame(obj)], _name(obj), columns or {}, timezone or "UTC", time_unit, source)
+        how = _How(timezone, time_unit, time_format, source)
+        return cls._of([arrow_frame(obj)], _name(obj), columns or {}, how)
 
     @classmethod
     def from_activities(
@@ -358,6 +382,7 @@ class EventLog:
         instance: str | None = None,
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
+        time_format: str | None = None,
     ) -> EventLog:
         """Take any log of activities (a file, a glob or a table), for a journey discovered from it.
 
@@ -376,6 +401,8 @@ class EventLog:
         lifecycle, instance
             Where begin and end of an activity are rows of their own: the column that says ``start``
             or ``complete``, and the one that says which belong together.
+        timezone, time_unit, time_format
+            As in :meth:`read`.
 
         Examples
         --------
@@ -386,7 +413,7 @@ class EventLog:
         >>> log.judge().rows.filter(pl.col("kind") == "point.entered")["point_id"].to_list()
         ['look', 'buy', '(end)']
         >>> log.judge().quarantined.select("row", "rule", "detail").rows()
-        [(2, 'missing', 'no user_id')]
+        [(2, 'missing', 'no user_id (who)')]
         """
         mapping: dict[str, str | pl.Expr] = {
             "user_id": user,
@@ -408,12 +435,14 @@ class EventLog:
         name = _name(obj)
         parts = scan(obj) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
         chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
-        log = cls._of(chosen, name, {}, timezone or "UTC", time_unit, None)
+        log = cls._of(chosen, name, {}, _How(timezone, time_unit, time_format))
         numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
         judged = replace(log, _rows=numbered).judge()
         if session is None:
             judged = replace(judged, rows=judged.rows.with_columns(run_id="user_id"))
-        activities = _Activities.of(judged, name)
+        own = {column: origin for column, origin in mapping.items() if isinstance(origin, str)}
+        judged = replace(judged, quarantined=_in_own_words(judged.quarantined, own))
+        activities = _Activities.of(judged, name, log._zone_notes())
         return cls(pl.LazyFrame(), name, _activities=activities)
 
     @classmethod
@@ -422,14 +451,13 @@ class EventLog:
         parts: list[pl.LazyFrame],
         name: str,
         mapping: Mapping[str, str | pl.Expr],
-        zone: str,
-        unit: TimeUnit | None,
-        source: str | None,
+        how: _How,
     ) -> EventLog:
-        read = [_canonical(part, name, mapping, zone, unit, source) for part in parts]
-        rows = pl.concat([rows for rows, _ in read]) if len(read) > 1 else read[0][0]
-        extra = dict.fromkeys(name for _, names in read for name in names)
-        return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra))
+        read = [_canonical(part, name, mapping, how) for part in parts]
+        rows = pl.concat([rows for rows, *_ in read]) if len(read) > 1 else read[0][0]
+        extra = dict.fromkeys(name for _, names, _ in read for name in names)
+        mix = how.timezone is None and any(as_text for *_, as_text in read)
+        return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra), mix)
 
     @property
     def origin(self) -> Literal["events", "activities"]:
@@ -481,13 +509,26 @@ class EventLog:
           ! kind 'goal.reachd' is unknown; did you mean 'goal.reached'?
         """
         judged = self.judge(journey)
-        warnings = [*self._notes(), *_warnings(judged, journey, now or datetime.now(ZULU))]
+        source = self._activities.source if self._activities else judged
+        warnings = [
+            *self._notes(),
+            *_unread_times(source),
+            *_warnings(judged, journey, now or datetime.now(ZULU)),
+        ]
         if self._activities is None:
-            return Report.of(judged, warnings)
+            return Report.of(
+                judged.quarantined,
+                read=judged.read,
+                duplicates=judged.duplicates,
+                warnings=warnings,
+                note=_NOT_YET if journey is not None else "",
+            )
         # The account is of the rows that the source holds, not of the events made of them.
-        if strange := judged.quarantined.height - self._activities.source.quarantined.height:
+        if strange := judged.quarantined.height - source.quarantined.height:
             warnings.append(f"{strange:,} events do not fit the journey: discover it from this log")
-        return Report.of(self._activities.source, warnings)
+        return Report.of(
+            source.quarantined, read=source.read, duplicates=source.duplicates, warnings=warnings
+        )
 
     def _notes(self) -> list[str]:
         if self._activities:
@@ -496,7 +537,20 @@ class EventLog:
         likely = {name: hint for name in self.extra if (hint := near(name, missing))}
         told = [f"column {name!r} is not read{hint}" for name, hint in likely.items()]
         others = [name for name in self.extra if name not in likely]
-        return told + ([f"columns not read: {', '.join(others)}"] if others else [])
+        told += [f"columns not read: {', '.join(others)}"] if others else []
+        return told + self._zone_notes()
+
+    def _zone_notes(self) -> list[str]:
+        """Times of which only some say their zone: the others may be meant for another than UTC."""
+        if not self._zones_may_mix:
+            return []
+        text, read = pl.col("raw occurred_at"), pl.col("occurred_at").is_not_null()
+        bare = read & ~text.str.contains(_ZONED) & ~text.str.contains(r"^\s*-?\d+(?:\.\d*)?\s*$")
+        with readable(self.name):
+            counts = self._rows.select(bare=bare.sum(), read=read.sum()).collect(engine="streaming").row(0)
+        if not 0 < counts[0] < counts[1]:
+            return []
+        return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
 
     def _faulty(self, rule: pl.Expr) -> pl.DataFrame:
         with readable(self.name):
@@ -515,7 +569,7 @@ class _Activities:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, source: Judged, name: str) -> _Activities:
+    def of(cls, source: Judged, name: str, notes: Iterable[str]) -> _Activities:
         """The runs of rows that are single activities."""
         rows, shared = _apart_by_user(source.rows)
         if taken := sorted(discover.MARKS & set(rows["point_id"].unique())):
@@ -524,7 +578,7 @@ class _Activities:
             )
         found = discover.steps(rows)
         users, runs = found["user_id"].n_unique(), found["run_id"].n_unique()
-        notes = [f"{found.height:,} activities of {users:,} users in {runs:,} runs"]
+        notes = [*notes, f"{found.height:,} activities of {users:,} users in {runs:,} runs"]
         if shared:
             notes.append(f"{shared:,} sessions are shared by several users: a run is the session of one user")
         if clipped := found.filter(pl.col("end") > pl.col("left_at")).height:
@@ -550,6 +604,15 @@ class _Activities:
         )
 
 
+def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:
+    """Details that name the source's own column beside the canonical one."""
+    detail = pl.col("detail")
+    for column, origin in own.items():
+        beside = f"${{1}}{column} ({origin.replace('$', '$$')})${{2}}"
+        detail = detail.str.replace(rf"^((?:.*, )?(?:no )?){column}( '|,|$)", beside)
+    return bad.with_columns(detail)
+
+
 def _apart_by_user(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Runs of one user each, and how many sessions several users share (1, 2, … for each of them)."""
     shared = rows.group_by("run_id").agg(pl.col("user_id").n_unique()).filter(pl.col("user_id") > 1).height
@@ -572,6 +635,20 @@ def _name(obj: object) -> str:
     if isinstance(obj, (list, tuple)):
         return ", ".join(map(str, obj[:3])) + (f" and {len(obj) - 3} more" if len(obj) > 3 else "")
     return str(obj) if isinstance(obj, (str, Path)) else "the frame"
+
+
+def _unread_times(judged: Judged) -> list[str]:
+    """A hint where no time at all could be read, though some look as if they were times."""
+    bad = judged.quarantined
+    if judged.rows.height or bad["occurred_at"].null_count() < bad.height:
+        return []
+    odd = bad["detail"].str.extract(r"occurred_at(?: \(.*\))? '(.*?)'").drop_nulls()
+    odd = odd.filter(~odd.str.contains(r"^\d{4}-\d\d-\d\d"))  # written well: of an impossible year or day
+    if odd.is_empty():
+        return []
+    return [
+        f"no time can be read, such as {_cut(odd[0])!r}: say time_format='%d/%m/%Y %H:%M', as they are written"
+    ]
 
 
 def _warnings(judged: Judged, journey: Journey | None, now: datetime) -> list[str]:
@@ -622,23 +699,43 @@ def _near_misses(bad: pl.DataFrame, journey: Journey | None) -> list[str]:
 # Reading: any source's columns to the canonical ones.
 
 
+@dataclass(frozen=True)
+class _How:
+    """How a source is to be read, as far as it was told."""
+
+    timezone: str | None = None
+    time_unit: TimeUnit | None = None
+    time_format: str | None = None
+    source: str | None = None
+
+
+# What says the zone of a time: its letter, its name, or an offset behind a clock.
+_ZONED = r"(?i)(?:Z|UTC|GMT|(?::\d\d|[T ]\d{4,6})(?:[.,]\d+)?\s*[+-]\d\d(?::?\d\d)?)\s*$"
+
+
 def _canonical(
     source: pl.LazyFrame,
     name: str,
     mapping: Mapping[str, str | pl.Expr],
-    zone: str,
-    unit: TimeUnit | None,
-    written_by: str | None,
-) -> tuple[pl.LazyFrame, list[str]]:
-    """The canonical columns of a source, with what was given where a cell may not be readable."""
+    how: _How,
+) -> tuple[pl.LazyFrame, list[str], bool]:
+    """The canonical columns of a source, with what was given where a cell may not be readable.
+
+    Beside them the names that are not read, and whether the times are texts.
+    """
     found, extra = columns(source, COLUMNS, mapping, name)
     schema = found.collect_schema()
     _require(schema.names(), extra, name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
-    units = {c: unit or epoch_unit(found, c, name) for c in _TIMES if c in schema}
+    zone, form, texts = how.timezone or "UTC", how.time_format, pl.String()
+    units = {
+        c: how.time_unit or (None if form and schema[c] == texts else epoch_unit(found, c, name))
+        for c in _TIMES
+        if c in schema
+    }
     exprs = [
-        (cell(c, schema[c], dtype, zone, units.get(c)) if c in schema else pl.lit(None, dtype)).alias(c)
+        (cell(c, schema[c], dtype, zone, units.get(c), form) if c in schema else pl.lit(None, dtype)).alias(c)
         for c, dtype in COLUMNS.items()
     ]
     for c in _FALLIBLE:
@@ -651,9 +748,9 @@ def _canonical(
             else _filled(c, schema[c])
         )
         exprs += [given.alias(f"given {c}"), raw.alias(f"raw {c}")]
-    if written_by is not None:
-        exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(written_by))
-    return found.select(exprs), extra
+    if how.source is not None:
+        exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(how.source))
+    return found.select(exprs), extra, schema["occurred_at"] == texts
 
 
 def _due(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -671,11 +768,15 @@ def _filled(column: str, dtype: pl.DataType) -> pl.Expr:
     return value.is_not_null() & value.is_not_nan() if dtype.is_float() else value.is_not_null()
 
 
+_PLAIN = " (a log of plain activities is read by EventLog.from_activities(…, user=…, activity=…, time=…))"
+
+
 def _require(names: list[str], extra: list[str], what: str) -> None:
     for column in _REQUIRED:
         if column not in names:
             hint = near(column, extra) or f"; it has {', '.join([*names, *extra][:20])}"
-            raise LogError(f"{what}: no column {column!r}{hint}; say columns={{{column!r}: …}}")
+            plain = "" if "kind" in names else _PLAIN
+            raise LogError(f"{what}: no column {column!r}{hint}; say columns={{{column!r}: …}}{plain}")
     if "user_id" not in names and "device_id" not in names:
         hint = near("user_id", extra) or near("device_id", extra)
         raise LogError(f"{what}: no column 'user_id' or 'device_id'{hint}; say columns={{'user_id': …}}")
@@ -905,13 +1006,19 @@ def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
-    """A reason that is foreign to its kind becomes the unknown one of that kind; its word is kept."""
+    """A reason that is foreign to its kind becomes the unknown one of that kind; its word is kept.
+
+    A kind that carries no reason has none that is unknown: only the word is kept.
+    """
     own = any_of(
         _is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
     )
     word = pl.coalesce("word reason", pl.col("reason").cast(pl.String))
+    carries = _is_kind(*KIND_REASONS)
     foreign = rows.select(
-        (word.is_not_null() & _is_kind(*KIND_REASONS) & ~own.fill_null(False)).alias("foreign")
+        pl.when(carries)
+        .then(word.is_not_null() & ~own.fill_null(False))
+        .otherwise(pl.col("word reason").is_not_null())
     ).to_series()
     clean = rows.drop(f"word {name}" for name in _CODED)
     if not foreign.any():
@@ -919,7 +1026,7 @@ def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     unknown = {kind: unknown for kind, (_, unknown) in KIND_REASONS.items()}
     mended = rows.filter(foreign).select(
         "row",
-        reason=pl.col("kind").cast(pl.String).replace_strict(unknown).cast(pl.Enum(REASONS)),
+        reason=pl.col("kind").cast(pl.String).replace_strict(unknown, default=None).cast(pl.Enum(REASONS)),
         reason_detail=pl.concat_str(word, "reason_detail", separator=": ", ignore_nulls=True),
     )
     at = foreign.arg_true()

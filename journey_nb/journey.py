@@ -298,11 +298,18 @@ class Journey(_JourneyFields):
         return cls.from_json(Path(path).read_bytes(), source=str(path))
 
     @classmethod
-    def discover(cls, log: ActivityLog, **options: Any) -> Journey:
+    def discover(
+        cls,
+        log: ActivityLog,
+        *,
+        min_share: float = 0.05,
+        title: str = "Discovered journey",
+        timezone: str = "UTC",
+    ) -> Journey:
         """Build a graph from an activity log; see :func:`journey_nb.discover.discover`."""
         from journey_nb.discover import discover
 
-        return discover(log, **options)
+        return discover(log, min_share=min_share, title=title, timezone=timezone)
 
     @staticmethod
     def sample(name: str) -> Journey:

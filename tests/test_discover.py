@@ -107,6 +107,24 @@ def test_what_is_no_activity_log_is_refused() -> None:
         )
 
 
+def test_a_log_of_which_nothing_is_usable_says_why() -> None:
+    why = r"0 of 3 rows usable, because: missing 2 \(no user_id \(who\)\), bad_time 1 \(occurred_at \(at\) '1/5'\)"
+    frame = pl.DataFrame(
+        {"who": [None, None, "a"], "what": ["b"] * 3, "at": ["2024-05-01", "2024-05-01", "1/5"]}
+    )
+    log = EventLog.from_activities(frame, user="who", activity="what", time="at")
+    with pytest.raises(LogError, match=why):
+        Journey.discover(log)
+
+
+def test_days_before_months_are_read_when_it_is_told() -> None:
+    frame = pl.DataFrame({"who": ["a", "a"], "what": ["look", "buy"], "at": ["01/05/2024", "13/05/2024"]})
+    log = EventLog.from_activities(frame, user="who", activity="what", time="at", time_format="%d/%m/%Y")
+    assert log.judge().quarantined.is_empty()
+    unread = EventLog.from_activities(frame, user="who", activity="what", time="at").report()
+    assert any("say time_format=" in warning for warning in unread.warnings)
+
+
 def test_a_run_as_events() -> None:
     rows = log_of([("u", "look", 10), ("u", "buy", 30)]).judge().rows
     assert rows.columns == [*COLUMNS, "row"]
@@ -131,15 +149,15 @@ def test_rows_without_user_activity_or_time_are_told_not_guessed() -> None:
     log = log_of([("u", "look", 1), (None, "look", 2), ("u", None, 3), ("u", "buy", None), ("v", "look", 5)])
     bad = log.judge().quarantined
     assert bad.select("row", "rule", "detail").rows() == [
-        (1, "missing", "no user_id"),
-        (2, "missing", "no point_id"),
-        (3, "missing", "no occurred_at"),
+        (1, "missing", "no user_id (who)"),
+        (2, "missing", "no point_id (what)"),
+        (3, "missing", "no occurred_at (at)"),
     ]
     report = log.report(Journey.discover(log))
     assert (report.read, report.loaded, report.duplicates, report.quarantined) == (5, 2, 0, 3)
     assert report.warnings == ("2 activities of 2 users in 2 runs",)
     faults = log.frame.filter(pl.col("fault").is_not_null()).select("fault", "fault_detail").collect()
-    assert faults.rows()[0] == ("missing", "no user_id")
+    assert faults.rows()[0] == ("missing", "no user_id (who)")
 
 
 def test_equal_times_keep_the_order_of_the_source() -> None:

@@ -19,7 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from journey_nb.events import COLUMNS, KIND_NEEDS, KIND_REASONS, KINDS, RULES, EventLog, LogError, row_hashes
+from journey_nb.events import (
+    COLUMNS,
+    KIND_NEEDS,
+    KIND_REASONS,
+    KINDS,
+    RULES,
+    EventLog,
+    LogError,
+    Report,
+    row_hashes,
+)
 from journey_nb.journey import Journey
 
 JOURNEY = Journey.model_validate(
@@ -270,6 +280,13 @@ def test_a_missing_column_names_the_near_miss(
     assert told in str(caught.value)
 
 
+def test_a_table_without_kinds_is_sent_to_from_activities() -> None:
+    visits = pl.DataFrame({"who": ["a"], "what": ["look"], "at": [1]})
+    for columns in ({}, {"occurred_at": "at", "user_id": "who"}):
+        with pytest.raises(LogError, match=r"read by EventLog\.from_activities\("):
+            EventLog.from_frame(visits, columns=columns)
+
+
 def test_columns_that_are_not_read_are_told() -> None:
     log = log_of(row(chanel="email", colour="red"))
     assert log.extra == ("chanel", "colour")
@@ -491,6 +508,41 @@ def test_times_in_the_future_load_and_are_told() -> None:
     )
 
 
+MIXED = ["2024-05-01 12:00", "2024-05-01", "20240501 120000+0200", NOON, "2024-05-01 12:00:00,5 +02", "?"]
+
+
+def test_times_of_which_some_have_no_zone_are_told() -> None:
+    def told(texts: list[Any], **options: Any) -> list[str]:
+        rows = (row(occurred_at=text, run_id=f"r{i}") for i, text in enumerate(texts))
+        return [w for w in log_of(*rows, **options).report(JOURNEY).warnings if "zone" in w]
+
+    assert told(MIXED) == ["2 of 5 times have no zone: read as UTC; say timezone=…"]
+    assert told(MIXED, timezone="UTC") == told(MIXED[:2]) == told(MIXED[2:]) == []
+
+
+def test_times_of_another_form_are_read_when_it_is_told(tmp_path: Path) -> None:
+    texts = ["01/05/2024 12:30", "31/12/2024 00:00"]
+    rows = [row(occurred_at=text, run_id=f"r{i}") for i, text in enumerate(texts)]
+    hint = "no time can be read, such as '01/05/2024 12:30': say time_format='%d/%m/%Y %H:%M', as they are written"
+    assert hint in log_of(*rows).report(JOURNEY).warnings
+    assert not log_of(*rows, row()).report(JOURNEY).warnings, (
+        "some times can be read: the form is not at fault"
+    )
+    form = "%d/%m/%Y %H:%M"
+    pl.DataFrame(rows, infer_schema_length=None).write_csv(tmp_path / "log.csv")
+    for log in (
+        log_of(*rows, time_format=form, timezone="Asia/Seoul"),
+        EventLog.read(tmp_path / "log.csv", time_format=form, timezone="Asia/Seoul"),
+    ):
+        read = log.judge(JOURNEY).rows["occurred_at"].to_list()
+        assert read == [datetime(2024, 5, 1, 3, 30, tzinfo=UTC), datetime(2024, 12, 30, 15, tzinfo=UTC)]
+    assert times(["01.05.2024 12:00 +0200", NOON], time_format="%d.%m.%Y %H:%M %z")[0] == [
+        datetime(2024, 5, 1, 10, tzinfo=UTC),
+        datetime(2024, 5, 1, 12, tzinfo=UTC),
+    ]
+    assert times(["20240501"], time_format="%Y%m%d")[0] == [datetime(2024, 5, 1, tzinfo=UTC)]
+
+
 # One row by itself
 
 
@@ -657,6 +709,21 @@ def test_a_foreign_reason_stands_before_the_sources_own_words() -> None:
     assert told in log.report(JOURNEY).warnings
 
 
+def test_a_word_on_a_kind_that_carries_no_reason_is_kept() -> None:
+    log = log_of(
+        row(run_id="r1", reason="meteor"),
+        row(run_id="r2", reason="meteor", reason_detail="from the east"),
+        row(run_id="r3", reason="delay"),
+        row(run_id="r4", kind="run.exited", reason="goal"),
+    )
+    assert log.judge(JOURNEY).rows.select("reason", "reason_detail").rows() == [
+        (None, "meteor"),
+        (None, "meteor: from the east"),
+        ("delay", None),
+        ("goal", None),
+    ]
+
+
 # Dedupe
 
 
@@ -809,3 +876,16 @@ def test_a_very_long_cell_is_whole_in_quarantine_and_cut_in_the_report() -> None
     log = log_of(row(kind="x" * 100_000))
     assert len(log.judge().quarantined["detail"][0]) > 100_000
     assert len(str(log.report())) < 1000
+
+
+def test_the_report_says_where_the_order_of_runs_is_judged() -> None:
+    log = log_of(row(), row(kind="odd"))
+    assert "JourneyStats(journey, log): its facts.quarantined" in str(log.report(JOURNEY)).splitlines()[-1]
+    assert "JourneyStats" not in str(log.report())
+
+
+def test_a_report_is_made_of_any_quarantine() -> None:
+    bad = pl.DataFrame({"row": [3, 1, 2], "rule": ["late", "late", "odd"], "detail": ["c", "a", "b"]})
+    report = Report.of(bad, read=10, duplicates=2)
+    assert (report.loaded, report.quarantined) == (5, 3)
+    assert report.frame.rows() == [("late", 2, "a"), ("odd", 1, "b")]

@@ -186,7 +186,7 @@ def test_invoices(open_data: Open) -> None:
     check_graph(stats, list(paths.values()))
 
     report = log.report()
-    assert report.frame.rows() == [("missing", len(nobody), "no user_id")]
+    assert report.frame.rows() == [("missing", len(nobody), "no user_id (CustomerID)")]
     assert report.read == report.loaded + report.quarantined == len(nobody) + sum(map(len, paths.values()))
     assert report.duplicates == 0
     cancellations = sum(path.count("cancellation") for path in paths.values())
