@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import csv
 import html
 import os
 import re
 import shutil
 import tempfile
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,6 +37,8 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 }
 # Lines of the parameters cell that run_report fills in itself.
 _INNER = ("saved", "journey", "log", "csv")
+# Lines that say what of a log is meant, as open_stats takes them.
+_SCOPE = ("period", "clock", "as_of", "version", "machine")
 
 
 class ReportError(Exception):
@@ -140,11 +144,13 @@ def run_report(
     if stats is None and (journey is None or log is None):
         raise ReportError(f"{'journey' if journey is None else 'log'}= is missing beside the other one")
     subject = belonging(stats).journey if stats is not None else Journey.read(str(journey))
+    _check_scope(subject, log, checked)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    _sweep(out)
     # Beside the final place, so that the moves below stay within one file system.
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as made:
-        work, stem = Path(made), f"{slug(subject.label) or slug(subject.journey_id)}-{name}"
+        work, stem = Path(made), _stem(subject, name, str(checked.get("period", "")), out)
         if stats is not None:
             checked |= {"saved": "stats"}
             stats.save(work / "stats")
@@ -159,9 +165,50 @@ def run_report(
                 files.notebook.replace(kept)
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
+        _tidy(files.notebook, out, checked)
         files.page.write_text(notebook_page(files.notebook), encoding="utf-8")
         publish(files, out)
+        (out / f"{stem}.failed.ipynb").unlink(missing_ok=True)
     return ReportFiles(*(out / path.name for path in (files.notebook, files.page, files.csv)))
+
+
+def _check_scope(journey: Journey, log: str | Path | None, values: Mapping[str, Any]) -> None:
+    """Refuse what no report can be about, before a kernel starts for it."""
+    import polars as pl
+
+    from journey_nb.events import COLUMNS, EventLog
+    from journey_nb.stats import JourneyStats
+
+    if log is not None:
+        EventLog.read(str(log))  # lazily: whether there is such a file, and what its columns are
+    nothing = JourneyStats(journey, pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)))
+    try:
+        _chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
+        if goal := values.get("goal"):
+            journey.goal(goal)
+    except (KeyError, ValueError) as error:
+        raise ReportError(error.args[0]) from None
+
+
+def _stem(journey: Journey, name: str, period: str, out: Path) -> str:
+    """What a report's files are called; reports on other periods or other journeys keep theirs."""
+    title = slug(journey.label) or slug(journey.journey_id)
+    end = f"-{slug(period)}" if period not in ("", "launch") else ""
+    stem = f"{title}-{name}{end}"
+    try:
+        with (out / f"{stem}.csv").open(encoding="utf-8", newline="") as lines:
+            there = next(csv.DictReader(lines), {}).get("UUID", journey.journey_id)
+    except (OSError, ValueError):
+        return stem
+    return stem if there == journey.journey_id else f"{title}-{slug(journey.journey_id[:8])}-{name}{end}"
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a run that was killed left behind, a day later."""
+    for left in out.glob(".making-*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - 86_400:
+                shutil.rmtree(left)
 
 
 def publish(files: Iterable[Path], out: Path) -> None:
@@ -323,6 +370,17 @@ def open_stats(
 
         sample = Journey.sample("welcome")
         stats = JourneyStats(sample, EventLog.from_frame(simulate(sample, users=2_000)))
+    return _chosen(stats, period, clock, as_of, version, machine)
+
+
+def _chosen(
+    stats: JourneyStats,
+    period: str = "",
+    clock: str = "",
+    as_of: str = "",
+    version: int = 0,
+    machine: bool = False,
+) -> JourneyStats:
     if as_of:
         stats = stats.as_of(as_of)
     if period:
@@ -402,7 +460,6 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bo
         raise ReportError(
             "the kernel of the report died; often the memory did not suffice for the log"
         ) from None
-    _tidy(target)
 
 
 def _failing_cell(path: Path) -> str:
@@ -421,13 +478,21 @@ def _failing_cell(path: Path) -> str:
     return "before its first cell"
 
 
-def _tidy(path: Path) -> None:
-    """Take out when and where it ran, so that the same input leaves the same notebook."""
+def _tidy(path: Path, out: Path, values: Mapping[str, Any]) -> None:
+    """Take out when and where it ran: the same input leaves the same notebook, and it runs again from ``out``."""
     import nbformat
 
+    again = dict(values)
+    if again.pop("saved", ""):
+        head = "# Ran on statistics that were in memory; name a journey and a log to run it again."
+    else:
+        head = "# Parameters"
+        again |= {name: os.path.relpath(values[name], out) for name in ("journey", "log")}
     notebook = nbformat.read(path, as_version=4)
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
+        if "injected-parameters" in holder.metadata.get("tags", ()):
+            holder.source = "\n".join((head, *(f"{name} = {value!r}" for name, value in again.items())))
     nbformat.write(notebook, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import journey_nb as jn
+from journey_nb import reports
 from journey_nb.exports import campaign_statistics, write_table
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
@@ -119,7 +121,7 @@ def test_the_page_shows_no_code_and_no_inner_workings(report: ReportFiles) -> No
         ), inner
 
 
-def test_the_same_stats_make_the_same_page(report: ReportFiles) -> None:
+def test_the_page_is_made_of_the_notebook_alone(report: ReportFiles) -> None:
     assert notebook_page(report.notebook) == report.page.read_text(encoding="utf-8")
 
 
@@ -229,16 +231,113 @@ def test_a_journey_with_faults_is_told_before_anything_runs(tmp_path: Path) -> N
     assert not (tmp_path / "reports").exists()
 
 
-def test_a_failing_cell_is_named_and_the_old_report_stays(stats: jn.JourneyStats, tmp_path: Path) -> None:
-    old = tmp_path / "welcome-series-campaign.html"
+def test_a_failing_cell_is_named_and_the_old_report_stays(
+    stats: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [nbformat.v4.new_markdown_cell("## Health"), nbformat.v4.new_code_cell("never = 1 / 0")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "bad_report.ipynb")
+    monkeypatch.setattr(reports, "_notebook", lambda name: tmp_path / "bad_report.ipynb")
+    out = tmp_path / "out"
+    out.mkdir()
+    old = out / "welcome-series-campaign.html"
     old.write_text("old")
-    with pytest.raises(ReportError, match="31d") as caught:
-        run_report("campaign", stats=stats, out=tmp_path, period="31d")
-    assert "in the cell that begins “import polars as pl”" in str(caught.value)
-    kept = tmp_path / "welcome-series-campaign.failed.ipynb"
+    with pytest.raises(ReportError, match="ZeroDivisionError") as caught:
+        run_report("campaign", stats=stats, out=out)
+    assert "under “Health”, in the cell that begins “never = 1 / 0”" in str(caught.value)
+    kept = out / "welcome-series-campaign.failed.ipynb"
     assert caught.value.__notes__ == [f"the notebook as far as it came: {kept}"]
-    assert sorted(tmp_path.iterdir()) == [kept, old]
+    assert sorted(out.iterdir()) == [kept, old]
     assert old.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"period": "31d"}, "use one of launch"),
+        ({"period": "2026-03-31..2026-03-01"}, "swap the two"),
+        ({"as_of": "soon"}, "no date or time: 'soon'"),
+        ({"clock": "cohorts"}, "did you mean 'cohort'"),
+        ({"version": 9}, "no version 9"),
+        ({"goal": "orderd"}, "no goal 'orderd'"),
+    ],
+)
+def test_a_scope_that_cannot_be_is_told_before_anything_runs(
+    values: dict[str, Any], said: str, tmp_path: Path, stats: jn.JourneyStats
+) -> None:
+    with pytest.raises(ReportError, match=re.escape(said)):
+        run_report("campaign", stats=stats, out=tmp_path / "reports", **values)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_log_that_is_not_there_is_told_before_anything_runs(welcome: jn.Journey, tmp_path: Path) -> None:
+    welcome.write(tmp_path / "w.journey.json")
+    with pytest.raises((OSError, ValueError), match="none-"):
+        run_report(
+            "campaign", journey=tmp_path / "w.journey.json", log=tmp_path / "none-*.csv", out=tmp_path / "r"
+        )
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, welcome: jn.Journey) -> None:
+    """Reports whose notebook is written as it would be, but never run."""
+
+    def execute(source: Path, target: Path, values: dict[str, Any], progress: bool) -> None:
+        import papermill
+
+        papermill.execute_notebook(
+            str(source), str(target), values, kernel_name="python3", language="python", prepare_only=True
+        )
+        target.with_suffix(".csv").write_text(f"Title,UUID\nWelcome,{welcome.journey_id}\n")
+
+    monkeypatch.setattr(reports, "_execute", execute)
+
+
+def test_the_notebook_runs_again_from_where_it_lies(
+    quick: None, welcome: jn.Journey, stats: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    welcome.write("w.journey.json")
+    pl.DataFrame(schema=dict.fromkeys(jn.events.COLUMNS, pl.String)).write_csv("log.csv")
+    made = run_report("campaign", journey="w.journey.json", log="log.csv", out="out")
+    said = made.notebook.read_text()
+    assert str(tmp_path) not in said
+    assert "../w.journey.json" in said
+    assert "../log.csv" in said
+    said = run_report("campaign", stats=stats, out="out").notebook.read_text()
+    assert "Ran on statistics that were in memory" in said
+    assert "saved = 'stats'" not in said
+    assert ".csv'" not in said  # run again, it must not write over the numbers
+
+
+def test_reports_on_other_periods_and_journeys_keep_their_files(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    (tmp_path / "welcome-series-campaign.failed.ipynb").write_text("stale")
+    plain = run_report("campaign", stats=stats, out=tmp_path)
+    assert plain == run_report("campaign", stats=stats, out=tmp_path, period="launch")
+    week = run_report("campaign", stats=stats, out=tmp_path, period="7d")
+    dates = run_report("campaign", stats=stats, out=tmp_path, period="2026-03-01..2026-03-31")
+    (tmp_path / "welcome-series-campaign.csv").write_text("Title,UUID\nWelcome,someone-elses\n")
+    other = run_report("campaign", stats=stats, out=tmp_path)
+    start = stats.journey.journey_id[:8].lower()
+    assert [made.csv.name for made in (plain, week, dates, other)] == [
+        "welcome-series-campaign.csv",
+        "welcome-series-campaign-7d.csv",
+        "welcome-series-campaign-2026-03-01-2026-03-31.csv",
+        f"welcome-series-{start}-campaign.csv",
+    ]
+    assert not list(tmp_path.glob("*.failed.ipynb"))
+
+
+def test_what_a_killed_run_left_is_swept_a_day_later(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    for name in (".making-old", ".making-new"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ".making-old", (0, 0))
+    run_report("campaign", stats=stats, out=tmp_path)
+    assert [path.name for path in tmp_path.glob(".making-*")] == [".making-new"]
 
 
 # How the files come to their place.
