@@ -69,8 +69,12 @@ def _visits(scope: Scope) -> pl.DataFrame:
     leaves, outcome = pl.col("leaves"), pl.col("outcome")
     completed = leaves & (outcome == "completed")
     seconds = (pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds().filter(completed) / 1e6
+    flags = ("was_open", "arrives", "is_open", "leaves")
+    counted = scope.on_version(scope.visits).select(
+        "point", "outcome", "arrived_at", "left_at", "skip_at", *flags
+    )
     return (
-        scope.on_version(scope.visits)
+        counted.filter(pl.any_horizontal(flags))  # of a short period that is a small part
         .group_by("point")
         .agg(
             waiting_before=pl.col("was_open").sum(),
