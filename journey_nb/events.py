@@ -544,10 +544,18 @@ class EventLog:
         """Times of which only some say their zone: the others may be meant for another than UTC."""
         if not self._zones_may_mix:
             return []
-        text, read = pl.col("raw occurred_at"), pl.col("occurred_at").is_not_null()
-        bare = read & ~text.str.contains(_ZONED) & ~text.str.contains(r"^\s*-?\d+(?:\.\d*)?\s*$")
+        text = pl.col("raw occurred_at")
+        zoned, number = text.str.contains(_ZONED), text.str.contains(r"^\s*-?\d+(?:\.\d*)?\s*$")
+        bare, read = ~zoned & ~number, pl.col("occurred_at").is_not_null()
         with readable(self.name):
-            counts = self._rows.select(bare=bare.sum(), read=read.sum()).collect(engine="streaming").row(0)
+            # Most logs are of one kind, which the texts alone tell sooner than reading them as times.
+            if not all(self._rows.select(zoned.any(), bare=bare.any()).collect(engine="streaming").row(0)):
+                return []
+            counts = (
+                self._rows.select(bare=(bare & read).sum(), read=read.sum())
+                .collect(engine="streaming")
+                .row(0)
+            )
         if not 0 < counts[0] < counts[1]:
             return []
         return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]

@@ -424,22 +424,29 @@ def _faults(data: Mapping[str, Any]) -> list[Fault]:
     return [*_text_faults(data), *_field_faults(data), *_graph_faults(data)]
 
 
+_DEEPEST = 100
+
+
 def _text_faults(data: Any) -> Iterator[Fault]:
-    """Texts that no file could hold: half of a pair of surrogates stands for no character."""
-    todo = [("document", data)]
+    """What no file could hold: half of a pair of surrogates, which is no character, or endless nesting."""
+    todo = [("document", data, 0)]
     while todo:
-        place, item = todo.pop()
+        place, item, depth = todo.pop()
         if isinstance(item, str):
             try:
                 item.encode()
             except UnicodeEncodeError as error:
                 mend = f"remove character {error.start + 1}"
                 yield Fault(_clean(place), f"{_clean(_shown(item))} cannot be encoded", mend)
+        elif depth > _DEEPEST and isinstance(item, (Mapping, list, tuple)):
+            yield Fault(_clean(place)[:80] + "…", "nested too deep", "leave out lists within lists")
         elif isinstance(item, Mapping):
-            todo += [(f"{place}, a key", key) for key in item]
-            todo += [(f"{place}.{key}".removeprefix("document."), item[key]) for key in reversed(list(item))]
+            todo += [(f"{place}, a key", key, depth + 1) for key in item]
+            within = [(f"{place}.{key}".removeprefix("document."), item[key], depth + 1) for key in item]
+            todo += reversed(within)
         elif isinstance(item, (list, tuple)):
-            todo += [(f"{place}.{number}", item[number]) for number in reversed(range(len(item)))]
+            within = [(f"{place}.{number}", value, depth + 1) for number, value in enumerate(item)]
+            todo += reversed(within)
 
 
 def _clean(text: str) -> str:

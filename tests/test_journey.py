@@ -209,6 +209,17 @@ def test_a_text_that_cannot_be_encoded_is_a_fault(places: dict[str, Any], where:
         Journey.model_validate(json.loads(text))
 
 
+@pytest.mark.parametrize("depth", [90, 110, 300, 5000])
+def test_a_document_nested_too_deep_is_a_fault_and_any_other_is_written_again(depth: int) -> None:
+    text = json.dumps(changed(odd=0)).replace('"odd": 0', '"odd": ' + "[" * depth + "]" * depth)
+    if depth > 100:
+        with pytest.raises(JourneyError, match="nested too deep"):
+            Journey.from_json(text)
+    else:
+        journey = Journey.from_json(text)
+        assert Journey.from_json(journey.to_json()) == journey
+
+
 def test_a_journey_is_shown_by_its_title_and_size() -> None:
     assert (
         repr(Journey.sample("welcome"))
