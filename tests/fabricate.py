@@ -30,7 +30,7 @@ HOSTILE = (
     "رسالة ترحيب بالعملاء الجدد مع خصم خاص على أول طلب",
     "🎉🎁 Welcome 👨‍👩‍👧‍👦 party 🇫🇷🇰🇷 ✨ with ❤️‍🔥 many emoji 🏳️‍🌈🧑🏽‍💻",
     "W" * 1_000_000,
-    "\u202egnirts desrever\u202c \x00\x08\x1f\ud800 controls",
+    "\u202egnirts desrever\u202c \x00\x08\x1f controls",
     "שלום וברוכים הבאים למסע שלנו ⸻ ﷽ 𒐫",
     "Z̷̡̢̛͚̲̈́̓͝a̴̛͙l̸̢̛̗̈g̶̝̈́ǫ̶̑ tower of accents on every letter of the line",
     "新規登録のお客様へのようこそメッセージと特別クーポンのご案内",

@@ -12,6 +12,7 @@ from fabricate import HOSTILE
 from journey_nb.render.figure import figure_html
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import cards, cell, table
+from journey_nb.render.text import clean
 
 FRAME = pl.DataFrame(
     {
@@ -56,6 +57,11 @@ def test_hostile_texts_are_escaped_and_cut() -> None:
     )
     assert "<script" not in html
     assert max(map(len, cells(html))) < 1_000
+
+
+def test_what_no_xml_can_hold_is_left_out() -> None:
+    """Lone surrogates too, which no document has but a text of one's own may."""
+    assert clean("a\ud800b\x00\x1f\ufffe c") == "ab c"
 
 
 def test_cards_show_changes_where_there_are_any() -> None:
