@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shlex
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,10 +30,19 @@ if TYPE_CHECKING:
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
 _MISTAKES = "JourneyError", "LogError", "ReportError"
+# What a terminal obeys instead of showing it, and what turns the direction of writing.
+_ORDERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_SAMPLES = "welcome", "abandoned_cart", "win_back"
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def said(text: object) -> str:
+    """Text that comes from data or a person: neither markup nor an order to the terminal."""
+    return escape(_ORDERS.sub("", str(text)))
 
 
 class _Polite(click.Group):
@@ -47,9 +62,11 @@ class _Polite(click.Group):
         if os.environ.get("JOURNEY_NB_TRACEBACK"):
             raise error
         text = _words(error)
-        err.print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True)
+        err.print(f"[bold red]Error:[/] {said(text)}", soft_wrap=True)
         for note in getattr(error, "__notes__", ()):
-            err.print(f"  {escape(note)}", soft_wrap=True)
+            err.print(f"  {said(note)}", soft_wrap=True)
+        if isinstance(error, (KeyError, ValueError)) and type(error).__name__ not in _MISTAKES:
+            err.print("  [dim]JOURNEY_NB_TRACEBACK=1 shows where[/]")
         ctx.exit(1)
 
 
@@ -67,9 +84,9 @@ def _words(error: Exception) -> str:
 def _step(doing: str, spinner: bool = True) -> Iterator[Callable[[str], None]]:
     """A line for one long step: a spinner while it runs, then what it did and how long it took."""
     began, did = time.perf_counter(), [doing]
-    with err.status(f"{escape(doing)} …") if spinner else nullcontext():
+    with err.status(f"{said(doing)} …") if spinner else nullcontext():
         yield lambda words: did.append(words)
-    err.print(f"[green]✓[/] {escape(did[-1])} [dim]{time.perf_counter() - began:.1f} s[/]", soft_wrap=True)
+    err.print(f"[green]✓[/] {said(did[-1])} [dim]{time.perf_counter() - began:.1f} s[/]", soft_wrap=True)
 
 
 @click.group(cls=_Polite, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,6 +98,12 @@ def main() -> None:
     Example:
       journey-nb demo
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an old console without “✓” shows ? instead
+            stream.reconfigure(errors="replace")
+    if threading.current_thread() is threading.main_thread():  # ended from outside, it still cleans up
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 @main.command()
@@ -89,7 +112,9 @@ def main() -> None:
 @click.option(
     "--users", type=click.IntRange(1), default=20_000, show_default=True, help="Size of the made-up audience."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same log.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed makes the same log."
+)
 def demo(folder: Path, users: int, seed: int) -> None:
     """Simulate a welcome journey and report on it.
 
@@ -128,12 +153,18 @@ def demo(folder: Path, users: int, seed: int) -> None:
     for path, what in ((report.page, "the report: open it in a browser"), (report.notebook, "the same as a notebook"),
                        (report.csv, "the campaign's numbers"), (picture, "the canvas"), (document, "the journey"),
                        (log_path, "its event log")):  # fmt: skip
-        out.print(f"  [bold]{escape(str(path))}[/]  [dim]{what}[/]", soft_wrap=True)
+        out.print(f"  [bold]{said(str(path))}[/]  [dim]{what}[/]", soft_wrap=True)
 
 
 @main.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--sample", default="welcome", show_default=True, help="welcome, abandoned_cart or win_back.")
+@click.option(
+    "--sample",
+    type=click.Choice(_SAMPLES),
+    default="welcome",
+    show_default=True,
+    help="What it is made from.",
+)
 @click.option("--title", help="Its title; the sample's if left out.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def new(path: Path, sample: str, title: str | None, force: bool) -> None:
@@ -156,7 +187,7 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     }
     journey.model_copy(update=change).write(path)
     out.print(
-        f"Wrote [bold]{escape(str(path))}[/]. Edit it, then: journey-nb check {escape(str(path))}",
+        f"Wrote [bold]{said(str(path))}[/]. Edit it, then: journey-nb check {said(str(path))}",
         soft_wrap=True,
     )
 
@@ -177,7 +208,8 @@ def check(paths: tuple[str, ...], document: str | None) -> None:
       journey-nb check "events/*.parquet" --journey welcome.journey.json
     """
     journey = Journey.read(document) if document else None
-    clean = [_check_journey(path) if path.endswith(".json") else _check_log(path, journey) for path in paths]
+    found = [name for path in paths for name in _documents(path)]
+    clean = [_check_journey(name) if name.endswith(".json") else _check_log(name, journey) for name in found]
     if not all(clean):
         raise SystemExit(1)
 
@@ -189,8 +221,10 @@ def check(paths: tuple[str, ...], document: str | None) -> None:
 @click.option(
     "--users", type=click.IntRange(1), default=20_000, show_default=True, help="Size of the made-up audience."
 )
-@click.option("--days", type=click.IntRange(1), default=90, show_default=True, help="How long it runs.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same log.")
+@click.option("--days", type=click.IntRange(1, 3660), default=90, show_default=True, help="How long it runs.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="The same seed makes the same log."
+)
 def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None:
     """Run a journey over a made-up audience and write its event log.
 
@@ -214,12 +248,12 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
             write_table(simulated(subject, users, days=days, seed=seed), path, spreadsheet_safe=False)
     else:  # in chunks, so that it may be larger than the memory
         with Progress(console=err, transient=True) as bar:
-            task = bar.add_task(f"Simulating “{escape(subject.label)}”", total=users)
+            task = bar.add_task(f"Simulating “{said(subject.label)}”", total=users)
             simulate_to(
                 path, subject, users, days=days, seed=seed,
                 progress=lambda done, _: bar.update(task, completed=done),
             )  # fmt: skip
-    out.print(f"Wrote [bold]{escape(str(path))}[/]", soft_wrap=True)
+    out.print(f"Wrote [bold]{said(str(path))}[/]", soft_wrap=True)
 
 
 def _scoped(command: _Command) -> _Command:
@@ -237,7 +271,7 @@ def _scoped(command: _Command) -> _Command:
 
 
 @main.command()
-@click.argument("journey", type=click.Path(exists=True, dir_okay=False))
+@click.argument("journey", type=click.Path(dir_okay=False))
 @click.argument("log")
 @click.option(
     "-t",
@@ -277,14 +311,12 @@ def export(journey: str, log: str, name: str, path: Path | None, point: str | No
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
     table = _table(stats, name, point, percent)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
-    out.print(f"Wrote [bold]{escape(str(path))}[/], {table.height:,} rows", soft_wrap=True)
+    out.print(f"Wrote [bold]{said(str(path))}[/], {table.height:,} rows", soft_wrap=True)
 
 
 @main.command()
-@click.argument("name", default="campaign")
-@click.option(
-    "--journey", type=click.Path(exists=True, dir_okay=False), required=True, help="The journey document."
-)
+@click.argument("name", default="campaign", is_eager=True)
+@click.option("--journey", type=click.Path(dir_okay=False), required=True, help="The journey document.")
 @click.option("--log", required=True, help="The event log: a file or a pattern.")
 @click.option(
     "--out",
@@ -305,8 +337,7 @@ def export(journey: str, log: str, name: str, path: Path | None, point: str | No
 @click.option(
     "--parameters",
     "ask",
-    is_flag=True,
-    is_eager=True,
+    is_flag=True,  # not eager, unlike NAME, which it needs
     expose_value=False,
     callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
@@ -320,15 +351,19 @@ def report(name: str, journey: str, log: str, folder: Path, given: tuple[str, ..
       journey-nb report campaign --journey welcome.journey.json --log "events/*.parquet" --period 30d
       journey-nb report --parameters
     """
-    from journey_nb.reports import run_report
+    from journey_nb.reports import ReportError, check_parameters, run_report
 
-    values = dict(_pair(item) for item in given) | {key: value for key, value in scope.items() if value}
+    try:
+        values = check_parameters(name, dict(_pair(item) for item in given))
+    except ReportError as error:
+        raise click.UsageError(said(error)) from None
+    values |= {key: value for key, value in scope.items() if value}
     with _step(f"Running the {name} report", spinner=False) as done:
         made = run_report(name, journey=journey, log=log, out=folder, progress=err.is_terminal, **values)
         done(f"Ran the {name} report")
     out.print("Written:")
     for path in made:
-        out.print(f"  [bold]{escape(str(path))}[/]", soft_wrap=True)
+        out.print(f"  [bold]{said(str(path))}[/]", soft_wrap=True)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -387,34 +422,44 @@ def _list_parameters(ctx: click.Context, asked: bool) -> None:
         return
     table = Table("parameter", "type", "default", "meaning", box=None)
     for row in parameters(ctx.params.get("name", "campaign")).values():
-        table.add_row(row.name, row.type, repr(row.default), escape(row.help))
+        table.add_row(row.name, row.type, repr(row.default), said(row.help))
     out.print(table)
     ctx.exit()
+
+
+def _documents(path: str) -> list[str]:
+    """The documents that a pattern means; the patterns of logs are read as one log."""
+    return (sorted(glob(path, recursive=True)) if path.endswith(".json") else []) or [path]  # noqa: PTH207
 
 
 def _check_journey(path: str) -> bool:
     try:
         journey = Journey.read(path)
-    except JourneyError as error:
-        err.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+    except (OSError, JourneyError) as error:
+        err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
         return False
     versions = len(journey.versions)
-    out.print(f"[green]✓[/] {escape(path)}: “{escape(journey.label[:200])}”, {versions} version{'s' * (versions != 1)}, "
+    out.print(f"[green]✓[/] {said(path)}: “{said(journey.label[:200])}”, {versions} version{'s' * (versions != 1)}, "
               f"{len(journey.points())} points, {len(journey.goals)} goal{'s' * (len(journey.goals) != 1)}", soft_wrap=True)  # fmt: skip
     for warning in journey.warnings():
-        out.print(f"  [yellow]![/] {escape(str(warning))}", soft_wrap=True)
+        out.print(f"  [yellow]![/] {said(str(warning))}", soft_wrap=True)
     return True
 
 
 def _check_log(path: str, journey: Journey | None) -> bool:
     from journey_nb.events import EventLog
     from journey_nb.facts import fold
+    from journey_nb.reading import LogError
 
-    with _step(f"Reading {path}") as done:
-        log = EventLog.read(path)
-        report = log.report(journey)
-        done(f"Read {path}")
-    out.print(escape(str(report)), soft_wrap=True)
+    try:
+        with _step(f"Reading {path}") as done:
+            log = EventLog.read(path)
+            report = log.report(journey)
+            done(f"Read {path}")
+    except (OSError, LogError) as error:
+        err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
+        return False
+    out.print(said(str(report)), soft_wrap=True)
     faults = report.quarantined
     if journey:
         judged = log.judge(journey)
@@ -444,6 +489,6 @@ def _print_campaign(stats: JourneyStats) -> None:
             if isinstance(value, int)
             else value
         )
-        table.add_row(name, f"[bold]{escape(str(shown or '–'))}[/]", style=None)
+        table.add_row(name, f"[bold]{said(str(shown or '–'))}[/]", style=None)
     out.print()
     out.print(table)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import journey_nb as jn
+from journey_nb import reports
 from journey_nb.cli import main
 from journey_nb.exports import CAMPAIGN
 
@@ -70,7 +73,7 @@ def test_new_writes_over_nothing_unasked(here: Path) -> None:
 
 
 def test_new_names_the_samples(here: Path) -> None:
-    assert "did you mean 'win_back'" in refused("new", "a.journey.json", "--sample", "winback")
+    assert "'win_back'" in refused("new", "a.journey.json", "--sample", "winback", code=2)
 
 
 def test_check_lists_every_fault_at_once(here: Path) -> None:
@@ -98,6 +101,38 @@ def test_check_says_what_of_a_log_was_read(here: Path, welcome_log: pl.DataFrame
     result = run("check", "events.parquet", "--journey", "welcome.journey.json")
     assert result.exit_code == 0, result.output
     assert f"{welcome_log.height:,}" in result.output
+
+
+def test_check_goes_on_behind_what_it_cannot_read(here: Path) -> None:
+    text = refused("check", "none.parquet", "none.journey.json", "*.journey.json", "events.parquet")
+    for told in (
+        "none.parquet",
+        "no file 'none.journey.json'",
+        "✓ welcome.journey.json",
+        "Read events.parquet",
+    ):
+        assert told in text
+
+
+def test_a_title_gives_the_terminal_no_orders(here: Path, welcome: jn.Journey) -> None:
+    welcome.model_copy(update={"title": "a\x1b]0;owned\x07\u202eb[red]"}).write("odd.journey.json")
+    text = run("check", "odd.journey.json").output
+    assert "“a]0;ownedb[red]”" in text
+
+
+def test_a_report_that_is_ended_from_outside_cleans_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "_execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    refused("report", "--journey", "welcome.journey.json", "--log", "events.parquet", code=143)
+    assert list(Path("reports").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_console_of_few_characters_shows_what_it_can(here: Path) -> None:
+    command = Path(sys.executable).with_name("journey-nb")
+    done = subprocess.run([command, "check", "welcome.journey.json"], capture_output=True,
+                          env={**os.environ, "PYTHONIOENCODING": "cp1252"})  # fmt: skip
+    assert (done.returncode, done.stdout[:2]) == (0, b"? ")
 
 
 def test_check_fails_on_quarantine(here: Path, welcome_log: pl.DataFrame) -> None:
@@ -180,7 +215,7 @@ def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (("export", "nothing.json", "events.parquet"), 2, "nothing.json"),
+        (("export", "nothing.json", "events.parquet"), 1, "no file 'nothing.json'"),
         (("export", "welcome.journey.json", "nothing.parquet"), 1, "nothing.parquet"),
         (("export", "welcome.journey.json", "events.parquet", "-t", "user"), 2, "did you mean 'users'"),
         (("export", "welcome.journey.json", "events.parquet", "-o", "x.doc"), 1, ".csv, .parquet, .xlsx"),
@@ -190,10 +225,16 @@ def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
         (("export", "welcome.journey.json", "welcome.journey.json"), 1, "welcome.journey.json"),
         (("check", "missing.journey.json"), 1, "there is no file 'missing.journey.json'"),
         (("simulate", "welcom", "-o", "x.parquet"), 1, "did you mean 'welcome'"),
-        (("report", "campain", "--journey", "welcome.journey.json", "--log", "events.parquet"), 1, "did you mean 'campaign'"),
-        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "perod=7d"), 1, "did you mean 'period'"),
+        (("report", "campain", "--journey", "welcome.journey.json", "--log", "events.parquet"), 2, "did you mean 'campaign'"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "perod=7d"), 2, "did you mean 'period'"),
         (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "7d"), 2, "NAME=VALUE"),
-        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "version=two"), 1, "int is wanted"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "version=two"), 2, "int is wanted"),
+        (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "journey=x"), 2, "no parameter 'journey'"),
+        (("report", "campain", "--parameters"), 1, "did you mean 'campaign'"),
+        (("report", "--parameters", "campain"), 1, "did you mean 'campaign'"),
+        (("simulate", "welcome", "-o", "x.parquet", "--days", "100000000"), 2, "3660"),
+        (("simulate", "welcome", "-o", "x.parquet", "--seed", "-1"), 2, "-1"),
+        (("new", "x.journey.json", "--sample", "winback"), 2, "win_back"),
         (("reprot",), 2, "reprot"),
     ],
 )  # fmt: skip
@@ -224,4 +265,4 @@ def test_the_installed_command_ends_with_its_code(here: Path) -> None:
     command = Path(sys.executable).with_name("journey-nb")
     done: Any = subprocess.run([command, "check", "missing.journey.json"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.strip() == "Error: there is no file 'missing.journey.json'"
+    assert done.stderr.strip() == "✗ there is no file 'missing.journey.json'"
