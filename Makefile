@@ -21,14 +21,14 @@ demo: $(READY)  ## a simulated welcome journey: its numbers, its picture and its
 
 test: $(READY)  ## every test (Chromium is installed where it is missing); under 5 minutes
 	@.ci/setup chromium
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-quick: $(READY) ## the tests that need no browser
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser"
 
 test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
 	@.ci/setup chromium
-	@JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)  ## ruff, the types, the floors
 	@$(BIN)/ruff check .

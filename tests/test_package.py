@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -159,10 +160,16 @@ def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
     welcome_log.write_parquet("events/march.parquet")
     welcome.write("welcome.journey.json")
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
+    assert len(blocks) == 2
+    visits = (
+        "customer,page,at\n1,home,2026-03-01T10:00Z\n1,cart,2026-03-01T10:05Z\n2,home,2026-03-01T11:00Z\n"
+    )
+    Path("visits.csv").write_text(visits, encoding="utf-8")
+    names: dict[str, object] = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, "README.md", "exec"), names)
     assert Path("canvas.svg").exists()
+    assert Path("visits.html").exists()
     assert list(Path("reports").glob("*.html"))
 
 
@@ -173,6 +180,22 @@ def test_the_set_up_shadows_no_command_that_it_looks_for() -> None:
     looked_for = set(re.findall(r"[\w.-]+", " ".join(re.findall(r"for name in (.*); do", script))))
     assert {"find_python", "find_browser", "set_up_venv", "set_up_chromium"} <= functions
     assert not functions & {*looked_for, "apt-get", "install", "python", "sudo"}
+
+
+def test_the_browser_is_the_one_that_the_set_up_finds(tmp_path: Path) -> None:
+    """Ubuntu's empty shell of a browser does not start, and so is not the one."""
+    for name, code in (("chromium", 1), ("chrome", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("chromium-browser", "google-chrome-stable", "google-chrome"):
+        (tmp_path / name).symlink_to(tmp_path / "chromium")
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CHROMIUM": "/no where/x"}
+    found = subprocess.run(
+        [ROOT / ".ci/setup", "browser"], env=env, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == str(tmp_path / "chrome")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert makefile.count('CHROMIUM="$$(.ci/setup browser)"') == makefile.count(".ci/setup chromium") == 2
 
 
 def test_make_lists_what_it_can_do() -> None:
