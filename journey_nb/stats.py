@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from journey_nb import metrics, period
-from journey_nb.events import UTC, EventLog
+from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention
@@ -332,6 +332,25 @@ class JourneyStats:
             for rate in rates
         ]
         return pl.concat([pl.DataFrame(schema=schema), *found])
+
+    def report(self) -> Report:
+        """What became of the log's rows, the rules of order included: read = loaded + duplicates + quarantined.
+
+        The rows set aside are ``stats.facts.quarantined``.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> report = jn.JourneyStats(journey, simulate(journey, users=20)).report()
+        >>> report.read == report.loaded + report.duplicates + report.quarantined
+        True
+        """
+        facts = self.facts
+        if not isinstance(facts, Folded):
+            raise TypeError(f"only facts folded in memory know what was read, not {type(facts).__name__}")
+        return Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
 
     # Kept and opened again.
 

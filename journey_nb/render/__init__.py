@@ -206,7 +206,12 @@ class Canvas:
 
     @cached_property
     def _subtitle(self) -> str:
-        return self._try("health", lambda: covers(self.stats, self.locale)) or ""
+        told = self._try("health", lambda: covers(self.stats, self.locale)) or ""
+        versions = len(self.stats.journey.versions)
+        if versions == 1 or self.stats.scope.version is not None:
+            return told
+        # Branches may lead elsewhere on other versions, so the counts of a card and its arrows may differ.
+        return " · ".join(filter(None, [word("all_versions", self.locale, count=versions), told]))
 
     def _try(self, part: str, make: Callable[[], T]) -> T | None:
         try:

@@ -309,6 +309,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "unequal_split": ("Unequal split", "Répartition inégale", "불균등 배정"),
     "too_early": ("Too early to tell", "Trop tôt pour conclure", "아직 판단하기 이름"),
     "elsewhere": ("Not on this version", "Absents de cette version", "이 버전에 없음"),
+    "all_versions": (
+        "counts of all {count} versions, whose branches may lead elsewhere",
+        "comptes des {count} versions, dont les branches peuvent mener ailleurs",
+        "{count}개 버전 전체 집계, 분기 대상은 버전마다 다를 수 있음",
+    ),
     "version_n": ("Version {version}", "Version {version}", "버전 {version}"),
     "no_points": ("This version has no points.", "Cette version n’a aucune étape.", "이 버전에는 단계가 없습니다."),
     "canvas_alt": (
