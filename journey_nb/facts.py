@@ -201,10 +201,9 @@ def _moves(done: Walk) -> pl.DataFrame:
     moves = moves.filter(
         ~(of_kind("point.entered") & there & (pl.col("kind").shift() == pl.lit("run.entered", KIND)))
     )
-    open_there = there & (pl.col("kind").shift() != pl.lit("point.completed", KIND))
     opens = (
         pl.when(of_kind("point.completed"))
-        .then(~open_there)
+        .then(~there)  # there it is open: a second completion has been set aside
         .when(of_kind("run.exited"))
         .then(pl.col("point").is_not_null() & ~there)
         .otherwise(True)

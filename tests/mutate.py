@@ -49,7 +49,6 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/health.py", 'internal_errors=(pl.col("leaves") & reason.is_in(INTERNAL_ERRORS)).sum(),', 'internal_errors=reason.is_in(INTERNAL_ERRORS).sum(),'),
     # The fold.
     ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
-    ("facts.py", 'open_there = there & (pl.col("kind").shift() != pl.lit("point.completed", KIND))', "open_there = there"),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),
     ("facts.py", "end_version=done.column(\"version\", visits[\"end_i\"]),", "end_version=done.column(\"version\", visits[\"i\"]),"),
     ("facts.py", 'only = branches.filter(pl.struct("end_version", "point", "next_point").is_unique())', 'only = branches.unique(["end_version", "point", "next_point"], keep="first")'),

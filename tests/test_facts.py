@@ -102,3 +102,29 @@ def test_an_empty_log_folds_into_empty_tables() -> None:
     journey = Journey.sample("welcome")
     facts = folded(journey, simulate(journey, 5).clear())
     assert all(getattr(facts, name).is_empty() for name in TABLES)
+
+
+def test_a_skip_after_the_completion_is_not_of_that_visit() -> None:
+    journey = Journey.model_validate(
+        {
+            "journey_id": "j",
+            "versions": [
+                {
+                    "version": 1,
+                    "points": [{"point_id": "E", "type": "entry_api"}, {"point_id": "X", "type": "exit"}],
+                    "branches": [{"source": "E", "target": "X"}],
+                }
+            ],
+        }
+    )
+    base = {"user_id": "u", "journey_id": "j", "version": 1, "run_id": "r", "point_id": "E"}
+    kinds = [("run.entered", None), ("point.completed", None), ("point.skipped", "filtered")]
+    log = pl.DataFrame(
+        [
+            base | {"event_id": str(n), "occurred_at": f"2026-01-01T00:0{n}Z", "kind": kind, "reason": reason}
+            for n, (kind, reason) in enumerate(kinds)
+        ]
+    )
+    facts = folded(journey, log)
+    assert facts.loaded == 3
+    assert facts.visits.select("outcome", "skip_at").rows() == [("completed", None)]
