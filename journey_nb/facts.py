@@ -463,8 +463,6 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
         },
     }
     told_variant = rows["variant"].is_not_null()
-    varied = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
-    told_variant = rows["variant"].is_not_null()
     spoken = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
     messages = pl.DataFrame(
         {
