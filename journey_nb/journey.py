@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-import polars as pl
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -620,6 +619,8 @@ def _get(item: Any, name: str, default: Any = None) -> Any:
 
 def _is_zone(name: Any) -> bool:
     """Whether both Python and polars, which know different lists, know the zone."""
+    import polars as pl  # only where a document is checked: the command line's help starts without it
+
     try:
         ZoneInfo(name)
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
