@@ -25,7 +25,8 @@ def part(svg: str) -> str:
 
 if __name__ == "__main__":
     journey = jn.Journey.sample("welcome")
-    stats = jn.JourneyStats(journey, simulate(journey, users=20_000))
+    log = simulate(journey, users=20_000)
+    stats = jn.JourneyStats(journey, log).version(2)  # one version, so that every arrow adds up
     for theme in ("light", "dark"):
         picture = part(jn.canvas(stats, theme=theme).svg)
         Path(__file__).with_name(f"canvas-{theme}.svg").write_text(picture, encoding="utf-8")

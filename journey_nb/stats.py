@@ -125,7 +125,12 @@ class JourneyStats:
         return self._with(as_of=moment)
 
     def version(self, number: int | None) -> JourneyStats:
-        """Show this version and count what happened on it; None shows the newest and counts all."""
+        """Draw this version; points, branches, messages, waiting and drops count what happened on it.
+
+        The tables of the whole journey (health, daily, audience, users, goals, communications) count all
+        versions as before: ``where(version=n)`` narrows these to the runs that entered on one. None draws
+        the newest version and counts all.
+        """
         if number is not None:
             self.journey.version(number)
         return self._with(version=number)
