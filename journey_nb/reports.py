@@ -150,7 +150,8 @@ def run_report(
     _sweep(out)
     # Beside the final place, so that the moves below stay within one file system.
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as made:
-        work, stem = Path(made), _stem(subject, name, str(checked.get("period", "")), out)
+        covered = str(checked.get("period") or (stats.chosen if stats is not None else ""))
+        work, stem = Path(made), _stem(subject, name, covered, out)
         if stats is not None:
             checked |= {"saved": "stats"}
             stats.save(work / "stats")

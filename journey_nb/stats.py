@@ -92,10 +92,14 @@ class JourneyStats:
             )
 
     def __repr__(self) -> str:
-        chosen = self._view.period
-        words = chosen if isinstance(chosen, str) else f"{chosen[0]} to {chosen[1]}"
-        runs = self.facts.runs.height
-        return f"JourneyStats({self.journey.label[:80]!r}, {runs:,} runs, {words}, {self._view.clock} clock)"
+        title, runs, clock = self.journey.label[:80], self.facts.runs.height, self._view.clock
+        return f"JourneyStats({title!r}, {runs:,} runs, {self.chosen}, {clock} clock)"
+
+    @property
+    def chosen(self) -> str:
+        """The period as a report's parameter takes it: a preset, or ``first..last``."""
+        period = self._view.period
+        return period if isinstance(period, str) else f"{period[0]}..{period[1]}"
 
     # Verbs: each returns a new JourneyStats.
 

@@ -52,7 +52,7 @@ def outputs(notebook: Any, source: str) -> list[Any]:
 
 
 def test_leaves_three_files_and_nothing_else(report: ReportFiles) -> None:
-    names = ["welcome-series-campaign.csv", "welcome-series-campaign.html", "welcome-series-campaign.ipynb"]
+    names = [f"welcome-series-campaign-30d.{end}" for end in ("csv", "html", "ipynb")]
     assert sorted(path.name for path in report.page.parent.iterdir()) == names
 
 
@@ -239,12 +239,12 @@ def test_a_failing_cell_is_named_and_the_old_report_stays(
     monkeypatch.setattr(reports, "_notebook", lambda name: tmp_path / "bad_report.ipynb")
     out = tmp_path / "out"
     out.mkdir()
-    old = out / "welcome-series-campaign.html"
+    old = out / "welcome-series-campaign-30d.html"
     old.write_text("old")
     with pytest.raises(ReportError, match="ZeroDivisionError") as caught:
         run_report("campaign", stats=stats, out=out)
     assert "under “Health”, in the cell that begins “never = 1 / 0”" in str(caught.value)
-    kept = out / "welcome-series-campaign.failed.ipynb"
+    kept = out / "welcome-series-campaign-30d.failed.ipynb"
     assert caught.value.__notes__ == [f"the notebook as far as it came: {kept}"]
     assert sorted(out.iterdir()) == [kept, old]
     assert old.read_text() == "old"
@@ -313,19 +313,21 @@ def test_the_notebook_runs_again_from_where_it_lies(
 def test_reports_on_other_periods_and_journeys_keep_their_files(
     quick: None, stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
-    (tmp_path / "welcome-series-campaign.failed.ipynb").write_text("stale")
+    (tmp_path / "welcome-series-campaign-30d.failed.ipynb").write_text("stale")
     plain = run_report("campaign", stats=stats, out=tmp_path)
-    assert plain == run_report("campaign", stats=stats, out=tmp_path, period="launch")
+    assert plain == run_report("campaign", stats=stats, out=tmp_path, period="30d")
+    launch = run_report("campaign", stats=stats, out=tmp_path, period="launch")
     week = run_report("campaign", stats=stats, out=tmp_path, period="7d")
     dates = run_report("campaign", stats=stats, out=tmp_path, period="2026-03-01..2026-03-31")
-    (tmp_path / "welcome-series-campaign.csv").write_text("Title,UUID\nWelcome,someone-elses\n")
+    (tmp_path / "welcome-series-campaign-30d.csv").write_text("Title,UUID\nWelcome,someone-elses\n")
     other = run_report("campaign", stats=stats, out=tmp_path)
     start = stats.journey.journey_id[:8].lower()
-    assert [made.csv.name for made in (plain, week, dates, other)] == [
+    assert [made.csv.name for made in (plain, launch, week, dates, other)] == [
+        "welcome-series-campaign-30d.csv",
         "welcome-series-campaign.csv",
         "welcome-series-campaign-7d.csv",
         "welcome-series-campaign-2026-03-01-2026-03-31.csv",
-        f"welcome-series-{start}-campaign.csv",
+        f"welcome-series-{start}-campaign-30d.csv",
     ]
     assert not list(tmp_path.glob("*.failed.ipynb"))
 
