@@ -99,7 +99,8 @@ for seed in range({SEEDS}):
 # What the oracle cannot tell on logs as small as it walks: more than a hundred messages, say.
 UNIT = ["-q", "-x", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
 UNIT += [
-    str(ROOT / "tests" / name) for name in ("metrics", "test_facts.py", "test_period.py", "test_stats.py")
+    str(ROOT / "tests" / name)
+    for name in ("metrics", "test_facts.py", "test_period.py", "test_stats.py", "test_walk.py")
 ]
 
 

@@ -324,7 +324,7 @@ COMPARED = FACTS | TABLES
 
 
 def mismatch(compare: Table, pair: Pair, asked: Asked) -> str | None:
-    if not pair.reading.loaded and asked.query.as_of is None:
+    if not pair.reading.loaded and (asked.query.as_of is None or asked.query.start is None):
         return None  # nothing tells the instant
     try:
         return compare(pair, asked)
@@ -399,7 +399,7 @@ class Walk:
         self.rules.update(rule for _, rule in reading.quarantine)
         self.closings.update(reading.closings)
         for asked in questions:
-            if reading.loaded or asked.query.as_of:
+            if reading.loaded or (asked.query.as_of and asked.query.start):
                 broken = tables.broken_invariants(reading, asked.query)
                 self.broken += [f"seed {seed} {asked}: {fault}" for fault in broken]
         for name in names:
