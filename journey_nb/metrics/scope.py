@@ -8,7 +8,7 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -18,9 +18,9 @@ import polars as pl
 from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
+from journey_nb.period import TICK, midnight
 
 Clock = Literal["activity", "cohort"]
-TICK = timedelta(microseconds=1)
 
 STATUSES = ("in_progress", "completed", "exited", "dropped")
 STATUS_OF_REASON = {
@@ -124,8 +124,7 @@ class Scope:
         """The instants at which :attr:`days` begin, and the one at which the last of them ends."""
         zone = ZoneInfo(self.timezone)
         days = [*self.days, self.days[-1] + timedelta(days=1)] if self.days else []
-        instants = [datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC) for day in days]
-        return pl.Series("midnight", instants, dtype=pl.Datetime("us", "UTC"))
+        return pl.Series("midnight", [midnight(day, zone) for day in days], dtype=pl.Datetime("us", "UTC"))
 
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
