@@ -30,7 +30,7 @@ from journey_nb.reading import (
     scan,
 )
 
-__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError", "Report"]
+__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError", "Report", "Settled", "settled"]
 
 UTC = pl.Datetime("us", "UTC")
 
@@ -474,24 +474,44 @@ class EventLog:
 
     def judge(self, journey: Journey | None = None) -> Judged:
         """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
+        with readable(self.name):
+            rows = self.sifted(journey).collect(engine="streaming")
+            clean = rows["rule"].null_count() == rows.height
+            told = clean and not self._activities
+            faulty = _EMPTY if told else self.faulty(journey).collect(engine="streaming")
+        once = settled((rows if clean else rows.filter(pl.col("rule").is_null())).drop("rule"))
+        bad = pl.concat([faulty, once.conflicts]).sort("row")
+        duplicates = self.duplicates + once.duplicates
+        return Judged(once.rows, bad, once.kept.height + duplicates + bad.height, duplicates)
+
+    def sifted(self, journey: Journey | None = None) -> pl.LazyFrame:
+        """Every row judged by itself, lazily: what :func:`settled` takes, and the ``rule`` a row breaks or null.
+
+        The columns are COLUMNS, coded by the journey's words where one is given, ``row`` (the position in the
+        source), and "word <column>", the source's own word where a code has none. A log of activities gives
+        the events of their runs; activities that are in no run are told by :meth:`faulty` alone.
+        """
         if self._activities:
-            return self._activities.judge(journey)
+            return EventLog.from_frame(self._activities.events(journey)).sifted(journey)
         known = _Known(journey) if journey is not None else None
-        rule = known.rule() if known else pl.col("fault")
-        coded = known.coded() if known else {}
+        coded = (known.coded() if known else {}) | {"user_id": _user()}
         words = [_word(name, coded.get(name)) for name in _CODED]
         narrow = [coded.get(name, pl.col(name)).alias(name) for name in COLUMNS]
-        with readable(self.name):
-            rows = self._rows.select(*narrow, "row", *words, rule=rule).collect(engine="streaming")
-        faulty = rows["rule"].null_count() < rows.height
-        good = (rows.filter(pl.col("rule").is_null()) if faulty else rows).drop("rule")
-        kept, conflicts = _deduplicated(_with_user(good))
-        quarantined = [self._faulty(rule)] if faulty else []
-        if conflicts.height:
-            detail = filled("event_id '{}' has two different contents", "event_id")
-            quarantined.append(quarantine(conflicts, pl.lit("conflict"), detail))
-        bad = pl.concat([_EMPTY, *quarantined]).sort("row")
-        return Judged(_mapped_reasons(kept), bad, rows.height, rows.height - kept.height - bad.height)
+        return self._rows.select(*narrow, "row", *words, rule=_rule(known))
+
+    def faulty(self, journey: Journey | None = None) -> pl.LazyFrame:
+        """The rows that break a rule by themselves, lazily, as they stand in quarantine."""
+        if self._activities:
+            events = EventLog.from_frame(self._activities.events(journey)).faulty(journey)
+            return pl.concat([self._activities.source.quarantined.lazy(), events])
+        rule = _rule(_Known(journey) if journey is not None else None)
+        rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
+        return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine)
+
+    @property
+    def duplicates(self) -> int:
+        """Activities that came twice and made no events; 0 for a log of events, see :attr:`Settled.duplicates`."""
+        return self._activities.source.duplicates if self._activities else 0
 
     def report(self, journey: Journey | None = None, *, now: datetime | None = None) -> Report:
         """What became of every row, and what looks odd though it loads.
@@ -560,13 +580,6 @@ class EventLog:
             return []
         return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
 
-    def _faulty(self, rule: pl.Expr) -> pl.DataFrame:
-        with readable(self.name):
-            rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
-            return (
-                rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine).collect(engine="streaming")
-            )
-
 
 @dataclass(frozen=True)
 class _Activities:
@@ -600,16 +613,9 @@ class _Activities:
         good = EventLog.from_frame(self.walked).frame
         return pl.concat([good, bad.select(good.collect_schema().names())])
 
-    def judge(self, journey: Journey | None) -> Judged:
-        """Rare moves go by the branch that the journey draws for them."""
-        rows = discover.routed(self.walked, journey) if journey is not None else self.walked
-        judged = EventLog.from_frame(rows).judge(journey)
-        return Judged(
-            judged.rows,
-            pl.concat([self.source.quarantined, judged.quarantined]),
-            judged.read + self.source.duplicates + self.source.quarantined.height,
-            judged.duplicates + self.source.duplicates,
-        )
+    def events(self, journey: Journey | None) -> pl.DataFrame:
+        """The rows of the runs; rare moves go by the branch that the journey draws for them."""
+        return discover.routed(self.walked, journey) if journey is not None else self.walked
 
 
 def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:
@@ -794,10 +800,6 @@ def _user() -> pl.Expr:
     return pl.coalesce("user_id", filled("device:{}", "device_id")).alias("user_id")
 
 
-def _with_user(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(_user()) if rows["user_id"].null_count() else rows
-
-
 # Judging a row by itself.
 
 
@@ -937,6 +939,10 @@ class _Known:
         return _first_broken(broken, before=pl.col("fault"))
 
 
+def _rule(known: _Known | None) -> pl.Expr:
+    return pl.col("fault") if known is None else known.rule()
+
+
 def _among(code: pl.Expr, known: set[int]) -> pl.Expr:
     return code.is_in(sorted(known)).fill_null(False)
 
@@ -989,28 +995,92 @@ def _json(rows: pl.DataFrame, name: str) -> pl.Expr:
     return text.fill_null("null")
 
 
-def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that stay, and those whose event_id stays with another content."""
-    nameless = rows["event_id"].is_null()
-    if nameless.any():
-        ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
-        rows = rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
+@dataclass(frozen=True)
+class Settled:
+    """Good rows, every event once; a function of the set of rows, so that it may be done in parts.
+
+    ``settled(pl.concat([settled(some).distinct, others]))`` keeps the same rows as
+    ``settled(pl.concat([some, others]))``, and the duplicates of both settlements add up to its.
+
+    Attributes
+    ----------
+    kept
+        The rows that stay, in the form of :meth:`EventLog.sifted`; a row without an event_id has its hash there.
+    losers
+        Those whose event_id stays with another content.
+    duplicates
+        How many rows told again what one of these tells.
+    """
+
+    kept: pl.DataFrame
+    losers: pl.DataFrame
+    duplicates: int
+
+    @property
+    def distinct(self) -> pl.DataFrame:
+        """All that must be known to settle again, with rows that come late."""
+        return pl.concat([self.kept, self.losers])
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The rows that stay, ready to be folded: :attr:`Judged.rows`."""
+        return _mapped_reasons(self.kept)
+
+    @property
+    def conflicts(self) -> pl.DataFrame:
+        """The losers as they stand in quarantine."""
+        detail = filled("event_id '{}' has two different contents", "event_id")
+        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else _EMPTY
+
+
+def settled(rows: pl.DataFrame) -> Settled:
+    """Settle which rows stay: each event once, and of two contents of one event_id the smaller hash.
+
+    Parameters
+    ----------
+    rows
+        Rows of :meth:`EventLog.sifted` that break no rule, without ``rule``; of one log, or of earlier
+        and later parts of it. Of rows that tell the same the first by ``row`` and ``source`` stays.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journey_nb.events import EventLog, settled
+    >>> log = EventLog.from_frame(pl.DataFrame({
+    ...     "event_id": ["a", "a", "a", "b"], "user_id": ["u", "u", "v", "u"], "occurred_at": [1714546800] * 4,
+    ...     "kind": "goal.reached", "goal_id": "buy", "journey_id": "welcome", "version": 1}))
+    >>> once = settled(log.sifted().filter(pl.col("rule").is_null()).drop("rule").collect())
+    >>> once.kept.height, once.losers.height, once.duplicates
+    (2, 1, 1)
+    """
+    rows = _named(rows)
     # Equal hashes of 64 bits only make a row a suspect; the ids themselves decide.
     hashed = rows["event_id"].hash()
     in_order = hashed.sort()  # a sort finds what comes twice in a fraction of the time of a hash table
     twice = in_order.filter(in_order == in_order.shift())
     if twice.is_empty():
-        return rows, rows.clear()
+        return Settled(rows, rows.clear(), 0)
     suspect = hashed.is_in(twice.unique().implode())
     content = [name for name in rows.columns if name not in ("row", "source")]
-    several = rows.filter(suspect).sort("row").unique(content, keep="first", maintain_order=True)
+    suspects = rows.with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(suspect)
+    several = suspects.sort("row", "source").unique(content, keep="first", maintain_order=True)
     clashing = several.filter(pl.col("event_id").is_duplicated())
     losers = clashing.clear()
     if clashing.height:
         ranked = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
         losers = ranked.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
-    stay = several.join(losers.select("row"), on="row", how="anti")["row"]
-    return rows.filter(~suspect | pl.col("row").is_in(stay.implode())), losers
+    stays = (~suspect).scatter(several["place"], True).scatter(losers["place"], False)
+    kept = rows.filter(stays)
+    return Settled(kept, losers.drop("place"), rows.height - kept.height - losers.height)
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without an event_id get their hash as one."""
+    nameless = rows["event_id"].is_null()
+    if not nameless.any():
+        return rows
+    ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
+    return rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
 
 
 def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
