@@ -54,6 +54,8 @@ class Facts(Protocol):
         All loaded rows of runs in reading order: run, at, kind, point, message, order.
     devices
         One row for every device that any row of a run carries: run, user, device_id.
+    users
+        The user_id behind each ``user``, in its order.
     """
 
     @property
@@ -71,6 +73,8 @@ class Facts(Protocol):
     @property
     def devices(self) -> pl.DataFrame: ...
     @property
+    def users(self) -> pl.DataFrame: ...
+    @property
     def first_at(self) -> datetime: ...
     @property
     def last_at(self) -> datetime: ...
@@ -87,6 +91,7 @@ class Folded:
     goals: pl.DataFrame
     events: pl.DataFrame
     devices: pl.DataFrame
+    users: pl.DataFrame
     quarantined: pl.DataFrame
     read: int
     duplicates: int
@@ -165,6 +170,7 @@ def fold(journey: Journey, judged: Judged) -> Folded:
         goals=goals.select(GOALS),
         events=done.steps.select("run", "at", "kind", "point", "message", order="pos"),
         devices=devices.select("run", runs["user"].gather(devices["run"]), "device_id"),
+        users=users.to_frame("user_id"),
         quarantined=_quarantined(judged, done),
         read=judged.read,
         duplicates=judged.duplicates,
