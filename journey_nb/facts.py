@@ -49,7 +49,7 @@ class Facts(Protocol):
     goals
         One row a goal reached: goal, run (null: no run's), user, at, order (in the reading order),
         value, currency, counts (inside its run's window), implied, here (the point of the visit open
-        then), credit, credit_message, credit_point.
+        then), credit, credit_message, credit_point, credit_channel.
     events
         All loaded rows of runs in reading order: run, at, kind, point, message, order.
     devices
@@ -530,7 +530,10 @@ def _goals(
         direct=_last_touch(goals, touches.filter("engaged")),
         indirect=_last_touch(goals, touches.filter(~pl.col("engaged"))),
     )
-    point_of = _by_message(messages["message"], messages["point"], done.message_ids.len())
+    point_of, channel_of = (
+        _by_message(messages["message"], messages[name], done.message_ids.len())
+        for name in ("point", "channel")
+    )
     direct, indirect = (pl.col(name).is_not_null() & pl.col("counts") for name in ("direct", "indirect"))
     goals = goals.with_columns(
         credit=pl.when(direct)
@@ -539,7 +542,10 @@ def _goals(
         .then(pl.lit("indirect", CREDITS)),
         credit_message=pl.when("counts").then(pl.coalesce("direct", "indirect")),
     )
-    goals = goals.with_columns(credit_point=point_of.gather(goals["credit_message"]))
+    goals = goals.with_columns(
+        credit_point=point_of.gather(goals["credit_message"]),
+        credit_channel=channel_of.gather(goals["credit_message"]),
+    )
     outside = done.rows.filter(of_kind("goal.reached") & pl.col("run").is_null())
     outside = outside.select(
         "i",
@@ -635,5 +641,5 @@ MESSAGES = (
 )  # fmt: skip
 GOALS = (
     "goal", "run", "user", "at", "order", "value", "currency", "counts", "implied", "here", "credit",
-    "credit_message", "credit_point",
+    "credit_message", "credit_point", "credit_channel",
 )  # fmt: skip

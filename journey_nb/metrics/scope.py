@@ -18,6 +18,7 @@ import polars as pl
 from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
+from journey_nb.metrics.counts import Counts
 from journey_nb.period import TICK, midnight
 
 Clock = Literal["activity", "cohort"]
@@ -162,6 +163,16 @@ class Scope:
         return frame.filter(self.facts.runs["version"].gather(frame["run"]) == self.version)
 
     @cached_property
+    def counts(self) -> Counts:
+        """What the tables of the whole journey count: all versions."""
+        return Counts(self)
+
+    @cached_property
+    def counts_on_version(self) -> Counts:
+        """What the tables of the drawn journey count: on :attr:`version`, if one is asked for."""
+        return self.counts if self.version is None else Counts(self, version=True)
+
+    @cached_property
     def points(self) -> pl.DataFrame:
         """One row a point, in the order of tables: the shown version's points, then those of others.
 
@@ -185,7 +196,7 @@ class Scope:
             for key, point in points.items()
         ]
         schema = {
-            "point": self.facts.visits.schema["point"],
+            "point": pl.Enum(list(self.journey.points())),  # as judging has coded the facts
             **dict.fromkeys(("point_id", "title", "type", "channel"), pl.String()),
             **dict.fromkeys(("is_message", "on_version"), pl.Boolean()),
         }
@@ -194,15 +205,15 @@ class Scope:
     @cached_property
     def _channels_of_points(self) -> dict[str, str]:
         # A point whose messages went by several channels is shown with the one that most went by.
-        used = self.facts.messages.group_by("point", "channel").len()
-        most = used.filter(pl.col("len") == pl.col("len").max().over("point"))
+        used = self.counts.origins()
+        most = used.filter(pl.col("messages") == pl.col("messages").max().over("point"))
         return dict(most.group_by("point").agg(pl.col("channel").min()).cast(pl.String).iter_rows())
 
     @cached_property
     def channels(self) -> list[str]:
         """The channels designed in any version or seen in the log, in the order of the data model."""
         designed = {point.channel for version in self.journey.versions for point in version.points}
-        seen = set(self.facts.messages["channel"].unique().cast(pl.String))
+        seen = set(self.counts.origins()["channel"].cast(pl.String))
         return [channel for channel in CHANNELS if channel in designed | seen]
 
     # The facts as they stand at the instant of sight.
