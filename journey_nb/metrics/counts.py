@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
 from journey_nb.metrics.table import COUNT, TEXT
+from journey_nb.period import local_days, midnight
 
 if TYPE_CHECKING:
     from journey_nb.metrics.scope import Scope
@@ -218,6 +220,12 @@ class Counts:
             seconds_p50=seconds.quantile(0.5, "linear"), seconds_p90=seconds.quantile(0.9, "linear")
         )
 
+    def durations(self) -> pl.DataFrame:
+        """Completed stays by how long they took, roughly (:func:`bucket`); these add: point, bucket, stays."""
+        completed = self._stays.filter(pl.col("leaves") & _COMPLETED & pl.col("arrived_at").is_not_null())
+        micros = completed.select((pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds())
+        return completed.group_by("point", bucket(micros.to_series())).agg(stays=pl.len().cast(COUNT))
+
     def taken(self) -> pl.DataFrame:
         """Traversals of branches (null: of none that is known): point, branch, runs, users."""
         taken = self._taken.with_columns(branch=pl.when("known").then("branch"))
@@ -233,21 +241,26 @@ class Counts:
 
     def waiting(self) -> pl.DataFrame:
         """Stays still open by cause: point, cause, runs, users, oldest_since, next_due; the times do not add."""
-        stays = self._on_version(self.scope.visits).filter("is_open")
-        waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)
-        waits = waits.join(stays, on="visit", how="semi")
-        last = waits.unique("visit", keep="last", maintain_order=True)
-        last = last.select("visit", "at", "cause", "due_at")
         return (
-            stays.join(last, on="visit", how="left")
+            self.open_stays()
             .group_by("point", "cause")
             .agg(
                 runs=pl.len().cast(COUNT),
                 users=pl.col("user").n_unique().cast(COUNT),
-                oldest_since=pl.coalesce("at", "arrived_at").min(),
-                next_due=pl.col("due_at").min(),
+                oldest_since=pl.col("since").min(),
+                next_due=pl.col("due").min(),
             )
         )
+
+    def open_stays(self) -> pl.DataFrame:
+        """Every stay still open, with its last wait: user, point, cause, since, due."""
+        stays = self._on_version(self.scope.visits).filter("is_open")
+        waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)
+        waits = waits.join(stays, on="visit", how="semi")
+        last = waits.unique("visit", keep="last", maintain_order=True)
+        last = last.select("visit", "at", "cause", due="due_at")
+        stays = stays.join(last, on="visit", how="left")
+        return stays.select("user", "point", "cause", since=pl.coalesce("at", "arrived_at"), due="due")
 
     @cached_property
     def _stays(self) -> pl.DataFrame:
@@ -313,7 +326,7 @@ class Counts:
             .group_by("day", "breakdown")
             .agg(pl.col(name).cast(COUNT).sum() for name in metrics)
             .with_columns(pl.col("breakdown").cast(TEXT))
-            .join(self._days, on="day")
+            .join(self._days.select("day", "date"), on="day")
         )
         long = counts.unpivot(
             index=["date", "breakdown"], on=list(metrics), variable_name="metric", value_name="count"
@@ -322,15 +335,37 @@ class Counts:
 
     @cached_property
     def _days(self) -> pl.DataFrame:
-        days = pl.DataFrame({"date": self.scope.days}, schema={"date": pl.Date})
-        return days.with_row_index("day", offset=1)
+        """The local days from the period's first to the last that is seen: outcomes come after the period too."""
+        zone = ZoneInfo(self.scope.timezone)
+        days = local_days(self.scope.start, max(self.scope.end, self.scope.horizon), zone)
+        schema = {"date": pl.Date(), "midnight": pl.Datetime("us", "UTC")}
+        rows = [(day, midnight(day, zone)) for day in days]
+        return pl.DataFrame(rows, schema=schema, orient="row").with_row_index("day", offset=1)
 
     def _day(self, rows: pl.DataFrame, time: str) -> pl.Series:
-        """The number of each row's local day in the period, from 1: a search costs a third of a conversion."""
+        """The number of each row's local day, from 1: a search costs a third of a conversion."""
+        midnights = self._days["midnight"]
         if self.scope.clock == "activity":
-            return self.scope.midnights.search_sorted(rows[time], side="right")
+            return midnights.search_sorted(rows[time], side="right")
         entered = self.scope.facts.runs["entered_at"].gather(rows["run"])
-        return self.scope.midnights.search_sorted(entered, side="right")
+        return midnights.search_sorted(entered, side="right")
+
+
+# Below 128 µs each duration has a bucket of its own; above, each doubling is cut in 128.
+BOUNDS = pl.Series([*range(128), *((128 + step) << octave for octave in range(47) for step in range(128))])
+"""Where each bucket of durations begins, in µs: the same for all logs, so that counts by bucket add."""
+
+
+def bucket(micros: pl.Series) -> pl.Series:
+    """The bucket of each duration: its place in :data:`BOUNDS`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> bucket(pl.Series([0, 100, 1_000_000, 1_000_001])).to_list()
+    [0, 100, 1780, 1780]
+    """
+    return (BOUNDS.search_sorted(micros, side="right") - 1).cast(pl.UInt16).alias("bucket")
 
 
 def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:
