@@ -56,6 +56,10 @@ class Facts(Protocol):
         One row for every device that any row of a run carries: run, user, device_id.
     users
         The user_id behind each ``user``, in its order.
+    quarantined, read, duplicates
+        The rows set aside, and how many rows were read and were there before.
+    folded
+        All of it in memory.
     """
 
     @property
@@ -75,9 +79,17 @@ class Facts(Protocol):
     @property
     def users(self) -> pl.DataFrame: ...
     @property
+    def quarantined(self) -> pl.DataFrame: ...
+    @property
+    def read(self) -> int: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
     def first_at(self) -> datetime: ...
     @property
     def last_at(self) -> datetime: ...
+    @property
+    def folded(self) -> Folded: ...
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,11 @@ class Folded:
     duplicates: int
     first_at: datetime
     last_at: datetime
+
+    @property
+    def folded(self) -> Folded:
+        """Itself: it is in memory."""
+        return self
 
     @property
     def loaded(self) -> int:

@@ -103,10 +103,18 @@ class Cube:
                 pl.DataFrame(schema=schema)
             ]
             keys = [column for column in schema if column not in numbers]
-            both = pl.concat(frames).group_by(keys).agg(pl.col(numbers).sum())
-            return _as(both.filter(pl.col("n") != 0), schema)
+            size = pl.col("value").abs().sum() if "value" in schema else pl.lit(None, RATE)
+            both = pl.concat(frames).group_by(keys).agg(pl.col(numbers).sum(), size=size)
+            # As many may have come as have gone, with other values; what is left by rounding is none.
+            told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
+            return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
 
         return cls(added("rows", ROWS), added("durations", DURATIONS), added("open", OPEN))
+
+    def same(self, other: Cube) -> bool:
+        """Whether both hold the same counts; sums of values may differ by rounding."""
+        difference = Cube.sum([(1, self), (-1, other)])
+        return not any(frame.height for frame in (difference.rows, difference.durations, difference.open))
 
     def save(self, folder: Path) -> None:
         """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""

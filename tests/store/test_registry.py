@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from journey_nb.journey import Journey, JourneyError, Status
-from journey_nb.store.registry import FORMAT, VERBS, Registry, StoreError, verbs
+from journey_nb.store.database import FORMAT, StoreError
+from journey_nb.store.registry import VERBS, Registry, verbs
 from journey_nb.style import word
 
 # METRICS.md, section 10, said again: where each verb leads from each status; no entry, no way.
@@ -430,7 +431,7 @@ def test_nobody_has_to_say_who(registry: Registry, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_file_is_kept_as_safely_as_sqlite_can(registry: Registry, path: Path) -> None:
-    with registry._opened() as db:
+    with registry._database.opened() as db:
         settings = {name: db.execute(f"PRAGMA {name}").fetchone()[0]
                     for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")}  # fmt: skip
     assert settings == {
@@ -520,7 +521,7 @@ def agrees(path: Path) -> int:
     assert subject.status == LEADS[told["action"][-1]] == registry.find()["status"].item()
     moves = told["action"].to_list()[1:]
     assert moves == [("pause", "relaunch")[n % 2] for n in range(len(moves))]
-    with registry._opened() as db:
+    with registry._database.opened() as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return told.height
 

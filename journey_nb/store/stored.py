@@ -1,0 +1,156 @@
+"""The facts of a store: parts read as one, and the cube that answers without reading them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+
+import polars as pl
+
+from journey_nb.facts import Folded
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube
+from journey_nb.store.layers import STEPS, Layer
+from journey_nb.store.parts import EMPTY_QUARANTINE, Part, joined, of_users
+
+
+class StoredFacts:
+    """What a store holds of one journey, as it was when asked for.
+
+    Tables of counts come from :attr:`cube`; the fact tables are read when something needs them.
+
+    Parameters
+    ----------
+    journey
+        The journey.
+    layers, parts
+        What its loads left on the disk, and the facts in it.
+    """
+
+    def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
+        self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
+        self.read = sum(layer.read for layer in layers)
+        self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
+
+    @cached_property
+    def cube(self) -> Cube:
+        """The counts of all parts."""
+        return Cube.sum([(1, layer.cube) for layer in self.layers])
+
+    @cached_property
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
+        return [
+            (sign, pl.read_ipc(path))
+            for layer in self.layers
+            for sign, name in STEPS.items()
+            for path in sorted(layer.folder.glob(f"*/{name}.arrow"))
+        ]
+
+    @cached_property
+    def folded(self) -> Folded:
+        """All of it in memory."""
+        whole = joined([part.facts() for part in self.parts])
+        return replace(
+            whole, read=self.read, duplicates=self.duplicates, quarantined=self.quarantined,
+            first_at=self.first_at, last_at=self.last_at,
+        )  # fmt: skip
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.runs
+
+    @property
+    def visits(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.visits
+
+    @property
+    def waits(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.waits
+
+    @property
+    def messages(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.messages
+
+    @property
+    def goals(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.goals
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.events
+
+    @property
+    def devices(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.devices
+
+    @property
+    def users(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self.folded.users
+
+    @cached_property
+    def quarantined(self) -> pl.DataFrame:
+        """Every row that was set aside, with the rule it broke."""
+        parts = [part.quarantined() for part in self.parts]
+        faulty = [layer.faults().collect() for layer in self.layers if layer.faulty]
+        return pl.concat([EMPTY_QUARANTINE, *faulty, *parts]).sort("row")
+
+    @cached_property
+    def first_at(self) -> datetime:
+        """The first instant of which anything is known."""
+        return self._edge(min, 0)
+
+    @cached_property
+    def last_at(self) -> datetime:
+        """The last instant of which anything is known."""
+        return self._edge(max, 1)
+
+    def _edge(self, extreme: Callable[[datetime, datetime], datetime], which: int) -> datetime:
+        """The extreme of all parts. One with users passed over may hold less than was written: it is looked into
+        only if what was written would make a difference."""
+        sure = [part for part in self.parts if part.dead.is_empty() and part.height]
+        edge = functools.reduce(extreme, [part.span()[which] for part in sure]) if sure else None
+        for part in self.parts:
+            if not part.dead.is_empty() and (edge is None or extreme(edge, part.span()[which]) != edge):
+                facts = part.facts()
+                if facts.events.height or facts.goals.height:
+                    edge = (
+                        (facts.first_at, facts.last_at)[which]
+                        if edge is None
+                        else extreme(edge, (facts.first_at, facts.last_at)[which])
+                    )
+        return edge or self.parts[0].span()[which]
+
+    def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Folded:
+        """The facts of the users of whom something is counted within one of the spans."""
+        return joined([of_users(part.facts(), _active(part.facts(), spans)) for part in self.parts])
+
+
+_COUNTED = {
+    "runs": ("entered_at", "left_at"),
+    "visits": ("arrived_at", "left_at"),
+    "messages": ("sent_at", "failed_at", "skipped_at"),
+    "goals": ("at",),
+}
+
+
+def _active(facts: Folded, spans: Sequence[tuple[datetime, datetime]]) -> pl.Series:
+    """One boolean a user: whether anything of theirs is counted within one of the spans."""
+    active = pl.repeat(False, facts.users.height, eager=True)
+    for name, times in _COUNTED.items():
+        within = pl.any_horizontal(
+            pl.col(time).is_between(start, end, closed="left") for time in times for start, end in spans
+        )
+        active = active.scatter(getattr(facts, name).filter(within)["user"].drop_nulls(), True)
+    return active
