@@ -351,8 +351,8 @@ class Counts:
         return midnights.search_sorted(entered, side="right")
 
 
-# Below 128 µs each duration has a bucket of its own; above, each doubling is cut in 128.
-BOUNDS = pl.Series([*range(128), *((128 + step) << octave for octave in range(47) for step in range(128))])
+# Below 32 µs each duration has a bucket of its own; above, each doubling is cut in 32.
+BOUNDS = pl.Series([*range(32), *((32 + step) << octave for octave in range(50) for step in range(32))])
 """Where each bucket of durations begins, in µs: the same for all logs, so that counts by bucket add."""
 
 
@@ -363,7 +363,7 @@ def bucket(micros: pl.Series) -> pl.Series:
     --------
     >>> import polars as pl
     >>> bucket(pl.Series([0, 100, 1_000_000, 1_000_001])).to_list()
-    [0, 100, 1780, 1780]
+    [0, 82, 509, 509]
     """
     return (BOUNDS.search_sorted(micros, side="right") - 1).cast(pl.UInt16).alias("bucket")
 

@@ -3,11 +3,11 @@
 # ruff: noqa: D102 - what each method counts is told in Counts
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, wraps
+from itertools import product
 from typing import Concatenate, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -27,11 +27,12 @@ from journey_nb.metrics.counts import (
     Counts,
     Key,
     Place,
+    bucket,
     of_channel,
 )
 from journey_nb.metrics.cube import KEYS, LEDGERS, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
-from journey_nb.metrics.table import COUNT, RATE, TEXT
+from journey_nb.metrics.table import COUNT, TEXT
 from journey_nb.period import midnight
 
 Asked = ParamSpec("Asked")
@@ -323,39 +324,38 @@ class CubeCounts(Counts):
         return self._keyed(counts)
 
     def seconds(self) -> pl.DataFrame:
-        rows = []
-        for (point,), buckets in self.durations().sort("bucket").partition_by("point", as_dict=True).items():
-            values = [self._quantile(str(point), buckets, share) for share in (0.5, 0.9)]
-            rows.append((point, *(micros / 1e6 for micros in values)))
-        schema = {"point": self._empty.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def _quantile(self, point: str, buckets: pl.DataFrame, share: float) -> float:
-        """The duration below which this share of the completed stays took, in µs, between the two nearest ranks."""
-        through = buckets["stays"].cum_sum()
-        rank = share * (int(through[-1]) - 1)
-
-        def at(place: int) -> int:
-            row = int(through.search_sorted(place, side="right"))
-            return self._duration(point, buckets["bucket"][row], place - through[row] + buckets["stays"][row])
-
-        low, high = at(math.floor(rank)), at(math.ceil(rank))
-        return low + (high - low) * (rank - math.floor(rank))
-
-    def _duration(self, point: str, number: int, rank: int) -> int:
-        """The duration at a rank, from 0, among the period's completed stays at a point in one bucket."""
-        low, high = BOUNDS[number], BOUNDS[number + 1]
-        slices = [(sign, _slice(steps, point, low, high)) for sign, steps in self._facts.steps]
-        slices = [(sign, steps) for sign, steps in slices if steps.height]
-        micros = {steps["micros"][place] for _, steps in slices for place in (0, -1)}
-        if len(micros) == 1:
-            return int(micros.pop())
-        within = self.scope.within("left_at")
-        values = pl.concat(
-            steps.filter(within).select("micros", n=pl.lit(sign, COUNT)) for sign, steps in slices
+        ranks = _ranks(self.durations())
+        near = self._stays_in(ranks.select("point", "bucket").unique())
+        through = pl.col("n").cum_sum().over("point", "bucket")
+        found = (
+            ranks.join(near.sort("micros").with_columns(through=through), on=["point", "bucket"])
+            .filter(pl.col("through") > pl.col("rank"))
+            .group_by("point", "share", "part")
+            .agg(low=pl.col("micros").filter(above=False).min(), high=pl.col("micros").filter("above").min())
         )
-        values = values.group_by("micros").agg(pl.col("n").sum()).sort("micros")
-        return int(values["micros"][int(values["n"].cum_sum().search_sorted(rank, side="right"))])
+        seconds = (pl.col("low") + (pl.col("high") - pl.col("low")) * pl.col("part")) / 1e6
+        return found.group_by("point").agg(
+            seconds_p50=seconds.filter(share=0.5).first(), seconds_p90=seconds.filter(share=0.9).first()
+        )
+
+    def _stays_in(self, buckets: pl.DataFrame) -> pl.DataFrame:
+        """The period's completed stays whose durations lie in some buckets: point, bucket, micros, n."""
+        places = [_places(steps, buckets) for _, steps in self._facts.steps]
+        ends = pl.concat(places).group_by("point", "bucket").agg(pl.col("least").min(), pl.col("most").max())
+        # A bucket with one duration only, such as that of a fixed delay, has it at every rank.
+        one = pl.col("least") == pl.col("most")
+        single = ends.filter(one).select("point", "bucket", micros="least", n=pl.lit(2**62, COUNT))
+        several = ends.filter(~one)
+        within = self.scope.within("left_at")
+        parts = [single]
+        for (sign, steps), found in zip(self._facts.steps, places, strict=True):
+            spans = found.join(several, on=["point", "bucket"], how="semi").select("first", "stop")
+            rows = pl.concat(
+                [steps.clear(), *(steps.slice(first, stop - first) for first, stop in spans.rows())]
+            )
+            rows = self._keyed(rows.filter(within).with_columns(n=pl.lit(sign, COUNT)))
+            parts.append(rows.select("point", bucket(rows["micros"]), "micros", "n"))
+        return pl.concat(parts).group_by("point", "bucket", "micros").agg(pl.col("n").sum())
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -415,13 +415,41 @@ def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     )
 
 
-def _slice(steps: pl.DataFrame, point: str, low: int, high: int) -> pl.DataFrame:
-    """The stays at a point that took ``[low, high)`` µs; found by halving, since they stand in this order."""
-    known = steps.schema["point"].categories.to_list()  # type: ignore[attr-defined]
-    if point not in known:
-        return steps.clear()
-    points, code = steps["point"].to_physical(), known.index(point)
-    first, stop = (int(points.search_sorted(code, side)) for side in ("left", "right"))
-    here = steps.slice(first, stop - first)
-    first, stop = (int(here["micros"].search_sorted(micros, "left")) for micros in (low, high))
-    return here.slice(first, stop - first)
+def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
+    """Where the ranks stand between which the percentiles lie: point, share, part (of the way), above, bucket, rank."""
+    through = pl.col("stays").cum_sum().over("point")
+    buckets = durations.sort("bucket").with_columns(
+        through=through, last=pl.col("stays").sum().over("point") - 1
+    )
+    wanted = []
+    for share, above in product((0.5, 0.9), (False, True)):
+        place = share * pl.col("last")
+        rank = (place.ceil() if above else place.floor()).cast(COUNT)
+        before = pl.col("through") - pl.col("stays")
+        wanted.append(
+            buckets.filter(before <= rank, rank < pl.col("through")).select(
+                *("point", "bucket", pl.lit(share).alias("share"), pl.lit(above).alias("above")),
+                part=place - place.floor(),
+                rank=rank - before,
+            )
+        )
+    return pl.concat(wanted)
+
+
+def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Where completed stays of some buckets stand, and the least and the most that they took.
+
+    Found by halving: steps are in order of point and duration.
+    """
+    known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
+    micros, parts = steps["micros"], [buckets.clear().with_columns(first=0, stop=0)]
+    starts = steps["point"].to_physical().search_sorted(pl.Series(range(len(known) + 1)))
+    for (point,), wanted in buckets.partition_by("point", as_dict=True).items():
+        if point in known:
+            start, stop = starts[known.index(point)], starts[known.index(point) + 1]
+            here = micros.slice(start, stop - start)
+            low, high = (start + here.search_sorted(BOUNDS.gather(wanted["bucket"] + n)) for n in (0, 1))
+            parts.append(wanted.with_columns(first=low.cast(COUNT), stop=high.cast(COUNT)))
+    places = pl.concat(part.select("point", "bucket", pl.col("first", "stop").cast(COUNT)) for part in parts)
+    places = places.filter(pl.col("first") < pl.col("stop"))
+    return places.with_columns(least=micros.gather(places["first"]), most=micros.gather(places["stop"] - 1))

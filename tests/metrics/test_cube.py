@@ -20,7 +20,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
 from journey_nb.stats import JourneyStats
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 40))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
 PRESETS = ("launch", *strategies.PRESETS)
 
 
