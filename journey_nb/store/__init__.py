@@ -355,7 +355,10 @@ class Store(Registry):
     def _writing(self) -> Iterator[None]:
         with sole_writer(self.path / "writer.lock", self._patience):
             self._layers.sweep()
-            yield
+            try:
+                yield
+            finally:
+                self._layers.discard()
 
     def _facts(self, journey: Journey) -> Facts:
         layers = self._layers.of(journey.journey_id)

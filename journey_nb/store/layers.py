@@ -151,10 +151,19 @@ class Layers:
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = folder, database
         self._parts: dict[Path, Part] = {}
+        self._unlisted: set[Path] = set()
 
     def new(self) -> Layer:
         """A layer yet to be made."""
-        return Layer(self._folder / token_hex(8))
+        layer = Layer(self._folder / token_hex(8))
+        self._unlisted.add(layer.folder)
+        return layer
+
+    def discard(self) -> None:
+        """Remove what was made and not listed: a load that fails gives back its room on the disk."""
+        for folder in self._unlisted:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._unlisted.clear()
 
     def of(self, journey_id: str) -> list[Layer]:
         """The layers of a journey that count, oldest first."""
@@ -216,6 +225,7 @@ class Layers:
                 }
                 columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
                 db.execute(f"INSERT INTO layer ({columns}) VALUES ({values})", row)
+        self._unlisted -= {layer.folder for layer in made.values()}
 
     def sweep(self) -> None:
         """Remove what interrupted loads left, and layers that were replaced a while ago. Only for the sole writer."""
