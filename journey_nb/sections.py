@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from journey_nb import charts
 from journey_nb.facts import Folded
+from journey_nb.render.detail import concluded
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
 from journey_nb.stats import JourneyStats
@@ -108,11 +109,7 @@ def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "en") -> l
     for point in splits:
         found = stats.experiment(point.point_id, aim.goal_id)
         title, reached = clean(point.label), clean(aim.label)
-        told = [word("verdict", locale, verdict=_verdict(found.verdict, locale))]
-        if found.crossed:
-            told.append(word("crossed_users", locale, count=format.number(found.crossed, locale)))
-        if found.ratio_p_value is not None:
-            told.append(word("uneven_split", locale, probability=format.percent(found.ratio_p_value, locale)))
+        told = concluded(found, locale)
         html = f"<h3>{escape(title)} – {escape(reached)}</h3><p>{escape(' '.join(told))}</p>"
         parts += [
             Html(html, f"{title}: {told[0]}"),
@@ -120,12 +117,6 @@ def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "en") -> l
             table(found.table.drop("lift"), locale=locale),
         ]
     return parts
-
-
-def _verdict(verdict: str, locale: str) -> str:
-    if verdict.startswith("winner "):
-        return word("verdict.winner", locale, variant=clean(verdict.removeprefix("winner ")))
-    return word(f"verdict.{verdict}", locale)
 
 
 def definitions(

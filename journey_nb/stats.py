@@ -101,6 +101,11 @@ class JourneyStats:
         period = self._view.period
         return period if isinstance(period, str) else f"{period[0]}..{period[1]}"
 
+    @property
+    def comparing(self) -> bool:
+        """Whether the period before stands beside the numbers."""
+        return self._view.compare
+
     # Verbs: each returns a new JourneyStats.
 
     def period(self, name: str) -> JourneyStats:

@@ -21,6 +21,7 @@ from journey_nb.files import whole
 from journey_nb.journey import Journey, near
 from journey_nb.render.canvas import canvas_alt, canvas_svg
 from journey_nb.render.figure import figure_html
+from journey_nb.render.heat import MEASURES
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import Html
 from journey_nb.style import format, palette, word
@@ -45,6 +46,8 @@ class Canvas:
     path
         A way to highlight: point ids in order, or the rows of ``stats.user_path(user)``, of which
         the newest run is drawn, on its own version.
+    heat
+        A measure to tint the cards by: share, drop_rate, time or conversion.
     goal
         The goal by which splits are judged; by default the journey's first.
     theme
@@ -55,7 +58,7 @@ class Canvas:
     Raises
     ------
     KeyError, ValueError
-        When the goal, a point of the path or the theme is not known; the message names the near ones.
+        When the goal, a point of the path, the measure or the theme is not known; the message names the near ones.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class Canvas:
         stats: JourneyStats,
         *,
         path: Sequence[str] | pl.DataFrame | None = None,
+        heat: str | None = None,
         goal: str | None = None,
         theme: palette.Theme = "auto",
         locale: str = "en",
@@ -81,9 +85,13 @@ class Canvas:
             stats.journey.goal(goal)
         if theme not in (known := get_args(palette.Theme)):
             raise ValueError(f"no theme {theme!r}{near(str(theme), known)}; there are {', '.join(known)}")
+        if heat is not None and heat not in MEASURES:
+            raise ValueError(
+                f"no heat map of {heat!r}{near(heat, MEASURES)}; there are {', '.join(MEASURES)}"
+            )
         if path is not None and not isinstance(path, pl.DataFrame):
             _check_path(path, stats.journey)
-        self.stats, self.goal, self.theme, self.locale = stats, goal, theme, locale
+        self.stats, self.goal, self.theme, self.locale, self.heat = stats, goal, theme, locale, heat
         self.path = _newest_run(path) if isinstance(path, pl.DataFrame) else path
         self.faults: list[str] = []
         """Why parts of the picture are missing, if any are."""
@@ -106,7 +114,7 @@ class Canvas:
     @property
     def alt(self) -> str:
         """What the picture shows, in a few sentences."""
-        return canvas_alt(self.stats.journey, self._version, self.table, path=self.path, locale=self.locale)
+        return canvas_alt(self.stats.journey, self.version, self.table, path=self.path, locale=self.locale)
 
     @property
     def figure(self) -> Html:
@@ -164,7 +172,8 @@ class Canvas:
     # What is drawn
 
     @cached_property
-    def _version(self) -> int | None:
+    def version(self) -> int | None:
+        """The version that is drawn: the path's, if it has one; None is the newest."""
         if isinstance(self.path, pl.DataFrame) and self.path.height and "version" in self.path.columns:
             return int(self.path["version"][0])
         return self.stats.scope.version
@@ -179,9 +188,10 @@ class Canvas:
         }
         return canvas_svg(
             self.stats.journey,
-            self._version,
+            self.version,
             **tables,
             path=self.path,
+            heat=self.heat,
             notes=self.faults if said else (),  # known once the tables are taken
             theme=theme,
             locale=self.locale,
@@ -197,7 +207,7 @@ class Canvas:
         goal = self.goal or (journey.goals[0].goal_id if journey.goals else None)
         if goal is None:
             return {}
-        splits = [p.point_id for p in journey.version(self._version).points if p.type == "split_abn"]
+        splits = [p.point_id for p in journey.version(self.version).points if p.type == "split_abn"]
         found = {split: self._try("variants", partial(self._experiment, split, goal)) for split in splits}
         return {split: experiment for split, experiment in found.items() if experiment is not None}
 

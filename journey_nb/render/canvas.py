@@ -17,6 +17,7 @@ import polars as pl
 from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Version
 from journey_nb.layout import Box, Layout, Route, bends, layout
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw
+from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import icon, symbols
 from journey_nb.render.panels import is_branch_word
 from journey_nb.render.text import clean, fit, key, squeeze, width, xml
@@ -64,6 +65,10 @@ _CSS = """
 .jnb .dim{opacity:.35}
 .jnb .pill.dim{opacity:1}
 .jnb .pill.dim text,.jnb .pill.dim use{opacity:.4}
+.jnb .tint{fill:$accent;fill-opacity:.05}
+.jnb .t2{fill-opacity:.1}
+.jnb .t3{fill-opacity:.15}
+.jnb .t4{fill-opacity:.2}
 .jnb .on .c{stroke:$accent;stroke-width:2}
 .jnb .e.on{stroke:$accent;stroke-width:3;marker-end:url(#jnb-tip-on)}
 .jnb .step rect{fill:$accent}
@@ -108,6 +113,7 @@ def canvas_svg(
     messages: pl.DataFrame | None = None,
     variants: Mapping[str, Any] | None = None,
     path: Sequence[str] | pl.DataFrame | None = None,
+    heat: str | None = None,
     subtitle: str = "",
     notes: Sequence[str] = (),
     theme: palette.Theme = "auto",
@@ -129,6 +135,8 @@ def canvas_svg(
         By point id, the experiment at a split: an ``Experiment`` or its verdict.
     path
         A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
+    heat
+        A measure to tint the cards by, one of :data:`~journey_nb.render.heat.MEASURES`.
     subtitle
         What the numbers cover, such as the period.
     notes
@@ -148,9 +156,13 @@ def canvas_svg(
     flows = _Flows.of(branches)
     verdicts = {point: _verdict(item) for point, item in (variants or {}).items()}
     way = _path(path, shown) if path is not None else None
+    entrances = _sum(
+        (rows[p.point_id] for p in journey.points().values() if p.is_entry and p.point_id in rows), "entered"
+    )
+    tints = heat_map(rows, heat, entrances, locale) if heat else {}
     cards = {
         point.point_id: card(point, rows.get(point.point_id) if points is not None else None,
-                             _notes(point, shown, flows, verdicts, locale), locale)
+                             _notes(point, shown, flows, verdicts, locale), locale, tints.get(point.point_id))
         for point in shown.points
     }  # fmt: skip
     away = [card(point, rows.get(point.point_id), (), locale) for point in _away(journey, shown, rows)]
@@ -228,9 +240,11 @@ def _rows(points: pl.DataFrame | None, messages: pl.DataFrame | None) -> dict[st
     rows = {} if points is None else {row["point_id"]: row for row in points.iter_rows(named=True)}
     for row in () if messages is None else messages.iter_rows(named=True):
         if row["point_id"] in rows:
-            rows[row["point_id"]]["drop_offs"] = (
-                _sum([row], "failed") + _sum([row], "bounced") + _sum([row], "skipped")
-            )
+            in_vain = _sum([row], "failed") + _sum([row], "skipped")
+            rows[row["point_id"]] |= {
+                "drop_offs": in_vain + _sum([row], "bounced"),
+                "tried_in_vain": in_vain,  # bounced messages were sent
+            }
     return rows
 
 

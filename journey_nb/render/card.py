@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from journey_nb.journey import Point
+from journey_nb.render.heat import Heat
 from journey_nb.render.icons import family, icon
 from journey_nb.render.text import clean, fit, key, squeeze, width, wrap, xml
 from journey_nb.style import format, word
@@ -73,6 +74,8 @@ class Card:
     """Lines of key, label and number, for what only some points have."""
     notes: tuple[Note, ...]
     tip: str
+    level: int = 0
+    """How far the card is tinted, 0 to 4."""
 
     @property
     def head(self) -> float:
@@ -87,13 +90,23 @@ class Card:
         return WIDTH, self.head + body + LINE * len(self.more) + 4 * bool(self.more) + NOTE * len(self.notes)
 
 
-def card(point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note], locale: str) -> Card:
+def card(
+    point: Point,
+    numbers: Mapping[str, Any] | None,
+    notes: Sequence[Note],
+    locale: str,
+    heat: Heat | None = None,
+) -> Card:
     """The card of a point; ``numbers`` is its row of points(), or None for the bare design."""
     title = clean(point.label)
     room = WIDTH - 56 - PAD
     caption = word(point.type, locale)
     if point.type == "message" and point.channel:
         caption = word(point.channel, locale)
+    if heat:
+        notes = [Note("info", heat.text, f"points.{point.point_id}.heat"), *notes]
+    if numbers and numbers.get("entered_prev") is not None:
+        notes = [_compared(point, numbers, locale), *notes]
     gap = balance(numbers) if numbers else 0
     if numbers and gap:
         text = word("off_by", locale, gap=format.signed(gap, locale))
@@ -106,7 +119,16 @@ def card(point: Point, numbers: Mapping[str, Any] | None, notes: Sequence[Note],
         tuple(_more(point, numbers, locale)) if numbers else (),
         tuple(notes),
         f"{title} · {caption}" + (f"\n{account(numbers, locale)}" if numbers else ""),
+        heat.level if heat else 0,
     )
+
+
+def _compared(point: Point, numbers: Mapping[str, Any], locale: str) -> Note:
+    """How many came beside the period before."""
+    change = format.change(numbers.get("entered_change"), locale)
+    before = word("previous", locale, value=format.compact(numbers["entered_prev"], locale))
+    text = f"{word('entered', locale)} {change} · {before}"
+    return Note("info", text, f"points.{point.point_id}.entered_change")
 
 
 def balance(numbers: Mapping[str, Any]) -> int:
@@ -172,6 +194,9 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         f'<g class="card{classes}" data-point="{point_key}" transform="translate({x:g} {y:g})">',
         f"<title>{_tip(card.tip)}</title>",
         f'<rect class="c" width="{wide:g}" height="{height:g}" rx="12"/>',
+        f'<rect class="tint t{card.level}" width="{wide:g}" height="{height:g}" rx="12"/>'
+        if card.level
+        else "",
         f'<g class="f-{family(point)}"><rect x="12" y="12" width="32" height="32" rx="8"/>'
         f'<use href="#jnb-{icon(point)}" x="18" y="18" width="20" height="20"/></g>',
     ]
@@ -181,7 +206,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         )
     parts.append(f'<text class="l" x="56" y="{card.head - 14:g}">{xml(card.caption)}</text>')
     if card.cells:
-        parts.append(f'<path class="h" d="M0 {card.head:g}h{wide:g}"/>')
+        parts.append(f'<path class="h" d="M0 {card.head:g}h{wide:g}"/><g class="d">')  # what may be hidden
     for place, (name, label, number, rate) in enumerate(card.cells):
         left, top = PAD + CELL * (place % 2), card.head + ROW * (place // 2)
         parts.append(
@@ -196,6 +221,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
             for at, (name, label, number) in enumerate(more)
         )
         parts.append(f'<text class="m" x="{PAD}" y="{foot + LINE * place:g}">{items}</text>')
+    parts.append("</g>" if card.cells else "")
     for place, note in enumerate(reversed(card.notes)):
         parts.append(_note(note, height - NOTE * (place + 1)))
     if step:

@@ -1,0 +1,169 @@
+"""What is behind one point: its numbers, its losses by reason, who waits, the test, the ways on, the days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import polars as pl
+from markupsafe import Markup
+
+from journey_nb.journey import Point
+from journey_nb.render.figure import figure_html
+from journey_nb.render.panels import Html, cards, table, template
+from journey_nb.render.text import clean
+from journey_nb.style import format, word
+
+if TYPE_CHECKING:
+    from journey_nb.metrics.experiments import Experiment
+    from journey_nb.stats import JourneyStats
+
+WAITING = 50
+"""Runs shown of a waiting list; the others are counted below it."""
+
+_STAY = ("seconds_p50", "seconds_p90")
+_PLAIN: tuple[str, ...] = ("entered", "completed", "waiting", "exited", "dropped", "goal_here", *_STAY)
+_MESSAGE = ("entered", "sent", "delivered", "opened", "open_rate", "clicked", "click_rate", "failed", "bounced",
+            "skipped", "goal_after_interaction", "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
+_IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_interaction",
+           "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
+
+
+def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "en") -> Html:
+    """The detail window of a point: a dialog's content, with the button that closes it.
+
+    Parameters
+    ----------
+    stats
+        The statistics, with their period, clock and comparison.
+    point_id
+        Which point, of any version.
+    goal
+        By which tests are judged; by default the journey's first.
+
+    Raises
+    ------
+    KeyError
+        When no version has the point.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> stats = jn.JourneyStats(journey, simulate(journey, users=50))
+    >>> repr(detail_html(stats, "settle"))
+    'Wait 2 days'
+    """
+    point = stats.journey.points(stats.scope.version)[point_id]
+    title = clean(point.label)
+    html = template("detail.html").render(
+        title=title,
+        caption=word((point.type == "message" and point.channel) or point.type, locale),
+        sections=[(heading, Markup(part)) for heading, part in _sections(stats, point, goal, locale)],
+        close=word("close", locale),
+        locale=locale,
+    )
+    return Html(html, title)
+
+
+def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) -> Iterator[tuple[str, Html]]:
+    """Each part with its heading; a part that says itself what it is has none."""
+    yield "", cards(_numbers(stats, point), locale=locale)
+    if losses := _losses(stats, point, locale):
+        yield "", losses
+    if point.type == "split_abn":
+        yield from _experiment(stats, point, goal, locale)
+    if len(stats.journey.version(stats.scope.version).outgoing(point.point_id)) > 1:
+        ways = stats.branches().filter(pl.col("source") == point.point_id)
+        yield word("ways", locale), table(ways.drop("source"), locale=locale)
+    if waiting := _waiting(stats, point, locale):
+        yield word("waiting_list", locale), waiting
+    if point.type == "message":
+        yield word("daily", locale), _daily(stats, point, locale)
+
+
+def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
+    """One row of the numbers that this kind of point has, with what they were before if that is compared."""
+    here = pl.col("point_id") == point.point_id
+    row = stats.points().filter(here)
+    names = _PLAIN
+    if point.type == "message":
+        names = _IN_APP if point.channel == "in_app" else _MESSAGE
+        messages = stats.messages().filter(here)
+        # Skipped and failed are messages here, as on the card, not visits that passed the point over.
+        row = pl.concat([messages, row.select(pl.exclude(messages.columns))], how="horizontal")
+    wanted = [f"{name}{suffix}" for name in names for suffix in ("", "_prev", "_change")]
+    return row.select(name for name in wanted if name in row.columns)
+
+
+def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
+    """The drop block: a line that expands into the reasons."""
+    drops = stats.drops(point.point_id)
+    if drops.is_empty():
+        return None
+    said = word("drop_list", locale, count=format.number(int(drops["count"].sum()), locale))
+    rows = table(drops.drop("point_id", "title").sort("count", descending=True), locale=locale)
+    return Html(template("folded.html").render(summary=said, inner=Markup(rows), action="drops"), said)
+
+
+def _experiment(
+    stats: JourneyStats, point: Point, goal: str | None, locale: str
+) -> Iterator[tuple[str, Html]]:
+    if not stats.journey.goals:
+        yield word("variants", locale), Html.escaped(word("no_goal", locale))
+        return
+    aim = stats.journey.goal(goal) if goal else stats.journey.goals[0]
+    found = stats.experiment(point.point_id, aim.goal_id)
+    yield (
+        f"{word('variants', locale)} – {clean(aim.label)}",
+        Html.escaped(" ".join(concluded(found, locale))),
+    )
+    yield "", table(found.table.drop("lift"), locale=locale)
+
+
+def concluded(found: Experiment, locale: str = "en") -> list[str]:
+    """What may be concluded from an experiment, and what to know about it, in sentences."""
+    verdict = (
+        word("verdict.winner", locale, variant=clean(found.verdict.removeprefix("winner ")))
+        if found.verdict.startswith("winner ")
+        else word(f"verdict.{found.verdict}", locale)
+    )
+    said = [word("verdict", locale, verdict=verdict)]
+    if found.crossed:
+        said.append(word("crossed_users", locale, count=format.number(found.crossed, locale)))
+    if found.ratio_p_value is not None:
+        said.append(word("uneven_split", locale, probability=format.percent(found.ratio_p_value, locale)))
+    return said
+
+
+def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
+    """Who waits here, since when and for what, the longest first."""
+    rows = stats.rows("waiting.runs", point_id=point.point_id)
+    if rows.is_empty():
+        return None
+    since = pl.coalesce("since", "arrived_at")
+    rows = rows.sort(since).select("user_id", "cause", since.alias("since"), "due_at")
+    causes = table(
+        stats.waiting().filter(pl.col("point_id") == point.point_id).drop("point_id", "title", "type"),
+        locale=locale,
+    )
+    return Html(f"{causes}{table(rows, limit=WAITING, locale=locale)}", word("waiting_list", locale))
+
+
+def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:
+    """The days as a picture with its table; drawn here, so that the browser needs no charting code."""
+    from journey_nb import charts
+
+    metrics = ("impressions", "interacted") if point.channel == "in_app" else ("sent", "opened", "clicked")
+    name = pl.col("metric").cast(pl.String)
+    rows = stats.daily(by="point").filter(
+        pl.col("breakdown").cast(pl.String) == point.point_id, name.is_in(metrics)
+    )
+    # Without the points that only a live chart answers at, the picture is a fifth as large.
+    lines = charts.daily(rows, metrics, locale=locale).mark_line(strokeWidth=2, interpolate="monotone")
+    bundle, _ = charts.offline(lines.properties(width=420).to_dict())
+    days = rows.with_columns(name).pivot("metric", index="date", values="count")
+    return figure_html(
+        bundle["image/svg+xml"], {word("daily", locale): days}, bundle["text/plain"], locale=locale
+    )

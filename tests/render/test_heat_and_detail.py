@@ -1,0 +1,109 @@
+"""The heat map, the comparison on each card, and what is behind a point."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+import pytest
+from fabricate import HOSTILE, tables, welcome
+
+import journey_nb as jn
+from journey_nb.render import canvas_svg
+from journey_nb.render.detail import concluded, detail_html
+from journey_nb.render.heat import LEVELS, MEASURES, heat
+
+
+def rows(stats: jn.JourneyStats) -> dict[str, dict[str, object]]:
+    return {row["point_id"]: row for row in stats.points().iter_rows(named=True)}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_hottest_point_has_the_last_level_and_the_order_is_that_of_the_numbers(
+    welcome_stats: jn.JourneyStats, measure: str
+) -> None:
+    found = heat(rows(welcome_stats), measure, welcome_stats.health()["entrances"].item())
+    values = {point: MEASURES[measure](rows(welcome_stats)[point], 541) for point in found}
+    assert max(shown.level for shown in found.values()) == LEVELS
+    order = sorted(found, key=lambda point: values[point])
+    assert [found[point].level for point in order] == sorted(found[point].level for point in order)
+    assert all((found[point].level == 0) == (not values[point]) for point in found)
+
+
+def test_a_tinted_card_says_its_number_too() -> None:
+    svg = canvas_svg(welcome(), None, *tables(welcome()), heat="share")
+    assert svg.count('class="tint') == len(re.findall(r'data-key="points\.\w+\.heat"', svg)) > 5
+    assert "Of all entrances: 100%" in svg
+    assert 'class="tint' not in canvas_svg(welcome(), None, *tables(welcome()))
+
+
+def test_a_measure_that_is_not_known_is_refused(welcome_stats: jn.JourneyStats) -> None:
+    with pytest.raises(ValueError, match="did you mean 'drop_rate'"):
+        jn.canvas(welcome_stats, heat="drop rate")
+
+
+def test_every_card_is_compared_with_the_period_before(welcome_stats: jn.JourneyStats) -> None:
+    compared = welcome_stats.period("7d").compare()
+    svg = jn.canvas(compared).svg
+    for row in compared.points().iter_rows(named=True):
+        key = f'data-key="points.{row["point_id"]}.entered_change"'
+        assert (key in svg) == (row["entered_prev"] is not None)
+
+
+def test_the_detail_of_each_point_shows_what_the_tables_say(welcome_stats: jn.JourneyStats) -> None:
+    for row in welcome_stats.points().iter_rows(named=True):
+        html = detail_html(welcome_stats, row["point_id"]).html
+        drops = welcome_stats.drops(row["point_id"])
+        assert f'data-key="entered">{row["entered"]:,}<' in html
+        assert ('data-action="drops"' in html) == (drops.height > 0)
+        assert (f"Drop-offs: {drops['count'].sum():,}" in html) == (drops.height > 0)
+        assert ("By day" in html) == (row["type"] == "message")
+        assert ("Waiting, the longest first" in html) == bool(row["waiting"])
+        assert ("Verdict: " in html) == (row["type"] == "split_abn")
+        ways = welcome_stats.branches().filter(pl.col("source") == row["point_id"])
+        designed = (
+            welcome_stats.journey.version().outgoing(row["point_id"])
+            if row["point_id"] in welcome_stats.journey.version()
+            else ()
+        )
+        assert ("Ways on" in html) == (len(designed) > 1)
+        if len(designed) > 1:
+            assert all(f"{runs:,}</td>" in html for runs in ways["runs"])
+
+
+def test_a_waiting_list_begins_with_who_waits_longest(welcome_stats: jn.JourneyStats) -> None:
+    html = detail_html(welcome_stats, "settle").html
+    waiting = welcome_stats.rows("waiting.runs", point_id="settle").sort("since")
+    shown = re.findall(r"u\d{7}", html)
+    assert shown == waiting["user_id"].to_list()
+
+
+def test_the_days_are_a_picture_with_its_table(welcome_stats: jn.JourneyStats) -> None:
+    html = detail_html(welcome_stats, "hello_push").html
+    assert html.count("data:image/svg+xml;base64,") == 1
+    assert "<summary>Table: By day</summary>" in html
+    assert "<script" not in html
+
+
+def test_no_english_is_left_in_another_language(welcome_stats: jn.JourneyStats) -> None:
+    titles = re.compile("|".join(re.escape(p.label) for p in welcome_stats.journey.points().values()))
+    for point in ("hello_push", "offer_test", "settle"):
+        english = set(
+            re.findall(r">([A-Z][a-z]{3,}[^<{]*)<", titles.sub("", detail_html(welcome_stats, point).html))
+        )
+        korean = titles.sub("", detail_html(welcome_stats, point, locale="ko").html)
+        left = {text for text in english if f">{text}<" in korean}
+        assert left <= {b.label for b in welcome_stats.journey.version().outgoing(point)}
+
+
+def test_hostile_titles_are_escaped(welcome_log: pl.DataFrame) -> None:
+    document = jn.Journey.sample("welcome").to_json().replace("Welcome push", HOSTILE[0].replace('"', '\\"'))
+    stats = jn.JourneyStats(jn.Journey.from_json(document), welcome_log)
+    assert "<script" not in detail_html(stats, "hello_push").html
+
+
+def test_what_is_concluded_reads_the_same_everywhere(welcome_stats: jn.JourneyStats) -> None:
+    found = welcome_stats.experiment("offer_test", welcome_stats.journey.goals[0].goal_id)
+    said = " ".join(concluded(found))
+    assert said.startswith("Verdict: ")
+    assert said in detail_html(welcome_stats, "offer_test").html
