@@ -5,7 +5,7 @@ READY   := .venv/.ready
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-long lint format bench mutate picture lab clean
+.PHONY: help setup demo test test-quick test-long lint format bundle bench mutate picture lab clean
 
 help:           ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,15 +30,21 @@ test-long: $(READY) ## every test and many more generated logs; ends with the se
 	@.ci/setup chromium
 	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-lint: $(READY)  ## ruff, the types, the floors
+lint: $(READY)  ## ruff, the types (TypeScript's too), the floors
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@.ci/setup node
+	@npm --prefix widget_js run -s check
 
 format: $(READY) ## ruff's formatting and its safe fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bundle:         ## the browser's half of the live views, from widget_js/ into journey_nb/static/
+	@.ci/setup node
+	@npm --prefix widget_js run -s bundle
 
 bench: $(READY) ## fold and tables beside DuckDB and pandas
 	@$(BIN)/python benchmarks/run.py

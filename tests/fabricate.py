@@ -168,3 +168,16 @@ def tables(journey: Journey, runs: int = 12_345, seed: int = 0) -> tuple[pl.Data
 def _plain(text: str) -> str:
     """Without lone surrogates, which polars refuses."""
     return text.encode("utf-8", "replace").decode()
+
+
+def tree(size: int) -> Journey:
+    """A designed journey of so many points: an entry, splits that fork, and messages at the ends."""
+    points: list[dict[str, Any]] = [{"point_id": "p0", "type": "entry_api", "title": "Start"}]
+    branches = [{"source": "p0", "key": "default", "target": "p1"}]
+    for at in range(1, size):
+        fork = 2 * at + 1 < size
+        kind = {"type": "split_condition"} if fork else {"type": "message", "channel": "email"}
+        points.append({"point_id": f"p{at}", "title": f"{'Question' if fork else 'Letter'} {at}", **kind})
+        if fork:
+            branches += [{"source": f"p{at}", "key": key, "target": f"p{2 * at + more}"} for more, key in enumerate(("yes", "no"))]  # fmt: skip
+    return journey(points, branches, title=f"{size} points")

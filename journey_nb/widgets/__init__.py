@@ -1,0 +1,7 @@
+"""Live views for the notebook: thin, they hold statistics, ask for tables, hand over strings and listen."""
+
+from __future__ import annotations
+
+from journey_nb.widgets.canvas import JourneyCanvas
+
+__all__ = ["JourneyCanvas"]

@@ -1,0 +1,120 @@
+"""What every live view shares: the bundle, the colours, requests that cannot fail unseen, the static copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from journey_nb.render import Html
+from journey_nb.render.panels import template
+from journey_nb.render.text import clean
+from journey_nb.style import palette, word
+
+_STATIC = Path(__file__).parents[1] / "static"
+
+# What a host such as JupyterLab may set, and which of our colours it then is; the others keep their
+# contrast on these. In the dark, cards stand out by being lighter than the ground.
+_HOST = {"surface": "--jp-layout-color1", "text": "--jp-content-font-color1", "line": "--jp-border-color1"}
+_GROUND = {"light": "--jp-layout-color2", "dark": "--jp-layout-color0"}
+
+# One picture live, one for wherever no kernel is: of the two outputs CSS hides the one that is not needed.
+_TWIN = (
+    "<style>.jp-OutputArea-child:has(.jnb-live)+.jp-OutputArea-child:has(.jnb-static){display:none}"
+    ".jp-OutputArea-child:not(:has(.jnb-live)):has(+.jp-OutputArea-child .jnb-static){display:none}"
+    ".output_area:not(:has(.jnb-live)):has(+.output_area .jnb-static){display:none}</style>"
+)
+
+
+class View(anywidget.AnyWidget):
+    """A live view. A request of the browser names an action of ``_actions``; one that fails is painted."""
+
+    _actions: ClassVar[Mapping[str, str]] = {}
+    """Method by action: what ``data-action`` in the templates may ask the kernel for."""
+
+    style = traitlets.Unicode().tag(sync=True)
+    """Its style sheet, which stays within it."""
+    error = traitlets.Unicode().tag(sync=True)
+    """What went wrong last, as HTML; empty when nothing did."""
+    said = traitlets.Unicode().tag(sync=True)
+    """What is read aloud next."""
+    locale = traitlets.Unicode("en").tag(sync=True)
+    """The language of its words and numbers."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(_esm=bundle(), style=css(), **traits)
+        self.on_msg(self._asked)
+
+    @property
+    def alt(self) -> str:
+        """What it shows, in a few sentences."""
+        raise NotImplementedError
+
+    @property
+    def figure(self) -> Html:
+        """The static copy."""
+        raise NotImplementedError
+
+    def _asked(self, _: Any, request: Any, __: Any) -> None:
+        with self._painted():
+            if not isinstance(request, dict) or request.get("action") not in self._actions:
+                raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
+            answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[request["action"]])
+            answer(request)
+        self.send({"done": True})
+
+    @contextmanager
+    def _painted(self) -> Iterator[None]:
+        """Paint what fails in the cell; what was shown before stays."""
+        try:
+            yield
+        except Exception as error:
+            name = (
+                "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
+            )
+            told = word("last_good", self.locale, error=clean(f"{name}{error}", 400))
+            self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
+        else:
+            self.error = ""
+
+    def _ipython_display_(self, **options: Any) -> None:
+        from IPython.display import display
+
+        title = self.alt
+        bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
+        display({**bundle, "text/plain": title}, raw=True, metadata=metadata)
+        copy = {"text/html": f'{_TWIN}<div class="jnb-static">{self.figure}</div>', "text/plain": title}
+        display(copy, raw=True)
+
+
+@cache
+def bundle() -> str:
+    """The browser's half, as ``make bundle`` has built it."""
+    return (_STATIC / "canvas.js").read_text("utf-8")
+
+
+@cache
+def css() -> str:
+    """The style of the live views: both themes, each colour the host's where it has one."""
+    rules = " ".join(
+        Path(__file__).with_name("view.css").read_text("utf-8").replace("%FONT%", palette.FONT).split()
+    )
+    return (
+        f":host,.canvas .jnb{{{_colours('light')}}}"
+        f":host([data-theme=dark]),:host([data-theme=dark]) .canvas .jnb{{{_colours('dark')}}}{rules}"
+    )
+
+
+def _colours(theme: str) -> str:
+    ours = palette.LIGHT if theme == "light" else palette.DARK
+    host = {**_HOST, "ground": _GROUND[theme]}
+    told = [f"color-scheme:{theme}"]
+    for declaration in palette.variables(ours).split(";"):
+        name, colour = declaration.removeprefix("--jnb-").split(":")
+        told.append(f"--jnb-{name}:" + (f"var({host[name]},{colour})" if name in host else colour))
+    return ";".join(told)

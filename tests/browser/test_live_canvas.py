@@ -1,0 +1,574 @@
+"""The live canvas in a bare page: every action with its effect, the keyboard, everybody's needs, bad input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from fabricate import HOSTILE, tree
+from live import Live
+
+import journey_nb as jn
+from journey_nb.simulate import simulate
+from journey_nb.style.words import _WORDS
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "widget_js/node_modules/axe-core/axe.min.js"
+CARD = ".sheet [data-point={}]"
+
+
+@pytest.fixture
+def open_live(chromium: Any, welcome_stats: jn.JourneyStats) -> Iterator[Callable[..., Live]]:
+    opened: list[Live] = []
+
+    def make(
+        stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
+    ) -> Live:
+        opened.append(Live(chromium, jn.JourneyCanvas(stats or welcome_stats, **options), **(page or {})))
+        return opened[-1]
+
+    yield make
+    for live in opened:
+        live.close()
+
+
+@pytest.fixture
+def live(open_live: Callable[..., Live]) -> Live:
+    return open_live()
+
+
+def focused(live: Live) -> str:
+    return live.page.evaluate(
+        "document.querySelector('.jnb-live').shadowRoot.activeElement?.dataset.point ?? ''"
+    )
+
+
+def scale(live: Live) -> float:
+    return live.page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.jnb-live').shadowRoot.querySelector('.sheet')).transform).a")  # fmt: skip
+
+
+def place(live: Live) -> list[float]:
+    return live.page.evaluate("(m => [m.e, m.f])(new DOMMatrix(getComputedStyle(document.querySelector('.jnb-live').shadowRoot.querySelector('.sheet')).transform))")  # fmt: skip
+
+
+def number(live: Live, key: str) -> str:
+    return live.page.locator(f'.sheet [data-key="{key}"]').text_content()
+
+
+def entered(stats: jn.JourneyStats, point: str) -> str:
+    return f"{stats.points().filter(pl.col('point_id') == point)['entered'].item():,}"
+
+
+# Every action, and what it must bring about.
+
+
+def tries_period(live: Live) -> None:
+    live.page.select_option("[data-action=period]", "7d")
+    live.settle()
+    assert live.widget.period == live.widget.stats.chosen == "7d"
+    assert number(live, "points.signup.entered") == entered(live.widget.stats, "signup")
+    assert "17 May 2026" in live.page.locator(".sheet .sub").first.text_content()
+
+
+def tries_dates(live: Live) -> None:
+    assert not live.page.locator("form[data-action=dates]").is_visible()
+    live.page.select_option("[data-action=period]", "custom")
+    live.page.fill("[name=first]", "2026-03-01")
+    live.page.fill("[name=last]", "2026-03-15")
+    live.page.click("form[data-action=dates] button")
+    live.settle()
+    assert live.widget.period == "2026-03-01..2026-03-15"
+    assert live.page.locator("form[data-action=dates]").is_visible()
+    assert live.page.input_value("[data-action=period]") == "custom"
+    assert number(live, "points.signup.entered") == entered(live.widget.stats, "signup")
+
+
+def tries_clock(live: Live) -> None:
+    live.page.select_option("[data-action=clock]", "cohort")
+    live.settle()
+    assert live.widget.stats.scope.clock == "cohort"
+    assert "followed up" in live.page.locator(".sheet .sub").first.text_content()
+
+
+def tries_version(live: Live) -> None:
+    before = set(
+        live.page.eval_on_selector_all(".sheet [data-branch]", "all => all.map(e => e.dataset.branch)")
+    )
+    live.page.select_option("[data-action=version]", "1")
+    live.settle()
+    assert live.widget.stats.scope.version == 1
+    drawn = set(
+        live.page.eval_on_selector_all(".sheet [data-branch]", "all => all.map(e => e.dataset.branch)")
+    )
+    assert drawn == {f"{b.source}|{b.key}" for b in live.widget.stats.journey.version(1).branches} != before
+    live.page.select_option("[data-action=version]", "")
+    live.settle()
+    assert live.widget.stats.scope.version is None
+
+
+def tries_heat(live: Live) -> None:
+    live.page.select_option("[data-action=heat]", "time")
+    live.settle()
+    assert live.widget.heat == "time"
+    assert live.page.locator(".sheet .tint").count() > 3
+    assert number(live, "points.settle.heat") == "Median stay: 2 d"
+    live.page.select_option("[data-action=heat]", "")
+    live.settle()
+    assert live.widget.heat is None
+    assert live.page.locator(".sheet .tint").count() == 0
+
+
+def tries_compare(live: Live) -> None:
+    live.page.check("[data-action=compare]")
+    live.settle()
+    assert live.widget.stats.comparing
+    assert "nothing before" in live.page.locator("label:has([data-action=compare])").text_content()
+    live.page.select_option("[data-action=period]", "30d")
+    live.settle()
+    assert re.fullmatch(r"Entered [+−]?[\d.]+% · was \d+", number(live, "points.signup.entered_change"))
+
+
+def tries_metrics(live: Live) -> None:
+    shown = ".sheet [data-point=hello_push] .d"
+    live.page.mouse.move(2, 2)
+    live.page.uncheck("[data-action=metrics]")
+    assert live.widget.metrics is False
+    assert live.page.eval_on_selector(shown, "e => getComputedStyle(e).opacity") == "0"
+    live.page.hover(CARD.format("hello_push"))
+    assert live.page.eval_on_selector(shown, "e => getComputedStyle(e).opacity") == "1"
+    live.page.check("[data-action=metrics]")
+    live.page.select_option("[data-action=period]", "30d")
+    live.settle()
+    assert live.page.is_checked("[data-action=metrics]")
+
+
+def tries_find(live: Live) -> None:
+    user = live.widget.stats.users(limit=1)["user_id"].item()
+    live.page.fill("[name=user]", user)
+    live.page.keyboard.press("Enter")
+    live.settle()
+    assert live.widget.user == user
+    path = live.widget.stats.user_path(user)
+    newest = path.filter(pl.col("run_id") == path["run_id"].first())["point_id"].unique().to_list()
+    assert sorted(live.page.eval_on_selector_all(".sheet .card.on", "all => all.map(e => e.dataset.point)")) == sorted(newest)  # fmt: skip
+    live.page.fill("[name=user]", user[:-1] + "x")
+    live.page.click("form[data-action=find] button")
+    live.settle()
+    assert "is not in this journey" in live.page.locator(".missing").text_content()
+    assert live.widget.user == user, "what was lit stays lit"
+    near = live.page.locator(".missing [data-action=find]").first
+    name = near.text_content()
+    near.click()
+    live.settle()
+    assert live.widget.user == name
+    assert live.page.locator(".missing").count() == 0
+
+
+def tries_clear(live: Live) -> None:
+    live.widget.user = live.widget.stats.users(limit=1)["user_id"].item()
+    live.push()
+    live.page.wait_for_selector(".sheet .card.on")
+    live.page.click("[data-action=clear]")
+    live.settle()
+    assert live.widget.user is None
+    assert live.page.locator(".sheet .card.on, .sheet .dim").count() == 0
+
+
+def tries_zoom_in(live: Live) -> None:
+    before = scale(live)
+    live.page.click("[data-action=zoom-in]")
+    assert scale(live) == pytest.approx(before * 1.25)
+
+
+def tries_zoom_out(live: Live) -> None:
+    before = scale(live)
+    live.page.click("[data-action=zoom-out]")
+    assert scale(live) == pytest.approx(before / 1.25)
+
+
+def tries_fit(live: Live) -> None:
+    live.page.click("[data-action=fit]")
+    stage, svg = (live.page.locator(part).bounding_box() for part in (".stage", ".sheet > svg"))
+    assert svg["height"] == pytest.approx(stage["height"], abs=1)
+    assert stage["y"] - 1 <= svg["y"]
+    assert stage["x"] <= svg["x"]
+
+
+def tries_open(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    assert live.widget.opened == live.widget.selected == "hello_push"
+    assert live.page.get_by_role("dialog", name="Welcome push").is_visible()
+    assert entered(live.widget.stats, "hello_push") in live.page.locator(".detail").text_content()
+    live.page.select_option("[data-action=period]", "7d")  # the window follows
+    live.settle()
+    assert live.page.locator('.detail [data-key="entered"]').text_content() == entered(
+        live.widget.stats, "hello_push"
+    )
+
+
+def tries_drops(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    reasons = live.page.locator("details:has([data-action=drops]) table")
+    assert not reasons.is_visible()
+    live.page.click("[data-action=drops]")
+    assert reasons.is_visible()
+    assert live.widget.stats.drops("hello_push").height == reasons.locator("tbody tr").count()
+
+
+def tries_close(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    live.page.click("[data-action=close]")
+    live.settle()
+    assert live.widget.opened is None
+    assert not live.page.locator(".detail").is_visible()
+    assert focused(live) == "hello_push"
+
+
+def tries_dismiss(live: Live) -> None:
+    live.page.select_option("[data-action=period]", "custom")
+    live.page.fill("[name=first]", "2026-04-03")
+    live.page.fill("[name=last]", "2026-04-01")
+    live.page.click("form[data-action=dates] button")
+    live.settle()
+    assert "swap the two" in live.page.get_by_role("alert").text_content()
+    assert live.page.input_value("[data-action=period]") == "launch", "the menu says what is drawn"
+    live.page.click("[data-action=dismiss]")
+    live.settle()
+    assert live.page.get_by_role("alert").count() == 0
+
+
+def tries_map(live: Live) -> None:
+    """Only above 40 points: see the test of the minimap."""
+    assert not live.page.locator("[data-action=map]").is_visible()
+
+
+TRIED: dict[str, Callable[[Live], None]] = {
+    name.removeprefix("tries_").replace("_", "-"): function
+    for name, function in list(globals().items())
+    if name.startswith("tries_")
+}
+
+
+@pytest.mark.parametrize("action", TRIED)
+def test_each_action_has_its_effect(live: Live, action: str) -> None:
+    TRIED[action](live)
+
+
+def test_no_action_is_left_untried(welcome_stats: jn.JourneyStats) -> None:
+    texts = [path.read_text("utf-8") for path in (ROOT / "journey_nb/render/templates").glob("*.html")]
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "widget_js/src").glob("*.ts"))
+    widget = jn.JourneyCanvas(welcome_stats)
+    widget.opened = "hello_push"  # an action that a template is handed by name
+    listed = {
+        *re.findall(r'data-action="([\w-]+)"', "\n".join([*texts, widget.tools, widget.detail])),
+        *re.findall(r'\bask\("([\w-]+)"|action === "([\w-]+)"', source)[0],
+        *widget._actions,
+    } - {""}
+    assert listed == set(TRIED)
+
+
+# Hands
+
+
+def test_a_click_selects_and_the_kernel_sees_it(live: Live) -> None:
+    seen: list[Any] = []
+    live.widget.observe(lambda change: seen.append(change["new"]), "selected")
+    live.page.click(CARD.format("hello_push"))
+    assert live.page.locator(CARD.format("hello_push")).get_attribute("aria-pressed") == "true"
+    live.page.mouse.click(60, 500)
+    live.settle()
+    assert seen == ["hello_push", None]
+
+
+def test_what_code_sets_is_shown_and_only_what_changed_is_replaced(live: Live) -> None:
+    live.page.evaluate("window.held = document.querySelector('.jnb-live').shadowRoot.querySelector('[data-key=\"points.signup.entered\"]')")  # fmt: skip
+    live.widget.selected = "signup"
+    live.widget.period = "30d"
+    live.push()
+    live.page.wait_for_function(
+        "number => window.held.textContent === number", arg=entered(live.widget.stats, "signup")
+    )
+    assert live.page.evaluate("window.held.isConnected")
+    assert live.page.locator(CARD.format("signup")).get_attribute("aria-pressed") == "true"
+
+
+def test_the_wheel_zooms_where_it_points_once_the_canvas_is_worked_in(live: Live) -> None:
+    live.page.mouse.move(700, 300)
+    before = scale(live)
+    live.page.mouse.wheel(0, -200)
+    live.settle()
+    assert scale(live) == before, "a notebook is scrolled over the canvas"
+    live.page.click(CARD.format("signup"))
+    box = live.page.locator(CARD.format("signup")).bounding_box()
+    live.page.mouse.move(box["x"], box["y"])
+    live.page.mouse.wheel(0, -200)
+    live.page.wait_for_function("before => new DOMMatrix(document.querySelector('.jnb-live').shadowRoot.querySelector('.sheet').style.transform).a > before", arg=before)  # fmt: skip
+    after = live.page.locator(CARD.format("signup")).bounding_box()
+    assert (after["x"], after["y"]) == pytest.approx((box["x"], box["y"]), abs=1)
+    assert after["width"] > box["width"]
+
+
+def test_a_drag_pans_and_selects_nothing(live: Live) -> None:
+    before = place(live)
+    box = live.page.locator(CARD.format("signup")).bounding_box()
+    live.page.mouse.move(box["x"] + 50, box["y"] + 50)
+    live.page.mouse.down()
+    live.page.mouse.move(box["x"] + 90, box["y"] + 20, steps=4)
+    live.page.mouse.up()
+    assert place(live) == pytest.approx([before[0] + 40, before[1] - 30])
+    assert live.widget.selected is None
+
+
+def test_hover_and_focus_tell_a_card_s_account(live: Live) -> None:
+    hint = live.page.locator(".account").text_content()
+    assert "Arrows follow the branches" in hint
+    live.page.hover(CARD.format("hello_push"))
+    told = live.page.locator(".account").text_content()
+    assert told == live.page.locator(CARD.format("hello_push")).get_attribute("aria-description")
+    assert f"{entered(live.widget.stats, 'hello_push')} entered" in told
+
+
+def test_the_whole_canvas_works_from_the_keyboard(live: Live) -> None:
+    press = live.page.keyboard.press
+    live.page.locator(CARD.format("signup")).focus()
+    ways = []
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowUp", "End", "Home"):
+        press(key)
+        ways.append(focused(live))
+    assert ways == ["hello_push", "first_look", "offer_test", "nudge_push", "offer_test", "first_look",
+                    "nudge_email", "signup"]  # fmt: skip
+    assert live.widget.selected == "signup"
+    stage = live.page.locator(".stage").bounding_box()
+    press("End")
+    card = live.page.locator(CARD.format("nudge_email")).bounding_box()
+    assert stage["y"] <= card["y"] <= stage["y"] + stage["height"], "what has the focus is in view"
+    press("Enter")
+    live.settle()
+    assert live.widget.opened == "nudge_email"
+    press("Escape")
+    live.settle()
+    assert live.widget.opened is None
+    assert focused(live) == "nudge_email"
+    for key, by in (("+", 1.25), ("-", 1 / 1.25)):
+        before = scale(live)
+        press(key)
+        assert scale(live) == pytest.approx(before * by)
+    press("0")
+    assert live.page.locator(".sheet > svg").bounding_box()["height"] <= stage["height"] + 1
+    press("Escape")
+    assert live.widget.selected is None
+
+
+def test_one_card_is_where_tab_enters(live: Live) -> None:
+    def stops() -> list[str]:
+        return live.page.eval_on_selector_all(".sheet [tabindex='0']", "all => all.map(e => e.dataset.point)")
+
+    assert stops() == ["signup"]
+    live.page.click(CARD.format("hello_push"))
+    assert stops() == ["hello_push"]
+
+
+def test_large_journeys_have_a_minimap(open_live: Callable[..., Live]) -> None:
+    large = tree(60)
+    live = open_live(jn.JourneyStats(large, simulate(large, users=40, seed=3)))
+    assert live.page.locator(".map .block").count() == 60
+    box = live.page.locator("[data-action=map]").bounding_box()
+    before = place(live)
+    live.page.mouse.click(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
+    assert place(live)[0] < before[0] - 500
+    view = live.page.locator(".map .view").bounding_box()
+    assert view["x"] < box["x"] + box["width"] * 0.9 < view["x"] + view["width"]
+
+
+# Everybody
+
+
+def serious(live: Live) -> list[str]:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; make lint installs it")
+    live.page.evaluate(AXE.read_text("utf-8"))
+    found = live.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary'][:300]}" for v in found
+            if v["impact"] in ("serious", "critical")]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["plain", "detail", "path"])
+def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str, state: str) -> None:
+    live = open_live(page={"color_scheme": scheme}, heat="share")
+    if state == "detail":
+        live.page.dblclick(CARD.format("hello_push"))
+        live.settle()
+        live.page.click("[data-action=drops]")
+    if state == "path":
+        live.page.fill("[name=user]", "u00001")
+        live.page.keyboard.press("Enter")
+        live.settle()
+    assert serious(live) == []
+
+
+def test_news_is_read_aloud(live: Live) -> None:
+    live.page.select_option("[data-action=period]", "7d")
+    live.settle()
+    assert "17 May 2026 – 23 May 2026" in live.page.get_by_role("status").text_content()
+
+
+@pytest.mark.parametrize("dir", ["ltr", "rtl"])
+@pytest.mark.parametrize("width", [360, 1100])
+def test_it_fits_its_place_either_way_round(open_live: Callable[..., Live], dir: str, width: int) -> None:
+    live = open_live(page={"width": width, "dir": dir})
+    live.page.click("[data-action=fit]")
+    live.page.dblclick(CARD.format("signup"))
+    live.settle()
+    assert live.page.evaluate("document.documentElement.scrollWidth") <= width
+    room = live.page.locator(".canvas").bounding_box()
+    for part in live.page.locator(".tools :is(select, input, button), .detail, .account").all():
+        if (box := part.bounding_box()) is not None:
+            assert room["x"] - 1 <= box["x"], part
+            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, part
+    detail, stage = (live.page.locator(part).bounding_box() for part in (".detail", ".stage"))
+    if width > 560:
+        at_left = detail["x"] - stage["x"] < 20
+        assert at_left == (dir == "rtl"), "the window stands where reading ends"
+
+
+def test_the_theme_is_the_notebook_s_or_the_reader_s_or_the_one_asked_for(
+    open_live: Callable[..., Live],
+) -> None:
+    def ground(live: Live) -> str:
+        return live.page.eval_on_selector(".canvas", "e => getComputedStyle(e).backgroundColor")
+
+    live = open_live(page={"color_scheme": "dark"})
+    assert ground(live) == "rgb(18, 22, 27)"
+    live.page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    assert ground(live) == "rgb(244, 246, 248)"
+    live.page.evaluate("document.body.style.setProperty('--jp-layout-color2', 'rgb(1, 2, 3)')")
+    assert ground(live) == "rgb(1, 2, 3)"
+    fixed = open_live(theme="dark")
+    assert ground(fixed) == "rgb(18, 22, 27)"
+
+
+def test_nothing_moves_for_who_wants_no_motion(open_live: Callable[..., Live]) -> None:
+    live = open_live(page={"reduced_motion": "reduce"})
+    live.page.evaluate("document.querySelector('.jnb-live').shadowRoot.querySelector('.canvas').setAttribute('aria-busy', 'true')")  # fmt: skip
+    assert (
+        live.page.eval_on_selector(".canvas", "e => getComputedStyle(e, '::before').animationName") == "none"
+    )
+
+
+@pytest.mark.parametrize("locale", ["fr", "ko"])
+def test_no_english_word_of_the_dictionary_is_left(
+    open_live: Callable[..., Live], welcome_stats: jn.JourneyStats, locale: str
+) -> None:
+    live = open_live(welcome_stats.period("7d").compare(), locale=locale, heat="conversion")
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    live.page.fill("[name=user]", "u00001")
+    live.page.click("form[data-action=find] button")
+    live.settle()
+    place = {"fr": 1, "ko": 2}[locale]
+    english = {
+        words[0]
+        for words in _WORDS.values()
+        if words[0] not in words[place : place + 1] and "{" not in words[0]
+    }
+    kept = {words[place] for words in _WORDS.values()}
+    texts = live.page.evaluate("""() => {
+      const found = [], walk = document.createTreeWalker(document.querySelector('.jnb-live').shadowRoot.querySelector('.canvas'), NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) found.push(walk.currentNode.textContent.trim());
+      for (const e of document.querySelector('.jnb-live').shadowRoot.querySelectorAll('[aria-label], [title], [placeholder]'))
+        for (const name of ['aria-label', 'title', 'placeholder']) found.push(e.getAttribute(name) ?? '');
+      return found;
+    }""")
+    own = {branch.label for branch in welcome_stats.journey.version().branches}
+    assert {text for text in texts if text in english - kept - own} == set()
+
+
+# What goes wrong
+
+
+def test_a_request_that_fails_is_painted_and_the_picture_stays(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live.page.locator(".sheet").inner_html()
+
+    def broken(*_: Any, **__: Any) -> pl.DataFrame:
+        raise OSError("the disk <b>is</b> gone")
+
+    monkeypatch.setattr(jn.JourneyStats, "points", broken)
+    live.page.select_option("[data-action=period]", "7d")
+    live.settle()
+    told = live.page.get_by_role("alert").text_content()
+    assert "the disk <b>is</b> gone" in told
+    assert live.page.locator(".sheet").inner_html() == before
+    assert live.widget.period == live.widget.stats.chosen == "launch"
+    monkeypatch.undo()
+    live.page.select_option("[data-action=period]", "7d")
+    live.settle()
+    assert live.page.get_by_role("alert").count() == 0
+    assert live.widget.period == "7d"
+
+
+def test_a_request_of_nobody_s_is_refused(live: Live) -> None:
+    live.page.evaluate("window.model.send({action: '_draw'})")
+    live.settle()
+    assert "there is no action" in live.page.get_by_role("alert").text_content()
+
+
+def test_hostile_texts_run_nowhere_and_break_nothing(open_live: Callable[..., Live]) -> None:
+    document = jn.Journey.sample("welcome").model_dump(mode="json")
+    texts = ["<img src=x onerror=alert(1)>", *HOSTILE, '"><script>alert(1)</script>', "{{ 7 * 7 }}"]
+    for at, point in enumerate(document["versions"][-1]["points"]):
+        point["title"] = texts[at % len(texts)]
+    document["title"] = texts[0]
+    journey = jn.Journey.model_validate(document)
+    log = simulate(jn.Journey.sample("welcome"), users=60, seed=5)
+    user = log["user_id"][0]
+    log = log.with_columns(user_id=pl.col("user_id").replace({user: texts[0]}))
+    live = open_live(jn.JourneyStats(journey, log))
+    for point in journey.versions[-1].points:
+        live.page.evaluate("point => window.model.send({action: 'open', point})", point.point_id)
+        live.settle()
+        assert live.page.locator(".detail h2").count() == 1
+        assert live.page.get_by_role("alert").count() == 0
+    for name in ("<script>alert(1)</script>", texts[0]):
+        live.page.fill("[name=user]", name)
+        live.page.click("form[data-action=find] button")
+        live.settle()
+    assert live.widget.user == texts[0]
+    shadow = "document.querySelector('.jnb-live').shadowRoot"
+    assert (
+        live.page.evaluate(
+            f"{shadow}.querySelectorAll('script, [onerror], img:not([src^=\"data:\"])').length"
+        )
+        == 0
+    )
+    assert live.page.evaluate("document.documentElement.scrollWidth") <= 1100
+
+
+def test_two_views_share_a_page_and_one_that_is_closed_listens_no_more(live: Live) -> None:
+    heard = live.page.evaluate("window.model.heard.length")
+    live.page.evaluate("window.dispose()")
+    assert heard > 5
+    assert live.page.evaluate("window.model.heard.length") == 0
+
+
+def test_little_travels(live: Live) -> None:
+    state = live.widget.get_state()
+    size = sum(len(value) if isinstance(value, bytes) else len(repr(value)) for value in state.values())
+    assert size < 60_000
+    large = tree(200)
+    widget = jn.JourneyCanvas(jn.JourneyStats(large, simulate(large, users=40, seed=3)))
+    size = sum(
+        len(value) if isinstance(value, bytes) else len(repr(value)) for value in widget.get_state().values()
+    )
+    assert size < 200_000

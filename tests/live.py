@@ -1,0 +1,120 @@
+"""A live view in a bare page, with its real Python half behind it and a strict stand-in for the model between."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from ipywidgets import DOMWidget
+
+# As strict as the real one is not: unknown traits and events, and what is no JSON, are errors.
+MODEL = """async ({esm, state, dir}) => {
+  document.documentElement.dir = dir;
+  const bytes = text => new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+  const read = state => Object.fromEntries(Object.entries(state).map(([k, v]) => [k, v && v.bytes !== undefined ? bytes(v.bytes) : v]));
+  const known = (traits, name) => { if (!(name in traits)) throw new Error('no trait ' + name); };
+  class Model {
+    traits = read(state); dirty = {}; heard = []; sent = []; pending = 0;
+    get(name) { known(this.traits, name); return this.traits[name]; }
+    set(name, value) {
+      known(this.traits, name);
+      if (Object.is(this.traits[name], value)) return;
+      this.traits[name] = this.dirty[name] = value;
+      this.tell('change:' + name);
+    }
+    save_changes() { const dirty = this.dirty; this.dirty = {}; this.ask('set', dirty); }
+    send(content) { this.sent.push(content); this.ask('ask', JSON.parse(JSON.stringify(content))); }
+    on(event, callback) {
+      if (event !== 'msg:custom') { if (!event.startsWith('change:')) throw new Error('no event ' + event); known(this.traits, event.slice(7)); }
+      this.heard.push([event, callback]);
+    }
+    off(event, callback) {
+      const at = this.heard.findIndex(([e, c]) => e === event && c === callback);
+      if (at < 0) throw new Error('never heard ' + event);
+      this.heard.splice(at, 1);
+    }
+    tell(event, message) { for (const [e, c] of [...this.heard]) if (e === event) c(message); }
+    async ask(kind, content) {
+      this.pending += 1;
+      this.hear(await window.kernel(kind, content));
+      this.pending -= 1;
+    }
+    hear({state, messages}) {
+      Object.assign(this.traits, read(state));
+      for (const name of Object.keys(state)) this.tell('change:' + name);
+      for (const message of messages) this.tell('msg:custom', message);
+    }
+  }
+  const view = (await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})))).default;
+  window.model = new Model();
+  const el = document.createElement('main');
+  document.body.style.margin = '8px';
+  document.documentElement.lang = 'en';
+  document.body.append(el);
+  window.dispose = await view.render({model: window.model, el});
+}"""
+
+
+class Live:
+    """A widget on a page; whatever the browser complains of or asks the network for is kept."""
+
+    def __init__(
+        self, browser: Any, widget: Any, *, width: int = 1100, dir: str = "ltr", **page: Any
+    ) -> None:
+        self.widget, self.faults, self.requests = widget, [], []
+        self._changed: set[str] = set()
+        self._messages: list[Any] = []
+        widget.observe(lambda change: self._changed.add(change["name"]), list(_synced(widget)))
+        widget.send = self._messages.append
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, **page)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
+        self.page.expose_function("kernel", self._kernel)
+        self.page.set_content("<!DOCTYPE html><title>A notebook</title>")
+        self.page.evaluate(MODEL, {"esm": widget._esm, "state": self._state(_synced(widget)), "dir": dir})
+        self.page.wait_for_selector(".sheet > svg")
+
+    def _kernel(self, kind: str, content: Any) -> dict[str, Any]:
+        if kind == "set":
+            for name, value in content.items():
+                self.widget.set_trait(name, value)
+            self._changed -= set(content)
+        else:
+            self.widget._handle_custom_msg(content, [])
+        return self._news()
+
+    def push(self) -> None:
+        """Hand the page what code has changed in Python."""
+        self.page.evaluate("news => window.model.hear(news)", self._news())
+
+    def _news(self) -> dict[str, Any]:
+        news = {"state": self._state(self._changed), "messages": list(self._messages)}
+        self._changed.clear()
+        self._messages.clear()
+        return news
+
+    def _state(self, names: Any) -> dict[str, Any]:
+        values = {name: getattr(self.widget, name) for name in names}
+        return {
+            name: {"bytes": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+            for name, value in values.items()
+        }
+
+    def settle(self) -> None:
+        """Until the kernel has answered and the picture is the newest."""
+        self.page.wait_for_function("window.model.pending === 0")
+        self.page.wait_for_selector(".canvas:not([aria-busy])")
+
+    def close(self) -> None:
+        self.page.close()
+        assert self.faults == []
+        assert [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))] == []
+
+
+def _synced(widget: Any) -> set[str]:
+    """The traits of ours that travel."""
+    return {name for name in widget.traits(sync=True) if not name.startswith("_")} - set(
+        DOMWidget.class_traits()
+    )

@@ -1,0 +1,129 @@
+"""JourneyCanvas from code: what is set is shown or refused; what a notebook keeps of it."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import Any
+
+import polars as pl
+import pytest
+import traitlets
+
+import journey_nb as jn
+
+
+@pytest.fixture
+def widget(welcome_stats: jn.JourneyStats) -> jn.JourneyCanvas:
+    return jn.JourneyCanvas(welcome_stats)
+
+
+def svg(widget: jn.JourneyCanvas) -> str:
+    return gzip.decompress(widget.picture).decode()
+
+
+def ask(widget: jn.JourneyCanvas, **request: Any) -> None:
+    widget._handle_custom_msg(request, [])
+
+
+def test_the_live_picture_is_the_static_one(widget: jn.JourneyCanvas, welcome_stats: jn.JourneyStats) -> None:
+    assert svg(widget) == jn.canvas(welcome_stats).svg
+    widget.stats = welcome_stats.period("30d").clock("cohort").compare()
+    widget.heat = "drop_rate"
+    assert svg(widget) == jn.canvas(widget.stats, heat="drop_rate").svg
+
+
+def test_period_and_stats_are_one(widget: jn.JourneyCanvas, welcome_stats: jn.JourneyStats) -> None:
+    widget.period = "7d"
+    assert widget.stats.chosen == "7d"
+    widget.stats = welcome_stats.between("2026-03-01", "2026-03-31")
+    assert widget.period == "2026-03-01..2026-03-31"
+    widget.period = "2026-04-01..2026-04-02"
+    assert widget.stats.health().equals(welcome_stats.between("2026-04-01", "2026-04-02").health())
+
+
+def test_what_is_done_can_be_watched(widget: jn.JourneyCanvas) -> None:
+    seen: list[tuple[str, Any]] = []
+    widget.observe(
+        lambda change: seen.append((change["name"], change["new"])), ["selected", "period", "opened"]
+    )
+    widget.selected = "hello_push"
+    ask(widget, action="period", value="30d")
+    ask(widget, action="open", point="settle")
+    ask(widget, action="close")
+    assert seen == [("selected", "hello_push"), ("period", "30d"), ("opened", "settle"), ("opened", None)]
+    assert widget.detail == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        ("selected", "hello_pus", "did you mean 'hello_push'"),
+        ("opened", "nowhere", "has no point"),
+        ("period", "7days", "use one of launch"),
+        ("period", "2026-05-03..2026-05-01", "swap the two"),
+        ("heat", "tim", "did you mean 'time'"),
+        ("user", "nobody", "is not in this journey"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_mend(
+    widget: jn.JourneyCanvas, name: str, value: str, mend: str
+) -> None:
+    before = {trait: getattr(widget, trait) for trait in (name, "picture", "detail", "tools", "stats")}
+    with pytest.raises((KeyError, ValueError), match=mend):
+        setattr(widget, name, value)
+    assert {trait: getattr(widget, trait) for trait in before} == before
+
+
+def test_an_unknown_option_names_the_near_one(welcome_stats: jn.JourneyStats) -> None:
+    with pytest.raises(TypeError, match="did you mean 'selected'"):
+        jn.JourneyCanvas(welcome_stats, select="hello_push")
+    with pytest.raises(traitlets.TraitError):
+        jn.JourneyCanvas(welcome_stats, theme="pink")
+
+
+def test_a_user_s_path_is_lit_on_its_own_version(widget: jn.JourneyCanvas) -> None:
+    paths = {user: widget.stats.user_path(user) for user in widget.stats.users(limit=60)["user_id"]}
+    of_old = next(user for user, path in paths.items() if path["version"][0] == 1)
+    widget.user = of_old
+    assert set(widget.graph) == {point.point_id for point in widget.stats.journey.version(1).points}
+    assert " dim" in svg(widget)
+    widget.user = None
+    assert " dim" not in svg(widget)
+
+
+def test_a_device_finds_its_user_too(welcome: jn.Journey, welcome_log: pl.DataFrame) -> None:
+    log = welcome_log.with_columns(device_id=pl.concat_str(pl.lit("phone-"), "user_id"))
+    widget = jn.JourneyCanvas(jn.JourneyStats(welcome, log))
+    ask(widget, action="find", user=f"phone-{log['user_id'][0]}")
+    assert widget.user == f"phone-{log['user_id'][0]}"
+
+
+def test_stats_of_another_journey_leave_nothing_of_the_last(widget: jn.JourneyCanvas) -> None:
+    from journey_nb.simulate import simulate
+
+    widget.selected = widget.opened = "hello_push"
+    cart = jn.Journey.sample("abandoned_cart")
+    widget.stats = jn.JourneyStats(cart, simulate(cart, users=30))
+    assert (widget.selected, widget.opened, widget.detail) == (None, None, "")
+    assert set(widget.graph) == {point.point_id for point in cart.version().points}
+
+
+def test_a_notebook_keeps_a_static_copy_beside_the_live_view(
+    widget: jn.JourneyCanvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+    widget._ipython_display_()
+    live, copy = shown
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert live["text/plain"] == copy["text/plain"] == widget.alt
+    assert 'src="data:image/svg+xml;base64,' in copy["text/html"]
+    assert "<svg" not in copy["text/html"], "JupyterLab would take its shapes out"
+    assert '<div class="jnb-static">' in copy["text/html"]
+
+
+def test_the_bundle_and_the_style_ask_nobody_for_anything(widget: jn.JourneyCanvas) -> None:
+    asked = re.findall(r"https?://[^\"']+|@import|url\(|fetch\(", widget._esm + widget.style)
+    assert set(asked) == {"http://www.w3.org/2000/svg"}, "a name space, which is no address"
+    assert len(widget._esm) < 40_000

@@ -1,0 +1,283 @@
+import { Minimap } from "./minimap";
+import { type Model, unzip } from "./model";
+import { children, html, morph } from "./morph";
+import { Sheet } from "./sheet";
+import { follow } from "./theme";
+
+const STEP = 1.25; // of a zoom by key or button
+
+type Card = SVGGElement;
+
+/** The live canvas: what Python drew, brought to life. Everything said or shown was made there. */
+class Canvas {
+  private readonly sheet: Sheet;
+  private readonly map: Minimap;
+  private readonly hint: string;
+  private came = new Map<string, string>(); // from which point each was last reached by arrow
+  private turn = 0;
+  private drawing: Promise<void> = Promise.resolve();
+  private svg?: SVGSVGElement;
+
+  constructor(
+    private readonly model: Model,
+    private readonly root: HTMLElement,
+  ) {
+    root.innerHTML = model.get("frame");
+    this.sheet = new Sheet(this.part(".stage"), this.part(".sheet"), (view) => this.map?.show(view));
+    this.map = new Minimap(this.part<SVGSVGElement>(".map"), (x, y) => this.sheet.centre(x, y));
+    this.hint = this.part(".account").textContent!;
+    this.part(".stage").tabIndex = -1;
+    this.listen();
+    new ResizeObserver(() => this.sheet.place()).observe(this.part(".stage"));
+    for (const show of Object.values(this.shows)) show();
+  }
+
+  private part<E extends Element = HTMLElement>(selector: string): E {
+    return this.root.querySelector<E>(selector)!;
+  }
+
+  private get cards(): Card[] {
+    return [...this.root.querySelectorAll<Card>(".sheet [data-point]")];
+  }
+
+  private card(point: string | null): Card | undefined {
+    return this.cards.find((card) => card.dataset.point === point);
+  }
+
+  /** What to do when a trait changes. */
+  readonly shows: Record<string, () => void> = {
+    picture: () => void (this.drawing = this.draw()),
+    tools: () => children(this.part(".tools"), html(this.model.get("tools"))),
+    error: () => children(this.part(".error"), html(this.model.get("error"))),
+    said: () => this.part(".said").replaceChildren(this.model.get("said")),
+    metrics: () => this.root.classList.toggle("quiet", !this.model.get("metrics")),
+    selected: () => this.mark(),
+    detail: () => this.detail(),
+  };
+
+  /** A request was met or refused: what was chosen meanwhile is put as it is now. */
+  async done(): Promise<void> {
+    await this.drawing;
+    this.root.removeAttribute("aria-busy");
+    this.shows.tools!();
+  }
+
+  private ask(action: string, what: object = {}): void {
+    this.root.setAttribute("aria-busy", "true");
+    this.model.send({ action, ...what });
+  }
+
+  private async draw(): Promise<void> {
+    const turn = ++this.turn;
+    const text = await unzip(this.model.get("picture"));
+    if (turn !== this.turn) return; // a newer one came meanwhile
+    const next = new DOMParser().parseFromString(text, "image/svg+xml").documentElement as unknown as SVGSVGElement;
+    this.dress(next);
+    const focused = this.focused?.dataset.point;
+    if (this.svg) morph(this.svg, next);
+    else this.part(".sheet").append(next);
+    this.svg = this.part<SVGSVGElement>(".sheet > svg");
+    this.sheet.place();
+    this.mark();
+    if (focused !== undefined && !this.focused) this.card(focused)?.focus({ preventScroll: true });
+  }
+
+  /** Cards become buttons, and the stage is called what the picture was. */
+  private dress(svg: SVGSVGElement): void {
+    this.part(".stage").setAttribute("aria-label", svg.getAttribute("aria-label") ?? "");
+    svg.setAttribute("role", "presentation");
+    svg.removeAttribute("aria-label");
+    svg.querySelectorAll(":scope > title, :scope > desc").forEach((told) => told.remove());
+    for (const card of svg.querySelectorAll<Card>("[data-point]")) {
+      card.setAttribute("role", "button");
+      card.setAttribute("aria-haspopup", "dialog");
+      // Called by what it shows; its whole account is said after that.
+      card.setAttribute("aria-description", card.querySelector("title")?.textContent ?? "");
+      card.querySelector("title")?.remove();
+    }
+  }
+
+  /** Show which card is selected; it, else the first, is where Tab enters. */
+  private mark(): void {
+    const cards = this.cards;
+    const chosen = this.card(this.model.get("selected"));
+    const entry = this.focused ?? chosen ?? cards[0];
+    for (const card of cards) {
+      card.setAttribute("aria-pressed", String(card === chosen));
+      card.setAttribute("tabindex", card === entry ? "0" : "-1");
+    }
+    if (this.svg) this.map.draw(this.svg);
+  }
+
+  private get focused(): Card | undefined {
+    return this.cards.find((card) => card.matches(":focus"));
+  }
+
+  private select(point: string | null): void {
+    this.model.set("selected", point);
+    this.model.save_changes();
+    this.mark();
+  }
+
+  private go(card: Card | undefined, from?: string): void {
+    if (!card) return;
+    if (from !== undefined) this.came.set(card.dataset.point!, from);
+    card.focus({ preventScroll: true });
+    this.sheet.reveal(card, this.part(".detail"));
+    this.select(card.dataset.point!);
+  }
+
+  private detail(): void {
+    const window = this.part(".detail");
+    const text: string = this.model.get("detail");
+    const [was, had] = [!window.hidden, window.contains((this.root.getRootNode() as ShadowRoot).activeElement)];
+    const name = window.querySelector("[role=dialog]")?.getAttribute("aria-label");
+    const next = html(text);
+    if (next.querySelector("[role=dialog]")?.getAttribute("aria-label") !== name) window.replaceChildren();
+    children(window, next);
+    window.hidden = !text;
+    if (text && !was) {
+      window.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
+      const card = this.card(this.model.get("selected"));
+      if (card) this.sheet.reveal(card, window);
+    }
+    if (!text && had) (this.card(this.model.get("selected")) ?? this.part<HTMLElement>(".stage")).focus({ preventScroll: true });
+  }
+
+  private listen(): void {
+    const { root } = this;
+    const stage = this.part(".stage");
+    const cardOf = (event: Event) => (event.target as Element).closest<Card>("[data-point]");
+    stage.addEventListener("click", (event) => {
+      if (this.sheet.dragged) return;
+      const card = cardOf(event);
+      if (card) card.focus({ preventScroll: true });
+      this.select(card?.dataset.point ?? null);
+    });
+    stage.addEventListener("dblclick", (event) => {
+      const card = cardOf(event);
+      if (card) this.ask("open", { point: card.dataset.point });
+    });
+    for (const name of ["pointerover", "focusin"]) {
+      stage.addEventListener(name, (event) => {
+        const card = cardOf(event) ?? this.focused;
+        this.part(".account").textContent = card?.getAttribute("aria-description") ?? this.hint;
+      });
+    }
+    stage.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      if (this.model.get("detail")) this.ask("close");
+      else this.select(null);
+    });
+    root.addEventListener("click", (event) => {
+      const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
+      if (button) this.press(button.dataset.action!, { ...button.dataset });
+    });
+    root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
+    root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const form = event.target as HTMLFormElement;
+      this.ask(form.dataset.action!, Object.fromEntries(new FormData(form)));
+    });
+  }
+
+  private press(action: string, what: DOMStringMap): void {
+    if (action === "zoom-in") this.sheet.zoom(STEP);
+    else if (action === "zoom-out") this.sheet.zoom(1 / STEP);
+    else if (action === "fit") this.sheet.fit();
+    else this.ask(action, { ...what });
+  }
+
+  private choose(field: HTMLInputElement): void {
+    const { action } = field.dataset;
+    if (!action) return;
+    if (action === "metrics") {
+      this.model.set("metrics", field.checked);
+      this.model.save_changes();
+      this.shows.metrics!();
+    } else if (action === "period" && field.value === "custom") {
+      const dates = this.part<HTMLFormElement>("form[data-action=dates]");
+      dates.hidden = false;
+      dates.querySelector("input")!.focus();
+    } else this.ask(action, { value: field.type === "checkbox" ? field.checked : field.value });
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const here = this.focused;
+    const point = here?.dataset.point ?? "";
+    const keys: Record<string, () => void> = {
+      "+": () => this.sheet.zoom(STEP),
+      "=": () => this.sheet.zoom(STEP),
+      "-": () => this.sheet.zoom(1 / STEP),
+      "0": () => this.sheet.fit(),
+      Home: () => this.go(this.cards[0]),
+      End: () => this.go(this.cards.at(-1)),
+      Enter: () => here && this.ask("open", { point }),
+      " ": () => here && this.select(point),
+      ArrowDown: () => this.go(this.next(point), point),
+      ArrowUp: () => this.go(this.card(this.source(point) ?? null)),
+      ArrowLeft: () => this.aside(point, -1),
+      ArrowRight: () => this.aside(point, 1),
+    };
+    const act = keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    if (here || !event.key.startsWith("Arrow")) act();
+    else this.go(this.card(this.model.get("selected")) ?? this.cards[0]);
+  }
+
+  private get graph(): Record<string, string[]> {
+    return this.model.get("graph");
+  }
+
+  private next(point: string): Card | undefined {
+    return this.graph[point]?.map((target) => this.card(target)).find((card) => card);
+  }
+
+  /** The point before: the one that arrows came from, else the first that leads here. */
+  private source(point: string): string | undefined {
+    return this.came.get(point) ?? Object.keys(this.graph).find((from) => this.graph[from]!.includes(point));
+  }
+
+  /** To the branch beside this one, as they stand from left to right. */
+  private aside(point: string, by: number): void {
+    const from = this.source(point);
+    const beside = this.cards.filter((card) => {
+      const other = card.dataset.point!;
+      return from === undefined ? this.source(other) === undefined : this.graph[from]!.includes(other);
+    });
+    const left = (card: Card) => card.getBoundingClientRect().left;
+    beside.sort((one, two) => left(one) - left(two));
+    const card = beside[beside.findIndex((other) => other.dataset.point === point) + by];
+    this.go(card, from);
+  }
+}
+
+function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+  const host = document.createElement("div");
+  host.className = "jnb-live";
+  host.dataset.lmSuppressShortcuts = "true"; // keys are ours here, not the notebook's
+  const shadow = host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = model.get("style");
+  const root = document.createElement("div");
+  root.className = "canvas";
+  shadow.append(style, root);
+  el.append(host);
+  const theme = follow(host, () => model.get("theme"));
+  const canvas = new Canvas(model, root);
+  const heard: [string, (message: any) => void][] = [
+    ...Object.entries(canvas.shows).map(([name, show]): [string, () => void] => [`change:${name}`, show]),
+    ["change:theme", theme.now],
+    ["msg:custom", () => canvas.done()],
+  ];
+  for (const [event, callback] of heard) model.on(event, callback);
+  return () => {
+    theme.stop();
+    for (const [event, callback] of heard) model.off(event, callback);
+  };
+}
+
+export default { render };
