@@ -37,7 +37,7 @@ class View(anywidget.AnyWidget):
     _actions: ClassVar[Mapping[str, str]] = {}
     """Method by action: what ``data-action`` in the templates may ask the kernel for."""
 
-    style = traitlets.Unicode().tag(sync=True)
+    css = traitlets.Unicode().tag(sync=True)  # a trait called style is ipywidgets' own
     """Its style sheet, which stays within it."""
     error = traitlets.Unicode().tag(sync=True)
     """What went wrong last, as HTML; empty when nothing did."""
@@ -47,7 +47,7 @@ class View(anywidget.AnyWidget):
     """The language of its words and numbers."""
 
     def __init__(self, **traits: Any) -> None:
-        super().__init__(_esm=bundle(), style=css(), **traits)
+        super().__init__(_esm=bundle(), css=style(), **traits)
         self.on_msg(self._asked)
 
     @property
@@ -99,7 +99,7 @@ def bundle() -> str:
 
 
 @cache
-def css() -> str:
+def style() -> str:
     """The style of the live views: both themes, each colour the host's where it has one."""
     rules = " ".join(
         Path(__file__).with_name("view.css").read_text("utf-8").replace("%FONT%", palette.FONT).split()

@@ -124,6 +124,6 @@ def test_a_notebook_keeps_a_static_copy_beside_the_live_view(
 
 
 def test_the_bundle_and_the_style_ask_nobody_for_anything(widget: jn.JourneyCanvas) -> None:
-    asked = re.findall(r"https?://[^\"']+|@import|url\(|fetch\(", widget._esm + widget.style)
+    asked = re.findall(r"https?://[^\"']+|@import|url\(|fetch\(", widget._esm + widget.css)
     assert set(asked) == {"http://www.w3.org/2000/svg"}, "a name space, which is no address"
     assert len(widget._esm) < 40_000

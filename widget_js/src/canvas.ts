@@ -261,7 +261,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   host.dataset.lmSuppressShortcuts = "true"; // keys are ours here, not the notebook's
   const shadow = host.attachShadow({ mode: "open" });
   const style = document.createElement("style");
-  style.textContent = model.get("style");
+  style.textContent = model.get("css");
   const root = document.createElement("div");
   root.className = "canvas";
   shadow.append(style, root);
