@@ -86,7 +86,6 @@ class JourneyCanvas(View):
     metrics = traitlets.Bool(True).tag(sync=True)
     """Whether every card shows its numbers; otherwise the one under the pointer or the focus does."""
     theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
-    goal = traitlets.Unicode(None, allow_none=True)
 
     # What the browser is handed; drawn here, never set by people.
     frame = traitlets.Unicode().tag(sync=True)
@@ -112,11 +111,12 @@ class JourneyCanvas(View):
                 raise TypeError(
                     f"JourneyCanvas takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
                 )
+        self.goal = goal
         self._missing = ""
         self._drawn: Canvas | None = None
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
         frame = template("view.html").render(words=words, locale=locale)
-        super().__init__(goal=goal, theme=theme, locale=locale, period=stats.chosen, frame=frame)
+        super().__init__(theme=theme, locale=locale, period=stats.chosen, frame=frame)
         self.stats = stats
         for name, value in traits.items():
             setattr(self, name, value)
@@ -184,6 +184,11 @@ class JourneyCanvas(View):
         if change["new"] is None:  # which traitlets does not have checked
             self._draw(self.stats, self.user, self.heat)
         self.said = self.alt
+
+    @traitlets.observe("theme")
+    def _follow_theme(self, _: Any) -> None:
+        if self._drawn:
+            self._draw(self.stats, self.user, self.heat)
 
     @traitlets.observe("opened")
     def _follow_opened(self, change: Any) -> None:

@@ -30,7 +30,8 @@ def test_the_live_picture_is_the_static_one(widget: jn.JourneyCanvas, welcome_st
     assert svg(widget) == jn.canvas(welcome_stats).svg
     widget.stats = welcome_stats.period("30d").clock("cohort").compare()
     widget.heat = "drop_rate"
-    assert svg(widget) == jn.canvas(widget.stats, heat="drop_rate").svg
+    widget.theme = "dark"
+    assert svg(widget) == jn.canvas(widget.stats, heat="drop_rate", theme="dark").svg
 
 
 def test_period_and_stats_are_one(widget: jn.JourneyCanvas, welcome_stats: jn.JourneyStats) -> None:
