@@ -48,21 +48,32 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
     limit, offset
         The page to show; by default all rows.
     """
-    page = _search(scope, _inside(scope), search).slice(offset, limit)
+    return _listed(scope, _search(scope, _inside(scope), search).slice(offset, limit)).collect()
+
+
+def everybody(scope: Scope) -> pl.LazyFrame:
+    """The whole of users(), to be written without being held in memory."""
+    return _listed(scope, _inside(scope))
+
+
+def _listed(scope: Scope, page: pl.DataFrame) -> pl.LazyFrame:
     told = pl.when(pl.col("reason") == "cancel_event").then(
         pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
     )
-    table = (
-        page.join(_last_completed(scope, page), on="run", how="left", maintain_order="left")
+    points = scope.points.select("point", last_point_id="point_id", title="title")
+    names = ("run", "user_id", "device_id", "run_id", "run_no", "status", "reason", "reason_detail",
+             "exit_point", "entered_at", "left_at")  # fmt: skip
+    return (
+        page.lazy()
+        .select(names)
+        .join(_last_completed(scope, page).lazy(), on="run", how="left", maintain_order="left")
         .with_columns(point=pl.coalesce("exit_point", "completed_point"))
-        .join(
-            scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
-        )
-        .with_columns(last_step=pl.coalesce(told, "title"), last_point_id="point_id")
-        .join(_updated(scope, page), on="run", how="left", maintain_order="left")
+        .join(points.lazy(), on="point", how="left", maintain_order="left")
+        .join(_updated(scope, page).lazy(), on="run", how="left", maintain_order="left")
         .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))
+        .with_columns(last_step=pl.coalesce(told, "title"))
+        .select(pl.col(name).cast(dtype) for name, dtype in users_columns(scope).items())
     )
-    return shaped(table, users_columns(scope))
 
 
 def users_columns(scope: Scope) -> dict[str, pl.DataType]:
