@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -245,8 +245,9 @@ class Store(Registry):
             made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
             known = {journey.journey_id: journey for journey in journeys}
             self._layers.publish(made, known, sources)
-            for journey_id in made.keys() & known.keys():
-                self._compact(known[journey_id])
+            with suppress(OSError, pl.exceptions.PolarsError):  # no room now: the next load tries again
+                for journey_id in made.keys() & known.keys():
+                    self._compact(known[journey_id])
         return Loaded.of(list(made.values()))
 
     def _strangers(self, log: EventLog, journeys: Sequence[Journey]) -> Layer:

@@ -194,7 +194,9 @@ def of_users(facts: Folded, keep: pl.Series) -> Folded:
     kept = {"run": runs["run"], "user": keep.arg_true(), "visit": tables["visits"]["visit"]}
     kept["message"] = tables["messages"]["message"]
     places = {of: _places(ids) for of, ids in kept.items()}
-    moved: dict[str, Any] = {name: _renumbered(table, places) for name, table in {"runs": runs, **tables}.items()}
+    moved: dict[str, Any] = {
+        name: _renumbered(table, places) for name, table in {"runs": runs, **tables}.items()
+    }
     quarantined = facts.quarantined.filter(
         pl.col("user_id").is_in(facts.users["user_id"].filter(keep).implode())
     )
