@@ -215,6 +215,8 @@ def test_a_draft_that_is_launched_publishes_its_newest_version(registry: Registr
     assert graphs(after) == [("one", True), ("two", True)]
     assert after.versions[0].published_at == BEGAN
     assert after.launched_at == after.versions[1].published_at == registry.history("j")["at"][-1]
+    registry.add(journey("dated", "Dated", version(1, "one", BEGAN)))
+    assert registry.launch("dated").versions[0].published_at == registry.history("dated")["at"][-1]
 
 
 def test_what_was_published_stays_to_the_letter(registry: Registry) -> None:
