@@ -242,6 +242,7 @@ def test_an_edited_graph_waits_and_may_be_taken_back(registry: Registry) -> None
         after = registry.edit(journey("j", "Welcome", version(1, graph), status="paused"))
         assert graphs(after) == [("one", True), *([(graph, False)] if waits else [])]
         assert after.version().points == before.version().points
+    assert graphs(registry.clone("j")) == [("one", False)]  # what runs, not what waits
     assert graphs(registry.relaunch("j")) == [("one", True), ("two", True)]
 
 
