@@ -224,8 +224,8 @@ def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Ex
     """How many rows hold for each measure, by keys (Enums, days and buckets)."""
     packed, names = _Packed(frame, keys), list(measures)
     rows = frame.select(packed.code().alias("code"), **measures)
-    counts = rows.group_by("code").agg(pl.col(names).cast(pl.UInt32).sum().cast(COUNT))
-    counts = counts.select(*packed.columns(pl.col("code")), *names)
+    counts = rows.group_by("code").agg(pl.col(names).sum())
+    counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
     long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
     return long.filter(pl.col("n") != 0)
 
@@ -244,13 +244,17 @@ def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str =
         seen.select("code", gap=gap)
         .filter(pl.col("gap") != 0)  # once a day is enough
         .group_by(code=pl.col("code") % size * (days + 1) + pl.col("gap"))
-        .agg(n=pl.len().cast(COUNT))
+        .len("n")
     )
     gap, place = pl.col("code") % (days + 1), pl.col("code") // (days + 1)
     day = (place % (2 * days)).cast(pl.Int32) + low
     before = pl.when(gap != days).then(day - gap.cast(pl.Int32))
     return counts.select(
-        *packed.columns(place // (2 * days)), day=day, prev=before, n="n", measure=pl.lit(measure)
+        *packed.columns(place // (2 * days)),
+        day=day,
+        prev=before,
+        n=pl.col("n").cast(COUNT),
+        measure=pl.lit(measure),
     )
 
 
