@@ -336,17 +336,14 @@ class Store(Registry):
         layers = self._layers.of(journey_id)
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
-        rows = sum(
-            part.facts().events.height + part.facts().goals.filter(pl.col("run").is_null()).height
-            for part in facts.parts
-        )
+        rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run
         if rows != loaded:
             yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
         stats = JourneyStats(journey, facts)
         gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
         for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
             yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-        counted = Cube.sum((1, Cube.of(journey, part.facts())) for part in facts.parts)
+        counted = Cube.of(journey, facts.folded)
         if not counted.same(facts.cube):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
