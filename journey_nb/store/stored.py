@@ -54,12 +54,12 @@ class StoredFacts:
     @cached_property
     def folded(self) -> Folded:
         """All of it in memory."""
-        return self._folded(self._together.table)
+        return self._folded(self._together.table, self.quarantined)
 
-    def _folded(self, tables: Tables) -> Folded:
+    def _folded(self, tables: Tables, quarantined: pl.DataFrame = EMPTY_QUARANTINE) -> Folded:
         return Folded(
             **{name: tables(name) for name in TABLES},
-            quarantined=self.quarantined,
+            quarantined=quarantined,
             read=self.read,
             duplicates=self.duplicates,
             first_at=self.first_at,
@@ -142,7 +142,7 @@ class StoredFacts:
         return edge or self.parts[0].span()[which]
 
     def of_users(self, users: pl.Series) -> Folded:
-        """The facts of some users (ids); only what concerns them is read."""
+        """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
         stops = [*self._together.offsets("user")[1:], self.users.height]
         some = []
         for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
