@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -74,6 +74,15 @@ class Facts(Protocol):
     def first_at(self) -> datetime: ...
     @property
     def last_at(self) -> datetime: ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """Facts that can hand out those of a few runs without going through all."""
+
+    def of_runs(self, runs: pl.Series) -> Facts:
+        """The facts of some runs, numbered anew in the same order; messages also that only their events name."""
+        ...
 
 
 @dataclass(frozen=True)

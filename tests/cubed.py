@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,16 @@ from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, steps
 
+FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
+
 
 def of_users(facts: Folded, users: pl.Series) -> Folded:
     """The facts of some users, runs numbered anew."""
+    return _narrowed(facts, facts.runs.filter(pl.col("user").is_in(users.implode())), users)
+
+
+def _narrowed(facts: Folded, runs: pl.DataFrame, users: pl.Series) -> Folded:
     some = pl.col("user").is_in(users.implode())
-    runs = facts.runs.filter(some)
     places = runs.select(old="run").with_row_index("run").cast(pl.UInt32)
 
     def numbered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -34,7 +40,7 @@ def of_users(facts: Folded, users: pl.Series) -> Folded:
 
 
 class CubedFacts:
-    """Facts that keep a cube. Their big frames cannot be had where ``hidden``."""
+    """Facts that keep a cube. Their frames cannot be had where ``hidden``."""
 
     def __init__(
         self,
@@ -42,18 +48,29 @@ class CubedFacts:
         facts: Folded,
         cube: Cube | None = None,
         *,
-        hidden: bool = False,
+        hidden: Collection[str] = (),
         known: list[tuple[int, pl.DataFrame]] | None = None,
     ) -> None:
-        self._facts, self._hidden = facts, hidden
+        self._facts, self._hidden = facts, frozenset(hidden)
         self.first_at, self.last_at = facts.first_at, facts.last_at
         self.cube = cube or Cube.of(journey, facts)
         self.steps = _steps(facts) if known is None else known
 
     def __getattr__(self, name: str) -> Any:
-        if self._hidden:
+        if name in self._hidden:
             raise RuntimeError(f"facts.{name} has been touched")
         return getattr(self._facts, name)
+
+    def of_runs(self, runs: pl.Series) -> Folded:
+        """The facts of some runs."""
+        facts, some = self._facts, self._facts.runs.filter(pl.col("run").is_in(runs.implode()))
+        own = _narrowed(facts, some, some["user"])
+        named = own.events.select("message").drop_nulls().unique()
+        others = facts.messages.join(named, on="message", how="semi").join(
+            own.messages, on="message", how="anti"
+        )
+        others = others.with_columns(run=pl.lit(None, pl.UInt32))
+        return replace(own, messages=pl.concat([own.messages, others]))
 
     def around(self, spans: list[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users with anything counted within a span."""

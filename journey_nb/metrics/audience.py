@@ -49,15 +49,17 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
         The page to show; by default all rows.
     """
     page = _search(scope, _inside(scope), search).slice(offset, limit)
+    points = scope.points  # of all runs: where most messages of a point went is told by all
+    if limit is not None:
+        scope = scope.of_runs(page["run"])
+        page = scope.runs
     told = pl.when(pl.col("reason") == "cancel_event").then(
         pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
     )
     table = (
         page.join(_last_completed(scope, page), on="run", how="left", maintain_order="left")
         .with_columns(point=pl.coalesce("exit_point", "completed_point"))
-        .join(
-            scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
-        )
+        .join(points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left")
         .with_columns(last_step=pl.coalesce(told, "title"), last_point_id="point_id")
         .join(_updated(scope, page), on="run", how="left", maintain_order="left")
         .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))

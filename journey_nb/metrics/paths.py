@@ -63,7 +63,8 @@ def _of_user(scope: Scope, user: str) -> Scope:
     """Only the runs of that user, or those in which any row carries that device."""
     carried = scope.facts.devices.filter(pl.col("device_id") == user)["run"]
     own = (pl.col("user_id") == user) | pl.col("run").is_in(carried.implode())
-    return _ever(scope).only(scope.facts.runs.select(own).to_series())
+    ever = _ever(scope)
+    return ever.of_runs(ever.of_members(scope.facts.runs).filter(own)["run"])
 
 
 def _messages(scope: Scope) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from journey_nb.events import EXIT_REASONS, EXITS
-from journey_nb.facts import Facts
+from journey_nb.facts import Divisible, Facts
 from journey_nb.journey import CHANNELS, Journey
 from journey_nb.period import TICK, local_days
 
@@ -121,6 +121,12 @@ class Scope:
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
         return replace(self, keep=keep if self.keep is None else self.keep & keep)
+
+    def of_runs(self, runs: pl.Series) -> Scope:
+        """The same scope over some of its runs, be it over no facts but theirs."""
+        if isinstance(self.facts, Divisible):
+            return replace(self, facts=self.facts.of_runs(runs), keep=None)
+        return self.only(self.facts.runs["run"].is_in(runs.implode()))
 
     @cached_property
     def member(self) -> pl.Series | None:
