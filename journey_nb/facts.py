@@ -122,7 +122,7 @@ class Folded:
     def of_users(self, users: pl.Series) -> Folded:
         """The facts of some users (ids): their runs in the same order, ids dense again."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
-        return self.with_tables(OfUsers(self.__getattribute__, keep).table)
+        return self.with_tables(OfUsers(self.__getattribute__, keep, named=True).table)
 
     def with_tables(self, tables: Tables) -> Folded:
         """The same account of rows, with other tables; first and last instant are theirs."""

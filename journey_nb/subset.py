@@ -30,10 +30,14 @@ class OfUsers:
         One boolean a user: whether it belongs.
     of_runs
         Gives the rows of few runs (sorted ids) of a table that stands run by run, without reading all of it.
+    named
+        Whether messages belong that only their events name: those of somebody else's run, which then have none.
     """
 
-    def __init__(self, tables: Tables, keep: pl.Series, of_runs: Rows | None = None) -> None:
-        self._tables, self._keep, self._of_runs = tables, keep, of_runs
+    def __init__(
+        self, tables: Tables, keep: pl.Series, of_runs: Rows | None = None, *, named: bool = False
+    ) -> None:
+        self._tables, self._keep, self._of_runs, self._named = tables, keep, of_runs, named
         self._made: dict[str, pl.DataFrame] = {}
         self._kept: dict[str, pl.DataFrame] = {}
 
@@ -42,15 +46,28 @@ class OfUsers:
         if name not in self._made:
             kept = self._rows(name)
             self._made[name] = kept.with_columns(
-                self._places(of).gather(kept[column]).cast(kept.schema[column]).alias(column)
+                self._places(of)
+                .gather(kept[column], null_on_oob=True)
+                .cast(kept.schema[column])
+                .alias(column)
                 for of, column in _carried(kept)
             )
         return self._made[name]
 
     def _rows(self, name: str) -> pl.DataFrame:
         if name not in self._kept:
-            self._kept[name] = self._found(name)
+            found = self._found(name)
+            self._kept[name] = self._with_named(found) if name == "messages" and self._named else found
         return self._kept[name]
+
+    def _with_named(self, messages: pl.DataFrame) -> pl.DataFrame:
+        named = self._rows("events")["message"].drop_nulls().unique()
+        others = named.filter(~named.is_in(messages["message"].implode()))
+        if others.is_empty():
+            return messages
+        rows = self._tables("messages").filter(pl.col("message").is_in(others.implode()))
+        nobodys = rows.with_columns(pl.lit(None, rows.schema[name]).alias(name) for name in ("run", "user"))
+        return pl.concat([messages, nobodys])
 
     def _found(self, name: str) -> pl.DataFrame:
         if name == "users":

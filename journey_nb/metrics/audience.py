@@ -49,11 +49,12 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
         The page to show; by default all rows.
     """
     page = _page(scope, search, limit, offset)
+    theirs = scope if limit is None else scope.of_users(page["user"].unique())
     told = pl.when(pl.col("reason") == "cancel_event").then(
         pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
     )
     table = (
-        page.join(_lately(scope, page), on="run_id", how="left", maintain_order="left")
+        page.join(_lately(theirs, page), on="run_id", how="left", maintain_order="left")
         .with_columns(point=pl.coalesce("exit_point", "completed_point"))
         .join(
             scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
@@ -111,15 +112,13 @@ def _contains(column: str, word: str) -> pl.Expr:
 
 def _lately(scope: Scope, page: pl.DataFrame) -> pl.DataFrame:
     """What the runs of a page did last, as seen: run_id, completed_point, updated_at."""
-    some = scope if page.height == scope.facts.runs.height else scope.of_users(page["user"].unique())
-    ids = some.facts.runs.select("run", "run_id", "last_at").filter(
-        pl.col("run_id").is_in(page["run_id"].implode())
-    )
-    completed = some.visits.filter(pl.col("outcome") == "completed")
+    asked = pl.col("run_id").is_in(page["run_id"].implode())
+    runs = scope.facts.runs.select("run", "run_id", "last_at").filter(asked)
+    completed = scope.visits.filter(pl.col("outcome") == "completed")
     last = completed.group_by("run", maintain_order=True).agg(completed_point=pl.col("point").last())
-    lately = ids.join(last, on="run", how="left")
+    lately = runs.join(last, on="run", how="left")
     if scope.facts.last_at < scope.hi:
         return lately.select("run_id", "completed_point", updated_at="last_at")
-    seen = some.facts.events.filter(pl.col("at") < scope.hi)
+    seen = scope.facts.events.filter(pl.col("at") < scope.hi)
     seen = seen.group_by("run").agg(updated_at=pl.col("at").max())
     return lately.join(seen, on="run", how="left").select("run_id", "completed_point", "updated_at")

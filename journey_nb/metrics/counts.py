@@ -258,9 +258,9 @@ class Counts:
 
     def open_stays(self) -> pl.DataFrame:
         """Every stay still open, with its last wait: user, point, cause, since, due."""
-        stays = self._on_version(self.scope.visits).filter("is_open")
-        waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)
-        waits = waits.join(stays, on="visit", how="semi")
+        stays = self._on_version(self.scope.open_visits)
+        waits = self.scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
+        waits = waits.filter(pl.col("at") < self.scope.hi)
         last = waits.unique("visit", keep="last", maintain_order=True)
         last = last.select("visit", "at", "cause", due="due_at")
         stays = stays.join(last, on="visit", how="left")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -92,6 +93,17 @@ class Cube:
         rows = pl.concat([_as(part, ROWS) for part in parts])
         still = waiting.group_by("point", "cause", "since", "due").agg(n=pl.len())
         return cls(rows, _durations(visits), _as(still, OPEN))
+
+    @cached_property
+    def legend(self) -> pl.DataFrame:
+        """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""
+        return self.rows.select("measure", *KEYS).unique().with_row_index("code")
+
+    @cached_property
+    def coded(self) -> pl.DataFrame:
+        """The rows, narrow, their measure and keys told by the code of the legend."""
+        rows = self.rows.join(self.legend, on=["measure", *KEYS], nulls_equal=True)
+        return rows.select("code", "day", "prev", "on", "n", "value")
 
     @classmethod
     def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:

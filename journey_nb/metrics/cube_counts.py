@@ -29,7 +29,7 @@ from journey_nb.metrics.counts import (
     Place,
     of_channel,
 )
-from journey_nb.metrics.cube import KEYS, LEDGERS, Cube
+from journey_nb.metrics.cube import LEDGERS, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import midnight
@@ -155,11 +155,20 @@ class CubeCounts(Counts):
     # The rows of the cube.
 
     @cached_property
+    def _legend(self) -> pl.DataFrame:
+        return self._keyed(self._facts.cube.legend)
+
+    def _legend_of(self, measures: Iterable[str]) -> pl.DataFrame:
+        return self._legend.filter(pl.col("measure").is_in(list(measures)))
+
+    @cached_property
     def _rows(self) -> pl.DataFrame:
         """The cube's rows of the days of the period, each user once."""
         first, prev = self._first[0], pl.col("prev")
         once = prev.is_null() | (prev < first)
-        return self._facts.cube.rows.filter((pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once)
+        return self._facts.cube.coded.filter(
+            (pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once
+        )
 
     @cached_property
     def _counted(self) -> dict[str, pl.DataFrame]:
@@ -169,13 +178,13 @@ class CubeCounts(Counts):
     @cached_property
     def _ever(self) -> dict[str, pl.DataFrame]:
         """What the cube holds of no day."""
-        rows = self._facts.cube.rows
-        return self._by_measure(rows.filter(pl.col("day").is_null() & ~pl.col("measure").is_in(LEDGERS)))
+        return self._by_measure(self._facts.cube.coded.filter(pl.col("day").is_null()))
 
     def _state(self, day: date) -> dict[str, pl.DataFrame]:
         """The ledgers as they stand at the midnight with which a day begins."""
-        rows = self._facts.cube.rows.filter(pl.col("measure").is_in(LEDGERS))
-        return self._by_measure(rows.filter(pl.col("day").is_null() | (pl.col("day") < day)))
+        ledgers = pl.col("code").is_in(self._legend_of(LEDGERS)["code"].implode())
+        before = pl.col("day").is_null() | (pl.col("day") < day)
+        return self._by_measure(self._facts.cube.coded.filter(ledgers & before))
 
     @cached_property
     def _before(self) -> dict[str, pl.DataFrame]:
@@ -186,8 +195,8 @@ class CubeCounts(Counts):
         return self._state(self._stop[0])
 
     def _by_measure(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        counts = rows.group_by("measure", *KEYS).agg(pl.col("n", "value").sum())
-        parts = self._keyed(counts.filter(pl.col("n") != 0)).partition_by("measure", as_dict=True)
+        counts = rows.group_by("code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
+        parts = counts.join(self._legend, on="code").partition_by("measure", as_dict=True)
         return {str(measure): part for (measure,), part in parts.items()}
 
     def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -208,16 +217,18 @@ class CubeCounts(Counts):
 
     @cached_property
     def _empty(self) -> pl.DataFrame:
-        return self._keyed(self._facts.cube.rows.clear().select("measure", *KEYS, "n", "value"))
+        return self._legend.clear().with_columns(n=pl.lit(0, COUNT), value=pl.lit(0, RATE))
 
     def _by_days(self, measures: dict[str, str], key: str | None = None, day: str = "day") -> pl.DataFrame:
         """Measures by day and key: date, metric, breakdown, count."""
-        names = pl.col("measure").cast(TEXT).replace_strict(measures, default=None, return_dtype=TEXT)
-        breakdown = pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT)
-        rows = self._rows.filter(pl.col("measure").is_in(list(measures)))
-        return rows.group_by(
-            pl.col(day).alias("date"), names.alias("metric"), breakdown.alias("breakdown")
-        ).agg(count=pl.col("n").sum())
+        told = self._legend_of(measures).select(
+            "code",
+            metric=pl.col("measure").replace_strict(measures, return_dtype=TEXT),
+            breakdown=pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT),
+        )
+        days = self._rows.filter(pl.col("code").is_in(told["code"].implode()))
+        days = days.group_by("code", date=day).agg(pl.col("n").sum()).join(told, on="code")
+        return days.group_by("date", "metric", "breakdown").agg(count=pl.col("n").sum())
 
     # Runs.
 
@@ -242,9 +253,9 @@ class CubeCounts(Counts):
 
     @_exact
     def runs_by_day(self) -> pl.DataFrame:
-        reason = pl.col("word").cast(TEXT)
+        reason = pl.col("word")
         status = reason.replace_strict(STATUS_OF_REASON, default=None, return_dtype=TEXT)
-        left = self._rows.filter(pl.col("measure") == "exits").with_columns(status=status)
+        left = self._rows.join(self._legend_of(["exits"]), on="code").with_columns(status=status)
         internal, send = ERROR_CLASSES
         error = pl.when(reason.is_in(INTERNAL_ERRORS)).then(pl.lit(internal)).otherwise(pl.lit(send))
         none = pl.lit(None, TEXT)

@@ -263,12 +263,8 @@ class Scope:
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
-        visits = self.of_members(self.facts.visits)
-        hidden = self._unseen_runs
-        if hidden.len():
-            visits = visits.filter(~pl.col("run").is_in(hidden.implode()))
         return (
-            visits.filter((pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null())
+            self._seen_visits(self._begun)
             .with_columns(
                 pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
             )
@@ -281,6 +277,20 @@ class Scope:
                 leaves=self.within("left_at"),
             )
         )
+
+    @cached_property
+    def open_visits(self) -> pl.DataFrame:
+        """The visits open at :attr:`hi`, columns as facts.visits: a few, found without a look at the others."""
+        still = pl.col("left_at").is_null() | (pl.col("left_at") >= self.hi)
+        return self._seen_visits(self._begun & still)
+
+    @property
+    def _begun(self) -> pl.Expr:
+        return (pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null()
+
+    def _seen_visits(self, which: pl.Expr) -> pl.DataFrame:
+        visits, hidden = self.of_members(self.facts.visits.filter(which)), self._unseen_runs
+        return visits.filter(~pl.col("run").is_in(hidden.implode())) if hidden.len() else visits
 
     @cached_property
     def _unseen_runs(self) -> pl.Series:

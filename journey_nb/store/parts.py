@@ -152,10 +152,11 @@ class Part:
         keep = ~whole("users")["user_id"].is_in(self.dead.implode())
         return OfUsers(whole, keep).table
 
-    def few(self, users: pl.Series) -> Tables:
-        """The tables of few of the living users (ids)."""
+    def few(self, users: pl.Series, *, named: bool = False) -> Tables:
+        """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""
         keep = pl.repeat(False, self._living("users").height, eager=True).scatter(users, True)
-        return OfUsers(self._living, keep, self._of_runs if self.dead.is_empty() else None).table
+        lookup = self._of_runs if self.dead.is_empty() else None
+        return OfUsers(self._living, keep, lookup, named=named).table
 
     def _of_runs(self, name: str, runs: pl.Series) -> pl.DataFrame:
         if name in MAPPED:

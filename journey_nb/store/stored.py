@@ -148,8 +148,8 @@ class StoredFacts:
         for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
             here = users.filter(users.is_between(first, stop, closed="left")) - first
             if here.len():
-                some.append(part.few(here))
-        return self._folded(Together(some or [self.parts[0].few(users.clear())]).table)
+                some.append(part.few(here, named=True))
+        return self._folded(Together(some or [self.parts[0].few(users.clear(), named=True)]).table)
 
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users of whom something is counted within one of the spans."""

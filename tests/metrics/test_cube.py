@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from compare import frame_of
-from cubed import CubedFacts, of_users
+from cubed import FRAMES, CubedFacts
 from oracle import strategies
 from polars.testing import assert_frame_equal
 
@@ -104,7 +104,7 @@ def test_cubes_of_disjoint_users_add_and_are_taken_out_again() -> None:
         journey, facts = folded(seed)
         users = facts.runs["user"].unique().to_frame()
         third = users.select(pl.col("user"), part=pl.col("user").hash(seed) % 3)
-        parts = [Cube.of(journey, of_users(facts, third.filter(part=n)["user"])) for n in range(3)]
+        parts = [Cube.of(journey, facts.of_users(third.filter(part=n)["user"])) for n in range(3)]
         whole = Cube.sum([(1, Cube.of(journey, facts))])
         same(Cube.sum((1, part) for part in parts), whole)
         same(Cube.sum([(1, whole), (-1, parts[0])]), Cube.sum([(1, parts[1]), (1, parts[2])]))
@@ -117,7 +117,7 @@ def test_no_frame_of_facts_is_touched_where_the_cube_answers(
 ) -> None:
     facts = welcome_stats.facts
     assert isinstance(facts, Folded)
-    hidden = CubedFacts(welcome, facts, hidden=True, known=[(1, steps(facts))])
+    hidden = CubedFacts(welcome, facts, hidden=FRAMES, known=[(1, steps(facts))])
     plain, cubed = (JourneyStats(welcome, one).period(period) for one in (facts, hidden))
     for name, options in asked_of(welcome, Random(1)):
         told = differs(getattr(plain, name)(**options), getattr(cubed, name)(**options))
@@ -164,9 +164,30 @@ def test_a_cube_outlives_a_new_version_of_its_journey(welcome: Journey, welcome_
         {"source": "a_new_one", "target": newest["branches"][0]["target"]},
     ]
     grown = Journey.model_validate({**document, "versions": [more, *document["versions"]]})
-    hidden = CubedFacts(grown, facts, Cube.of(welcome, facts), hidden=True, known=[(1, steps(facts))])
+    hidden = CubedFacts(grown, facts, Cube.of(welcome, facts), hidden=FRAMES, known=[(1, steps(facts))])
     old, new = JourneyStats(welcome, facts).points(), JourneyStats(grown, hidden).points()
     assert list(grown.points()) != list(welcome.points())
     both = new.filter(pl.col("point_id") != "a_new_one").join(old, on="point_id", how="left")
     assert both["entered"].to_list() == both["entered_right"].to_list()
     assert both["seconds_p90"].to_list() == pytest.approx(both["seconds_p90_right"].to_list(), nan_ok=True)
+
+
+def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        narrow = CubedFacts(journey, facts, hidden=set(FRAMES) - {"runs", "devices"})
+        for period in periods(facts, rng)[:2]:
+            plain, cubed = (chosen(JourneyStats(journey, one), period) for one in (facts, narrow))
+            page = {
+                "limit": rng.choice((1, 3, 50)),
+                "offset": rng.choice((0, 2)),
+                "search": rng.choice((None, "1")),
+            }
+            told = differs(plain.users(**page), cubed.users(**page))
+            assert told is None, f"seed {seed} {period} {page}\n{told}"
+            everyone = plain.users(page["search"]).slice(page["offset"], page["limit"])
+            assert differs(everyone, cubed.users(**page)) is None
+            for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
+                told = differs(plain.user_path(user), cubed.user_path(user))
+                assert told is None, f"seed {seed} {user}\n{told}"
