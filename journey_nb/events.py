@@ -457,7 +457,7 @@ class EventLog:
         Parameters
         ----------
         obj
-            A path, a glob, a list of them, or a table.
+            A path, a URL of an object store, a glob, a list of them, or a table.
         user, activity, time, session
             The columns, or expressions over them.
         event_id

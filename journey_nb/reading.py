@@ -76,8 +76,13 @@ def _files(paths: Paths, options: Options) -> list[Stored]:
     return [
         file
         for path in map(str, wanted)
-        for file in (_objects(path, options) if "://" in path else _matches(path))
+        for file in (_objects(path, options) if is_url(path) else _matches(path))
     ]
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a log is named by the URL of an object, and not by the path of a file."""
+    return "://" in str(path)
 
 
 def _matches(path: str) -> list[Path]:
@@ -216,11 +221,17 @@ class readable:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, LogError) or not isinstance(error, _UNREADABLE):
+            return
         text = str(error)
         if told := _refusal(text):
             raise LogError(f"{self.what} cannot be read: {told}") from None
         if isinstance(error, (pl.exceptions.PolarsError, OSError)):
             raise LogError(f"{self.what} cannot be read: {_plain(error)}; {_fix(text)}") from None
+
+
+# Beside its own errors polars raises ValueError for options that it does not know, and panics (2.1) at some.
+_UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, pl.exceptions.PanicException)
 
 
 # What polars says of a store that gives nothing, and of options that reach none; the first that fits is told.

@@ -463,6 +463,13 @@ def test_the_tutorial_runs_on_data_of_ones_own(tmp_path: Path, open_data: Any) -
     assert pl.read_csv(tmp_path / "out/users.csv").height == 500
 
 
+def test_a_report_finds_its_files_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel runs in a folder of its own; the address of an object is the same there."""
+    monkeypatch.chdir(tmp_path)
+    assert reports._from_anywhere("events/*.csv") == str(tmp_path / "events/*.csv")
+    assert reports._from_anywhere("s3://shop/events/*.csv") == "s3://shop/events/*.csv"
+
+
 def test_the_database_notebook_shows_what_it_finds(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """It is kept with its outputs, for readers without a kernel: a run anew finds the same."""
     import nbclient

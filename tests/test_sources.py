@@ -184,7 +184,7 @@ faults = st.lists(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", [*DATABASES, "s3 parquet", "s3 jsonl"], indirect=True)
+@pytest.mark.parametrize("engine", [*DATABASES, "s3 jsonl"], indirect=True)
 @given(faults=faults)
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_faults_are_the_same_everywhere(
@@ -306,7 +306,7 @@ def test_the_query_and_its_parameters_go_to_the_driver_as_they_are() -> None:
     given = {"user": "x'; drop table log; --"}
     connection = Asked()
     rows(connection, "select %(user)s", given)
-    rows(connection := connection, "select '%'")
+    rows(connection, "select '%'")  # without parameters no driver looks for placeholders
     assert connection.calls == [("select %(user)s", given), ("select '%'",)]
 
 
