@@ -114,7 +114,7 @@ def _objects(url: str, options: Options) -> list[str]:
         return [url]
     kind = _kind(url)
     with readable(url):
-        # Polars tells the objects behind a pattern beside their rows only.
+        # Polars tells the objects behind a pattern beside their rows only; scan_lines it calls unstable (2.1).
         rows = _LISTS.get(kind, pl.scan_lines)(url, storage_options=options, include_file_paths="path")
         found = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"].to_list()
     if not found:
