@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from journey_nb import discover
+from journey_nb import databases, discover
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.reading import (
     LogError,
+    Options,
     Paths,
     TimeUnit,
     any_of,
@@ -327,11 +328,16 @@ class EventLog:
         time_unit: TimeUnit | None = None,
         time_format: str | None = None,
         source: str | None = None,
+        storage_options: Options = None,
     ) -> EventLog:
         """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
 
+        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too.
+
         Parameters
         ----------
+        paths
+            ``"events/*.parquet"``, ``["may.csv", "june.csv"]``, ``"s3://bucket/events/*.parquet"``.
         columns
             Where the canonical columns are found: ``{"user_id": "customer"}``. An expression gives
             a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``.
@@ -344,6 +350,10 @@ class EventLog:
             How times are written that are not ISO 8601: ``"%d/%m/%Y %H:%M"``.
         source
             What to write into ``source``, where the file does not say.
+        storage_options
+            Keys, region and endpoint of an object store, as polars takes them:
+            ``{"aws_access_key_id": …, "aws_secret_access_key": …, "aws_region": …}``; by default
+            they are found where the provider's own tools look for them. No message shows them.
 
         Raises
         ------
@@ -351,7 +361,60 @@ class EventLog:
             When a file cannot be read or a needed column is missing; the message names the fix.
         """
         how = _How(timezone, time_unit, time_format, source)
-        return cls._of(scan(paths), _name(paths), columns or {}, how)
+        return cls._of(scan(paths, storage_options), _name(paths), columns or {}, how)
+
+    @classmethod
+    def from_query(
+        cls,
+        connection: object,
+        query: str,
+        parameters: databases.Parameters = None,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        timezone: str | None = None,
+        time_unit: TimeUnit | None = None,
+        time_format: str | None = None,
+        source: str | None = None,
+    ) -> EventLog:
+        """Take what a query finds in a database; it is asked once, and its answer is kept in memory.
+
+        Parameters
+        ----------
+        connection
+            An open connection (or cursor) of DuckDB, of an ADBC driver, or of any DB-API 2 driver:
+            ``psycopg``, ``sqlite3``, … It is left open. From DuckDB and ADBC the answer comes as
+            Arrow; others are read some ten thousand rows at a time, on a server-side cursor if you give one.
+        query
+            A select. Filter and join there what you need; values go into ``parameters``.
+        parameters
+            The values of the query's placeholders, handed to the driver as they are.
+        columns, timezone, time_unit, time_format, source
+            As in :meth:`read`. Times with a zone are moved to UTC, times without are of ``timezone``;
+            numerics, UUIDs, enums and JSON are read as texts.
+
+        Raises
+        ------
+        LogError
+            When this is no connection, the query gives no rows, or a needed column is missing or of a type
+            that holds no single value. What is wrong with the query is told by the driver's own error.
+
+        Examples
+        --------
+        >>> import duckdb
+        >>> import polars as pl
+        >>> from journey_nb import EventLog
+        >>> shop = duckdb.connect()
+        >>> _ = shop.execute("create table orders (customer int, placed timestamptz, goal text, amount decimal(9, 2))")
+        >>> _ = shop.execute("insert into orders values (7, '2024-05-01 09:00:00+02', 'buy', 12.50)")
+        >>> log = EventLog.from_query(
+        ...     shop, "select *, 'goal.reached' as kind from orders where placed >= ?", ["2024-01-01"],
+        ...     columns={"occurred_at": "placed", "user_id": "customer", "goal_id": "goal", "value": "amount",
+        ...              "journey_id": pl.lit("welcome"), "version": pl.lit(1)})
+        >>> log.judge().rows.select("occurred_at", "user_id", "goal_id", "value").rows()
+        [(datetime.datetime(2024, 5, 1, 7, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), '7', 'buy', 12.5)]
+        """
+        how = _How(timezone, time_unit, time_format, source)
+        return cls._of([databases.rows(connection, query, parameters)], "the query", columns or {}, how)
 
     @classmethod
     def from_frame(
@@ -383,6 +446,7 @@ class EventLog:
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
         time_format: str | None = None,
+        storage_options: Options = None,
     ) -> EventLog:
         """Take any log of activities (a file, a glob or a table), for a journey discovered from it.
 
@@ -393,7 +457,7 @@ class EventLog:
         Parameters
         ----------
         obj
-            A path, a glob, a list of them, or a table.
+            A path, a URL of an object store, a glob, a list of them, or a table.
         user, activity, time, session
             The columns, or expressions over them.
         event_id
@@ -401,7 +465,7 @@ class EventLog:
         lifecycle, instance
             Where begin and end of an activity are rows of their own: the column that says ``start``
             or ``complete``, and the one that says which belong together.
-        timezone, time_unit, time_format
+        timezone, time_unit, time_format, storage_options
             As in :meth:`read`.
 
         Examples
@@ -433,7 +497,9 @@ class EventLog:
             # The instance travels in message_id: activities send no messages.
             mapping["message_id"] = instance
         name = _name(obj)
-        parts = scan(obj) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
+        parts = (
+            scan(obj, storage_options) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
+        )
         chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
         log = cls._of(chosen, name, {}, _How(timezone, time_unit, time_format))
         numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
@@ -755,6 +821,7 @@ def _canonical(
     _require(schema.names(), extra, name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
+    _refuse_odd(schema, name)
     zone, form, texts = how.timezone or "UTC", how.time_format, pl.String()
     units = {
         c: how.time_unit or (None if form and schema[c] == texts else epoch_unit(found, c, name))
@@ -778,6 +845,15 @@ def _canonical(
     if how.source is not None:
         exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(how.source))
     return found.select(exprs), extra, schema["occurred_at"] == texts
+
+
+def _refuse_odd(schema: pl.Schema, what: str) -> None:
+    for column, dtype in schema.items():
+        if dtype.is_nested() or isinstance(dtype, (pl.Object, pl.Time, pl.Duration, pl.BaseExtension)):
+            raise LogError(
+                f"{what}: what is given for {column!r} is no single value but {dtype}; make it one, in the source "
+                f"or with columns={{{column!r}: pl.col(…)…}}"
+            )
 
 
 def _due(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -17,7 +17,7 @@ from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
-from journey_nb.reading import files_of
+from journey_nb.reading import Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
 from journey_nb.store.intake import Intake, Progress, merged, read_keys
@@ -183,7 +183,7 @@ class Store(Registry):
 
     def load(
         self,
-        paths: str | Path | Sequence[str | Path],
+        paths: Paths,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         keep_log: bool = True,
@@ -195,7 +195,8 @@ class Store(Registry):
         Parameters
         ----------
         paths, columns, **how
-            As for :meth:`EventLog.read`.
+            As for :meth:`EventLog.read`. A file is known again by its content, an object of a store (``s3://…``) by
+            its address.
         keep_log
             Whether the good rows are kept beside the facts. Without them the store is smaller, but nothing can be
             appended to it, and the facts cannot be rebuilt.
@@ -209,8 +210,8 @@ class Store(Registry):
             good once it is done, so that an interrupted import goes on where it was.
         """
         told = Loaded()
-        for some in _together(files_of(paths)):
-            sources = {Source(sha256(path), path.name, path.stat().st_size): path for path in some}
+        for some in _together(files_of(paths, how.get("storage_options"))):
+            sources = {_source(path): path for path in some}
             fresh = {source: path for source, path in sources.items() if not self._layers.knows(source)}
             told += Loaded(skipped=tuple(source.name for source in sources if source not in fresh))
             if fresh:
@@ -397,16 +398,23 @@ def _digest(events: Any) -> str:
     return f"frame:{hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()}"
 
 
-def _together(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files in their order, small ones by the handful."""
-    some: list[Path] = []
+def _source(path: Stored) -> Source:
+    if isinstance(path, Path):
+        return Source(sha256(path), path.name, path.stat().st_size)
+    return Source(f"object:{path}", path)
+
+
+def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    some: list[Stored] = []
     size = 0
     for path in paths:
-        if some and size + path.stat().st_size > TOGETHER:
+        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        if some and size + grows > TOGETHER:
             yield some
             some, size = [], 0
         some.append(path)
-        size += path.stat().st_size
+        size += grows
     if some:
         yield some
 
