@@ -140,7 +140,7 @@ def fold(journey: Journey, judged: Judged) -> Folded:
     the row completed it. So a row and the one before it settle everything, and the fold is shifts over
     one sorted frame.
     """
-    done = walk(journey, judged.rows)
+    done = walk(journey, judged.coded)
     moves = _moves(done)
     # Polars works outside of Python's lock, and most steps below on one core: so two go side by side.
     with ThreadPoolExecutor(1) as aside:
@@ -395,10 +395,11 @@ def _with_variants(
 def _devices(done: Walk) -> pl.DataFrame:
     """Every device seen in a run."""
     steps = done.steps.select("run", "i")
-    seen = steps.select("run", device_id=done.column("device_id", steps["i"]))
+    seen = steps.select("run", device_id=done.coded("device_id", steps["i"]))
     # Most rows carry the device of the row before.
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in seen.columns)
-    return seen.filter(changed).drop_nulls().unique().sort("run", "device_id")
+    seen = seen.filter(changed).drop_nulls().unique()
+    return seen.with_columns(pl.col("device_id").cast(pl.String)).sort("run", "device_id")
 
 
 # Messages.
@@ -534,17 +535,9 @@ def _goals(
         credit_message=pl.when("counts").then(pl.coalesce("direct", "indirect")),
     )
     goals = goals.with_columns(credit_point=point_of.gather(goals["credit_message"]))
-    outside = done.rows.filter(of_kind("goal.reached") & pl.col("run").is_null())
-    outside = outside.select(
-        "i",
-        "goal_id",
-        "value",
-        "currency",
-        "user_id",
-        at="occurred_at",
-        counts=pl.lit(False),
-        implied=pl.lit(False),
-    )
+    loose = done.rows.lazy().filter(of_kind("goal.reached") & pl.col("run").is_null())
+    outside = loose.select("i", at="occurred_at", counts=pl.lit(False), implied=pl.lit(False)).collect()
+    outside = outside.with_columns(done.column(name, outside["i"]) for name in columns)
     goals = pl.concat([goals, outside.sort("at", "i")], how="diagonal")
     return goals.with_columns(goal="goal_id", order=pl.coalesce("pos", 2 * done.rows.height))
 
@@ -602,7 +595,7 @@ def _last_touch(goals: pl.DataFrame, touches: pl.DataFrame) -> pl.Series:
 
 
 def _quarantined(judged: Judged, done: Walk) -> pl.DataFrame:
-    rows = judged.rows[done.forbidden["i"]]
+    rows = judged.coded[done.forbidden["i"]]
     known = {
         name: rows[name].cast(dtype)
         for name, dtype in judged.quarantined.schema.items()

@@ -66,8 +66,21 @@ class Walk:
     forbidden: pl.DataFrame
 
     def column(self, name: str, i: pl.Series) -> pl.Series:
-        """A column of the judged rows at the given indices."""
-        return self.rows[name].gather(i)
+        """A column of the judged rows at the given indices, codes as the texts they stand for."""
+        return _text(self.coded(name, i))
+
+    def coded(self, name: str, i: pl.Series) -> pl.Series:
+        """The same as it is held."""
+        return _gathered(self.rows[name], i)
+
+
+def _gathered(column: pl.Series, i: pl.Series) -> pl.Series:
+    # The rows come in the chunks they were read in; to look many up, a column must be in one piece.
+    return column.rechunk().gather(i)
+
+
+def _text(column: pl.Series) -> pl.Series:
+    return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical) else column
 
 
 def heads(rows: pl.DataFrame) -> pl.DataFrame:
@@ -88,10 +101,9 @@ def walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     journey
         Its versions order the points that one run passes in one instant.
     rows
-        :attr:`journey_nb.events.Judged.rows`.
+        :attr:`journey_nb.events.Judged.coded`.
     """
-    # The rows come in the chunks they were read in; to look some up, a column must be in one piece.
-    rows = rows.drop("row", "journey_id", "source", strict=False).rechunk()
+    rows = rows.drop("row", "journey_id", "source", strict=False)
     rows = _runs_by_message(rows.with_row_index("i"))
     loose = rows.lazy().filter(of_kind("goal.reached") & pl.col("run_id").is_null())
     loose_goals = loose.select("i", "user_id", "goal_id", "occurred_at").collect()
@@ -118,14 +130,17 @@ def _runs_by_message(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -> pl.DataFrame:
     """Give goals without a run the user's latest run whose window holds them (METRICS.md, 14.9)."""
-    users = goals.lazy().select("user_id").unique()
-    theirs = rows.lazy().join(users, on="user_id", how="semi").select("run_id").drop_nulls().unique()
-    some = rows.lazy().join(theirs, on="run_id", how="semi", maintain_order="left").drop("i").collect()
-    windows = _windows(_walk(journey, some.with_row_index("i")))
+    theirs = rows["run_id"].filter(_among(rows["user_id"], goals["user_id"]))
+    some = rows.filter(_among(rows["run_id"], theirs)).drop("i").with_row_index("i")
+    windows = _windows(_walk(journey, some))
     days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
     length = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
-    wanted = goals.select("i", "user_id", at=pl.col("occurred_at"), length=length)
+    wanted = goals.select("i", _text(goals["user_id"]), at=pl.col("occurred_at"), length=length)
     return _with_runs(rows, _latest_that_holds(wanted, windows))
+
+
+def _among(texts: pl.Series, some: pl.Series) -> pl.Series:
+    return texts.is_in(some.drop_nulls().unique().implode())
 
 
 def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -174,7 +189,7 @@ def _windows(walk: Walk) -> pl.DataFrame:
 def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     if found.is_empty():
         return rows
-    return rows.with_columns(rows["run_id"].scatter(found["i"], found["found"]))
+    return rows.with_columns(rows["run_id"].scatter(found["i"], found["found"].cast(rows.schema["run_id"])))
 
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
@@ -197,8 +212,11 @@ def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
 
 
 def _coded(texts: pl.Series) -> pl.Series:
-    # Categories of our own are the fastest dictionary that polars has: a third of the time of a join.
-    return texts.cast(pl.Categorical(pl.Categories.random()))
+    return (
+        texts
+        if isinstance(texts.dtype, pl.Categorical)
+        else texts.cast(pl.Categorical(pl.Categories.random()))
+    )
 
 
 def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -213,12 +231,13 @@ def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The message ids in order of their first rows, and for each row its message's place among them."""
     codes = steps["message"].drop_nulls().unique(maintain_order=True)
+    texts = rows["message_id"]
     if codes.is_empty():
-        return rows["message_id"].clear(), steps["message"]
+        return _text(texts.clear()), steps["message"]
     some_row = codes.clear(int(codes.max()) + 1)  # type: ignore[arg-type]
     told = steps.select("i", "message").drop_nulls()
     some_row = some_row.scatter(told["message"], told["i"])
-    return rows["message_id"].gather(some_row.gather(codes)), _places(codes).gather(steps["message"])
+    return _text(_gathered(texts, some_row.gather(codes))), _places(codes).gather(steps["message"])
 
 
 def _places(codes: pl.Series) -> pl.Series:
@@ -244,7 +263,7 @@ def _by_run_and_time(rows: pl.DataFrame) -> pl.DataFrame:
     i = timely.gather(keys.select((pl.col("run") % 2**32).cast(pl.UInt32)).to_series())
     run = keys.select((pl.col("run") // 2**32).cast(pl.UInt32))
     # A column at a time in a query: polars gathers them side by side.
-    narrow = rows.select("kind", "message", "seq", at="occurred_at", point="point_id")
+    narrow = rows.select("kind", "message", "seq", at="occurred_at", point="point_id").rechunk()
     return narrow.select(i.alias("i"), run.to_series(), pl.all().gather(i))
 
 
@@ -286,7 +305,7 @@ def _by_seq(ties: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     ties = ties.sort("tie", "seq", "kind")
     equal = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("tie", "seq", "kind"))
     if ties.select(equal.any()).item():
-        event_id = rows["event_id"].gather(ties["i"])
+        event_id = _gathered(rows["event_id"], ties["i"])
         ties = ties.with_columns(event_id=event_id).sort("tie", "seq", "kind", "event_id").drop("event_id")
     return ties
 
@@ -311,7 +330,7 @@ def _along_branches(
     )
     if groups.is_empty():
         return ties
-    groups = groups.with_columns(version=rows["version"].gather(groups["i"]))
+    groups = groups.with_columns(version=_gathered(rows["version"], groups["i"]))
     groups = groups.join(_stood(steps, ties, groups), on="tie", how="left", maintain_order="left")
     places = _ways(journey, groups).with_columns(pl.col("point").cast(ties["point"].dtype))
     last = places.group_by("tie").agg(last=pl.col("seq").max())
