@@ -222,28 +222,35 @@ def _coded(texts: pl.Series) -> pl.Series:
 def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The distinct texts in order, and for each text its place among them."""
     coded = _coded(texts)
-    known = coded.drop_nulls().unique()
-    words = known.cast(pl.String)
+    codes = coded.to_physical()
+    row = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
+    known = by_code(codes, row)
+    words = coded.gather(known.drop_nulls()).cast(pl.String)
     order = words.arg_sort()
-    return words.gather(order), _places(known.to_physical().gather(order)).gather(coded.to_physical())
+    return words.gather(order), _places(known.is_not_null().arg_true().gather(order)).gather(codes)
 
 
 def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The message ids in order of their first rows, and for each row its message's place among them."""
-    codes = steps["message"].drop_nulls().unique(maintain_order=True)
-    texts = rows["message_id"]
-    if codes.is_empty():
-        return _text(texts.clear()), steps["message"]
-    some_row = codes.clear(int(codes.max()) + 1)  # type: ignore[arg-type]
-    told = steps.select("i", "message").drop_nulls()
-    some_row = some_row.scatter(told["message"], told["i"])
-    return _text(_gathered(texts, some_row.gather(codes))), _places(codes).gather(steps["message"])
+    told = steps.select("i", "message").drop_nulls().with_row_index("place")
+    first = by_code(told["message"], told["place"]).gather(told["message"])
+    heads = told.filter(first == told["place"])
+    return _text(_gathered(rows["message_id"], heads["i"])), _places(heads["message"]).gather(steps["message"])
+
+
+def by_code(codes: pl.Series, values: pl.Series, count: int | None = None) -> pl.Series:
+    """The first value of each code, as an array over codes (of which there are so many, else up to the last)."""
+    told = codes.is_not_null()
+    if codes.null_count():
+        codes, values = codes.filter(told), values.filter(told)
+    array = values.clear(count if count is not None else int(codes.max() or 0) + 1)  # type: ignore[arg-type]
+    # Backwards, so that of several values the first is written last.
+    return array.scatter(codes.reverse(), values.reverse()) if codes.len() else array
 
 
 def _places(codes: pl.Series) -> pl.Series:
     """For each code its place, as an array over codes."""
-    places = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
-    return places.clear(int(codes.max()) + 1).scatter(codes, places) if codes.len() else places  # type: ignore[arg-type]
+    return by_code(codes, pl.int_range(codes.len(), dtype=pl.UInt32, eager=True))
 
 
 # The order.
