@@ -49,11 +49,13 @@ class Facts(Protocol):
     goals
         One row a goal reached: goal, run (null: no run's), user, at, order (in the reading order),
         value, currency, counts (inside its run's window), implied, here (the point of the visit open
-        then), credit, credit_message, credit_point.
+        then), credit, credit_message, credit_point, credit_channel.
     events
         All loaded rows of runs in reading order: run, at, kind, point, message, order.
     devices
         One row for every device that any row of a run carries: run, user, device_id.
+    users
+        The user_id behind each ``user``, in its order.
     """
 
     @property
@@ -71,6 +73,8 @@ class Facts(Protocol):
     @property
     def devices(self) -> pl.DataFrame: ...
     @property
+    def users(self) -> pl.DataFrame: ...
+    @property
     def first_at(self) -> datetime: ...
     @property
     def last_at(self) -> datetime: ...
@@ -87,6 +91,7 @@ class Folded:
     goals: pl.DataFrame
     events: pl.DataFrame
     devices: pl.DataFrame
+    users: pl.DataFrame
     quarantined: pl.DataFrame
     read: int
     duplicates: int
@@ -165,6 +170,7 @@ def fold(journey: Journey, judged: Judged) -> Folded:
         goals=goals.select(GOALS),
         events=done.steps.select("run", "at", "kind", "point", "message", order="pos"),
         devices=devices.select("run", runs["user"].gather(devices["run"]), "device_id"),
+        users=users.to_frame("user_id"),
         quarantined=_quarantined(judged, done),
         read=judged.read,
         duplicates=judged.duplicates,
@@ -525,7 +531,10 @@ def _goals(
         direct=_last_touch(goals, touches.filter("engaged")),
         indirect=_last_touch(goals, touches.filter(~pl.col("engaged"))),
     )
-    point_of = _by_message(messages["message"], messages["point"], done.message_ids.len())
+    point_of, channel_of = (
+        _by_message(messages["message"], messages[name], done.message_ids.len())
+        for name in ("point", "channel")
+    )
     direct, indirect = (pl.col(name).is_not_null() & pl.col("counts") for name in ("direct", "indirect"))
     goals = goals.with_columns(
         credit=pl.when(direct)
@@ -534,7 +543,10 @@ def _goals(
         .then(pl.lit("indirect", CREDITS)),
         credit_message=pl.when("counts").then(pl.coalesce("direct", "indirect")),
     )
-    goals = goals.with_columns(credit_point=point_of.gather(goals["credit_message"]))
+    goals = goals.with_columns(
+        credit_point=point_of.gather(goals["credit_message"]),
+        credit_channel=channel_of.gather(goals["credit_message"]),
+    )
     loose = done.rows.lazy().filter(of_kind("goal.reached") & pl.col("run").is_null())
     outside = loose.select("i", at="occurred_at", counts=pl.lit(False), implied=pl.lit(False)).collect()
     outside = outside.with_columns(done.column(name, outside["i"]) for name in columns)
@@ -622,5 +634,5 @@ MESSAGES = (
 )  # fmt: skip
 GOALS = (
     "goal", "run", "user", "at", "order", "value", "currency", "counts", "implied", "here", "credit",
-    "credit_message", "credit_point",
+    "credit_message", "credit_point", "credit_channel",
 )  # fmt: skip

@@ -82,7 +82,7 @@ class JourneyStats:
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
         self.journey = journey
-        folded = all(hasattr(log, name) for name in ("runs", "visits", "goals", "first_at"))
+        folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
         self._attributes = pl.DataFrame() if attributes is None else _eager(attributes)
         self._view = _View()

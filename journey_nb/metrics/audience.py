@@ -27,23 +27,15 @@ AUDIENCE: dict[str, pl.DataType] = dict.fromkeys(
 
 def audience(scope: Scope) -> pl.DataFrame:
     """One row: who was inside before, came, left and is inside; it balances like an account."""
-    user, entered = pl.col("user"), scope.within("entered_at")
-    left, status = pl.col("leaves"), pl.col("status")
-    completed = left & (status == "completed")
-    failed = scope.messages.select((pl.col("fate") == "failed").sum()).item()
-    row = scope.runs.select(
-        in_journey_before=pl.col("was_inside").sum(),
-        entrances=entered.sum(),
-        unique_entrants=user.filter(entered).n_unique(),
-        in_journey=pl.col("is_inside").sum(),
-        in_journey_users=user.filter("is_inside").n_unique(),
-        exits=(completed | (left & (status == "exited"))).sum(),
-        completed=completed.sum(),
-        internal_errors=(left & pl.col("reason").is_in(INTERNAL_ERRORS)).sum(),
-        send_errors=(left & pl.col("reason").is_in(SEND_ERRORS)).sum(),
-        failed_messages=pl.lit(failed),
+    count, status, reason = pl.col("runs"), pl.col("status"), pl.col("reason")
+    exits = scope.counts.exits().select(
+        exits=count.filter(status.is_in(["completed", "exited"])).sum(),
+        completed=count.filter(status == "completed").sum(),
+        internal_errors=count.filter(reason.is_in(INTERNAL_ERRORS)).sum(),
+        send_errors=count.filter(reason.is_in(SEND_ERRORS)).sum(),
     )
-    return shaped(row, AUDIENCE)
+    failed = scope.counts.messages().select(failed_messages=pl.col("failed").sum())
+    return shaped(pl.concat([scope.counts.runs(), exits, failed], how="horizontal"), AUDIENCE)
 
 
 def users(scope: Scope, search: str | None = None, limit: int | None = None, offset: int = 0) -> pl.DataFrame:

@@ -8,9 +8,9 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,7 +18,10 @@ import polars as pl
 from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
-from journey_nb.period import TICK, midnight
+from journey_nb.period import TICK, local_days
+
+if TYPE_CHECKING:
+    from journey_nb.metrics.counts import Counts
 
 Clock = Literal["activity", "cohort"]
 
@@ -113,18 +116,7 @@ class Scope:
     @cached_property
     def days(self) -> list[date]:
         """Every local day that the period touches, days without events included."""
-        if self.end <= self.start:
-            return []
-        zone = ZoneInfo(self.timezone)
-        first, last = self.start.astimezone(zone).date(), (self.end - TICK).astimezone(zone).date()
-        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-    @cached_property
-    def midnights(self) -> pl.Series:
-        """The instants at which :attr:`days` begin, and the one at which the last of them ends."""
-        zone = ZoneInfo(self.timezone)
-        days = [*self.days, self.days[-1] + timedelta(days=1)] if self.days else []
-        return pl.Series("midnight", [midnight(day, zone) for day in days], dtype=pl.Datetime("us", "UTC"))
+        return local_days(self.start, self.end, ZoneInfo(self.timezone))
 
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
@@ -162,6 +154,21 @@ class Scope:
         return frame.filter(self.facts.runs["version"].gather(frame["run"]) == self.version)
 
     @cached_property
+    def counts(self) -> Counts:
+        """What the tables of the whole journey count: all versions."""
+        return self._counts()
+
+    @cached_property
+    def counts_on_version(self) -> Counts:
+        """What the tables of the drawn journey count: on :attr:`version`, if one is asked for."""
+        return self.counts if self.version is None else self._counts(version=True)
+
+    def _counts(self, version: bool = False) -> Counts:
+        from journey_nb.metrics.cube_counts import counts_of  # which stands on scopes
+
+        return counts_of(self, version)
+
+    @cached_property
     def points(self) -> pl.DataFrame:
         """One row a point, in the order of tables: the shown version's points, then those of others.
 
@@ -185,7 +192,7 @@ class Scope:
             for key, point in points.items()
         ]
         schema = {
-            "point": self.facts.visits.schema["point"],
+            "point": pl.Enum(list(self.journey.points())),  # as judging has coded the facts
             **dict.fromkeys(("point_id", "title", "type", "channel"), pl.String()),
             **dict.fromkeys(("is_message", "on_version"), pl.Boolean()),
         }
@@ -194,15 +201,15 @@ class Scope:
     @cached_property
     def _channels_of_points(self) -> dict[str, str]:
         # A point whose messages went by several channels is shown with the one that most went by.
-        used = self.facts.messages.group_by("point", "channel").len()
-        most = used.filter(pl.col("len") == pl.col("len").max().over("point"))
+        used = self.counts.origins()
+        most = used.filter(pl.col("messages") == pl.col("messages").max().over("point"))
         return dict(most.group_by("point").agg(pl.col("channel").min()).cast(pl.String).iter_rows())
 
     @cached_property
     def channels(self) -> list[str]:
         """The channels designed in any version or seen in the log, in the order of the data model."""
         designed = {point.channel for version in self.journey.versions for point in version.points}
-        seen = set(self.facts.messages["channel"].unique().cast(pl.String))
+        seen = set(self.counts.origins()["channel"].cast(pl.String))
         return [channel for channel in CHANNELS if channel in designed | seen]
 
     # The facts as they stand at the instant of sight.

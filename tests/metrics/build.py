@@ -92,7 +92,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
         "goals": {
             "goal": goal, "run": key, "user": key, "at": TIME, "order": pl.Int64, "value": pl.Float64,
             "currency": pl.String, "counts": pl.Boolean, "implied": pl.Boolean, "here": point,
-            "credit": CREDITS, "credit_message": key, "credit_point": point,
+            "credit": CREDITS, "credit_message": key, "credit_point": point, "credit_channel": CHANNEL,
         },
         "events": {
             "run": key, "at": TIME, "kind": pl.Enum(KINDS), "point": point, "message": key,
@@ -159,6 +159,7 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
             }
         elif name == "goals":
             usual |= {"goal": "buy", "order": _micros(row["at"]), "counts": True}
+            usual |= {"credit_channel": "push" if "credit_message" in row else None}
         elif name == "events":
             usual |= {"order": number}
     for key, value in usual.items():

@@ -1,0 +1,427 @@
+"""The counts of a scope looked up in a cube, exact also where the period begins or ends within a day."""
+
+# ruff: noqa: D102 - what each method counts is told in Counts
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property, wraps
+from typing import Concatenate, ParamSpec, Protocol, cast
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from journey_nb.events import INTERNAL_ERRORS, REASONS
+from journey_nb.facts import CREDITS, Facts
+from journey_nb.journey import CHANNELS
+from journey_nb.metrics.counts import (
+    BOUNDS,
+    DEPARTURES,
+    ERROR_CLASSES,
+    FLAGS,
+    ISSUES,
+    MESSAGE_METRICS,
+    USERS_OF,
+    Counts,
+    Key,
+    Place,
+    of_channel,
+)
+from journey_nb.metrics.cube import KEYS, LEDGERS, Cube
+from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
+from journey_nb.metrics.table import COUNT, RATE, TEXT
+from journey_nb.period import midnight
+
+Asked = ParamSpec("Asked")
+Span = tuple[datetime, datetime]
+REASON = pl.col("word").cast(pl.Enum(REASONS))
+
+
+class Cubed(Facts, Protocol):
+    """Facts that keep a cube of themselves; their big frames need not be touched where it answers.
+
+    Attributes
+    ----------
+    cube
+        The cube of all that happened.
+    steps
+        Frames of :func:`journey_nb.metrics.cube.steps`, each with +1 or, where it holds what no longer counts, -1.
+    """
+
+    @property
+    def cube(self) -> Cube:
+        """The cube."""
+        ...
+
+    @property
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration."""
+        ...
+
+    def around(self, spans: list[Span]) -> Facts:
+        """All facts of the users with anything counted within a span ``[start, end)``.
+
+        That is a run entered or left, a visit arrived at or left, a message sent, failed or skipped, or a goal
+        reached. Runs are numbered anew, so that a run's id is its place among these.
+        """
+        ...
+
+
+def counts_of(scope: Scope, version: bool = False) -> Counts:
+    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
+
+    A cube answers on the activity clock, with all events seen, for all runs and versions, machines left out.
+    """
+    plain = scope.clock == "activity" and not scope.machine and scope.keep is None and not version
+    if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
+        return CubeCounts(scope)
+    return Counts(scope, version)
+
+
+def added(parts: Iterable[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+    """Frames of counts added (+1) and subtracted (-1) by their keys; what counts nothing is left out."""
+    signed = list(parts)
+    schema = signed[0][1].schema
+    numbers = [name for name, dtype in schema.items() if dtype in (pl.Int64(), pl.Float64())]
+    keys = [name for name in schema if name not in numbers]
+    both = pl.concat(frame.select(*keys, pl.col(numbers) * sign) for sign, frame in signed)
+    if not keys:
+        return both.sum()
+    counts = [name for name in numbers if schema[name] == COUNT]
+    return both.group_by(keys).agg(pl.col(numbers).sum()).filter(pl.any_horizontal(pl.col(counts) != 0))
+
+
+def _exact(
+    method: Callable[Concatenate[CubeCounts, Asked], pl.DataFrame],
+) -> Callable[Concatenate[CubeCounts, Asked], pl.DataFrame]:
+    """What a cube holds of whole days, mended by counting over the users with anything between edge and midnight.
+
+    Counts add over disjoint users, and those of all others are the same for the period and for its whole days.
+    """
+
+    @wraps(method)
+    def counted(self: CubeCounts, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
+        whole = method(self, *args, **options)
+        if self._edges is None:
+            return whole
+        asked, days = (getattr(counts, method.__name__)(*args, **options) for counts in self._edges)
+        return added([(1, whole), (1, asked), (-1, days)])
+
+    return counted
+
+
+@dataclass(frozen=True)
+class CubeCounts(Counts):
+    """The same counts, looked up in the cube of the scope's facts."""
+
+    # Days and edges.
+
+    @property
+    def _facts(self) -> Cubed:
+        return cast(Cubed, self.scope.facts)
+
+    @cached_property
+    def _first(self) -> tuple[date, datetime]:
+        return self._day_of(self.scope.opening)
+
+    @cached_property
+    def _stop(self) -> tuple[date, datetime]:
+        return self._day_of(self.scope.cut)
+
+    def _day_of(self, edge: datetime) -> tuple[date, datetime]:
+        """The day whose midnight is nearest to an edge, and that; where no event lies between they are as one."""
+        zone, facts = ZoneInfo(self.scope.timezone), self._facts
+        if edge <= facts.first_at:
+            return facts.first_at.astimezone(zone).date(), edge
+        if edge > facts.last_at:
+            return facts.last_at.astimezone(zone).date() + timedelta(days=1), edge
+        day = edge.astimezone(zone).date()
+        days = [(one, midnight(one, zone)) for one in (day, day + timedelta(days=1))]
+        return min(days, key=lambda one: abs(one[1] - edge))
+
+    @cached_property
+    def _edges(self) -> tuple[Counts, Counts] | None:
+        """Over the users around the edges: the counts of the period, and of its whole days; None if it has no others."""
+        asked, whole = (self.scope.opening, self.scope.cut), (self._first[1], self._stop[1])
+        spans = [(min(pair), max(pair)) for pair in zip(asked, whole, strict=True) if pair[0] != pair[1]]
+        if not spans:
+            return None
+        around = replace(self.scope, facts=self._facts.around(spans))
+        return Counts(around), Counts(replace(around, start=whole[0], end=whole[1]))
+
+    # The rows of the cube.
+
+    @cached_property
+    def _rows(self) -> pl.DataFrame:
+        """The cube's rows of the days of the period, each user once."""
+        first, prev = self._first[0], pl.col("prev")
+        once = prev.is_null() | (prev < first)
+        return self._facts.cube.rows.filter((pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once)
+
+    @cached_property
+    def _counted(self) -> dict[str, pl.DataFrame]:
+        """The period's counts by measure: its keys, n, value."""
+        return self._by_measure(self._rows)
+
+    @cached_property
+    def _ever(self) -> dict[str, pl.DataFrame]:
+        """What the cube holds of no day."""
+        rows = self._facts.cube.rows
+        return self._by_measure(rows.filter(pl.col("day").is_null() & ~pl.col("measure").is_in(LEDGERS)))
+
+    def _state(self, day: date) -> dict[str, pl.DataFrame]:
+        """The ledgers as they stand at the midnight with which a day begins."""
+        rows = self._facts.cube.rows.filter(pl.col("measure").is_in(LEDGERS))
+        return self._by_measure(rows.filter(pl.col("day").is_null() | (pl.col("day") < day)))
+
+    @cached_property
+    def _before(self) -> dict[str, pl.DataFrame]:
+        return self._state(self._first[0])
+
+    @cached_property
+    def _after(self) -> dict[str, pl.DataFrame]:
+        return self._state(self._stop[0])
+
+    def _by_measure(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        counts = rows.group_by("measure", *KEYS).agg(pl.col("n", "value").sum())
+        parts = self._keyed(counts.filter(pl.col("n") != 0)).partition_by("measure", as_dict=True)
+        return {str(measure): part for (measure,), part in parts.items()}
+
+    def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """With keys in the journey's types."""
+        journey = self.scope.journey
+        kinds = {
+            "point": list(journey.points()),
+            "channel": list(CHANNELS),
+            "goal": [goal.goal_id for goal in journey.goals],
+        }
+        return rows.with_columns(
+            *(pl.col(name).cast(TEXT) for name in ("measure", "word") if name in rows.columns),
+            *(pl.col(name).cast(TEXT).cast(pl.Enum(kinds[name])) for name in kinds if name in rows.columns),
+        )
+
+    def _of(self, measure: str) -> pl.DataFrame:
+        return self._counted.get(measure, self._empty)
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:
+        return self._keyed(self._facts.cube.rows.clear().select("measure", *KEYS, "n", "value"))
+
+    def _by_days(self, measures: dict[str, str], key: str | None = None, day: str = "day") -> pl.DataFrame:
+        """Measures by day and key: date, metric, breakdown, count."""
+        names = pl.col("measure").cast(TEXT).replace_strict(measures, default=None, return_dtype=TEXT)
+        breakdown = pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT)
+        rows = self._rows.filter(pl.col("measure").is_in(list(measures)))
+        return rows.group_by(
+            pl.col(day).alias("date"), names.alias("metric"), breakdown.alias("breakdown")
+        ).agg(count=pl.col("n").sum())
+
+    # Runs.
+
+    @_exact
+    def runs(self) -> pl.DataFrame:
+        totals = {
+            "in_journey_before": (self._before, "inside"),
+            "entrances": (self._counted, "entrances"),
+            "unique_entrants": (self._counted, "entrants"),
+            "in_journey": (self._after, "inside"),
+            "in_journey_users": (self._after, "inside_users"),
+        }
+        return pl.DataFrame(
+            {name: [rows.get(measure, self._empty)["n"].sum()] for name, (rows, measure) in totals.items()},
+            schema=dict.fromkeys(totals, COUNT),
+        )
+
+    @_exact
+    def exits(self) -> pl.DataFrame:
+        status = pl.col("word").replace_strict(STATUS_OF_REASON, default=None, return_dtype=pl.Enum(STATUSES))
+        return self._of("exits").select(status.alias("status"), REASON.alias("reason"), "point", runs="n")
+
+    @_exact
+    def runs_by_day(self) -> pl.DataFrame:
+        reason = pl.col("word").cast(TEXT)
+        status = reason.replace_strict(STATUS_OF_REASON, default=None, return_dtype=TEXT)
+        left = self._rows.filter(pl.col("measure") == "exits").with_columns(status=status)
+        internal, send = ERROR_CLASSES
+        error = pl.when(reason.is_in(INTERNAL_ERRORS)).then(pl.lit(internal)).otherwise(pl.lit(send))
+        none = pl.lit(None, TEXT)
+        kinds = [
+            ("exits", left.filter(pl.col("status") != "dropped"), none),
+            ("completed", left.filter(pl.col("status") == "completed"), none),
+            ("drop_offs", left.filter(pl.col("status") == "dropped"), error),
+        ]
+        parts = [
+            rows.group_by(date="day", breakdown=breakdown)
+            .agg(count=pl.col("n").sum())
+            .select("date", pl.lit(metric).alias("metric"), "breakdown", "count")
+            for metric, rows, breakdown in kinds
+        ]
+        return pl.concat([self._by_days({"entrances": "entrances"}), *parts])
+
+    # Messages.
+
+    @_exact
+    def messages(self) -> pl.DataFrame:
+        return _beside({name: self._of(f"message.{name}") for name in FLAGS}, "point", "channel")
+
+    @_exact
+    def message_users(self, key: Key, channel: str | None = None) -> pl.DataFrame:
+        keys = "point.channel" if channel and key == "point" else key
+        users = {f"{name}_users": of_channel(self._of(f"users.{name}.{keys}"), channel) for name in USERS_OF}
+        return _beside(users, key)
+
+    @_exact
+    def messages_by_day(self, key: Key | None, place: Place) -> pl.DataFrame:
+        measures = {f"message.{flag}": metric for metric, flag in MESSAGE_METRICS.items()}
+        return self._by_days(measures, key, "day" if place == "send" else "on")
+
+    @_exact
+    def issues(self) -> pl.DataFrame:
+        outcomes = pl.Enum(list(ISSUES))
+        return pl.concat(
+            self._of(f"issue.{outcome}").select(
+                *("channel", "point", pl.lit(outcome, outcomes).alias("outcome")),
+                *(REASON.alias("reason"), pl.col("n").alias("count")),
+            )
+            for outcome in ISSUES
+        )
+
+    def origins(self) -> pl.DataFrame:
+        return self._ever.get("origins", self._empty).select("point", "channel", messages="n")
+
+    def opens_reported(self) -> pl.DataFrame:
+        return self._ever.get("opens", self._empty).select("channel", messages="n")
+
+    @_exact
+    def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
+        rows = of_channel(self._of("after.point.channel" if channel else "after.point"), channel)
+        return rows.filter(self._of_goal(goal)).select("point", users="n")
+
+    def _of_goal(self, goal: str | None) -> pl.Expr:
+        told = pl.col("goal")
+        return told.is_null() if goal is None else told == self.scope.journey.goal(goal).goal_id
+
+    # Visits.
+
+    @_exact
+    def visits(self) -> pl.DataFrame:
+        parts = {
+            "waiting_before": self._before.get("standing", self._empty),
+            "entered": self._of("visit.entered"),
+            "waiting": self._after.get("standing", self._empty),
+            **{name: self._of(f"visit.{name}") for name in DEPARTURES},
+        }
+        return _beside(parts, "point")
+
+    @_exact
+    def durations(self) -> pl.DataFrame:
+        days = pl.col("day")
+        rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
+        counts = rows.group_by("point", "bucket").agg(stays=pl.col("n").sum())
+        return self._keyed(counts)
+
+    def seconds(self) -> pl.DataFrame:
+        rows = []
+        for (point,), buckets in self.durations().sort("bucket").partition_by("point", as_dict=True).items():
+            values = [self._quantile(str(point), buckets, share) for share in (0.5, 0.9)]
+            rows.append((point, *(micros / 1e6 for micros in values)))
+        schema = {"point": self._empty.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _quantile(self, point: str, buckets: pl.DataFrame, share: float) -> float:
+        """The duration below which this share of the completed stays took, in µs, between the two nearest ranks."""
+        through = buckets["stays"].cum_sum()
+        rank = share * (int(through[-1]) - 1)
+
+        def at(place: int) -> int:
+            row = int(through.search_sorted(place, side="right"))
+            return self._duration(point, buckets["bucket"][row], place - through[row] + buckets["stays"][row])
+
+        low, high = at(math.floor(rank)), at(math.ceil(rank))
+        return low + (high - low) * (rank - math.floor(rank))
+
+    def _duration(self, point: str, number: int, rank: int) -> int:
+        """The duration at a rank, from 0, among the period's completed stays at a point in one bucket."""
+        low, high = BOUNDS[number], BOUNDS[number + 1]
+        slices = [(sign, _slice(steps, point, low, high)) for sign, steps in self._facts.steps]
+        slices = [(sign, steps) for sign, steps in slices if steps.height]
+        micros = {steps["micros"][place] for _, steps in slices for place in (0, -1)}
+        if len(micros) == 1:
+            return int(micros.pop())
+        within = self.scope.within("left_at")
+        values = pl.concat(
+            steps.filter(within).select("micros", n=pl.lit(sign, COUNT)) for sign, steps in slices
+        )
+        values = values.group_by("micros").agg(pl.col("n").sum()).sort("micros")
+        return int(values["micros"][int(values["n"].cum_sum().search_sorted(rank, side="right"))])
+
+    @_exact
+    def taken(self) -> pl.DataFrame:
+        parts = {"runs": self._of("taken"), "users": self._of("takers")}
+        return _beside(
+            {name: rows.rename({"word": "branch"}) for name, rows in parts.items()}, "point", "branch"
+        )
+
+    @_exact
+    def arrivals(self) -> pl.DataFrame:
+        came, entered = (self._of(measure).select("point", runs="n") for measure in ("came", "entrances"))
+        return added([(1, came), (1, entered)])
+
+    def waiting(self) -> pl.DataFrame:
+        if self.scope.cut <= self._facts.last_at:
+            return Counts(self.scope).waiting()
+        stays = self._facts.cube.open.group_by("point", word="cause").agg(
+            n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
+        )
+        stays = self._keyed(stays)
+        users = self._ever.get("waiting_users", self._empty).select("point", "word", users="n")
+        both = stays.join(users, on=["point", "word"], nulls_equal=True)
+        return both.select(
+            "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
+        )
+
+    # Goals.
+
+    @_exact
+    def goals(self) -> pl.DataFrame:
+        measures = {"users": "credited", "runs": "goal.runs", "events": "goal.events"}
+        return _beside({name: self._of(measure) for name, measure in measures.items()}, "goal")
+
+    @_exact
+    def values(self) -> pl.DataFrame:
+        return self._of("goal.value").select("goal", pl.col("word").alias("currency"), "value", events="n")
+
+    @_exact
+    def goals_by_day(self) -> pl.DataFrame:
+        return self._by_days({"credited": "goals"}, "goal")
+
+    @_exact
+    def credited(self, goal: str | None = None) -> pl.DataFrame:
+        rows = self._of("credited.any" if goal is None else "credited").filter(self._of_goal(goal))
+        return rows.select(pl.col("word").cast(CREDITS).alias("credit"), "point", "channel", users="n")
+
+    @_exact
+    def goal_here(self) -> pl.DataFrame:
+        return self._of("goal.here").select("point", users="n")
+
+
+def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
+    """The counts of several frames in columns beside each other, by their keys."""
+    return added(
+        (1, rows.select(*keys, *((pl.col("n") * (name == one)).alias(one) for one in parts)))
+        for name, rows in parts.items()
+    )
+
+
+def _slice(steps: pl.DataFrame, point: str, low: int, high: int) -> pl.DataFrame:
+    """The stays at a point that took ``[low, high)`` µs; found by halving, since they stand in this order."""
+    known = steps.schema["point"].categories.to_list()  # type: ignore[attr-defined]
+    if point not in known:
+        return steps.clear()
+    points, code = steps["point"].to_physical(), known.index(point)
+    first, stop = (int(points.search_sorted(code, side)) for side in ("left", "right"))
+    here = steps.slice(first, stop - first)
+    first, stop = (int(here["micros"].search_sorted(micros, "left")) for micros in (low, high))
+    return here.slice(first, stop - first)
