@@ -235,7 +235,9 @@ def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, p
     told = steps.select("i", "message").drop_nulls().with_row_index("place")
     first = by_code(told["message"], told["place"]).gather(told["message"])
     heads = told.filter(first == told["place"])
-    return _text(_gathered(rows["message_id"], heads["i"])), _places(heads["message"]).gather(steps["message"])
+    return _text(_gathered(rows["message_id"], heads["i"])), _places(heads["message"]).gather(
+        steps["message"]
+    )
 
 
 def by_code(codes: pl.Series, values: pl.Series, count: int | None = None) -> pl.Series:
@@ -430,10 +432,12 @@ def _way(
 
 def _forbidden(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
     """The rows that break a rule of order: i, rule."""
-    broken = [_broken(_suspects(steps, runs), runs)]
-    if broken[0].height:
-        steps = steps.filter(~pl.col("i").is_in(broken[0]["i"].implode()))
-    return pl.concat([*broken, _second_completions(steps)])
+    suspects = _suspects(steps, runs)
+    if suspects.is_empty():
+        return _second_completions(steps)
+    broken = _broken(suspects, runs)
+    steps = steps.filter(~pl.col("i").is_in(broken["i"].implode()))
+    return pl.concat([broken, _second_completions(steps)])
 
 
 def _suspects(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
