@@ -259,21 +259,30 @@ def _places(codes: pl.Series) -> pl.Series:
 
 
 def _by_run_and_time(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that have a run, run by run in order of time, narrow.
+    """The rows that have a run, run by run in order of time, narrow."""
+    narrow = rows.select("run", "kind", "message", "seq", at="occurred_at", point="point_id").rechunk()
 
-    Run and place in time make one integer each; sorting integers by themselves is several times faster
-    than sorting rows by columns.
+    def taken(i: pl.Series) -> pl.DataFrame:
+        # A column at a time in a query: polars gathers them side by side.
+        return narrow.select(i.alias("i"), pl.all().gather(i))
+
+    steps = taken(_code_by_code(narrow["run"]))
+    # Whether a log is sorted by time, user or run, the rows of each run mostly stand in order of time.
+    same_run = pl.col("run") == pl.col("run").shift()
+    if steps.select((same_run & (pl.col("at") < pl.col("at").shift())).any()).item():
+        timely = narrow["at"].arg_sort()
+        steps = taken(timely.gather(_code_by_code(narrow["run"].gather(timely))))
+    return steps
+
+
+def _code_by_code(codes: pl.Series) -> pl.Series:
+    """Where the rows of each code stand, in their order; rows without a code left out.
+
+    Code and place make one integer each; sorting integers by themselves is several times faster than
+    sorting rows by columns.
     """
-    at = rows["occurred_at"]
-    timely = pl.int_range(rows.height, dtype=pl.UInt32, eager=True) if at.is_sorted() else at.arg_sort()
-    place = pl.int_range(pl.len(), dtype=pl.UInt64)
-    run = rows["run"].gather(timely).to_frame("run")
-    keys = run.select((pl.col("run").cast(pl.UInt64) * 2**32 + place).drop_nulls().sort())
-    i = timely.gather(keys.select((pl.col("run") % 2**32).cast(pl.UInt32)).to_series())
-    run = keys.select((pl.col("run") // 2**32).cast(pl.UInt32))
-    # A column at a time in a query: polars gathers them side by side.
-    narrow = rows.select("kind", "message", "seq", at="occurred_at", point="point_id").rechunk()
-    return narrow.select(i.alias("i"), run.to_series(), pl.all().gather(i))
+    keys = codes.cast(pl.UInt64) * 2**32 + pl.int_range(codes.len(), dtype=pl.UInt64, eager=True)
+    return (keys.drop_nulls().sort() % 2**32).cast(pl.UInt32)
 
 
 def _ordered(journey: Journey, steps: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -442,18 +451,19 @@ def _forbidden(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
 
 def _suspects(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
     """All rows of the runs that are entered after their first row, or go on after an exit."""
-    goes_on = pl.col("run") == pl.col("run").shift(-1)
+    goes_on = of_kind("run.exited") & (pl.col("run") == pl.col("run").shift(-1))
     late_entry = of_kind("run.entered") & (pl.col("run") == pl.col("run").shift())
-    late_entries = steps.filter(late_entry)["run"]
+    told = steps.select("run", goes_on=goes_on, late_entry=late_entry)
     # What comes after an exit is most often the fate of a message or a goal, and welcome.
-    after_exit = _of_runs(steps, steps.filter(of_kind("run.exited") & goes_on)["run"], runs)
-    after_exit = after_exit.filter(~of_kind(*OUTCOME_KINDS, "goal.reached"))
-    exits = after_exit.filter(of_kind("run.exited") & goes_on)["run"]
-    return _of_runs(steps, pl.concat([late_entries, exits]), runs)
+    after_exit = _of_runs(steps, told.filter("goes_on")["run"], runs)
+    exits = after_exit.filter(~of_kind(*OUTCOME_KINDS, "goal.reached")).filter(goes_on)["run"]
+    return _of_runs(steps, pl.concat([told.filter("late_entry")["run"], exits]), runs)
 
 
 def _of_runs(steps: pl.DataFrame, some: pl.Series, runs: int) -> pl.DataFrame:
     """The rows of some of the runs."""
+    if some.is_empty():
+        return steps.clear()
     chosen = pl.repeat(False, runs, eager=True).scatter(some, True)
     return steps.filter(chosen.gather(steps["run"]))
 
