@@ -488,7 +488,10 @@ class EventLog:
 
     def judge(self, journey: Journey | None = None) -> Judged:
         """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
-        rows = self.sifted(journey).with_columns(map(_interned, _REPEATING))
+        texts = {name: pl.col(name) for name in _REPEATING}
+        if journey is not None:
+            texts["journey_id"] = pl.lit(journey.journey_id)  # as in every good row
+        rows = self.sifted(journey).with_columns(_interned(text).alias(name) for name, text in texts.items())
         good = rows.filter(pl.col("rule").is_null()).drop("rule")
         with readable(self.name):
             found, broken = pl.collect_all([good, rows.select(pl.col("rule").count())], engine="streaming")
@@ -817,9 +820,9 @@ def _user() -> pl.Expr:
     return pl.coalesce("user_id", pl.lit("device:") + stands).alias("user_id")
 
 
-def _interned(column: str) -> pl.Expr:
+def _interned(text: pl.Expr) -> pl.Expr:
     # Categories of our own are the fastest dictionary that polars has, and go when nobody holds them any more.
-    return pl.col(column).cast(pl.Categorical(pl.Categories.random()))
+    return text.cast(pl.Categorical(pl.Categories.random()))
 
 
 # Judging a row by itself.
