@@ -18,6 +18,7 @@ import polars as pl
 from journey_nb import discover
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.reading import (
+    Column,
     LogError,
     Paths,
     TimeUnit,
@@ -491,7 +492,7 @@ class EventLog:
         texts = {name: pl.col(name) for name in _REPEATING}
         if journey is not None:
             texts["journey_id"] = pl.lit(journey.journey_id)  # as in every good row
-        rows = self.sifted(journey).with_columns(_interned(text).alias(name) for name, text in texts.items())
+        rows = self.sifted(journey).with_columns(interned(text).alias(name) for name, text in texts.items())
         good = rows.filter(pl.col("rule").is_null()).drop("rule")
         with readable(self.name):
             found, broken = pl.collect_all([good, rows.select(pl.col("rule").count())], engine="streaming")
@@ -820,8 +821,8 @@ def _user() -> pl.Expr:
     return pl.coalesce("user_id", pl.lit("device:") + stands).alias("user_id")
 
 
-def _interned(text: pl.Expr) -> pl.Expr:
-    # Categories of our own are the fastest dictionary that polars has, and go when nobody holds them any more.
+def interned(text: Column) -> Column:
+    """Texts as codes: categories of our own are the fastest dictionary of polars, and go when nobody holds them."""
     return text.cast(pl.Categorical(pl.Categories.random()))
 
 
@@ -1013,7 +1014,7 @@ def _json(rows: pl.DataFrame, name: str) -> pl.Expr:
             numbers, pl.Series(map(json.dumps, numbers), dtype=pl.String), default=None
         )
     elif COLUMNS[name] in (pl.String, pl.Enum):
-        words = [name, *(word for word in _WORDS if word == f"word {name}" and word in rows.columns)]
+        words = [column for column in (name, f"word {name}") if column in rows.columns]
         word = pl.coalesce(pl.col(words).cast(pl.String))
         text = filled('"{}"', word.str.replace_many(_ESCAPED))
     else:
@@ -1049,7 +1050,7 @@ class Settled:
 
     @property
     def rows(self) -> pl.DataFrame:
-        """The rows that stay, ready to be folded: :attr:`Judged.rows`."""
+        """The rows that stay, ready to be folded: :attr:`Judged.coded`."""
         return _mapped_reasons(self.kept)
 
     @property

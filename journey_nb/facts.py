@@ -347,7 +347,7 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         reason=done.column("reason", exits["i"]),
         reason_detail=done.column("reason_detail", exits["i"]),
     )
-    walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()
+    walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"]
     runs = first.select(
         "run",
         *(done.column(name, first["i"]) for name in ("user_id", "device_id", "event_id")),
@@ -358,7 +358,7 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         first_at="at",
         last_at=tails(steps)["at"],
         truncated=truncated,
-        inside=pl.col("run").is_in(walks.implode()),
+        inside=pl.repeat(False, first.height, eager=True).scatter(walks, True),
     ).join(exits, on="run", how="left", maintain_order="left")
     again = runs.filter(pl.col("user_id").is_duplicated())
     entry = pl.when(~pl.col("truncated")).then("event_id")

@@ -6,7 +6,6 @@ METRICS.md, sections 2 and 14: everything here is a function of the whole log as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC
+from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, interned
 from journey_nb.journey import Journey
 
 KIND = pl.Enum(KINDS)
@@ -194,10 +193,8 @@ def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     is_message = of_kind(*MESSAGE_KINDS)
-    with ThreadPoolExecutor(1) as aside:
-        ids = aside.submit(_sorted_ids, rows["run_id"])
-        message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
-        run_ids, run = ids.result()
+    message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
+    run_ids, run = _sorted_ids(rows["run_id"])
     rows = rows.with_columns(run=run, message=message.to_physical())
     lost = rows.filter(is_message & pl.col("run").is_null())
     lost = lost.select("i", rule=pl.lit("unresolved_message", _RULE))
@@ -212,11 +209,7 @@ def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
 
 
 def _coded(texts: pl.Series) -> pl.Series:
-    return (
-        texts
-        if isinstance(texts.dtype, pl.Categorical)
-        else texts.cast(pl.Categorical(pl.Categories.random()))
-    )
+    return texts if isinstance(texts.dtype, pl.Categorical) else interned(texts)
 
 
 def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -235,15 +228,14 @@ def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, p
     told = steps.select("i", "message").drop_nulls().with_row_index("place")
     first = by_code(told["message"], told["place"]).gather(told["message"])
     heads = told.filter(first == told["place"])
-    return _text(_gathered(rows["message_id"], heads["i"])), _places(heads["message"]).gather(
-        steps["message"]
-    )
+    message_ids = _text(_gathered(rows["message_id"], heads["i"]))
+    return message_ids, _places(heads["message"]).gather(steps["message"])
 
 
 def by_code(codes: pl.Series, values: pl.Series, count: int | None = None) -> pl.Series:
     """The first value of each code, as an array over codes (of which there are so many, else up to the last)."""
-    told = codes.is_not_null()
     if codes.null_count():
+        told = codes.is_not_null()
         codes, values = codes.filter(told), values.filter(told)
     array = values.clear(count if count is not None else int(codes.max() or 0) + 1)  # type: ignore[arg-type]
     # Backwards, so that of several values the first is written last.
