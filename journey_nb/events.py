@@ -527,6 +527,19 @@ class EventLog:
         rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
         return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine)
 
+    def only(self, condition: pl.Expr) -> EventLog:
+        """The rows for which a condition on COLUMNS holds; a log of activities is of one journey, and stays whole."""
+        return self if self._activities else replace(self, _rows=self._rows.filter(condition))
+
+    @property
+    def height(self) -> int:
+        """How many rows there are to read."""
+        if self._activities:
+            source = self._activities.source
+            return self._activities.walked.height + self.duplicates + source.quarantined.height
+        with readable(self.name):
+            return int(self._rows.select(pl.len()).collect(engine="streaming").item())
+
     @property
     def duplicates(self) -> int:
         """Activities that came twice and made no events; 0 for a log of events, see :attr:`Settled.duplicates`."""

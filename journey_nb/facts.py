@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
 from journey_nb.events import EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
+from journey_nb.subset import TABLES, OfUsers, Tables
 from journey_nb.walk import KIND, MOVES, SHOWS, Walk, by_code, heads, of_kind, tails, walk
 
 OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
@@ -56,6 +57,12 @@ class Facts(Protocol):
         One row for every device that any row of a run carries: run, user, device_id.
     users
         The user_id behind each ``user``, in its order.
+    quarantined, read, duplicates
+        The rows set aside, and how many rows were read and were there before.
+    folded
+        All of it in memory.
+    of_users
+        The facts of some users (ids): their runs in the same order, ids dense again.
     """
 
     @property
@@ -75,9 +82,18 @@ class Facts(Protocol):
     @property
     def users(self) -> pl.DataFrame: ...
     @property
+    def quarantined(self) -> pl.DataFrame: ...
+    @property
+    def read(self) -> int: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
     def first_at(self) -> datetime: ...
     @property
     def last_at(self) -> datetime: ...
+    @property
+    def folded(self) -> Folded: ...
+    def of_users(self, users: pl.Series) -> Facts: ...
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,24 @@ class Folded:
     duplicates: int
     first_at: datetime
     last_at: datetime
+
+    @property
+    def folded(self) -> Folded:
+        """Itself: it is in memory."""
+        return self
+
+    def of_users(self, users: pl.Series) -> Folded:
+        """The facts of some users (ids): their runs in the same order, ids dense again."""
+        keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
+        return self.with_tables(OfUsers(self.__getattribute__, keep).table)
+
+    def with_tables(self, tables: Tables) -> Folded:
+        """The same account of rows, with other tables; first and last instant are theirs."""
+        made: dict[str, Any] = {name: tables(name) for name in TABLES}
+        ends = pl.concat([made["runs"]["first_at"], made["runs"]["last_at"], made["goals"]["at"]])
+        if ends.len():
+            made |= {"first_at": ends.min(), "last_at": ends.max()}
+        return replace(self, **made)
 
     @property
     def loaded(self) -> int:

@@ -54,13 +54,14 @@ def scan(paths: Paths) -> list[pl.LazyFrame]:
         When a file is missing, empty, or not what its name says.
     """
     groups: dict[Any, list[Path]] = {}
-    for path in _files(paths):
+    for path in files_of(paths):
         kind = _kind(path)
         groups.setdefault((kind, *_columns(path, kind)), []).append(path)
     return [_scan(key[0], files, names=[name for name, *_ in key[1:]]) for key, files in groups.items()]
 
 
-def _files(paths: Paths) -> list[Path]:
+def files_of(paths: Paths) -> list[Path]:
+    """The files that a path, a glob or a list of them names."""
     wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")

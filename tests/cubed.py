@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -38,28 +37,26 @@ class CubedFacts:
     """Facts that keep a cube. Their big frames cannot be had where ``hidden``."""
 
     def __init__(
-        self, journey: Journey, facts: Folded, cube: Cube | None = None, *, hidden: bool = False
+        self,
+        journey: Journey,
+        facts: Folded,
+        cube: Cube | None = None,
+        *,
+        hidden: bool = False,
+        known: list[tuple[int, pl.DataFrame]] | None = None,
     ) -> None:
         self._facts, self._hidden = facts, hidden
         self.first_at, self.last_at = facts.first_at, facts.last_at
         self.cube = cube or Cube.of(journey, facts)
-        self.around_asked = 0
+        self.steps = _steps(facts) if known is None else known
 
     def __getattr__(self, name: str) -> Any:
         if self._hidden:
             raise RuntimeError(f"facts.{name} has been touched")
         return getattr(self._facts, name)
 
-    @cached_property
-    def steps(self) -> list[tuple[int, pl.DataFrame]]:
-        """Of two halves and a third set that is taken out again."""
-        facts = self._facts
-        odd = facts.runs.filter(pl.col("user") % 2 == 1)["user"].unique()
-        return [(1, steps(facts)), (1, steps(of_users(facts, odd))), (-1, steps(of_users(facts, odd)))]
-
     def around(self, spans: list[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users with anything counted within a span."""
-        self.around_asked += 1
         facts = self._facts
         times = {
             "runs": ("entered_at", "left_at"),
@@ -79,3 +76,9 @@ class CubedFacts:
             for column in columns
         ]
         return of_users(facts, pl.concat(within).unique())
+
+
+def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:
+    """Steps in parts: all, those of some users again, and these taken out."""
+    some = steps(of_users(facts, facts.runs.filter(pl.col("user") % 2 == 1)["user"].unique()))
+    return [(1, steps(facts)), (1, some), (-1, some)]

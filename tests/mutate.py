@@ -35,7 +35,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", 'waiting_before=pl.col("was_open").sum()', 'waiting_before=(pl.col("was_open") & pl.col("is_open")).sum()'),
     ("metrics/counts.py", '"exited": _EXITED,', '"exited": ~_COMPLETED,'),
     ("metrics/counts.py", 'seconds.quantile(0.9, "linear")', 'seconds.quantile(0.9, "nearest")'),
-    ("metrics/counts.py", 'here.group_by(point="here").agg(users=pl.col("user").n_unique().cast(COUNT))', 'here.group_by(point="here").agg(users=pl.len().cast(COUNT))'),
+    ("metrics/counts.py", 'here.group_by(point="here").agg(users=pl.col("user").n_unique())', 'here.group_by(point="here").agg(users=pl.len())'),
     ("metrics/points.py", 'known = known.with_columns(_taken=pl.col("runs").sum().over("source"))', 'known = known.with_columns(_taken=pl.col("users").sum().over("source"))'),
     ("metrics/counts.py", 'last = waits.unique("visit", keep="last", maintain_order=True)', 'last = waits.unique("visit", keep="first", maintain_order=True)'),
     ("metrics/counts.py", 'waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)', 'waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.horizon)'),

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from journey_nb.facts import Facts
+from journey_nb.facts import OUTCOMES, Facts
 from journey_nb.journey import Journey
 from journey_nb.metrics.counts import (
     DEPARTURES,
@@ -103,10 +104,18 @@ class Cube:
                 pl.DataFrame(schema=schema)
             ]
             keys = [column for column in schema if column not in numbers]
-            both = pl.concat(frames).group_by(keys).agg(pl.col(numbers).sum())
-            return _as(both.filter(pl.col("n") != 0), schema)
+            size = pl.col("value").abs().sum() if "value" in schema else pl.lit(None, RATE)
+            both = pl.concat(frames).group_by(keys).agg(pl.col(numbers).sum(), size=size)
+            # As many may have come as have gone, with other values; what is left by rounding is none.
+            told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
+            return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
 
         return cls(added("rows", ROWS), added("durations", DURATIONS), added("open", OPEN))
+
+    def same(self, other: Cube) -> bool:
+        """Whether both hold the same counts; sums of values may differ by rounding."""
+        difference = Cube.sum([(1, self), (-1, other)])
+        return not any(frame.height for frame in (difference.rows, difference.durations, difference.open))
 
     def save(self, folder: Path) -> None:
         """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""
@@ -176,54 +185,83 @@ class Days:
 # How rows become counts.
 
 
-def _packed(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.Expr, int]:
-    """Enums and days of a frame as one integer, and how many there can be: grouping by one is fastest."""
-    packed, count = pl.lit(0, pl.UInt64), 1
-    for name in names:
-        dtype = frame.schema[name]
-        low = 0 if isinstance(dtype, pl.Enum) else frame[name].min() or 0
-        high = len(dtype.categories) if isinstance(dtype, pl.Enum) else frame[name].max() or 0
-        size = int(high) - int(low) + 2  # type: ignore[arg-type]
-        code = (pl.col(name).to_physical().cast(pl.Int64) - low).fill_null(size - 1).cast(pl.UInt64)
-        packed, count = packed * size + code, count * size
-    return packed, count
+class _Packed:
+    """Some Enums, days and buckets of a frame as one integer: grouping by one is several times faster."""
+
+    def __init__(self, frame: pl.DataFrame, names: Sequence[str]) -> None:
+        self.places: list[tuple[str, pl.DataType, int, int]] = []
+        self.size = 1
+        for name in names:
+            dtype, low, high = frame.schema[name], 0, 0
+            if isinstance(dtype, pl.Enum):
+                high = len(dtype.categories) - 1
+            elif (least := frame[name].min()) is not None:
+                low, high = cast(int, least), cast(int, frame[name].max())
+            count = max(high - low, 0) + 2  # the last is for null
+            self.places.append((name, dtype, low, count))
+            self.size *= count
+
+    def code(self) -> pl.Expr:
+        """The integer of each row."""
+        packed = pl.lit(0, pl.UInt64)
+        for name, _, low, count in self.places:
+            code = (pl.col(name).to_physical().cast(pl.Int64) - low).fill_null(count - 1)
+            packed = packed * count + code.cast(pl.UInt64)
+        return packed
+
+    def columns(self, packed: pl.Expr) -> list[pl.Expr]:
+        """The columns that an integer was made of."""
+        columns = []
+        for name, dtype, low, count in reversed(self.places):
+            code, packed = packed % count, packed // count
+            column = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
+            enum = isinstance(dtype, pl.Enum)
+            columns.append((column.cast(pl.UInt32).cat.to(dtype) if enum else column.cast(dtype)).alias(name))
+        return columns
 
 
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
-    """How many rows hold for each measure, by keys (Enums and days)."""
-    rows = frame.select(_packed(frame, keys)[0].alias("code"), *keys, **measures)
-    counts = rows.group_by("code").agg(pl.col(keys).first(), pl.col(list(measures)).cast(COUNT).sum())
-    long = counts.unpivot(index=keys, on=list(measures), variable_name="measure", value_name="n")
+    """How many rows hold for each measure, by keys (Enums, days and buckets)."""
+    packed, names = _Packed(frame, keys), list(measures)
+    rows = frame.select(packed.code().alias("code"), **measures)
+    counts = rows.group_by("code").agg(pl.col(names).sum())
+    counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
+    long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
     return long.filter(pl.col("n") != 0)
 
 
 def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str = "user") -> pl.DataFrame:
     """Users by keys, the day, and the day on which the same user did the same before."""
-    key, keys_count = _packed(frame, keys)
-    day, days = _packed(frame, ["day"])
-    legend = frame.group_by(key.alias("key")).agg(pl.col(keys).first())
-    low = pl.lit(frame["day"].min(), pl.Int32)
-    seen = frame.select(((pl.col(who).cast(pl.UInt64) * keys_count + key) * days + day).alias("code").sort())
-    code, before = pl.col("code"), pl.col("code").shift()
-    return (
-        seen.filter(code.ne_missing(before))  # once a day is enough
-        .select(
-            key=code // days % keys_count,
-            day=(code % days).cast(pl.Int32) + low,
-            prev=pl.when(code // days == before // days).then(before % days).cast(pl.Int32) + low,
-        )
-        .group_by("key", "day", "prev")
-        .agg(n=pl.len().cast(COUNT))
-        .join(legend, on="key")
-        .with_columns(measure=pl.lit(measure))
+    packed = _Packed(frame, keys)
+    low, high = (cast(int, day or 0) for day in (frame["day"].min(), frame["day"].max()))
+    # Twice as many places as days, so that two codes less than that number of days apart are of one user and key.
+    days = high - low + 1
+    size = packed.size * 2 * days
+    code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)
+    seen = frame.select(code=(code + (pl.col("day") - low).cast(pl.UInt64)).sort())
+    gap = (pl.col("code") - pl.col("code").shift()).fill_null(days).clip(upper_bound=days)
+    counts = (
+        seen.select("code", gap=gap)
+        .filter(pl.col("gap") != 0)  # once a day is enough
+        .group_by(code=pl.col("code") % size * (days + 1) + pl.col("gap"))
+        .len("n")
+    )
+    gap, place = pl.col("code") % (days + 1), pl.col("code") // (days + 1)
+    day = (place % (2 * days)).cast(pl.Int32) + low
+    before = pl.when(gap != days).then(day - gap.cast(pl.Int32))
+    return counts.select(
+        *packed.columns(place // (2 * days)),
+        day=day,
+        prev=before,
+        n=pl.col("n").cast(COUNT),
+        measure=pl.lit(measure),
     )
 
 
-def _ledger(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> pl.DataFrame:
-    """A state that begins on the day ``since`` (null: before the log does) and ends on ``until`` (null: never)."""
-    begins = _counted(frame, [*keys, "since"], {measure: pl.lit(True)}).rename({"since": "day"})
-    ends = _counted(frame.filter(pl.col("until").is_not_null()), [*keys, "until"], {measure: pl.lit(True)})
-    return pl.concat([begins, ends.rename({"until": "day"}).with_columns(-pl.col("n"))])
+def _ledger(begins: pl.DataFrame, ends: pl.DataFrame, measure: str) -> pl.DataFrame:
+    """A state: what began on a day (null: before the log does) less what ended on it."""
+    both = pl.concat([begins, ends.with_columns(-pl.col("n"))], how="diagonal_relaxed")
+    return both.with_columns(measure=pl.lit(measure))
 
 
 # Runs.
@@ -242,26 +280,34 @@ def _runs(facts: pl.DataFrame, days: Days) -> Iterator[pl.DataFrame]:
     yield _distinct(entered, [], "entrants")
     left = runs.filter(pl.col("until").is_not_null()).select("point", word="reason", day="until")
     yield _counted(left, ["point", "word", "day"], {"exits": pl.lit(True)})
-    inside = runs.filter("inside")
-    yield _ledger(inside, [], "inside")
-    yield _ledger(_merged(inside), [], "inside_users")
+    for measure, spans in (
+        ("inside", runs.filter("inside")),
+        ("inside_users", _merged(runs.filter("inside"))),
+    ):
+        begins = _counted(spans.select(day="since"), ["day"], {measure: pl.lit(True)})
+        ended = spans.filter(pl.col("until").is_not_null())
+        yield _ledger(begins, _counted(ended.select(day="until"), ["day"], {measure: pl.lit(True)}), measure)
 
 
 def _merged(runs: pl.DataFrame) -> pl.DataFrame:
     """The spans of days through which users are inside by one run or another: since, until."""
-    since, until = pl.col("since").fill_null(-(2**31)), pl.col("until").fill_null(2**31 - 1)
-    spans = runs.select("user", since=since, until=until).sort("user", "since")
-    same = pl.col("user") == pl.col("user").shift()
-    last = pl.col("until").cum_max().over("user").shift()
-    spans = spans.with_columns(span=(~(same & (pl.col("since") <= last)).fill_null(False)).cum_sum())
-    return (
-        spans.group_by("span")
-        .agg(pl.col("since").min(), pl.col("until").max())
-        .filter(pl.col("since") < pl.col("until"))  # who comes and leaves on one day is inside at no midnight
-        .select(
-            since=pl.when(pl.col("since") > -(2**31)).then("since"),
-            until=pl.when(pl.col("until") < 2**31 - 1).then("until"),
-        )
+    # Days are told within their user's stretch of numbers, so that one running maximum serves all users.
+    ever, never, stretch = -(2**30), 2**30, 2**32
+    start = pl.col("user").cast(pl.Int64) * stretch
+    spans = runs.select(
+        since=start + pl.col("since").fill_null(ever), until=start + pl.col("until").fill_null(never)
+    )
+    spans = spans.sort("since").with_columns(pl.col("until").cum_max())
+    begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)
+    spans = spans.select("until", pl.when(begins).then("since").forward_fill().alias("since"), begins=begins)
+    spans = spans.filter(pl.col("begins").shift(-1).fill_null(True))
+    day = {name: (pl.col(name) + stretch // 2) % stretch - stretch // 2 for name in ("since", "until")}
+    spans = spans.select(**{name: code.cast(pl.Int32) for name, code in day.items()})
+    return spans.filter(
+        pl.col("since") < pl.col("until")
+    ).select(  # who comes and goes in a day is in at no midnight
+        since=pl.when(pl.col("since") != ever).then("since"),
+        until=pl.when(pl.col("until") != never).then("until"),
     )
 
 
@@ -270,42 +316,53 @@ def _merged(runs: pl.DataFrame) -> pl.DataFrame:
 
 def _messages(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
     facts = scope.seen_messages
+    later = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
     messages = facts.select(
         *("run", "user", "point", "channel", *ISSUES.values(), "engaged_order"),
+        *(f"{name}_at" for name in later),
         *(flag.alias(name) for name, flag in FLAGS.items()),
         day=days.number(facts["at"]),
-        **{f"on_{name}": days.number(facts[f"{name}_at"]) for name in MESSAGE_METRICS.values()},
     )
     key = ["point", "channel"]
-    yield _counted(messages, key, {"origins": pl.lit(True)})
+    origins = _counted(messages, key, {"origins": pl.lit(True)})
+    yield origins
     yield _counted(facts.filter(pl.col("opened_any_at").is_not_null()), ["channel"], {"opens": pl.lit(True)})
     messages = messages.filter(pl.col("day").is_not_null())
-    for name in FLAGS:
-        flagged, on = messages.filter(name), f"on_{name}"
-        if on not in messages.columns:
-            yield _counted(flagged, [*key, "day"], {f"message.{name}": pl.lit(True)})
-            continue
-        flagged = flagged.select(*key, "day", on=pl.col(on))
+    at_once = {f"message.{name}": pl.col(name) for name in FLAGS if name not in later}
+    yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
+    for name in later:
+        flagged = messages.filter(name)
+        flagged = flagged.select(*key, "day", on=days.number(flagged[f"{name}_at"]))
         yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
     for name in USERS_OF:
-        flagged = messages.filter(name)
-        for keys in (["channel"], ["point"], key):
-            yield _distinct(flagged, keys, f"users.{name}.{'.'.join(keys)}")
+        flagged = messages.filter(name).select("user", *key, "day")
+        yield _distinct(flagged, ["channel"], f"users.{name}.channel")
+        yield from _distinct_at_points(flagged, origins, [], f"users.{name}")
     for outcome, reason in ISSUES.items():
         issues = messages.filter(outcome).select(*key, "day", word=reason)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
-    yield from _after_interaction(
-        scope, messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
-    )
+    engaged = messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
+    yield from _after_interaction(scope, engaged, origins)
 
 
-def _after_interaction(scope: Scope, engaged: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _after_interaction(scope: Scope, engaged: pl.DataFrame, origins: pl.DataFrame) -> Iterator[pl.DataFrame]:
     goals = scope.seen_goals.select("run", "goal", "order")
     goals = pl.concat([goals, goals.with_columns(goal=pl.lit(None, goals.schema["goal"]))])
     latest = goals.group_by("run", "goal").agg(pl.col("order").max())
     later = engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
-    yield _distinct(later, ["goal", "point"], "after.point")
-    yield _distinct(later, ["goal", "point", "channel"], "after.point.channel")
+    yield from _distinct_at_points(later, origins, ["goal"], "after")
+
+
+def _distinct_at_points(
+    messages: pl.DataFrame, origins: pl.DataFrame, keys: Sequence[str], measure: str
+) -> Iterator[pl.DataFrame]:
+    """Users by point, and by point and channel: the same where every point has one channel."""
+    by_both = _distinct(messages, [*keys, "point", "channel"], f"{measure}.point.channel")
+    yield by_both
+    if origins["point"].is_unique().all():
+        yield by_both.drop("channel").with_columns(measure=pl.lit(f"{measure}.point"))
+    else:
+        yield _distinct(messages, [*keys, "point"], f"{measure}.point")
 
 
 # Visits.
@@ -325,16 +382,20 @@ def _visits(journey: Journey, facts: Facts, days: Days) -> pl.DataFrame:
 
 
 def _stays(visits: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    arrived = visits.filter(pl.col("since").is_not_null()).select("point", day="since")
-    yield _counted(arrived, ["point", "day"], {"visit.entered": pl.lit(True)})
-    yield _ledger(visits, ["point"], "standing")
-    left = visits.filter(pl.col("until").is_not_null()).rename({"until": "day"})
-    yield _counted(left, ["point", "day"], {f"visit.{name}": flag for name, flag in DEPARTURES.items()})
-    taken = left.filter("traversed")
-    yield _counted(taken, ["point", "word", "day"], {"taken": pl.lit(True)})
+    begins = _counted(visits.select("point", day="since"), ["point", "day"], {"visit.entered": pl.lit(True)})
+    yield begins.filter(pl.col("day").is_not_null())
+    left = visits.rename({"until": "day"})
+    departures = {f"visit.{name}": flag.fill_null(False) for name, flag in DEPARTURES.items()}
+    ends = _counted(left, ["point", "day"], departures)
+    yield ends
+    ended = ends.filter(pl.col("measure").is_in([f"visit.{name}" for name in OUTCOMES.categories]))
+    yield _ledger(begins, ended, "standing")
+    taken = left.filter("traversed").select("user", "point", "word", "to_point", "day")
+    ways = _counted(taken, ["point", "word", "to_point", "day"], {"taken": pl.lit(True)})
+    yield ways.drop("to_point")
+    came = ways.filter(pl.col("to_point").is_not_null()).drop("point", "word")
+    yield came.rename({"to_point": "point"}).with_columns(measure=pl.lit("came"))
     yield _distinct(taken, ["point", "word"], "takers")
-    came = taken.filter(pl.col("to_point").is_not_null()).select("day", point="to_point")
-    yield _counted(came, ["point", "day"], {"came": pl.lit(True)})
 
 
 def _durations(visits: pl.DataFrame) -> pl.DataFrame:

@@ -3,11 +3,11 @@
 # ruff: noqa: D102 - what each method counts is told in Counts
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, wraps
+from itertools import product
 from typing import Concatenate, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,7 @@ from journey_nb.period import midnight
 
 Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
+AtRank = Callable[[int], int]
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 
 
@@ -323,39 +324,38 @@ class CubeCounts(Counts):
         return self._keyed(counts)
 
     def seconds(self) -> pl.DataFrame:
-        rows = []
-        for (point,), buckets in self.durations().sort("bucket").partition_by("point", as_dict=True).items():
-            values = [self._quantile(str(point), buckets, share) for share in (0.5, 0.9)]
-            rows.append((point, *(micros / 1e6 for micros in values)))
-        schema = {"point": self._empty.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def _quantile(self, point: str, buckets: pl.DataFrame, share: float) -> float:
-        """The duration below which this share of the completed stays took, in µs, between the two nearest ranks."""
-        through = buckets["stays"].cum_sum()
-        rank = share * (int(through[-1]) - 1)
-
-        def at(place: int) -> int:
-            row = int(through.search_sorted(place, side="right"))
-            return self._duration(point, buckets["bucket"][row], place - through[row] + buckets["stays"][row])
-
-        low, high = at(math.floor(rank)), at(math.ceil(rank))
-        return low + (high - low) * (rank - math.floor(rank))
-
-    def _duration(self, point: str, number: int, rank: int) -> int:
-        """The duration at a rank, from 0, among the period's completed stays at a point in one bucket."""
-        low, high = BOUNDS[number], BOUNDS[number + 1]
-        slices = [(sign, _slice(steps, point, low, high)) for sign, steps in self._facts.steps]
-        slices = [(sign, steps) for sign, steps in slices if steps.height]
-        micros = {steps["micros"][place] for _, steps in slices for place in (0, -1)}
-        if len(micros) == 1:
-            return int(micros.pop())
-        within = self.scope.within("left_at")
-        values = pl.concat(
-            steps.filter(within).select("micros", n=pl.lit(sign, COUNT)) for sign, steps in slices
+        ranks = _ranks(self.durations())
+        taken = self._taken_in(ranks.select("point", "bucket").unique())
+        asked = ranks.select("point", "bucket", "rank").rows()
+        micros = pl.Series([taken[point, number](rank) for point, number, rank in asked], dtype=RATE)
+        low, high = (pl.col("micros").filter(above=above).first() for above in (False, True))
+        seconds = (low + (high - low) * pl.col("part").first()) / 1e6
+        found = ranks.with_columns(micros.alias("micros")).group_by("point", "share").agg(seconds=seconds)
+        return found.group_by("point").agg(
+            seconds_p50=pl.col("seconds").filter(share=0.5).first(),
+            seconds_p90=pl.col("seconds").filter(share=0.9).first(),
         )
-        values = values.group_by("micros").agg(pl.col("n").sum()).sort("micros")
-        return int(values["micros"][int(values["n"].cum_sum().search_sorted(rank, side="right"))])
+
+    def _taken_in(self, buckets: pl.DataFrame) -> dict[tuple[str, int], AtRank]:
+        """What the period's completed stays of some buckets took, in order of that, by point and bucket."""
+        stays: dict[tuple[str, int], list[tuple[int, pl.DataFrame]]] = {}
+        for sign, steps in self._facts.steps:
+            for point, number, first, stop in _places(steps, buckets):
+                stays.setdefault((point, number), []).append((sign, steps.slice(first, stop - first)))
+        return {key: self._in_order(parts) for key, parts in stays.items()}
+
+    def _in_order(self, parts: list[tuple[int, pl.DataFrame]]) -> AtRank:
+        ends = {stays["micros"][place] for _, stays in parts for place in (0, -1)}
+        if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
+            return lambda rank: int(*ends)
+        facts = self._facts
+        if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
+            parts = [(sign, stays.filter(self.scope.within("left_at"))) for sign, stays in parts]
+        if len(parts) == 1:
+            return parts[0][1]["micros"].__getitem__
+        both = pl.concat(stays.select("micros", n=pl.lit(sign, COUNT)) for sign, stays in parts)
+        counts = both.group_by("micros").agg(pl.col("n").sum()).filter(pl.col("n") > 0).sort("micros")
+        return counts.select(pl.col("micros").repeat_by("n").explode()).to_series().__getitem__
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -415,13 +415,40 @@ def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     )
 
 
-def _slice(steps: pl.DataFrame, point: str, low: int, high: int) -> pl.DataFrame:
-    """The stays at a point that took ``[low, high)`` µs; found by halving, since they stand in this order."""
-    known = steps.schema["point"].categories.to_list()  # type: ignore[attr-defined]
-    if point not in known:
-        return steps.clear()
-    points, code = steps["point"].to_physical(), known.index(point)
-    first, stop = (int(points.search_sorted(code, side)) for side in ("left", "right"))
-    here = steps.slice(first, stop - first)
-    first, stop = (int(here["micros"].search_sorted(micros, "left")) for micros in (low, high))
-    return here.slice(first, stop - first)
+def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
+    """Where the ranks stand between which the percentiles lie: point, share, part (of the way), above, bucket, rank."""
+    through = pl.col("stays").cum_sum().over("point")
+    buckets = durations.sort("bucket").with_columns(
+        through=through, last=pl.col("stays").sum().over("point") - 1
+    )
+    wanted = []
+    for share, above in product((0.5, 0.9), (False, True)):
+        place = share * pl.col("last")
+        rank = (place.ceil() if above else place.floor()).cast(COUNT)
+        before = pl.col("through") - pl.col("stays")
+        wanted.append(
+            buckets.filter(before <= rank, rank < pl.col("through")).select(
+                *("point", "bucket", pl.lit(share).alias("share"), pl.lit(above).alias("above")),
+                part=place - place.floor(),
+                rank=rank - before,
+            )
+        )
+    return pl.concat(wanted)
+
+
+def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:
+    """Where the completed stays of some buckets stand: point, bucket, first, stop; those that have any.
+
+    Found by halving: steps are in order of point and duration.
+    """
+    known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
+    starts = steps["point"].to_physical().search_sorted(pl.Series(range(len(known) + 1)))
+    for (point,), wanted in buckets.partition_by("point", as_dict=True).items():
+        if point not in known:
+            continue
+        start, stop = starts[known.index(point)], starts[known.index(point) + 1]
+        here = steps["micros"].slice(start, stop - start)
+        low, high = (start + here.search_sorted(BOUNDS.gather(wanted["bucket"] + n)) for n in (0, 1))
+        for number, first, last in zip(wanted["bucket"], low, high, strict=True):
+            if first < last:
+                yield str(point), number, first, last

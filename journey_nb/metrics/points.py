@@ -53,17 +53,22 @@ def points(scope: Scope) -> pl.DataFrame:
 
     Visits are counted, so a loop counts each time; message columns are null off message points.
     """
+    seconds = scope.counts_on_version.seconds()
+    return shaped(_counted(scope).join(seconds, on="point", how="left", maintain_order="left"), POINTS)
+
+
+def _counted(scope: Scope) -> pl.DataFrame:
+    """The points and what is counted at each."""
     counts, table = scope.counts_on_version, scope.points
     messages = counts.messages().group_by("point").agg(pl.col(name).sum() for name in _MESSAGES)
     here = counts.goal_here().rename({"users": "goal_here"})
     credited = counts.credited().group_by("point").agg(goal_users=pl.col("users").sum())
-    for part in (counts.visits(), here, credited, messages, counts.seconds()):
+    for part in (counts.visits(), here, credited, messages):
         table = table.join(part, on="point", how="left", maintain_order="left")
     table = table.with_columns(
         pl.col(_VISITS).fill_null(0), pl.when("is_message").then(pl.col(_MESSAGES).fill_null(0))
     )
-    counted = pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0
-    return shaped(table.filter(pl.col("on_version") | counted), POINTS)
+    return table.filter(pl.col("on_version") | (pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0))
 
 
 def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
@@ -170,7 +175,7 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
     traversals into the point + runs started there; since launch a gap means that runs came by no
     known branch, over a period also what was under way at its edges.
     """
-    table, counts, users = points(scope), scope.counts_on_version, pl.col("users")
+    table, counts, users = _counted(scope), scope.counts_on_version, pl.col("users")
     runs = scope.counts.runs()
     came = runs.select(pl.sum_horizontal("in_journey_before", "entrances")).item()
     went = runs["in_journey"].item() + scope.counts.exits()["runs"].sum()

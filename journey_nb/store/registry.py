@@ -10,14 +10,14 @@ import getpass
 import json
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from journey_nb.journey import EntryType, Journey, Status, Version, near
+from journey_nb.store.database import Database, StoreError, transaction
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,33 +34,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "rename": get_args(Status),
 }
 
-FORMAT = 1
-_PATIENCE = 30_000  # milliseconds for which one writer waits for another
-
-_SCHEMA = {
-    "journey": """CREATE TABLE IF NOT EXISTS journey (
-        journey_id TEXT PRIMARY KEY, title TEXT NOT NULL, status TEXT NOT NULL, category TEXT, type TEXT NOT NULL,
-        tags TEXT NOT NULL, created_at INTEGER, launched_at INTEGER, finished_at INTEGER,
-        versions INTEGER NOT NULL, document TEXT NOT NULL)""",
-    "history": """CREATE TABLE IF NOT EXISTS history (
-        entry INTEGER PRIMARY KEY, journey_id TEXT NOT NULL REFERENCES journey, at INTEGER NOT NULL,
-        who TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL)""",
-}
-
-_MENDS = {
-    "SQLITE_BUSY": "another program is writing to it; try again when that is done",
-    "SQLITE_CANTOPEN": "name the folder of a store that may be written",
-    "SQLITE_FULL": "make room on the disk",
-    "SQLITE_NOTADB": "it was not written by journey_nb; name another folder",
-    "SQLITE_READONLY": "ask for the right to write there",
-}
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OneOrMore = str | Sequence[str] | None
-
-
-class StoreError(Exception):
-    """What a store cannot do; the message says what it can."""
 
 
 def verbs(status: str) -> tuple[str, ...]:
@@ -107,15 +82,7 @@ class Registry:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._connect, self._now = connect, now
-        with self._opened() as db:
-            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not tables.issuperset(_SCHEMA):
-                _log_ahead(db)
-                with _transaction(db):
-                    for statement in _SCHEMA.values():
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {FORMAT}")
+        self._database, self._now = Database(connect), now
 
     # Questions
 
@@ -139,7 +106,7 @@ class Registry:
         ...     print(register.get("welcome") == register.get(journey.journey_id) == journey)
         True
         """
-        with self._opened() as db:
+        with self._database.opened() as db:
             return _found(db, key)
 
     def find(
@@ -181,7 +148,7 @@ class Registry:
         schema = {"journey_id": text, "title": text, "status": text, "category": text, "type": text,
                   "tags": pl.List(text), "created_at": instant, "launched_at": instant,
                   "finished_at": instant, "versions": pl.Int64()}  # fmt: skip
-        with self._opened() as db:
+        with self._database.opened() as db:
             order = "created_at IS NULL, created_at, title, journey_id"
             read = db.execute(f"SELECT {', '.join(schema)} FROM journey ORDER BY {order}").fetchall()
         rows = [dict(zip(schema, row, strict=True)) | {"tags": json.loads(row[5])} for row in read]
@@ -211,7 +178,7 @@ class Registry:
 
         text = pl.String()
         schema = {"at": pl.Datetime("us", "UTC"), "who": text, "action": text, "detail": text}
-        with self._opened() as db:
+        with self._database.opened() as db:
             asked = f"SELECT {', '.join(schema)} FROM history WHERE journey_id = ? ORDER BY entry"
             read = db.execute(asked, [_found(db, key).journey_id]).fetchall()
         return _frame([dict(zip(schema, row, strict=True)) for row in read], schema)
@@ -452,47 +419,8 @@ class Registry:
     @contextmanager
     def _changing(self) -> Iterator[tuple[sqlite3.Connection, datetime]]:
         """One change, and its moment: read once the writers before are through."""
-        with self._opened() as db, _transaction(db):
+        with self._database.opened() as db, transaction(db):
             yield db, self._now().astimezone(UTC)
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(self._connect()) as db:
-                db.isolation_level = None  # transactions begin and end where this module says
-                for setting in (f"busy_timeout = {_PATIENCE}", "synchronous = FULL", "foreign_keys = ON"):
-                    db.execute(f"PRAGMA {setting}")
-                if (found := db.execute("PRAGMA user_version").fetchone()[0]) > FORMAT:
-                    raise StoreError(
-                        f"the store has format {found} and this journey_nb knows {FORMAT}: install a newer one"
-                    )
-                yield db
-        except sqlite3.Error as error:
-            mend = _MENDS.get(getattr(error, "sqlite_errorname", ""), "see whether its file is sound")
-            raise StoreError(f"the store cannot be used: {error} ({mend})") from error
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; a failure leaves by closing the connection, which undoes what was begun."""
-    db.execute("BEGIN IMMEDIATE")
-    yield
-    db.execute("COMMIT")
-
-
-def _log_ahead(db: sqlite3.Connection) -> None:
-    """Let readers read while one writes.
-
-    When two programs make one file, SQLite refuses the second without the wait that it keeps elsewhere.
-    """
-    for left in reversed(range(_PATIENCE // 10)):
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or not left:
-                raise
-            time.sleep(0.01)
 
 
 def _put(
@@ -590,9 +518,9 @@ def _now_running(journey: Journey, **times: datetime) -> Journey:
 
 
 def _published(journey: Journey, at: datetime) -> Journey:
-    """The journey with its newest version published, at that moment if it was not before."""
+    """The journey with its newest version published at that moment."""
     newest = _newest(journey)
-    out = newest.model_copy(update={"published_at": newest.published_at or at})
+    out = newest.model_copy(update={"published_at": at})
     versions = tuple(out if version is newest else version for version in journey.versions)
     return journey.model_copy(update={"versions": versions})
 

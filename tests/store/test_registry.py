@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from journey_nb.journey import Journey, JourneyError, Status
-from journey_nb.store.registry import FORMAT, VERBS, Registry, StoreError, verbs
+from journey_nb.store.database import FORMAT, StoreError
+from journey_nb.store.registry import VERBS, Registry, verbs
 from journey_nb.style import word
 
 # METRICS.md, section 10, said again: where each verb leads from each status; no entry, no way.
@@ -215,6 +216,8 @@ def test_a_draft_that_is_launched_publishes_its_newest_version(registry: Registr
     assert graphs(after) == [("one", True), ("two", True)]
     assert after.versions[0].published_at == BEGAN
     assert after.launched_at == after.versions[1].published_at == registry.history("j")["at"][-1]
+    registry.add(journey("dated", "Dated", version(1, "one", BEGAN)))
+    assert registry.launch("dated").versions[0].published_at == registry.history("dated")["at"][-1]
 
 
 def test_what_was_published_stays_to_the_letter(registry: Registry) -> None:
@@ -240,6 +243,7 @@ def test_an_edited_graph_waits_and_may_be_taken_back(registry: Registry) -> None
         after = registry.edit(journey("j", "Welcome", version(1, graph), status="paused"))
         assert graphs(after) == [("one", True), *([(graph, False)] if waits else [])]
         assert after.version().points == before.version().points
+    assert graphs(registry.clone("j")) == [("one", False)]  # what runs, not what waits
     assert graphs(registry.relaunch("j")) == [("one", True), ("two", True)]
 
 
@@ -430,7 +434,7 @@ def test_nobody_has_to_say_who(registry: Registry, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_file_is_kept_as_safely_as_sqlite_can(registry: Registry, path: Path) -> None:
-    with registry._opened() as db:
+    with registry._database.opened() as db:
         settings = {name: db.execute(f"PRAGMA {name}").fetchone()[0]
                     for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")}  # fmt: skip
     assert settings == {
@@ -520,7 +524,7 @@ def agrees(path: Path) -> int:
     assert subject.status == LEADS[told["action"][-1]] == registry.find()["status"].item()
     moves = told["action"].to_list()[1:]
     assert moves == [("pause", "relaunch")[n % 2] for n in range(len(moves))]
-    with registry._opened() as db:
+    with registry._database.opened() as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return told.height
 
