@@ -47,6 +47,14 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", 'pl.col("value").sum(), events=', 'pl.col("value").max(), events='),
     ("metrics/health.py", 'goals_reached=pl.col("users").sum()', 'goals_reached=pl.col("runs").sum()'),
     ("metrics/counts.py", 'left = self._runs.filter("leaves")\n        return', 'left = self._runs\n        return'),
+    # Cubes.
+    ("metrics/cube_counts.py", "once = prev.is_null() | (prev < first)", "once = prev.is_null() | (prev <= first)"),
+    ("metrics/cube_counts.py", 'before = pl.col("day").is_null() | (pl.col("day") < day)', 'before = pl.col("day") < day'),
+    ("metrics/cube_counts.py", "return added([(1, whole), (1, asked), (-1, days)])", "return whole"),
+    ("metrics/cube_counts.py", 'counts = both.group_by("micros").agg(pl.col("n").sum())', 'counts = both.group_by("micros").agg(pl.len().alias("n"))'),
+    ("metrics/cube.py", 'less = earliest.filter(pl.col("until") < pl.col("day"))', "less = earliest.clear()"),
+    ("metrics/cube.py", 'begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)', "begins = pl.lit(True)"),
+    ("metrics/cube.py", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
     # The fold.
     ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),

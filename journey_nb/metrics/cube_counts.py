@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - what each method counts is told in Counts
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -355,13 +356,17 @@ class CubeCounts(Counts):
                 stays.setdefault((point, number), []).append((sign, steps.slice(first, stop - first)))
         return {key: self._in_order(parts) for key, parts in stays.items()}
 
+    @cached_property
+    def _left(self) -> pl.Expr:
+        return self.scope.within("left_at")
+
     def _in_order(self, parts: list[tuple[int, pl.DataFrame]]) -> AtRank:
         ends = {stays["micros"][place] for _, stays in parts for place in (0, -1)}
         if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
             return lambda rank: int(*ends)
         facts = self._facts
         if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
-            parts = [(sign, stays.filter(self.scope.within("left_at"))) for sign, stays in parts]
+            parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
         if len(parts) == 1:
             return parts[0][1]["micros"].__getitem__
         both = pl.concat(stays.select("micros", n=pl.lit(sign, COUNT)) for sign, stays in parts)
@@ -453,13 +458,12 @@ def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, i
     Found by halving: steps are in order of point and duration.
     """
     known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
-    starts = steps["point"].to_physical().search_sorted(pl.Series(range(len(known) + 1)))
-    for (point,), wanted in buckets.partition_by("point", as_dict=True).items():
-        if point not in known:
-            continue
-        start, stop = starts[known.index(point)], starts[known.index(point) + 1]
-        here = steps["micros"].slice(start, stop - start)
-        low, high = (start + here.search_sorted(BOUNDS.gather(wanted["bucket"] + n)) for n in (0, 1))
-        for number, first, last in zip(wanted["bucket"], low, high, strict=True):
+    codes, micros = steps["point"].to_physical(), steps["micros"]
+    for point, number in buckets.rows():
+        if point in known:
+            code = known.index(point)
+            start, stop = bisect_left(codes, code), bisect_right(codes, code)
+            first = bisect_left(micros, BOUNDS[number], start, stop)
+            last = bisect_left(micros, BOUNDS[number + 1], first, stop)
             if first < last:
-                yield str(point), number, first, last
+                yield point, number, first, last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 from compare import frame_of
 from cubed import FRAMES, CubedFacts
+from metrics.build import a_journey, at, make_facts
 from oracle import strategies
 from polars.testing import assert_frame_equal
 
@@ -19,6 +21,7 @@ from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, steps
+from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
@@ -191,3 +194,29 @@ def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
             for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
                 told = differs(plain.user_path(user), cubed.user_path(user))
                 assert told is None, f"seed {seed} {user}\n{told}"
+
+
+def test_goals_of_several_runs_of_a_user_count_one_user_in_every_period() -> None:
+    journey = a_journey()
+    for seed in range(6):
+        rng = Random(seed)
+        runs = [{"user": rng.randrange(2), "entered_at": at(0)} for _ in range(5)]
+        goals = [
+            {
+                "run": rng.randrange(5),
+                "at": at(rng.randrange(60), days=rng.randrange(8)),
+                "here": rng.choice("AW"),
+            }
+            for _ in range(14)
+        ]
+        facts = make_facts(journey, runs=runs, goals=sorted(goals, key=lambda goal: goal["at"]))
+        cubed = CubedFacts(journey, facts, hidden=FRAMES)
+        for first, last in combinations(range(9), 2):
+            plain, looked_up = (
+                Scope(journey, one, at(days=first), at(days=last), facts.last_at)
+                .counts.goal_here()
+                .sort("point")
+                for one in (facts, cubed)
+            )
+            told = differs(plain, looked_up)
+            assert told is None, f"seed {seed} days {first} to {last}\n{told}"

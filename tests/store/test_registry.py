@@ -566,7 +566,7 @@ def connect():
     db = sqlite3.connect(path)
     db.set_trace_callback(step)
     return db
-registry._connect = connect
+registry._database._connect = connect
 getattr(registry, verb)("welcome")
 """
     Registry(lambda: sqlite3.connect(path)).add(Journey.sample("welcome"))
