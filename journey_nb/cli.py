@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | simulate | export | report | journeys | status | history``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | journeys | status | history``."""
 
 from __future__ import annotations
 
@@ -202,20 +202,73 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
 def check(paths: tuple[str, ...], document: str | None) -> None:
-    """Check journey documents and event logs, and list every fault (exit code 1 where there is one).
+    """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
-    A name that ends in .json is a journey document, everything else an event log.
+    A name that ends in .json is a journey document, a folder a store, everything else an event log.
 
     \b
     Example:
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
+      journey-nb check store
     """
     journey = Journey.read(document) if document else None
     found = [name for path in paths for name in _documents(path)]
-    clean = [_check_journey(name) if name.endswith(".json") else _check_log(name, journey) for name in found]
+    clean = [
+        _check_store(name) if Path(name).is_dir()
+        else _check_journey(name) if name.endswith(".json")
+        else _check_log(name, journey)
+        for name in found
+    ]  # fmt: skip
     if not all(clean):
         raise SystemExit(1)
+
+
+@main.command("import")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="The folder of the store; made if there is none.")  # fmt: skip
+@click.option(
+    "--journey",
+    "documents",
+    multiple=True,
+    help="A journey document to take into the store first; repeatable.",
+)
+@click.option("--timezone", help="The zone of times that carry no offset; UTC if left out.")
+@click.option(
+    "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
+)
+def import_(
+    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], timezone: str | None, no_log: bool
+) -> None:
+    """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
+
+    \b
+    Example:
+      journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
+    """
+    from rich.progress import Progress
+
+    from journey_nb.store import Store
+
+    if not documents and not (store / "store.sqlite").is_file():
+        raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
+    opened = Store(store)
+    for document in documents:
+        opened.add(Journey.read(document))
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Reading", total=1)
+        loaded = opened.load(
+            list(logs),
+            timezone=timezone,
+            keep_log=not no_log,
+            progress=lambda words, share: bar.update(task, description=words.capitalize(), completed=share),
+        )
+    out.print(said(str(loaded)), soft_wrap=True)
+    if strange := opened.strangers.height:
+        out.print(
+            f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
+        )
 
 
 @main.command()
@@ -316,6 +369,8 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
       journey-nb export welcome.journey.json events.parquet --table users --period 30d -o users.xlsx
       journey-nb export welcome.journey.json events.parquet -t point --point push --from 2026-03-01 --to 2026-03-31
     """
+    import polars as pl
+
     from journey_nb.exports import write_table
 
     given = {name: value for name, value in options.items() if value}
@@ -324,8 +379,6 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
-    import polars as pl
-
     table = table_of(stats)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
@@ -509,6 +562,18 @@ def _cell(name: str, value: Any) -> str:
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 
+def _check_store(name: str) -> bool:
+    from journey_nb.store import Store
+
+    _registry(Path(name))  # refuses a folder that is no store, before one is made of it
+    with _step(f"Checking {name}") as done:
+        faults = Store(name).check()
+        done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+    for fault in faults:
+        out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+    return not faults
+
+
 def _journey(name: str) -> Journey:
     """A document, or a sample by its name."""
     return Journey.read(name) if Path(name).exists() or name.endswith(".json") else Journey.sample(name)
@@ -521,9 +586,7 @@ def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
 
 
 def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
-    from journey_nb.facts import Folded
-
-    rows = stats.facts.quarantined.height if isinstance(stats.facts, Folded) else 0
+    rows = stats.facts.quarantined.height
     how = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}"
     return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {how} says why" if rows else ""
 

@@ -412,3 +412,25 @@ def test_the_installed_command_ends_with_its_code(here: Path) -> None:
     done: Any = subprocess.run([command, "check", "missing.journey.json"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip() == "✗ there is no file 'missing.journey.json'"
+
+
+def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None:
+    store, log = str(tmp_path / "store"), tmp_path / "log.parquet"
+    document = tmp_path / "welcome.journey.json"
+    journey = jn.Journey.sample("welcome")
+    journey.write(document)
+    from journey_nb.simulate import simulate
+
+    events = simulate(journey, users=40, seed=3)
+    events.with_columns(
+        journey_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("another")).otherwise("journey_id")
+    ).write_parquet(log)
+    assert "--journey" in refused("import", str(log), "--store", store, code=2)
+    told = run("import", str(log), "--store", store, "--journey", str(document)).output
+    assert f"{events.height:,} rows read" in told
+    assert "1 rows name a journey that the store does not have" in told
+    assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
+    assert run("check", store).exit_code == 0
+    assert jn.Store(store)["welcome"].facts.read == events.height - 1
+    next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
+    assert "goals.arrow is damaged or missing" in refused("check", store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -17,7 +17,7 @@ from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
-from journey_nb.reading import files_of
+from journey_nb.reading import Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
 from journey_nb.store.intake import Intake, Progress, merged, read_keys
@@ -183,7 +183,7 @@ class Store(Registry):
 
     def load(
         self,
-        paths: str | Path | Sequence[str | Path],
+        paths: Paths,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         keep_log: bool = True,
@@ -195,7 +195,8 @@ class Store(Registry):
         Parameters
         ----------
         paths, columns, **how
-            As for :meth:`EventLog.read`.
+            As for :meth:`EventLog.read`. A file is known again by its content, an object of a store (``s3://…``) by
+            its address.
         keep_log
             Whether the good rows are kept beside the facts. Without them the store is smaller, but nothing can be
             appended to it, and the facts cannot be rebuilt.
@@ -209,8 +210,8 @@ class Store(Registry):
             good once it is done, so that an interrupted import goes on where it was.
         """
         told = Loaded()
-        for some in _together(files_of(paths)):
-            sources = {Source(sha256(path), path.name, path.stat().st_size): path for path in some}
+        for some in _together(files_of(paths, how.get("storage_options"))):
+            sources = {_source(path): path for path in some}
             fresh = {source: path for source, path in sources.items() if not self._layers.knows(source)}
             told += Loaded(skipped=tuple(source.name for source in sources if source not in fresh))
             if fresh:
@@ -245,8 +246,9 @@ class Store(Registry):
             made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
             known = {journey.journey_id: journey for journey in journeys}
             self._layers.publish(made, known, sources)
-            for journey_id in made.keys() & known.keys():
-                self._compact(known[journey_id])
+            with suppress(OSError, pl.exceptions.PolarsError):  # no room now: the next load tries again
+                for journey_id in made.keys() & known.keys():
+                    self._compact(known[journey_id])
         return Loaded.of(list(made.values()))
 
     def _strangers(self, log: EventLog, journeys: Sequence[Journey]) -> Layer:
@@ -335,17 +337,14 @@ class Store(Registry):
         layers = self._layers.of(journey_id)
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
-        rows = sum(
-            part.facts().events.height + part.facts().goals.filter(pl.col("run").is_null()).height
-            for part in facts.parts
-        )
+        rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run
         if rows != loaded:
             yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
         stats = JourneyStats(journey, facts)
         gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
         for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
             yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-        counted = Cube.sum((1, Cube.of(journey, part.facts())) for part in facts.parts)
+        counted = Cube.of(journey, facts.folded)
         if not counted.same(facts.cube):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
@@ -399,16 +398,23 @@ def _digest(events: Any) -> str:
     return f"frame:{hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()}"
 
 
-def _together(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files in their order, small ones by the handful."""
-    some: list[Path] = []
+def _source(path: Stored) -> Source:
+    if isinstance(path, Path):
+        return Source(sha256(path), path.name, path.stat().st_size)
+    return Source(f"object:{path}", path)
+
+
+def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    some: list[Stored] = []
     size = 0
     for path in paths:
-        if some and size + path.stat().st_size > TOGETHER:
+        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        if some and size + grows > TOGETHER:
             yield some
             some, size = [], 0
         some.append(path)
-        size += path.stat().st_size
+        size += grows
     if some:
         yield some
 

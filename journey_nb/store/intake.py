@@ -307,7 +307,7 @@ def sharing(once: Settled) -> pl.Series:
     rows = once.distinct.lazy()
     found = [rows.filter(pl.col("event_id").is_in(once.losers["event_id"].implode())).select("user_id")]
     for name in ("run_id", "message_id"):
-        pairs = rows.select("user_id", key=pl.col(name).hash()).drop_nulls().unique()
+        pairs = rows.select("user_id", name).drop_nulls().select("user_id", key=pl.col(name).hash()).unique()
         found.append(pairs.filter(pl.col("key").is_duplicated()).select("user_id"))
     return pl.concat(found).unique().collect()["user_id"].sort()
 
