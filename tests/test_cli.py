@@ -163,7 +163,7 @@ def test_export_writes_the_campaign_statistics(here: Path) -> None:
     assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
 
 
-@pytest.mark.parametrize("table", ["users", "points", "daily", "waiting"])
+@pytest.mark.parametrize("table", ["points", "daily", "waiting"])
 def test_export_writes_any_table(here: Path, welcome_stats: jn.JourneyStats, table: str) -> None:
     result = run(
         "export", "welcome.journey.json", "events.parquet", "--table", table, "-o", f"{table}.parquet"

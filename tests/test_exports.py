@@ -13,7 +13,7 @@ import pytest
 from cubed import CubedFacts
 from polars.testing import assert_frame_equal
 
-from journey_nb import Journey, JourneyStats
+from journey_nb import Journey, JourneyStats, Store
 from journey_nb.events import COLUMNS
 from journey_nb.exports import (
     CAMPAIGN,
@@ -173,6 +173,15 @@ def test_campaign_statistics_count_what_they_say(stats: JourneyStats) -> None:
     }
 
 
+PERIODS = (("launch", "activity"), ("7d", "activity"), ("30d", "cohort"))
+
+
+@pytest.fixture(scope="module", params=PERIODS, ids=" ".join)
+def views(request: pytest.FixtureRequest, welcome_stats: JourneyStats) -> JourneyStats:
+    period, clock = request.param
+    return welcome_stats.period(period).clock(clock)
+
+
 def test_several_journeys_make_several_rows_and_rates_can_be_per_cent(stats: JourneyStats) -> None:
     table = campaign_statistics([stats, stats.between("2026-03-03", "2026-03-03")], percent=True)
     assert table.columns == HEADER
@@ -229,6 +238,30 @@ def test_step_users_are_of_the_version_that_points_counts(welcome_stats: Journey
             assert step_users(stats, point).height == entered
 
 
+def test_the_user_list_is_everybody_in_order_of_entry(views: JourneyStats) -> None:
+    listed = EXPORTS["users"](views).lazy().collect()
+    assert listed.equals(views.users().sort("entered_at", "run_id"))
+    assert listed.height > 0
+
+
+def test_a_store_gives_the_same_files(
+    welcome: Journey, welcome_log: pl.DataFrame, welcome_stats: JourneyStats, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    store.add(welcome)
+    half = pl.col("occurred_at") < welcome_log["occurred_at"].median()
+    for part in (welcome_log.filter(half), welcome_log.filter(~half)):
+        store.append(part)
+    for name in EXPORTS:
+        one, other = (
+            write_table(
+                EXPORTS[name](stats.period("30d"), **asked(name)), tmp_path / f"{place}.csv"
+            ).read_bytes()
+            for place, stats in enumerate((welcome_stats, store[welcome.label]))
+        )
+        assert one == other, name
+
+
 # Extended campaign statistics.
 
 EXTENDED_HEADER = [*HEADER, *"LINE sends, LINE delivered, LINE CTR, Kakao sends, Kakao delivered, Kakao CTR, Web push sends, "
@@ -271,14 +304,6 @@ def test_currencies_have_columns_of_their_own_and_are_never_added() -> None:
 
 
 # Goal, channel and point statistics.
-
-PERIODS = (("launch", "activity"), ("7d", "activity"), ("30d", "cohort"))
-
-
-@pytest.fixture(scope="module", params=PERIODS, ids=" ".join)
-def views(request: pytest.FixtureRequest, welcome_stats: JourneyStats) -> JourneyStats:
-    period, clock = request.param
-    return welcome_stats.period(period).clock(clock)
 
 
 def test_goal_statistics_sum_to_goals(views: JourneyStats) -> None:

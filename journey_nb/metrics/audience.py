@@ -54,8 +54,8 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
 
 
 def everybody(scope: Scope) -> pl.LazyFrame:
-    """The whole of users(), whose words come to the rows as these are written."""
-    return _listed(scope, _page(scope, None, None, 0), scope)
+    """The whole of users() in order of entry, whose words come to the rows as these are written."""
+    return _listed(scope, _page(scope, None, None, 0).sort("entered_at", "run_id"), scope)
 
 
 def _listed(scope: Scope, page: pl.DataFrame, theirs: Scope) -> pl.LazyFrame:
