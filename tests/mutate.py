@@ -84,6 +84,12 @@ FAULTS: list[tuple[str, str, str]] = [
     ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
     # Rows judged by themselves.
     ("events.py", '"point.skipped": (SKIPS, "skip_unknown"),', '"point.skipped": (SKIPS, "wait_unknown"),'),
+    # Exports.
+    ("metrics/counts.py", '"arrived_at", {"entered": pl.lit(True)}, "point")', '"left_at", {"entered": pl.lit(True)}, "point")'),
+    ("exports.py", 'agg(goal_at=pl.col("at").min())', 'agg(goal_at=pl.col("at").max())'),
+    ("exports.py", 'pl.when(pl.col("skip_at").is_not_null()).then(pl.col("skip_reason").cast(_TEXT)),', 'pl.col("skip_reason").cast(_TEXT),'),
+    ("exports.py", '.filter(here, pl.col("status") != "completed")', '.filter(here)'),
+    ("exports.py", 'goals(scope), daily(scope), daily(scope, "goal")', 'goals(scope), daily(scope, "point"), daily(scope, "goal")'),
 ]  # fmt: skip
 
 HUNT = f"""
