@@ -66,6 +66,11 @@ class Layer:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
 
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
+        paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
+        return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
+
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
         path = self.folder / "replaced.arrow"
@@ -107,7 +112,7 @@ class Layer:
 
 
 STEPS = {1: "steps", -1: "steps-replaced"}
-"""The files of the stays that a part brings, and of those that it takes back from the parts before it."""
+"""The files of :meth:`Layer.steps`."""
 NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
