@@ -365,6 +365,8 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
 
 def _net(steps: Sequence[tuple[int, pl.DataFrame]]) -> list[tuple[int, pl.DataFrame]]:
     """Stays that one layer brought and a later one took back are in neither list."""
+    if not steps:
+        return []
     every = pl.concat(stays.with_columns(n=pl.lit(sign, pl.Int64)) for sign, stays in steps)
     columns = every.columns[:-1]
     net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns)

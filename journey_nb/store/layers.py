@@ -186,6 +186,13 @@ class Layers:
         """The parts of some layers, each without the users whom later ones tell anew."""
         replaced = pl.concat([NOBODY, *(layer.replaced() for layer in layers)])
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
+        # Parts that no longer count are let go, and what they had mapped into memory with them.
+        listed = {layer.folder for layer in layers}
+        self._parts = {
+            folder: part
+            for folder, part in self._parts.items()
+            if folder.parent in listed or part.journey.journey_id != journey.journey_id
+        }
         found = []
         for layer in layers:
             for number in range(layer.parts):
@@ -242,7 +249,6 @@ class Layers:
         for folder in self._folder.iterdir() if self._folder.exists() else ():
             if folder.name not in listed:
                 shutil.rmtree(folder)
-                self._parts = {path: part for path, part in self._parts.items() if path.parent != folder}
 
 
 def sha256(path: Path) -> str:
