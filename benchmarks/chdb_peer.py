@@ -393,7 +393,7 @@ class Engine:
         goals = ", ".join(f"('{goal}', {days})" for goal, days in question["goals"])
         branches = ", ".join(f"({version}, '{at}', '{key}')" for version, at, key in question["branches"])
         self.run(f"""
-            SET join_use_nulls = 1, prefer_column_name_to_alias = 1, output_format_json_quote_64bit_integers = 0;
+            SET max_memory_usage = {question["memory"]}, join_use_nulls = 1, prefer_column_name_to_alias = 1, output_format_json_quote_64bit_integers = 0;
             CREATE DATABASE main; CREATE DATABASE fresh; USE main;
             CREATE TABLE goal_days (goal String, days Int32) ENGINE = Memory; INSERT INTO goal_days VALUES {goals};
             CREATE TABLE branches (version Int32, source String, key Nullable(String)) ENGINE = Memory;

@@ -175,7 +175,7 @@ TALLY = """
 
 TABLES = {
     "health": """
-        SELECT (SELECT count(*) FROM came_in) AS entrances, m.*,
+        SELECT (SELECT count(*) FROM came_in) AS entrances, m.* EXCLUDE reporting,
                messages_opened / nullif(reporting, 0) AS open_rate, l.*,
                (SELECT count(DISTINCT (goal, user_id)) FROM reached_in) AS goals_reached
         FROM (SELECT count(*) FILTER (fate = 'sent') AS messages_sent,
@@ -377,7 +377,7 @@ class Engine:
         self.sql = duckdb.connect(folder / "facts.duckdb" if self.kept else ":memory:")
         self.sql.execute(
             f"SET TimeZone = 'UTC'; SET preserve_insertion_order = {str(self.kept).lower()};"
-            f"SET temp_directory = '{folder / 'spilled'}'"
+            f"SET temp_directory = '{folder / 'spilled'}'; SET memory_limit = '{question['memory']}B'"
         )
         self.words = {name: words(question[name]) for name in ("kinds", "exits", "internal", "engaged")}
         zone = question["timezone"]

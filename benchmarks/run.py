@@ -15,6 +15,7 @@ import math
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def main() -> None:
     """Make the logs where they are missing, run the engines, print the tables."""
     options = _options()
     options.folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no engine is left running
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     missing = {name: lacks for name in options.engines if (lacks := _lacks(name))}
     engines = [name for name in options.engines if name not in missing]
@@ -189,6 +191,7 @@ def _question(log: Path, batches: list[Path], options: argparse.Namespace) -> di
         "log": str(log),
         "repeats": options.repeats,
         "seconds": options.seconds,
+        "memory": round(0.75 * options.gib * 2**30),  # an engine that can spill to disk is told to, in time
         "journey": journey.model_dump(mode="json"),
         "timezone": journey.timezone,
         "periods": {name: [_micros(start), _micros(end)] for name, (start, end) in periods.items()},
@@ -218,7 +221,7 @@ def _measured(engine: str, events: int, options: argparse.Namespace) -> dict[str
     """What an engine's process told: each lap of its phases, peak memory, answers, and why it ended early."""
     folder: Path = options.folder
     log, batches = _log(events, folder)
-    question, answer = folder / "question.json", folder / f"{engine}-{events}.jsonl"
+    question, answer = folder / f"question-{events}.json", folder / f"{engine}-{events}.jsonl"
     question.write_text(json.dumps(_question(log, batches, options)))
     script, mode, package = ("decode.py", "", "polars") if engine == "decode" else ENGINES[engine]
     python = PEERS if package in IN_PEERS else sys.executable
