@@ -510,6 +510,25 @@ class Engine:
         )  # fmt: skip
         return {"users": micros(runs[list(columns)])}
 
+    def flow(self) -> dict[str, pd.DataFrame]:
+        visits = self.facts.visits[["run", "point"]].astype({"point": object})
+        follows = visits["run"].eq(visits["run"].shift(-1))
+        pairs = pd.DataFrame({"source": visits["point"], "target": visits["point"].shift(-1)})[follows]
+        ways = (
+            visits.groupby("run")["point"]
+            .agg(" → ".join)
+            .value_counts()
+            .rename_axis("path")
+            .reset_index(name="runs")
+        )
+        return {
+            "arrivals": visits["point"].value_counts().rename_axis("point_id").reset_index(name="entered"),
+            "transitions": pairs.value_counts().reset_index(name="runs"),
+            "variants": ways.sort_values(["runs", "path"], ascending=[False, True]).head(
+                self.question["top"]
+            ),
+        }
+
     def append(self, batch: str) -> None:
         self.files.append(batch)
         self.load()
