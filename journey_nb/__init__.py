@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from journey_nb.reports import ReportError as ReportError
     from journey_nb.reports import run_report as run_report
     from journey_nb.stats import JourneyStats as JourneyStats
+    from journey_nb.store import Store as Store
+    from journey_nb.store import StoreError as StoreError
 
 __version__ = "0.1.0"
 
@@ -34,13 +36,15 @@ _HOMES = {
     "JourneyStats": "stats",
     "LogError": "events",
     "ReportError": "reports",
+    "Store": "store",
+    "StoreError": "store",
     "campaign_statistics": "exports",
     "canvas": "render",
     "run_report": "reports",
 }
 
 __all__ = ["Canvas", "EventLog", "Journey", "JourneyError", "JourneyStats", "LogError", "ReportError",
-           "campaign_statistics", "canvas", "run_report"]  # fmt: skip
+           "Store", "StoreError", "campaign_statistics", "canvas", "run_report"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

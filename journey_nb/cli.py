@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | simulate | export | report``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | journeys | status | history``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from journey_nb.stats import JourneyStats
+    from journey_nb.store.registry import Registry
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
-_MISTAKES = "JourneyError", "LogError", "ReportError"
+_MISTAKES = "JourneyError", "LogError", "ReportError", "StoreError"
 # What a terminal obeys instead of showing it, and what turns the direction of writing.
 _ORDERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -198,20 +200,73 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
 def check(paths: tuple[str, ...], document: str | None) -> None:
-    """Check journey documents and event logs, and list every fault (exit code 1 where there is one).
+    """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
-    A name that ends in .json is a journey document, everything else an event log.
+    A name that ends in .json is a journey document, a folder a store, everything else an event log.
 
     \b
     Example:
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
+      journey-nb check store
     """
     journey = Journey.read(document) if document else None
     found = [name for path in paths for name in _documents(path)]
-    clean = [_check_journey(name) if name.endswith(".json") else _check_log(name, journey) for name in found]
+    clean = [
+        _check_store(name) if Path(name).is_dir()
+        else _check_journey(name) if name.endswith(".json")
+        else _check_log(name, journey)
+        for name in found
+    ]  # fmt: skip
     if not all(clean):
         raise SystemExit(1)
+
+
+@main.command("import")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="The folder of the store; made if there is none.")  # fmt: skip
+@click.option(
+    "--journey",
+    "documents",
+    multiple=True,
+    help="A journey document to take into the store first; repeatable.",
+)
+@click.option("--timezone", help="The zone of times that carry no offset; UTC if left out.")
+@click.option(
+    "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
+)
+def import_(
+    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], timezone: str | None, no_log: bool
+) -> None:
+    """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
+
+    \b
+    Example:
+      journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
+    """
+    from rich.progress import Progress
+
+    from journey_nb.store import Store
+
+    if not documents and not (store / "store.sqlite").is_file():
+        raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
+    opened = Store(store)
+    for document in documents:
+        opened.add(Journey.read(document))
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Reading", total=1)
+        loaded = opened.load(
+            list(logs),
+            timezone=timezone,
+            keep_log=not no_log,
+            progress=lambda words, share: bar.update(task, description=words.capitalize(), completed=share),
+        )
+    out.print(said(str(loaded)), soft_wrap=True)
+    if strange := opened.strangers.height:
+        out.print(
+            f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
+        )
 
 
 @main.command()
@@ -366,7 +421,141 @@ def report(name: str, journey: str, log: str, folder: Path, given: tuple[str, ..
         out.print(f"  [bold]{said(str(path))}[/]", soft_wrap=True)
 
 
+_STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))
+_WHICH = click.argument("journey")  # id, title, or the beginning of a title
+
+
+@main.command()
+@_STORE
+@click.option("--status", multiple=True, help="draft, running, paused, finished or archived; repeatable.")
+@click.option("--category", multiple=True, help="Repeatable, like all of these.")
+@click.option("--type", multiple=True, help="audience, trigger, api or mixed.")
+@click.option("--tag", multiple=True, help="One of the journey's tags.")
+@click.option("--title", multiple=True, help="A part of the title; case does not matter.")
+def journeys(store: Path, **filters: tuple[str, ...]) -> None:
+    """List the journeys of a store, the oldest first.
+
+    \b
+    Example:
+      journey-nb journeys store --status running --status paused --title welcome
+    """
+    found = _registry(store).find(**{name: values for name, values in filters.items() if values})
+    _print_table(found.select("title", "status", "category", "type", "launched_at", "journey_id"))
+    out.print(f"{found.height:,} journey{'s' * (found.height != 1)}")
+
+
+# What can be done with a journey, and the one option that it takes.
+_VERBS = {"launch": None, "pause": None, "relaunch": "document", "stop": "confirm", "archive": None,
+          "clone": "title", "rename": "title"}  # fmt: skip
+
+
+@main.command()
+@_STORE
+@_WHICH
+@click.argument("verb", type=click.Choice(list(_VERBS)))
+@click.option("--confirm", metavar="TITLE", help="The title, typed to stop the journey for good.")
+@click.option("--title", help="The new title of rename, or that of the clone.")
+@click.option("--document", metavar="FILE", help="The changed journey, to relaunch as the next version.")
+def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
+    """Launch, pause, relaunch, stop, archive, clone or rename a journey of a store.
+
+    JOURNEY is an id, a title, or the beginning of a title. Nothing is sent to the sending platform.
+
+    \b
+    Example:
+      journey-nb status store welcome pause
+      journey-nb status store welcome relaunch --document welcome.journey.json
+      journey-nb status store welcome stop --confirm "Welcome series"
+    """
+    from journey_nb.style import word
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if odd := [name for name in given if name != _VERBS[verb]]:
+        raise click.UsageError(f"{verb} takes no --{odd[0]}")
+    if verb == "rename" and not given:
+        raise click.UsageError("rename needs --title")
+    registry = _registry(store)
+    if verb == "stop" and not given:
+        given = {"confirm": _typed_title(registry, journey)}
+    if verb == "relaunch":
+        changed = Journey.read(given["document"]) if given else None
+        after = registry.relaunch(journey, changed)
+    else:
+        after = getattr(registry, verb)(journey, **given)
+    out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, "
+              f"{said(after.journey_id)}. [dim]{word('status_here')}[/]", soft_wrap=True)  # fmt: skip
+
+
+@main.command()
+@_STORE
+@_WHICH
+def history(store: Path, journey: str) -> None:
+    """Show who did what to a journey of a store and when, the newest last.
+
+    \b
+    Example:
+      journey-nb history store "Welcome series"
+    """
+    _print_table(_registry(store).history(journey))
+
+
 # ---------------------------------------------------------------------------------------------------
+
+
+def _registry(store: Path) -> Registry:
+    import sqlite3
+
+    from journey_nb.store.registry import Registry
+
+    path = store / "store.sqlite"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no store in {str(store)!r}: it has no {path.name}; name a store's folder"
+        )
+    return Registry(lambda: sqlite3.connect(path))
+
+
+def _typed_title(registry: Registry, journey: str) -> str:
+    """Ask for the title where there is somebody to ask."""
+    if not sys.stdin.isatty():
+        return ""
+    title = registry.get(journey).label
+    err.print(f"This ends “{said(title)}” for good.", soft_wrap=True)
+    typed: str = click.prompt("To do so, type its title", default="", show_default=False, err=True)
+    return typed
+
+
+def _print_table(table: pl.DataFrame) -> None:
+    """A small table, a line per row, in words for people."""
+    from journey_nb.style import column
+
+    shown = Table(box=None, padding=(0, 2, 0, 0))
+    for name in table.columns:
+        shown.add_column(column(name), no_wrap=name.endswith("_id"))  # to be copied whole
+    for row in table.iter_rows():
+        shown.add_row(*(said(_cell(name, value)) for name, value in zip(table.columns, row, strict=True)))
+    wide = Console(width=1_000, highlight=False)  # a file has no edge to wrap at
+    (out if out.is_terminal else wide).print(shown)
+
+
+def _cell(name: str, value: Any) -> str:
+    from journey_nb.style import format, word
+
+    if isinstance(value, datetime):
+        return format.moment(value)
+    return word(value) if name in ("status", "type") else str("" if value is None else value)
+
+
+def _check_store(name: str) -> bool:
+    from journey_nb.store import Store
+
+    _registry(Path(name))  # refuses a folder that is no store, before one is made of it
+    with _step(f"Checking {name}") as done:
+        faults = Store(name).check()
+        done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+    for fault in faults:
+        out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+    return not faults
 
 
 def _journey(name: str) -> Journey:
@@ -381,9 +570,7 @@ def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
 
 
 def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
-    from journey_nb.facts import Folded
-
-    rows = stats.facts.quarantined.height if isinstance(stats.facts, Folded) else 0
+    rows = stats.facts.quarantined.height
     how = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}"
     return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {how} says why" if rows else ""
 

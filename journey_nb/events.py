@@ -9,15 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC as ZULU
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from journey_nb import discover
+from journey_nb import databases, discover
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.reading import (
+    Column,
     LogError,
+    Options,
     Paths,
     TimeUnit,
     any_of,
@@ -30,7 +33,7 @@ from journey_nb.reading import (
     scan,
 )
 
-__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError", "Report"]
+__all__ = ["COLUMNS", "KINDS", "EventLog", "Judged", "LogError", "Report", "Settled", "settled"]
 
 UTC = pl.Datetime("us", "UTC")
 
@@ -199,7 +202,13 @@ _REQUIRED = ("occurred_at", "kind", "journey_id", "version")
 _IN_APP_KINDS = ("message.impression", "message.interacted", "message.dismissed")
 # Columns that are coded by a list of known words; "word <column>" keeps a word that is not on it.
 _CODED = ("reason", "point_id", "goal_id")
+_WORDS = tuple(f"word {name}" for name in _CODED)
 _CONTENT = [name for name in COLUMNS if name != "source"]
+# Texts that repeat from row to row: as codes they take a quarter of the memory, and of the time to move it.
+_REPEATING = (
+    *(name for name, dtype in COLUMNS.items() if dtype == pl.String() and name not in ("event_id", *_CODED)),
+    *_WORDS,
+)
 
 
 @dataclass(frozen=True)
@@ -208,9 +217,8 @@ class Judged:
 
     Attributes
     ----------
-    rows
-        The good rows, each once: the canonical columns and ``row``, the position in the source.
-        Judged against a journey, ``point_id`` and ``goal_id`` are Enums of its points and goals.
+    coded
+        The good rows, each once, as the fold takes them: texts that repeat may be Categoricals.
     quarantined
         The others: ``row``, the ``rule`` broken, the ``detail`` with the cell as it was found, and
         the canonical columns as far as they could be read.
@@ -218,10 +226,18 @@ class Judged:
         ``read == rows.height + duplicates + quarantined.height``.
     """
 
-    rows: pl.DataFrame
+    coded: pl.DataFrame
     quarantined: pl.DataFrame
     read: int
     duplicates: int
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The good rows, each once: the canonical columns and ``row``, the position in the source.
+
+        Judged against a journey, ``point_id`` and ``goal_id`` are Enums of its points and goals.
+        """
+        return self.coded.with_columns(pl.selectors.categorical().cast(pl.String))
 
 
 @dataclass(frozen=True, repr=False)
@@ -327,11 +343,16 @@ class EventLog:
         time_unit: TimeUnit | None = None,
         time_format: str | None = None,
         source: str | None = None,
+        storage_options: Options = None,
     ) -> EventLog:
         """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
 
+        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too.
+
         Parameters
         ----------
+        paths
+            ``"events/*.parquet"``, ``["may.csv", "june.csv"]``, ``"s3://bucket/events/*.parquet"``.
         columns
             Where the canonical columns are found: ``{"user_id": "customer"}``. An expression gives
             a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``.
@@ -344,6 +365,10 @@ class EventLog:
             How times are written that are not ISO 8601: ``"%d/%m/%Y %H:%M"``.
         source
             What to write into ``source``, where the file does not say.
+        storage_options
+            Keys, region and endpoint of an object store, as polars takes them:
+            ``{"aws_access_key_id": …, "aws_secret_access_key": …, "aws_region": …}``; by default
+            they are found where the provider's own tools look for them. No message shows them.
 
         Raises
         ------
@@ -351,7 +376,60 @@ class EventLog:
             When a file cannot be read or a needed column is missing; the message names the fix.
         """
         how = _How(timezone, time_unit, time_format, source)
-        return cls._of(scan(paths), _name(paths), columns or {}, how)
+        return cls._of(scan(paths, storage_options), _name(paths), columns or {}, how)
+
+    @classmethod
+    def from_query(
+        cls,
+        connection: object,
+        query: str,
+        parameters: databases.Parameters = None,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        timezone: str | None = None,
+        time_unit: TimeUnit | None = None,
+        time_format: str | None = None,
+        source: str | None = None,
+    ) -> EventLog:
+        """Take what a query finds in a database; it is asked once, and its answer is kept in memory.
+
+        Parameters
+        ----------
+        connection
+            An open connection (or cursor) of DuckDB, of an ADBC driver, or of any DB-API 2 driver:
+            ``psycopg``, ``sqlite3``, … It is left open. From DuckDB and ADBC the answer comes as
+            Arrow; others are read some ten thousand rows at a time, on a server-side cursor if you give one.
+        query
+            A select. Filter and join there what you need; values go into ``parameters``.
+        parameters
+            The values of the query's placeholders, handed to the driver as they are.
+        columns, timezone, time_unit, time_format, source
+            As in :meth:`read`. Times with a zone are moved to UTC, times without are of ``timezone``;
+            numerics, UUIDs, enums and JSON are read as texts.
+
+        Raises
+        ------
+        LogError
+            When this is no connection, the query gives no rows, or a needed column is missing or of a type
+            that holds no single value. What is wrong with the query is told by the driver's own error.
+
+        Examples
+        --------
+        >>> import duckdb
+        >>> import polars as pl
+        >>> from journey_nb import EventLog
+        >>> shop = duckdb.connect()
+        >>> _ = shop.execute("create table orders (customer int, placed timestamptz, goal text, amount decimal(9, 2))")
+        >>> _ = shop.execute("insert into orders values (7, '2024-05-01 09:00:00+02', 'buy', 12.50)")
+        >>> log = EventLog.from_query(
+        ...     shop, "select *, 'goal.reached' as kind from orders where placed >= ?", ["2024-01-01"],
+        ...     columns={"occurred_at": "placed", "user_id": "customer", "goal_id": "goal", "value": "amount",
+        ...              "journey_id": pl.lit("welcome"), "version": pl.lit(1)})
+        >>> log.judge().rows.select("occurred_at", "user_id", "goal_id", "value").rows()
+        [(datetime.datetime(2024, 5, 1, 7, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), '7', 'buy', 12.5)]
+        """
+        how = _How(timezone, time_unit, time_format, source)
+        return cls._of([databases.rows(connection, query, parameters)], "the query", columns or {}, how)
 
     @classmethod
     def from_frame(
@@ -383,6 +461,7 @@ class EventLog:
         timezone: str | None = None,
         time_unit: TimeUnit | None = None,
         time_format: str | None = None,
+        storage_options: Options = None,
     ) -> EventLog:
         """Take any log of activities (a file, a glob or a table), for a journey discovered from it.
 
@@ -393,7 +472,7 @@ class EventLog:
         Parameters
         ----------
         obj
-            A path, a glob, a list of them, or a table.
+            A path, a URL of an object store, a glob, a list of them, or a table.
         user, activity, time, session
             The columns, or expressions over them.
         event_id
@@ -401,7 +480,7 @@ class EventLog:
         lifecycle, instance
             Where begin and end of an activity are rows of their own: the column that says ``start``
             or ``complete``, and the one that says which belong together.
-        timezone, time_unit, time_format
+        timezone, time_unit, time_format, storage_options
             As in :meth:`read`.
 
         Examples
@@ -433,13 +512,15 @@ class EventLog:
             # The instance travels in message_id: activities send no messages.
             mapping["message_id"] = instance
         name = _name(obj)
-        parts = scan(obj) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
+        parts = (
+            scan(obj, storage_options) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
+        )
         chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
         log = cls._of(chosen, name, {}, _How(timezone, time_unit, time_format))
         numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
         judged = replace(log, _rows=numbered).judge()
         if session is None:
-            judged = replace(judged, rows=judged.rows.with_columns(run_id="user_id"))
+            judged = replace(judged, coded=judged.coded.with_columns(run_id="user_id"))
         own = {column: origin for column, origin in mapping.items() if isinstance(origin, str)}
         judged = replace(judged, quarantined=_in_own_words(judged.quarantined, own))
         activities = _Activities.of(judged, name, log._zone_notes())
@@ -474,24 +555,61 @@ class EventLog:
 
     def judge(self, journey: Journey | None = None) -> Judged:
         """Judge every row by itself and remove duplicates; with a journey, check it against its graph too."""
+        texts = {name: pl.col(name) for name in _REPEATING}
+        if journey is not None:
+            texts["journey_id"] = pl.lit(journey.journey_id)  # as in every good row
+        rows = self.sifted(journey).with_columns(interned(text).alias(name) for name, text in texts.items())
+        good = rows.filter(pl.col("rule").is_null()).drop("rule")
+        with readable(self.name):
+            found, broken = pl.collect_all([good, rows.select(pl.col("rule").count())], engine="streaming")
+            told = broken.item() or self._activities
+            faulty = self.faulty(journey).collect(engine="streaming") if told else _EMPTY
+        once = settled(found)
+        bad = pl.concat([faulty, once.conflicts]).sort("row")
+        duplicates = self.duplicates + once.duplicates
+        return Judged(once.rows, bad, once.kept.height + duplicates + bad.height, duplicates)
+
+    def sifted(self, journey: Journey | None = None) -> pl.LazyFrame:
+        """Every row judged by itself, lazily: what :func:`settled` takes, and the ``rule`` a row breaks or null.
+
+        The columns are COLUMNS, coded by the journey's words where one is given, ``row`` (the position in the
+        source), and "word <column>", the source's own word where a code has none. A log of activities gives
+        the events of their runs; activities that are in no run are told by :meth:`faulty` alone.
+        """
         if self._activities:
-            return self._activities.judge(journey)
+            return EventLog.from_frame(self._activities.events(journey)).sifted(journey)
         known = _Known(journey) if journey is not None else None
-        rule = known.rule() if known else pl.col("fault")
-        coded = known.coded() if known else {}
+        coded = (known.coded() if known else {}) | {"user_id": _user()}
         words = [_word(name, coded.get(name)) for name in _CODED]
         narrow = [coded.get(name, pl.col(name)).alias(name) for name in COLUMNS]
+        return self._rows.select(*narrow, "row", *words, rule=_rule(known))
+
+    def faulty(self, journey: Journey | None = None) -> pl.LazyFrame:
+        """The rows that break a rule by themselves, lazily, as they stand in quarantine."""
+        if self._activities:
+            events = EventLog.from_frame(self._activities.events(journey)).faulty(journey)
+            return pl.concat([self._activities.source.quarantined.lazy(), events])
+        rule = _rule(_Known(journey) if journey is not None else None)
+        rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
+        return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine)
+
+    def only(self, condition: pl.Expr) -> EventLog:
+        """The rows for which a condition on COLUMNS holds; a log of activities is of one journey, and stays whole."""
+        return self if self._activities else replace(self, _rows=self._rows.filter(condition))
+
+    @property
+    def height(self) -> int:
+        """How many rows there are to read."""
+        if self._activities:
+            source = self._activities.source
+            return self._activities.walked.height + self.duplicates + source.quarantined.height
         with readable(self.name):
-            rows = self._rows.select(*narrow, "row", *words, rule=rule).collect(engine="streaming")
-        faulty = rows["rule"].null_count() < rows.height
-        good = (rows.filter(pl.col("rule").is_null()) if faulty else rows).drop("rule")
-        kept, conflicts = _deduplicated(_with_user(good))
-        quarantined = [self._faulty(rule)] if faulty else []
-        if conflicts.height:
-            detail = filled("event_id '{}' has two different contents", "event_id")
-            quarantined.append(quarantine(conflicts, pl.lit("conflict"), detail))
-        bad = pl.concat([_EMPTY, *quarantined]).sort("row")
-        return Judged(_mapped_reasons(kept), bad, rows.height, rows.height - kept.height - bad.height)
+            return int(self._rows.select(pl.len()).collect(engine="streaming").item())
+
+    @property
+    def duplicates(self) -> int:
+        """Activities that came twice and made no events; 0 for a log of events, see :attr:`Settled.duplicates`."""
+        return self._activities.source.duplicates if self._activities else 0
 
     def report(self, journey: Journey | None = None, *, now: datetime | None = None) -> Report:
         """What became of every row, and what looks odd though it loads.
@@ -560,13 +678,6 @@ class EventLog:
             return []
         return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
 
-    def _faulty(self, rule: pl.Expr) -> pl.DataFrame:
-        with readable(self.name):
-            rows = self._rows.with_columns(rule=rule).filter(pl.col("rule").is_not_null())
-            return (
-                rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine).collect(engine="streaming")
-            )
-
 
 @dataclass(frozen=True)
 class _Activities:
@@ -600,16 +711,9 @@ class _Activities:
         good = EventLog.from_frame(self.walked).frame
         return pl.concat([good, bad.select(good.collect_schema().names())])
 
-    def judge(self, journey: Journey | None) -> Judged:
-        """Rare moves go by the branch that the journey draws for them."""
-        rows = discover.routed(self.walked, journey) if journey is not None else self.walked
-        judged = EventLog.from_frame(rows).judge(journey)
-        return Judged(
-            judged.rows,
-            pl.concat([self.source.quarantined, judged.quarantined]),
-            judged.read + self.source.duplicates + self.source.quarantined.height,
-            judged.duplicates + self.source.duplicates,
-        )
+    def events(self, journey: Journey | None) -> pl.DataFrame:
+        """The rows of the runs; rare moves go by the branch that the journey draws for them."""
+        return discover.routed(self.walked, journey) if journey is not None else self.walked
 
 
 def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:
@@ -736,6 +840,7 @@ def _canonical(
     _require(schema.names(), extra, name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
+    _refuse_odd(schema, name)
     zone, form, texts = how.timezone or "UTC", how.time_format, pl.String()
     units = {
         c: how.time_unit or (None if form and schema[c] == texts else epoch_unit(found, c, name))
@@ -759,6 +864,15 @@ def _canonical(
     if how.source is not None:
         exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(how.source))
     return found.select(exprs), extra, schema["occurred_at"] == texts
+
+
+def _refuse_odd(schema: pl.Schema, what: str) -> None:
+    for column, dtype in schema.items():
+        if dtype.is_nested() or isinstance(dtype, (pl.Object, pl.Time, pl.Duration, pl.BaseExtension)):
+            raise LogError(
+                f"{what}: what is given for {column!r} is no single value but {dtype}; make it one, in the source "
+                f"or with columns={{{column!r}: pl.col(…)…}}"
+            )
 
 
 def _due(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -791,11 +905,14 @@ def _require(names: list[str], extra: list[str], what: str) -> None:
 
 
 def _user() -> pl.Expr:
-    return pl.coalesce("user_id", filled("device:{}", "device_id")).alias("user_id")
+    # Texts are put together only where there is no user: that is cheaper than for every row.
+    stands = pl.when(pl.col("user_id").is_null()).then("device_id")
+    return pl.coalesce("user_id", pl.lit("device:") + stands).alias("user_id")
 
 
-def _with_user(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(_user()) if rows["user_id"].null_count() else rows
+def interned(text: Column) -> Column:
+    """Texts as codes: categories of our own are the fastest dictionary of polars, and go when nobody holds them."""
+    return text.cast(pl.Categorical(pl.Categories.random()))
 
 
 # Judging a row by itself.
@@ -937,6 +1054,10 @@ class _Known:
         return _first_broken(broken, before=pl.col("fault"))
 
 
+def _rule(known: _Known | None) -> pl.Expr:
+    return pl.col("fault") if known is None else known.rule()
+
+
 def _among(code: pl.Expr, known: set[int]) -> pl.Expr:
     return code.is_in(sorted(known)).fill_null(False)
 
@@ -982,35 +1103,100 @@ def _json(rows: pl.DataFrame, name: str) -> pl.Expr:
             numbers, pl.Series(map(json.dumps, numbers), dtype=pl.String), default=None
         )
     elif COLUMNS[name] in (pl.String, pl.Enum):
-        word = pl.coalesce(value.cast(pl.String), f"word {name}") if f"word {name}" in rows.columns else value
-        text = filled('"{}"', word.cast(pl.String).str.replace_many(_ESCAPED))
+        words = [column for column in (name, f"word {name}") if column in rows.columns]
+        word = pl.coalesce(pl.col(words).cast(pl.String))
+        text = filled('"{}"', word.str.replace_many(_ESCAPED))
     else:
         text = value.cast(pl.String)
     return text.fill_null("null")
 
 
-def _deduplicated(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that stay, and those whose event_id stays with another content."""
-    nameless = rows["event_id"].is_null()
-    if nameless.any():
-        ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
-        rows = rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
+@dataclass(frozen=True)
+class Settled:
+    """Good rows, every event once; a function of the set of rows, so that it may be done in parts.
+
+    ``settled(pl.concat([settled(some).distinct, others]))`` keeps the same rows as
+    ``settled(pl.concat([some, others]))``, and the duplicates of both settlements add up to its.
+
+    Attributes
+    ----------
+    kept
+        The rows that stay, in the form of :meth:`EventLog.sifted`; a row without an event_id has its hash there.
+    losers
+        Those whose event_id stays with another content.
+    duplicates
+        How many rows told again what one of these tells.
+    """
+
+    kept: pl.DataFrame
+    losers: pl.DataFrame
+    duplicates: int
+
+    @property
+    def distinct(self) -> pl.DataFrame:
+        """All that must be known to settle again, with rows that come late."""
+        return pl.concat([self.kept, self.losers])
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The rows that stay, ready to be folded: :attr:`Judged.coded`."""
+        return _mapped_reasons(self.kept)
+
+    @property
+    def conflicts(self) -> pl.DataFrame:
+        """The losers as they stand in quarantine."""
+        detail = filled("event_id '{}' has two different contents", "event_id")
+        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else _EMPTY
+
+
+def settled(rows: pl.DataFrame) -> Settled:
+    """Settle which rows stay: each event once, and of two contents of one event_id the smaller hash.
+
+    Parameters
+    ----------
+    rows
+        Rows of :meth:`EventLog.sifted` that break no rule, without ``rule``; of one log, or of earlier
+        and later parts of it. Of rows that tell the same the first by ``row`` and ``source`` stays.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from journey_nb.events import EventLog, settled
+    >>> log = EventLog.from_frame(pl.DataFrame({
+    ...     "event_id": ["a", "a", "a", "b"], "user_id": ["u", "u", "v", "u"], "occurred_at": [1714546800] * 4,
+    ...     "kind": "goal.reached", "goal_id": "buy", "journey_id": "welcome", "version": 1}))
+    >>> once = settled(log.sifted().filter(pl.col("rule").is_null()).drop("rule").collect())
+    >>> once.kept.height, once.losers.height, once.duplicates
+    (2, 1, 1)
+    """
+    rows = _named(rows)
     # Equal hashes of 64 bits only make a row a suspect; the ids themselves decide.
     hashed = rows["event_id"].hash()
     in_order = hashed.sort()  # a sort finds what comes twice in a fraction of the time of a hash table
     twice = in_order.filter(in_order == in_order.shift())
     if twice.is_empty():
-        return rows, rows.clear()
+        return Settled(rows, rows.clear(), 0)
     suspect = hashed.is_in(twice.unique().implode())
     content = [name for name in rows.columns if name not in ("row", "source")]
-    several = rows.filter(suspect).sort("row").unique(content, keep="first", maintain_order=True)
+    suspects = rows.with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32)).filter(suspect)
+    several = suspects.sort("row", "source").unique(content, keep="first", maintain_order=True)
     clashing = several.filter(pl.col("event_id").is_duplicated())
     losers = clashing.clear()
     if clashing.height:
         ranked = clashing.with_columns(hash=pl.Series(row_hashes(clashing)))
         losers = ranked.filter(pl.col("hash") != pl.col("hash").min().over("event_id")).drop("hash")
-    stay = several.join(losers.select("row"), on="row", how="anti")["row"]
-    return rows.filter(~suspect | pl.col("row").is_in(stay.implode())), losers
+    stays = (~suspect).scatter(several["place"], True).scatter(losers["place"], False)
+    kept = rows.filter(stays)
+    return Settled(kept, losers.drop("place"), rows.height - kept.height - losers.height)
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without an event_id get their hash as one."""
+    nameless = rows["event_id"].is_null()
+    if not nameless.any():
+        return rows
+    ids = pl.Series(row_hashes(rows.filter(nameless)), dtype=pl.String)
+    return rows.with_columns(event_id=rows["event_id"].scatter(nameless.arg_true(), ids))
 
 
 def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
@@ -1021,24 +1207,28 @@ def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     own = any_of(
         _is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
     )
-    word = pl.coalesce("word reason", pl.col("reason").cast(pl.String))
+    word = pl.coalesce(pl.col("word reason", "reason").cast(pl.String))
     carries = _is_kind(*KIND_REASONS)
     foreign = rows.select(
         pl.when(carries)
         .then(word.is_not_null() & ~own.fill_null(False))
         .otherwise(pl.col("word reason").is_not_null())
     ).to_series()
-    clean = rows.drop(f"word {name}" for name in _CODED)
+    clean = rows.drop(_WORDS)
     if not foreign.any():
         return clean
     unknown = {kind: unknown for kind, (_, unknown) in KIND_REASONS.items()}
     mended = rows.filter(foreign).select(
         "row",
         reason=pl.col("kind").cast(pl.String).replace_strict(unknown, default=None).cast(pl.Enum(REASONS)),
-        reason_detail=pl.concat_str(word, "reason_detail", separator=": ", ignore_nulls=True),
+        reason_detail=pl.concat_str(
+            word, pl.col("reason_detail").cast(pl.String), separator=": ", ignore_nulls=True
+        ),
     )
     at = foreign.arg_true()
     return clean.with_columns(
         reason=clean["reason"].scatter(at, mended["reason"]),
-        reason_detail=clean["reason_detail"].scatter(at, mended["reason_detail"]),
+        reason_detail=clean["reason_detail"].scatter(
+            at, mended["reason_detail"].cast(rows.schema["reason_detail"])
+        ),
     )

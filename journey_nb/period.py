@@ -92,6 +92,14 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def local_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[date]:
+    """Every local day that ``[start, end)`` touches."""
+    if end <= start:
+        return []
+    first, last = start.astimezone(zone).date(), (end - TICK).astimezone(zone).date()
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
 def _shifted(instant: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
     """The same local time some days off: a day has 23 hours where clocks go forward."""
     return (instant.astimezone(zone).replace(tzinfo=None) + by).replace(tzinfo=zone).astimezone(UTC)

@@ -82,7 +82,7 @@ class JourneyStats:
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
         self.journey = journey
-        folded = all(hasattr(log, name) for name in ("runs", "visits", "goals", "first_at"))
+        folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
         self._attributes = pl.DataFrame() if attributes is None else _eager(attributes)
         self._view = _View()
@@ -92,8 +92,8 @@ class JourneyStats:
             )
 
     def __repr__(self) -> str:
-        title, runs, clock = self.journey.label[:80], self.facts.runs.height, self._view.clock
-        return f"JourneyStats({title!r}, {runs:,} runs, {self.chosen}, {clock} clock)"
+        title, rows, clock = self.journey.label[:80], self.facts.read, self._view.clock
+        return f"JourneyStats({title!r}, {rows:,} rows read, {self.chosen}, {clock} clock)"
 
     @property
     def chosen(self) -> str:
@@ -357,8 +357,6 @@ class JourneyStats:
         True
         """
         facts = self.facts
-        if not isinstance(facts, Folded):
-            raise TypeError(f"only facts folded in memory know what was read, not {type(facts).__name__}")
         return Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
 
     # Kept and opened again.
@@ -368,9 +366,7 @@ class JourneyStats:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         facts = self.facts
-        if not isinstance(facts, Folded):
-            raise TypeError(f"only facts folded in memory can be saved, not {type(facts).__name__}")
-        facts.save(folder)
+        facts.folded.save(folder)
         self.journey.write(folder / "journey.json")
         view = {**vars(self._view), "where": ()}
         (folder / "view.json").write_text(json.dumps(view, default=lambda time: time.isoformat()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +18,11 @@ from click.testing import CliRunner, Result
 
 import journey_nb as jn
 from journey_nb import reports
-from journey_nb.cli import main
+from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN
+from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report")
+COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "journeys", "status", "history")
 
 
 @pytest.fixture
@@ -250,6 +253,100 @@ def test_report_lists_its_parameters() -> None:
     assert "saved" not in text  # that is between run_report and the notebook
 
 
+@pytest.fixture
+def registry(here: Path) -> Registry:
+    """A store with the samples in it, of which the welcome journey runs."""
+    Path("store").mkdir()
+    registry = Registry(lambda: sqlite3.connect("store/store.sqlite"))
+    for name in ("welcome", "abandoned_cart", "win_back"):
+        registry.add(jn.Journey.sample(name), by="ann")
+    return registry
+
+
+def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
+    registry.rename("win_back", "\x1b]0;owned\x07[red]Win back")
+    text = run("journeys", "store").output
+    for told in ("Welcome series", "]0;owned[red]Win back", "Onboarding", "Active", "3 journeys"):
+        assert told in text
+    assert [line.split("  ")[0] for line in text.splitlines()[1:-1]] == [
+        title.replace("\x1b", "").replace("\x07", "") for title in registry.find()["title"]
+    ]
+    registry.pause("welcome")
+    text = run("journeys", "store", "--status", "paused", "--status", "finished", "--type", "trigger",
+               "--title", "WEL", "--category", "Onboarding").output  # fmt: skip
+    assert ("Welcome series" in text, "Paused" in text, "1 journey\n" in text) == (True, True, True)
+    assert "0 journeys" in run("journeys", "store", "--tag", "none").output
+
+
+def test_status_moves_a_journey(registry: Registry) -> None:
+    text = run("status", "store", "welcome", "pause").output
+    assert "“Welcome series” is Paused, version 2" in text
+    assert "nothing is sent to the sending platform" in text
+    document = registry.get("welcome")
+    last = document.versions[-1].model_copy(update={"branches": ()})
+    document.model_copy(update={"versions": (*document.versions[:-1], last)}).write("changed.journey.json")
+    result = run("status", "store", "welcome", "relaunch", "--document", "changed.journey.json")
+    assert "is Active, version 3" in result.output
+    assert "“Hello” is Active" in run("status", "store", "welcome", "rename", "--title", "Hello").output
+    assert "“Spring” is Draft" in run("status", "store", "hello", "clone", "--title", "Spring").output
+    assert "“Spring (copy)” is Draft" in run("status", "store", "spring", "clone").output
+    assert "is Archived" in run("status", "store", "Spring", "archive").output
+    assert "is Finished" in run("status", "store", "hello", "stop", "--confirm", "Hello").output
+    said = run("history", "store", "hello").output
+    for told in ("running → paused", "paused → running, version 3", "“Welcome series” → “Hello”", "ann"):
+        assert told in said
+    assert len(said.splitlines()) == 1 + registry.history("hello").height
+
+
+def test_status_asks_for_the_title_where_somebody_can_type_it(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "confirm with its title, 'Welcome series'" in refused("status", "store", "welcome", "stop")
+    assert registry.get("welcome").status == "running"
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    args = ("status", "store", "welcome", "stop")
+    for typed, more in (("welcome series", ()), ("", ()), ("Welcome series", ("--confirm", "x"))):
+        result = CliRunner().invoke(main, [*args, *more], input=f"{typed}\n")
+        assert (result.exit_code, "was not stopped" in result.output) == (1, True)
+        assert ("type its title" in result.output) == (not more)
+    assert "is Finished" in CliRunner().invoke(main, args, input="Welcome series\n").output
+    assert registry.get("welcome").status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("journeys", "nowhere"), 1, "there is no store in 'nowhere'"),
+        (("journeys", "store", "--status", "pausd"), 1, "did you mean 'paused'"),
+        (("history", "store", "welcom"), 1, "did you mean 'welcome_series'"),
+        (
+            ("status", "store", "welcome", "launch"),
+            1,
+            "possible from here: pause, stop, archive, clone, rename",
+        ),
+        (("status", "store", "welcome", "pause", "--title", "x"), 2, "pause takes no --title"),
+        (("status", "store", "welcome", "rename"), 2, "rename needs --title"),
+        (("status", "store", "welcome", "rename", "--title", " "), 1, "a title must say something"),
+        (("status", "store", "welcome", "puase"), 2, "'pause'"),
+        (("status", "store", "welcome", "relaunch", "--document", "none.json"), 1, "no file 'none.json'"),
+    ],
+)
+def test_a_mistake_about_a_store_is_told_in_a_line(
+    registry: Registry, args: tuple[str, ...], code: int, said: str
+) -> None:
+    before = registry.find()
+    assert said in refused(*args, code=code)
+    assert registry.find().equals(before)
+    assert not Path("nowhere").exists()
+
+
+def test_status_knows_every_verb_of_the_register() -> None:
+    assert {*_VERBS, "edit"} == set(VERBS)
+    for verb, option in _VERBS.items():
+        takes = set(inspect.signature(getattr(Registry, verb)).parameters) - {"self", "key", "by"}
+        assert takes == {{"document": "changed"}.get(option, option)} - {None}
+
+
 def test_demo_shows_the_campaign_and_leaves_its_files(here: Path) -> None:
     result = run("demo", "--users", "300", "--out", "demo")
     assert result.exit_code == 0, result.output
@@ -266,3 +363,25 @@ def test_the_installed_command_ends_with_its_code(here: Path) -> None:
     done: Any = subprocess.run([command, "check", "missing.journey.json"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip() == "✗ there is no file 'missing.journey.json'"
+
+
+def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None:
+    store, log = str(tmp_path / "store"), tmp_path / "log.parquet"
+    document = tmp_path / "welcome.journey.json"
+    journey = jn.Journey.sample("welcome")
+    journey.write(document)
+    from journey_nb.simulate import simulate
+
+    events = simulate(journey, users=40, seed=3)
+    events.with_columns(
+        journey_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("another")).otherwise("journey_id")
+    ).write_parquet(log)
+    assert "--journey" in refused("import", str(log), "--store", store, code=2)
+    told = run("import", str(log), "--store", store, "--journey", str(document)).output
+    assert f"{events.height:,} rows read" in told
+    assert "1 rows name a journey that the store does not have" in told
+    assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
+    assert run("check", store).exit_code == 0
+    assert jn.Store(store)["welcome"].facts.read == events.height - 1
+    next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
+    assert "goals.arrow is damaged or missing" in refused("check", store)

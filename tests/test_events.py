@@ -29,6 +29,7 @@ from journey_nb.events import (
     LogError,
     Report,
     row_hashes,
+    settled,
 )
 from journey_nb.journey import Journey
 
@@ -843,6 +844,52 @@ def test_nothing_is_lost_and_the_order_of_rows_does_not_matter(
     )
     assert sorted(judged.quarantined["rule"]) == sorted(again.quarantined["rule"])
     assert judged.duplicates == again.duplicates
+
+
+@settings(max_examples=150)
+@given(st.lists(DIRTY, min_size=1, max_size=40), st.integers(0, 40), st.booleans())
+def test_settling_in_parts_is_settling_at_once(rows: list[dict[str, Any]], cut: int, restart: bool) -> None:
+    """A function of the set of rows, whether late rows are counted on or from 0 again."""
+    schema = dict.fromkeys(rows[0], pl.String)
+    log = EventLog.from_frame(pl.DataFrame(rows, schema=schema))
+    good = log.sifted(JOURNEY).filter(pl.col("rule").is_null()).drop("rule").collect()
+    if restart:
+        good = good.with_columns(pl.col("row") % max(cut, 1))
+    early, late = good.head(cut), good.slice(cut)
+    before = settled(early)
+    parts, whole = settled(pl.concat([late, before.distinct])), settled(good)
+    by = ["event_id", "row", "user_id", "source"]
+    for name in ("kept", "losers", "rows", "conflicts", "distinct"):
+        one, other = (getattr(once, name).sort(by, maintain_order=True) for once in (parts, whole))
+        assert_frame_equal(one, other)
+    assert before.duplicates + parts.duplicates == whole.duplicates
+    judged = log.judge(JOURNEY)
+    assert judged.duplicates == whole.duplicates
+    assert judged.rows.height == whole.kept.height
+
+
+def test_sifted_and_faulty_rows_are_all_that_was_read() -> None:
+    steps = {
+        "who": ["a", "a", "a", None],
+        "what": ["x", "x", "y", "x"],
+        "at": [1, 1, 2, 3],
+        "id": [1, 1, 2, 3],
+    }
+    made = EventLog.from_activities(
+        pl.DataFrame(steps), user="who", activity="what", time="at", event_id="id", time_unit="s"
+    )
+    for log in (
+        log_of(row(), row(), row(kind="x"), row(point_id="?"), row(user_id=None, device_id="d")),
+        made,
+    ):
+        for journey in (None, JOURNEY):
+            judged, sifted = log.judge(journey), log.sifted(journey).collect()
+            faulty = log.faulty(journey).collect()
+            good = sifted.filter(pl.col("rule").is_null())
+            assert judged.read == good.height + faulty.height + log.duplicates
+            assert set(COLUMNS) | {"row", "rule"} <= set(sifted.columns)
+            assert good["user_id"].null_count() == 0
+            assert faulty.schema == judged.quarantined.schema
 
 
 # The report

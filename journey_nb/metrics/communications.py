@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from journey_nb.journey import CHANNELS, near
-from journey_nb.metrics.goals import firsts, latest
+from journey_nb.journey import CHANNELS
+from journey_nb.metrics.counts import FLAGS, of_channel
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
 
@@ -60,25 +60,6 @@ DELIVERY_ISSUES: dict[str, pl.DataType] = {
     "rate": RATE,
 }
 
-_SENT = pl.col("fate") == "sent"
-FLAGS: dict[str, pl.Expr] = {
-    "sent": _SENT,
-    "delivered": pl.col("delivered"),
-    "opened": pl.col("opened"),
-    "clicked": pl.col("clicked"),
-    "shown": _SENT & pl.col("shown_at").is_not_null(),
-    "interacted": _SENT & pl.col("interacted_at").is_not_null(),
-    "unsubscribed": _SENT & pl.col("unsubscribed_at").is_not_null(),
-    "failed": pl.col("fate") == "failed",
-    "bounced": pl.col("bounced"),
-    "skipped": pl.col("fate") == "skipped",
-    # An opened or clicked message arrived, receipt or not; a receipt or a failure tells that
-    # the channel reports on delivery at all.
-    "_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),
-    "_reported": pl.col("delivered") | pl.col("bounced"),
-}
-"""What a message of :attr:`Scope.messages` may count as."""
-
 # (numerator, denominator) of engagement_rate, in messages; other channels: clicked of sent.
 _ENGAGEMENT = {
     "email": ("clicked", "_arrived"),
@@ -89,26 +70,15 @@ _ENGAGEMENT = {
 }
 
 
-def tally(messages: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Messages by ``key``: how many count as each of :data:`FLAGS`, and the users of some of them."""
-    user = pl.col("user")
-    return messages.group_by(key).agg(
-        *(flag.sum().cast(COUNT).alias(name) for name, flag in FLAGS.items()),
-        *(
-            user.filter(FLAGS[name]).n_unique().alias(f"{name}_users")
-            for name in ("sent", "opened", "clicked")
-        ),
-    )
-
-
 def communications(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     """A row per channel designed or seen; ``goal_users`` are credited to a message of the channel."""
-    reached = firsts(scope).select(message="credit_message")
-    channel_of = scope.facts.messages.select("message", "channel")
-    credited = reached.join(channel_of, on="message").group_by("channel").agg(goal_users=pl.len())
+    counts = scope.counts
+    sent = counts.messages().group_by("channel").agg(pl.col(name).sum() for name in FLAGS)
+    credited = counts.credited().group_by("channel").agg(goal_users=pl.col("users").sum())
     table = (
         pl.DataFrame({"channel": scope.channels}, schema={"channel": pl.Enum(CHANNELS)})
-        .join(tally(scope.messages, "channel"), on="channel", how="left", maintain_order="left")
+        .join(sent, on="channel", how="left", maintain_order="left")
+        .join(counts.message_users("channel"), on="channel", how="left", maintain_order="left")
         .join(credited, on="channel", how="left", maintain_order="left")
         .with_columns(pl.exclude("channel").fill_null(0))
         .with_columns(_engaged=_engagement(0), _engaged_of=_engagement(1))
@@ -135,13 +105,20 @@ def messages(scope: Scope, channel: str | None = None, goal: str | None = None) 
 
     Points that are not on the shown version have a row if they have something to count.
     """
-    sent = _of_channel(scope.on_version(scope.messages), channel)
+    counts = scope.counts_on_version
+    sent = of_channel(counts.messages(), channel)
+    later = counts.after_interaction(goal, channel).rename({"users": "goal_after_interaction"})
     table = (
         _message_points(scope, channel)
-        .join(tally(sent, "point"), on="point", how="left", maintain_order="left")
-        .join(_after_interaction(scope, sent, goal), on="point", how="left", maintain_order="left")
+        .join(
+            sent.group_by("point").agg(pl.col(name).sum() for name in FLAGS),
+            on="point",
+            how="left",
+            maintain_order="left",
+        )
+        .join(counts.message_users("point", channel), on="point", how="left", maintain_order="left")
+        .join(later, on="point", how="left", maintain_order="left")
         .join(_credited(scope, channel, goal), on="point", how="left", maintain_order="left")
-        .with_columns(pl.selectors.unsigned_integer().cast(COUNT))
         .with_columns(pl.selectors.integer().fill_null(0))
         .with_columns(
             open_rate=rate("opened", "sent"),
@@ -149,67 +126,43 @@ def messages(scope: Scope, channel: str | None = None, goal: str | None = None) 
             goal_after_interaction_rate=rate("goal_after_interaction", "sent_users"),
         )
     )
-    counts = [name for name, dtype in MESSAGES.items() if dtype == COUNT]
-    return shaped(table.filter(pl.col("on_version") | (pl.sum_horizontal(counts) > 0)), MESSAGES)
+    counted = [name for name, dtype in MESSAGES.items() if dtype == COUNT]
+    return shaped(table.filter(pl.col("on_version") | (pl.sum_horizontal(counted) > 0)), MESSAGES)
 
 
 def _message_points(scope: Scope, channel: str | None) -> pl.DataFrame:
     points = scope.points.filter("is_message")
     if channel is None:
         return points
-    used = _of_channel(scope.facts.messages, channel)["point"].unique()
+    used = of_channel(scope.counts.origins(), channel)["point"]
     return points.filter((pl.col("channel") == channel) | pl.col("point").is_in(used.implode())).with_columns(
         channel=pl.lit(channel)
     )
 
 
-def _after_interaction(scope: Scope, sent: pl.DataFrame, goal: str | None) -> pl.DataFrame:
-    """Users who engaged with a message of the point and later, in the same run, reached the goal."""
-    return (
-        sent.filter(FLAGS["sent"] & pl.col("engaged_at").is_not_null())
-        .join(latest(scope, goal), on="run")
-        .filter(pl.col("engaged_order") < pl.col("order"))
-        .group_by("point")
-        .agg(goal_after_interaction=pl.col("user").n_unique())
-    )
-
-
 def _credited(scope: Scope, channel: str | None, goal: str | None) -> pl.DataFrame:
-    reached = scope.on_version(firsts(scope, goal)).select("credit", message="credit_message")
-    origin = _of_channel(scope.facts.messages, channel).select("message", "point")
-    return (
-        reached.join(origin, on="message")
-        .group_by("point")
-        .agg(
-            goal_users=pl.len(),
-            goal_direct=(pl.col("credit") == "direct").sum(),
-            goal_indirect=(pl.col("credit") == "indirect").sum(),
-        )
+    users, credit = pl.col("users"), pl.col("credit")
+    reached = of_channel(scope.counts_on_version.credited(goal), channel)
+    return reached.group_by("point").agg(
+        goal_users=users.sum(),
+        goal_direct=users.filter(credit == "direct").sum(),
+        goal_indirect=users.filter(credit == "indirect").sum(),
     )
 
 
 def delivery_issues(scope: Scope, channel: str | None = None, *, bases: bool = False) -> pl.DataFrame:
     """Why messages failed, bounced or were skipped, by channel; rates are of the channel's attempts."""
-    attempts = _of_channel(scope.messages, channel).with_columns(pl.len().over("channel").alias("_attempts"))
-    outcomes = {
-        "failed": (FLAGS["failed"], "fail_reason"),
-        "bounced": (FLAGS["bounced"], "bounce_reason"),
-        "skipped": (FLAGS["skipped"], "skip_reason"),
-    }
-    table = pl.concat(
-        attempts.filter(flag)
-        .group_by("channel", "_attempts", reason=reason)
-        .agg(count=pl.len())
-        .with_columns(outcome=pl.lit(outcome, pl.Enum(list(outcomes))))
-        for outcome, (flag, reason) in outcomes.items()
+    attempts = (
+        scope.counts.messages()
+        .group_by("channel")
+        .agg(_attempts=pl.sum_horizontal(pl.col("sent", "failed", "skipped").sum()))
     )
-    table = table.sort("channel", "outcome", "reason").with_columns(rate=rate("count", "_attempts"))
+    table = (
+        of_channel(scope.counts.issues(), channel)
+        .group_by("channel", "outcome", "reason")
+        .agg(pl.col("count").sum())
+        .join(attempts, on="channel", maintain_order="left")
+        .sort("channel", "outcome", "reason")
+        .with_columns(rate=rate("count", "_attempts"))
+    )
     return shaped(table, DELIVERY_ISSUES, ["_attempts"], bases=bases)
-
-
-def _of_channel(frame: pl.DataFrame, channel: str | None) -> pl.DataFrame:
-    if channel is None:
-        return frame
-    if channel not in CHANNELS:
-        raise ValueError(f"no channel {channel!r}{near(channel, CHANNELS)}; there are {', '.join(CHANNELS)}")
-    return frame.filter(pl.col("channel") == channel)

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import polars as pl
 
 from journey_nb.journey import near
+from journey_nb.metrics.counts import firsts
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
 
@@ -34,25 +35,16 @@ def goals(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 
     On the activity clock ``conversion_rate`` may exceed 1: the goals of earlier entrants count too.
     """
-    reached = scope.goals
-    totals = reached.group_by("goal").agg(
-        users=pl.col("user").n_unique(), runs=pl.col("run").n_unique(), events=pl.len()
-    )
-    values = (
-        reached.filter(pl.col("value").is_not_null())
-        .group_by("goal", "currency", maintain_order=True)
-        .agg(pl.col("value").sum())
-        .sort("currency", nulls_last=True)
-    )
-    entered = scope.runs.filter(scope.within("entered_at"))
+    entered = scope.counts.runs()
+    values = scope.counts.values().drop("events").sort("currency", nulls_last=True)
     table = (
         _designed(scope)
-        .join(totals, on="goal", how="left", maintain_order="left")
+        .join(scope.counts.goals(), on="goal", how="left", maintain_order="left")
         .join(values, on="goal", how="left", maintain_order="left_right")
         .with_columns(
             pl.col("users", "runs", "events").fill_null(0),
-            entrances=pl.lit(entered.height),
-            _unique_entrants=pl.lit(entered["user"].n_unique()),
+            entrances=pl.lit(entered["entrances"].item()),
+            _unique_entrants=pl.lit(entered["unique_entrants"].item()),
         )
         .with_columns(
             conversion_rate=rate("users", "entrances"),
@@ -85,13 +77,13 @@ def credit(
         ``last`` of it to these two, the rest spread evenly between. ``time_decay``: half as much
         for each ``half_life`` before the goal. ``entry``: the point where the run began.
     """
-    reached = firsts(scope, goal)
     if rule == "engaged":
-        shares = reached.select("credit", point="credit_point").with_columns(weight=pl.lit(1.0))
+        shares = scope.counts.credited(goal).select("point", "credit", weight=pl.col("users").cast(RATE))
     elif rule == "entry":
-        began = scope.facts.runs["entry_point"].gather(reached["run"])
+        began = scope.facts.runs["entry_point"].gather(firsts(scope, goal)["run"])
         shares = pl.DataFrame({"point": began}).with_columns(weight=pl.lit(1.0))
     else:
+        reached = firsts(scope, goal)
         touches = _touches(scope, reached).with_columns(weight=_weight(rule, first, last, half_life))
         shares = touches.select("point", "weight")
         lone = reached.join(touches, on="user", how="anti").with_columns(weight=pl.lit(1.0)).select("weight")
@@ -99,7 +91,9 @@ def credit(
     # What is credited to no point is always told, be it nothing.
     shares = pl.concat([shares, pl.DataFrame({"weight": [0.0]})], how="diagonal")
     kinds = {
-        name: (pl.col("credit") == name).sum() if rule == "engaged" else pl.lit(None, COUNT)
+        name: pl.col("weight").filter(pl.col("credit") == name).sum()
+        if rule == "engaged"
+        else pl.lit(None, COUNT)
         for name in ("direct", "indirect")
     }
     table = shares.group_by("point").agg(users=pl.col("weight").sum(), **kinds)
@@ -108,25 +102,9 @@ def credit(
     return shaped(table.filter(told).sort("place", nulls_last=True), CREDIT)
 
 
-def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:
-    """A user's first reaching in the period of this goal (None: of any), over all of the user's runs."""
-    return _reached(scope.goals, scope, goal).unique("user", keep="first", maintain_order=True)
-
-
-def latest(scope: Scope, goal: str | None = None) -> pl.DataFrame:
-    """The last place in the reading order where each run reached this goal (None: any), as seen: run, order."""
-    return _reached(scope.seen_goals, scope, goal).group_by("run").agg(pl.col("order").max())
-
-
-def _reached(goals: pl.DataFrame, scope: Scope, goal: str | None) -> pl.DataFrame:
-    if goal is None:
-        return goals
-    return goals.filter(pl.col("goal") == scope.journey.goal(goal).goal_id)
-
-
 def _designed(scope: Scope) -> pl.DataFrame:
     rows = [(goal.goal_id, goal.goal_id, goal.label) for goal in scope.journey.goals]
-    schema = {"goal": scope.facts.goals.schema["goal"], "goal_id": TEXT, "title": TEXT}
+    schema = {"goal": pl.Enum([goal.goal_id for goal in scope.journey.goals]), "goal_id": TEXT, "title": TEXT}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

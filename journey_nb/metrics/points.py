@@ -9,8 +9,6 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS
 from journey_nb.journey import Branch, near
-from journey_nb.metrics.communications import FLAGS
-from journey_nb.metrics.goals import firsts
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
 
@@ -55,68 +53,22 @@ def points(scope: Scope) -> pl.DataFrame:
 
     Visits are counted, so a loop counts each time; message columns are null off message points.
     """
-    table = scope.points
-    for counts in (_visits(scope), _exits(scope), _goals_here(scope), _credited(scope), _messages(scope)):
-        table = table.join(counts, on="point", how="left", maintain_order="left")
+    seconds = scope.counts_on_version.seconds()
+    return shaped(_counted(scope).join(seconds, on="point", how="left", maintain_order="left"), POINTS)
+
+
+def _counted(scope: Scope) -> pl.DataFrame:
+    """The points and what is counted at each."""
+    counts, table = scope.counts_on_version, scope.points
+    messages = counts.messages().group_by("point").agg(pl.col(name).sum() for name in _MESSAGES)
+    here = counts.goal_here().rename({"users": "goal_here"})
+    credited = counts.credited().group_by("point").agg(goal_users=pl.col("users").sum())
+    for part in (counts.visits(), here, credited, messages):
+        table = table.join(part, on="point", how="left", maintain_order="left")
     table = table.with_columns(
         pl.col(_VISITS).fill_null(0), pl.when("is_message").then(pl.col(_MESSAGES).fill_null(0))
     )
-    counted = pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0
-    return shaped(table.filter(pl.col("on_version") | counted), POINTS)
-
-
-def _visits(scope: Scope) -> pl.DataFrame:
-    leaves, outcome = pl.col("leaves"), pl.col("outcome")
-    completed = leaves & (outcome == "completed")
-    seconds = (pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds().filter(completed) / 1e6
-    flags = ("was_open", "arrives", "is_open", "leaves")
-    counted = scope.on_version(scope.visits).select(
-        "point", "outcome", "arrived_at", "left_at", "skip_at", *flags
-    )
-    return (
-        counted.filter(pl.any_horizontal(flags))  # of a short period that is a small part
-        .group_by("point")
-        .agg(
-            waiting_before=pl.col("was_open").sum(),
-            entered=pl.col("arrives").sum(),
-            completed=completed.sum(),
-            waiting=pl.col("is_open").sum(),
-            exited=(leaves & (outcome == "exited")).sum(),
-            dropped=(leaves & (outcome == "dropped")).sum(),
-            skipped=(completed & pl.col("skip_at").is_not_null()).sum(),
-            seconds_p50=seconds.quantile(0.5, "linear"),
-            seconds_p90=seconds.quantile(0.9, "linear"),
-        )
-    )
-
-
-def _exits(scope: Scope) -> pl.DataFrame:
-    exited = scope.on_version(scope.visits).filter(pl.col("leaves") & (pl.col("outcome") == "exited"))
-    reason = scope.facts.runs["reason"].gather(exited["run"])
-    return (
-        exited.select("point", reason)
-        .group_by("point")
-        .agg(
-            exits_goal=(pl.col("reason") == "goal").sum(),
-            exits_cancel=(pl.col("reason") == "cancel_event").sum(),
-        )
-    )
-
-
-def _goals_here(scope: Scope) -> pl.DataFrame:
-    # A run's first goal of any kind in the period, and the visit that was open at that moment.
-    firsts_of_runs = scope.goals.unique("run", keep="first", maintain_order=True)
-    here = scope.on_version(firsts_of_runs).filter(pl.col("here").is_not_null())
-    return here.group_by(point="here").agg(goal_here=pl.col("user").n_unique())
-
-
-def _credited(scope: Scope) -> pl.DataFrame:
-    return scope.on_version(firsts(scope)).group_by(point="credit_point").agg(goal_users=pl.len())
-
-
-def _messages(scope: Scope) -> pl.DataFrame:
-    messages = scope.on_version(scope.messages)
-    return messages.group_by("point").agg(FLAGS[name].sum().alias(name) for name in _MESSAGES)
+    return table.filter(pl.col("on_version") | (pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0))
 
 
 def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
@@ -126,12 +78,7 @@ def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     branch stand in a row of their own (branch, target and share null, label "unknown").
     """
     key = ["point", "branch"]
-    taken = scope.on_version(scope.visits, "left_version").filter("leaves", "traversed")
-    counts = (
-        taken.with_columns(branch=pl.when("known").then("branch"))
-        .group_by(key)
-        .agg(runs=pl.len(), users=pl.col("user").n_unique())
-    )
+    counts = scope.counts_on_version.taken()
     known = _designed(scope).join(counts, on=key, how="left", maintain_order="left")
     known = known.with_columns(pl.col("runs", "users").fill_null(0)).filter(
         pl.col("on_version") | (pl.col("runs") > 0)
@@ -174,21 +121,8 @@ def waiting(scope: Scope) -> pl.DataFrame:
     The cause is the visit's last ``wait.started``, null without one, and it waits since then, else
     since the arrival.
     """
-    stays = scope.on_version(scope.visits).filter("is_open")
-    waits = scope.facts.waits.filter(pl.col("at") < scope.hi).join(stays, on="visit", how="semi")
-    last = waits.unique("visit", keep="last", maintain_order=True).select("visit", "at", "cause", "due_at")
-    table = (
-        stays.join(last, on="visit", how="left")
-        .group_by("point", "cause")
-        .agg(
-            runs=pl.len(),
-            users=pl.col("user").n_unique(),
-            oldest_since=pl.coalesce("at", "arrived_at").min(),
-            next_due=pl.col("due_at").min(),
-        )
-        .sort("cause", nulls_last=True)
-        .with_columns(scope.local(name) for name in ("oldest_since", "next_due"))
-    )
+    table = scope.counts_on_version.waiting().sort("cause", nulls_last=True)
+    table = table.with_columns(scope.local(name) for name in ("oldest_since", "next_due"))
     columns = waiting_columns(scope)
     return shaped(scope.points.join(table, on="point", maintain_order="left_right"), columns)
 
@@ -205,19 +139,16 @@ def waiting_columns(scope: Scope) -> dict[str, pl.DataType]:
 
 def drops(scope: Scope, point_id: str | None = None) -> pl.DataFrame:
     """Why runs were dropped and messages not delivered, by point; two grains, never added."""
-    runs = scope.on_version(scope.runs).filter(pl.col("leaves") & (pl.col("status") == "dropped"))
-    internal = pl.col("reason").is_in(INTERNAL_ERRORS)
-    error = pl.when(internal).then(pl.lit("internal_error")).otherwise(pl.lit("send_error"))
-    parts = [_reasons(runs, "run", "exit_point", error, "reason")]
-    messages = scope.on_version(scope.messages)
-    for flag, kind in (("failed", "send_error"), ("bounced", "send_error"), ("skipped", "skipped")):
-        reason = {"failed": "fail_reason", "bounced": "bounce_reason", "skipped": "skip_reason"}[flag]
-        parts.append(_reasons(messages.filter(FLAGS[flag]), "message", "point", pl.lit(kind), reason))
+    counts, outcome = scope.counts_on_version, pl.col("outcome").cast(TEXT)
+    dropped = counts.exits().filter(pl.col("status") == "dropped").rename({"runs": "count"})
+    internal = pl.when(pl.col("reason").is_in(INTERNAL_ERRORS)).then(pl.lit("internal_error"))
+    skipped = pl.when(outcome == "skipped").then(outcome)
     key = ["point", "grain", "class", "reason"]
-    counts = pl.concat(parts).group_by(key).agg(pl.col("count").sum())
+    parts = [_by_class(dropped, "run", internal), _by_class(counts.issues(), "message", skipped)]
+    table = pl.concat(parts).group_by(key).agg(pl.col("count").sum())
     if point_id is not None:
-        counts = counts.filter(pl.col("point") == _known(scope, point_id))
-    table = counts.join(scope.points.with_row_index("place"), on="point", how="left")
+        table = table.filter(pl.col("point") == _known(scope, point_id))
+    table = table.join(scope.points.with_row_index("place"), on="point", how="left")
     return shaped(table.sort("place", *key[1:], nulls_last=True), DROPS)
 
 
@@ -228,13 +159,11 @@ def _known(scope: Scope, point_id: str) -> str:
     return point_id
 
 
-def _reasons(rows: pl.DataFrame, grain: str, point: str, error: pl.Expr, reason: str) -> pl.DataFrame:
+def _by_class(counts: pl.DataFrame, grain: str, of_class: pl.Expr) -> pl.DataFrame:
+    """The counts by their class; a send error where it is no other."""
     grains, classes = pl.Enum(["run", "message"]), pl.Enum(["internal_error", "send_error", "skipped"])
-    return (
-        rows.group_by(error.cast(classes).alias("class"), point=point, reason=reason)
-        .agg(count=pl.len())
-        .select("point", pl.lit(grain, grains).alias("grain"), "class", "reason", "count")
-    )
+    of_class = of_class.fill_null("send_error").cast(classes).alias("class")
+    return counts.select("point", pl.lit(grain, grains).alias("grain"), of_class, "reason", "count")
 
 
 def reconciliation(scope: Scope) -> pl.DataFrame:
@@ -246,13 +175,16 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
     traversals into the point + runs started there; since launch a gap means that runs came by no
     known branch, over a period also what was under way at its edges.
     """
-    table, users = points(scope), scope.on_version(firsts(scope))
-    came = scope.runs.select(pl.col("was_inside").sum() + scope.within("entered_at").sum()).item()
-    went = scope.runs.select(pl.col("leaves").sum() + pl.col("is_inside").sum()).item()
-    credited = table["goal_users"].sum() + users["credit_point"].null_count()
+    table, counts, users = _counted(scope), scope.counts_on_version, pl.col("users")
+    runs = scope.counts.runs()
+    came = runs.select(pl.sum_horizontal("in_journey_before", "entrances")).item()
+    went = runs["in_journey"].item() + scope.counts.exits()["runs"].sum()
+    reached = counts.credited()
+    unattributed = reached.select(users.filter(pl.col("point").is_null()).sum()).item()
+    credited = table["goal_users"].sum() + unattributed
     schema = {name: RECONCILIATION[name] for name in ("check", "left", "right")}
     journey = pl.DataFrame(
-        [("runs", came, went), ("credit", users.height, credited)], schema=schema, orient="row"
+        [("runs", came, went), ("credit", reached["users"].sum(), credited)], schema=schema, orient="row"
     )
     stays = table.select(
         "point_id",
@@ -260,22 +192,11 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
         left=pl.col("waiting_before") + pl.col("entered"),
         right=pl.sum_horizontal("completed", "waiting", "exited", "dropped"),
     )
-    arrivals = table.join(_arrivals(scope), on="point_id", how="left", maintain_order="left").select(
+    came_in = counts.arrivals().select(point_id=pl.col("point").cast(TEXT), right="runs")
+    arrivals = table.join(came_in, on="point_id", how="left", maintain_order="left").select(
         "point_id", check=pl.lit("arrivals"), left="entered", right=pl.col("right").fill_null(0)
     )
     parts = pl.concat(
         [journey.with_columns(point_id=pl.lit(None, TEXT)), stays, arrivals], how="diagonal_relaxed"
     )
     return shaped(parts.with_columns(gap=pl.col("left") - pl.col("right")), RECONCILIATION)
-
-
-def _arrivals(scope: Scope) -> pl.DataFrame:
-    """Traversals into a point by known branches, and runs started there: point_id, right."""
-    taken = scope.on_version(scope.visits, "left_version").filter("leaves", "traversed")
-    taken = taken.select(point="to_point")
-    begun = scope.on_version(scope.runs).filter(scope.within("entered_at")).select(point="entry_point")
-    return (
-        pl.concat([taken, begun])
-        .group_by(point_id=pl.col("point").cast(TEXT))
-        .agg(right=pl.len().cast(COUNT))
-    )

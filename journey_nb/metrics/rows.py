@@ -9,9 +9,8 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
-from journey_nb.metrics.communications import FLAGS
+from journey_nb.metrics.counts import FLAGS, firsts, latest
 from journey_nb.metrics.definitions import TABLES
-from journey_nb.metrics.goals import firsts, latest
 from journey_nb.metrics.health import opens_reported
 from journey_nb.metrics.scope import Scope
 

@@ -8,9 +8,9 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -18,7 +18,10 @@ import polars as pl
 from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
-from journey_nb.period import TICK, midnight
+from journey_nb.period import TICK, local_days
+
+if TYPE_CHECKING:
+    from journey_nb.metrics.counts import Counts
 
 Clock = Literal["activity", "cohort"]
 
@@ -113,22 +116,17 @@ class Scope:
     @cached_property
     def days(self) -> list[date]:
         """Every local day that the period touches, days without events included."""
-        if self.end <= self.start:
-            return []
-        zone = ZoneInfo(self.timezone)
-        first, last = self.start.astimezone(zone).date(), (self.end - TICK).astimezone(zone).date()
-        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-    @cached_property
-    def midnights(self) -> pl.Series:
-        """The instants at which :attr:`days` begin, and the one at which the last of them ends."""
-        zone = ZoneInfo(self.timezone)
-        days = [*self.days, self.days[-1] + timedelta(days=1)] if self.days else []
-        return pl.Series("midnight", [midnight(day, zone) for day in days], dtype=pl.Datetime("us", "UTC"))
+        return local_days(self.start, self.end, ZoneInfo(self.timezone))
 
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
         return replace(self, keep=keep if self.keep is None else self.keep & keep)
+
+    def of_users(self, users: pl.Series) -> Scope:
+        """The same scope over the facts of some users (ids), whose runs keep their order."""
+        theirs = self.facts.runs["user"].is_in(users.implode())
+        keep = None if self.keep is None else self.keep.filter(theirs)
+        return replace(self, facts=self.facts.of_users(users), keep=keep)
 
     @cached_property
     def member(self) -> pl.Series | None:
@@ -162,6 +160,21 @@ class Scope:
         return frame.filter(self.facts.runs["version"].gather(frame["run"]) == self.version)
 
     @cached_property
+    def counts(self) -> Counts:
+        """What the tables of the whole journey count: all versions."""
+        return self._counts()
+
+    @cached_property
+    def counts_on_version(self) -> Counts:
+        """What the tables of the drawn journey count: on :attr:`version`, if one is asked for."""
+        return self.counts if self.version is None else self._counts(version=True)
+
+    def _counts(self, version: bool = False) -> Counts:
+        from journey_nb.metrics.cube_counts import counts_of  # which stands on scopes
+
+        return counts_of(self, version)
+
+    @cached_property
     def points(self) -> pl.DataFrame:
         """One row a point, in the order of tables: the shown version's points, then those of others.
 
@@ -185,7 +198,7 @@ class Scope:
             for key, point in points.items()
         ]
         schema = {
-            "point": self.facts.visits.schema["point"],
+            "point": pl.Enum(list(self.journey.points())),  # as judging has coded the facts
             **dict.fromkeys(("point_id", "title", "type", "channel"), pl.String()),
             **dict.fromkeys(("is_message", "on_version"), pl.Boolean()),
         }
@@ -194,15 +207,15 @@ class Scope:
     @cached_property
     def _channels_of_points(self) -> dict[str, str]:
         # A point whose messages went by several channels is shown with the one that most went by.
-        used = self.facts.messages.group_by("point", "channel").len()
-        most = used.filter(pl.col("len") == pl.col("len").max().over("point"))
+        used = self.counts.origins()
+        most = used.filter(pl.col("messages") == pl.col("messages").max().over("point"))
         return dict(most.group_by("point").agg(pl.col("channel").min()).cast(pl.String).iter_rows())
 
     @cached_property
     def channels(self) -> list[str]:
         """The channels designed in any version or seen in the log, in the order of the data model."""
         designed = {point.channel for version in self.journey.versions for point in version.points}
-        seen = set(self.facts.messages["channel"].unique().cast(pl.String))
+        seen = set(self.counts.origins()["channel"].cast(pl.String))
         return [channel for channel in CHANNELS if channel in designed | seen]
 
     # The facts as they stand at the instant of sight.
@@ -214,12 +227,16 @@ class Scope:
         Columns as facts.runs, and status (Enum of STATUSES), was_inside (at the start of the
         period), is_inside (at its end), leaves (whether the exit counts in the period).
         """
+        return self.seen_runs(self.facts.runs)
+
+    def seen_runs(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """Some of facts.runs, as in :attr:`runs`."""
         left = pl.col("left_at") < self.hi
         status = pl.col("reason").replace_strict(STATUS_OF_REASON, return_dtype=pl.Enum(STATUSES))
         entered = (pl.col("entered_at") < self.hi) | pl.col("truncated")
         began_before = self.before("entered_at") | (pl.col("truncated") & (self.clock == "activity"))
         return (
-            self.of_members(self.facts.runs)
+            self.of_members(runs)
             .filter((pl.col("first_at") < self.horizon) & entered)
             .with_columns(
                 status=pl.when(left).then(status).otherwise(pl.lit("in_progress", pl.Enum(STATUSES))),
@@ -246,12 +263,8 @@ class Scope:
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
-        visits = self.of_members(self.facts.visits)
-        hidden = self._unseen_runs
-        if hidden.len():
-            visits = visits.filter(~pl.col("run").is_in(hidden.implode()))
         return (
-            visits.filter((pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null())
+            self._seen_visits(self._begun)
             .with_columns(
                 pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
             )
@@ -264,6 +277,20 @@ class Scope:
                 leaves=self.within("left_at"),
             )
         )
+
+    @cached_property
+    def open_visits(self) -> pl.DataFrame:
+        """The visits open at :attr:`hi`, columns as facts.visits: a few, found without a look at the others."""
+        still = pl.col("left_at").is_null() | (pl.col("left_at") >= self.hi)
+        return self._seen_visits(self._begun & still)
+
+    @property
+    def _begun(self) -> pl.Expr:
+        return (pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null()
+
+    def _seen_visits(self, which: pl.Expr) -> pl.DataFrame:
+        visits, hidden = self.of_members(self.facts.visits.filter(which)), self._unseen_runs
+        return visits.filter(~pl.col("run").is_in(hidden.implode())) if hidden.len() else visits
 
     @cached_property
     def _unseen_runs(self) -> pl.Series:

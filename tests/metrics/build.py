@@ -92,7 +92,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
         "goals": {
             "goal": goal, "run": key, "user": key, "at": TIME, "order": pl.Int64, "value": pl.Float64,
             "currency": pl.String, "counts": pl.Boolean, "implied": pl.Boolean, "here": point,
-            "credit": CREDITS, "credit_message": key, "credit_point": point,
+            "credit": CREDITS, "credit_message": key, "credit_point": point, "credit_channel": CHANNEL,
         },
         "events": {
             "run": key, "at": TIME, "kind": pl.Enum(KINDS), "point": point, "message": key,
@@ -118,6 +118,7 @@ def make_facts(journey: Journey, **tables: Rows) -> Folded:
         frames[name] = pl.DataFrame(rows, schema=schema)
     times = [value for frame in frames.values() for value in _times(frame)]
     rest = {
+        "users": _users(frames),
         "quarantined": pl.DataFrame(),
         "read": 0,
         "duplicates": 0,
@@ -159,6 +160,7 @@ def _complete(name: str, number: int, row: dict[str, Any], user_of_run: dict[int
             }
         elif name == "goals":
             usual |= {"goal": "buy", "order": _micros(row["at"]), "counts": True}
+            usual |= {"credit_channel": "push" if "credit_message" in row else None}
         elif name == "events":
             usual |= {"order": number}
     for key, value in usual.items():
@@ -184,3 +186,11 @@ def make_scope(journey: Journey | None = None, *, facts: Folded | None = None, *
     facts = facts or make_facts(journey, **rows)
     options = {"start": at(), "end": at(days=30), "as_of": at(days=60) - TICK, **options}
     return Scope(journey=journey, facts=facts, **options)
+
+
+def _users(frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The user_id behind each id that any table carries."""
+    told = dict(frames["runs"].select("user", "user_id").drop_nulls().iter_rows())
+    ids = pl.concat(frame["user"] for frame in frames.values() if "user" in frame.columns).drop_nulls()
+    names = [told.get(user, f"user {user}") for user in range(int(ids.max()) + 1 if ids.len() else 0)]  # type: ignore[arg-type]
+    return pl.DataFrame({"user_id": names}, schema={"user_id": pl.String})

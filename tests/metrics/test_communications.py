@@ -86,7 +86,9 @@ def test_messages_belong_to_the_period_of_their_sending():
 
 
 def test_channels_get_the_credit_of_their_messages():
-    goals = [{"at": at(9), "credit": "direct", "credit_message": 1, "credit_point": "A"}]
+    goals = [
+        {"at": at(9), "credit": "direct", "credit_message": 1, "credit_point": "A", "credit_channel": "email"}
+    ]
     table = communications(rows_of(sent(), sent("email", opened=3), goals=goals))
     assert table.select("channel", "goal_users").rows() == [("push", 0), ("email", 1)]
 

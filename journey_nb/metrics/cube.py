@@ -1,0 +1,482 @@
+"""Cubes: the counts of a log by local day, small enough to be looked up and added.
+
+A cube holds for each measure how often it happened on each local day of the journey. Where users are
+counted once, a row also knows the day on which the same user did the same before: distinct users of
+``[F, T)`` are then the rows of its days whose day before lies before F. States are ledgers: what began
+before an instant less what ended before it. So cubes of disjoint sets of users add, and a set can be
+taken out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from journey_nb.facts import OUTCOMES, Facts
+from journey_nb.journey import Journey
+from journey_nb.metrics.counts import (
+    DEPARTURES,
+    FLAGS,
+    ISSUES,
+    MESSAGE_METRICS,
+    USERS_OF,
+    Counts,
+    bucket,
+)
+from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import COUNT, RATE
+from journey_nb.period import TICK, midnight
+
+WORD = pl.Categorical()
+KEYS = ("point", "channel", "goal", "word")
+ROWS: dict[str, pl.DataType] = {
+    "measure": WORD,
+    **dict.fromkeys(KEYS, WORD),
+    "day": pl.Date(),
+    "prev": pl.Date(),
+    "on": pl.Date(),
+    "n": COUNT,
+    "value": RATE,
+}
+DURATIONS: dict[str, pl.DataType] = {"point": WORD, "bucket": pl.UInt16(), "day": pl.Date(), "n": COUNT}
+OPEN: dict[str, pl.DataType] = {
+    "point": WORD,
+    "cause": WORD,
+    "since": pl.Datetime("us", "UTC"),
+    "due": pl.Datetime("us", "UTC"),
+    "n": COUNT,
+}
+LEDGERS = ("inside", "inside_users", "standing")
+"""Measures of a state: +1 where it begins, -1 where it ends; a null day is before the log begins."""
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Counts by local day; three small frames that add.
+
+    Attributes
+    ----------
+    rows
+        measure, its keys (point, channel, goal, word: a branch, reason, currency or credit), day, prev (the
+        day on which the same user did the same before), on (the day of a message's outcome, where it is
+        not that of the send), n, value.
+    durations
+        Completed stays by point, bucket of their duration, and day on which they ended.
+    open
+        Stays still open, by point, cause, since when and until when.
+    """
+
+    rows: pl.DataFrame
+    durations: pl.DataFrame
+    open: pl.DataFrame
+
+    @classmethod
+    def of(cls, journey: Journey, facts: Facts) -> Cube:
+        """The cube of all that happened."""
+        scope = Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
+        days = Days.of(journey, facts)
+        visits, waiting = _visits(journey, facts, days), Counts(scope).open_stays()
+        parts = [
+            *_runs(facts.runs, days),
+            *_messages(scope, days),
+            *_stays(visits),
+            *_goals(scope, days),
+            _waiting(waiting),
+        ]
+        rows = pl.concat([_as(part, ROWS) for part in parts])
+        still = waiting.group_by("point", "cause", "since", "due").agg(n=pl.len())
+        return cls(rows, _durations(visits), _as(still, OPEN))
+
+    @cached_property
+    def legend(self) -> pl.DataFrame:
+        """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""
+        return self.rows.select("measure", *KEYS).unique().with_row_index("code")
+
+    @cached_property
+    def coded(self) -> pl.DataFrame:
+        """The rows, narrow, their measure and keys told by the code of the legend."""
+        rows = self.rows.join(self.legend, on=["measure", *KEYS], nulls_equal=True)
+        return rows.select("code", "day", "prev", "on", "n", "value")
+
+    @classmethod
+    def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:
+        """Cubes of disjoint sets of users added (+1), or taken out (-1) of one that holds them."""
+        signed = list(parts)
+
+        def added(name: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+            numbers = [column for column in ("n", "value") if column in schema]
+            frames = [getattr(cube, name).with_columns(pl.col(numbers) * sign) for sign, cube in signed] or [
+                pl.DataFrame(schema=schema)
+            ]
+            keys = [column for column in schema if column not in numbers]
+            size = pl.col("value").abs().sum() if "value" in schema else pl.lit(None, RATE)
+            both = pl.concat(frames).group_by(keys).agg(pl.col(numbers).sum(), size=size)
+            # As many may have come as have gone, with other values; what is left by rounding is none.
+            told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
+            return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
+
+        return cls(added("rows", ROWS), added("durations", DURATIONS), added("open", OPEN))
+
+    def same(self, other: Cube) -> bool:
+        """Whether both hold the same counts; sums of values may differ by rounding."""
+        difference = Cube.sum([(1, self), (-1, other)])
+        return not any(frame.height for frame in (difference.rows, difference.durations, difference.open))
+
+    def save(self, folder: Path) -> None:
+        """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""
+        for name in ("rows", "durations", "open"):
+            getattr(self, name).write_ipc(folder / f"cube_{name}.arrow")
+
+    @classmethod
+    def load(cls, folder: Path) -> Cube:
+        """A cube that :meth:`save` has written, mapped into memory."""
+        return cls(*(pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations", "open")))
+
+
+def steps(facts: Facts) -> pl.DataFrame:
+    """Completed stays by point and duration, so that one value of any rank can be found: point, micros, left_at."""
+    completed = facts.visits.select(
+        "point",
+        "left_at",
+        "outcome",
+        micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
+    )
+    completed = completed.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
+    order = completed.select(
+        (pl.col("point").to_physical().cast(pl.UInt64) * 2**56 + pl.col("micros").cast(pl.UInt64)).arg_sort()
+    ).to_series()
+    return completed.select(pl.col("point", "micros", "left_at").gather(order))
+
+
+def _as(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The frame with these columns; a null one where it has none, words as categories of no journey."""
+    missing = {name: pl.lit(None, dtype) for name, dtype in schema.items() if name not in frame.columns}
+    words = [name for name in frame.columns if schema.get(name) == WORD]
+    return frame.with_columns(pl.col(words).cast(pl.String), **missing).select(
+        pl.col(name).cast(dtype) for name, dtype in schema.items()
+    )
+
+
+# Days.
+
+
+@dataclass(frozen=True)
+class Days:
+    """The local calendar days of a log, numbered as dates are."""
+
+    zone: ZoneInfo
+    first: date
+    last: date
+    midnights: pl.Series
+
+    @classmethod
+    def of(cls, journey: Journey, facts: Facts) -> Days:
+        """The days from the first event to the last."""
+        zone = ZoneInfo(journey.timezone)
+        first, last = (at.astimezone(zone).date() for at in (facts.first_at, facts.last_at))
+        count = (last - first).days + 1
+        begins = [midnight(first + timedelta(days=n), zone) for n in range(count)]
+        return cls(zone, first, last, pl.Series(begins, dtype=pl.Datetime("us", "UTC")))
+
+    def number(self, times: pl.Series) -> pl.Series:
+        """The number of the day of each time; null at no time."""
+        place = self.midnights.search_sorted(times, side="right").cast(pl.Int32)
+        day = place + (self.first - date(1970, 1, 1)).days - 1
+        return (
+            day if not times.null_count() else pl.select(pl.when(times.is_not_null()).then(day)).to_series()
+        )
+
+
+# How rows become counts.
+
+
+class _Packed:
+    """Some Enums, days and buckets of a frame as one integer: grouping by one is several times faster."""
+
+    def __init__(self, frame: pl.DataFrame, names: Sequence[str]) -> None:
+        self.places: list[tuple[str, pl.DataType, int, int]] = []
+        self.size = 1
+        for name in names:
+            dtype, low, high = frame.schema[name], 0, 0
+            if isinstance(dtype, pl.Enum):
+                high = len(dtype.categories) - 1
+            elif (least := frame[name].min()) is not None:
+                low, high = cast(int, least), cast(int, frame[name].max())
+            count = max(high - low, 0) + 2  # the last is for null
+            self.places.append((name, dtype, low, count))
+            self.size *= count
+
+    def code(self) -> pl.Expr:
+        """The integer of each row."""
+        packed = pl.lit(0, pl.UInt64)
+        for name, _, low, count in self.places:
+            code = (pl.col(name).to_physical().cast(pl.Int64) - low).fill_null(count - 1)
+            packed = packed * count + code.cast(pl.UInt64)
+        return packed
+
+    def columns(self, packed: pl.Expr) -> list[pl.Expr]:
+        """The columns that an integer was made of."""
+        columns = []
+        for name, dtype, low, count in reversed(self.places):
+            code, packed = packed % count, packed // count
+            column = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
+            enum = isinstance(dtype, pl.Enum)
+            columns.append((column.cast(pl.UInt32).cat.to(dtype) if enum else column.cast(dtype)).alias(name))
+        return columns
+
+
+def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
+    """How many rows hold for each measure, by keys (Enums, days and buckets)."""
+    packed, names = _Packed(frame, keys), list(measures)
+    rows = frame.select(packed.code().alias("code"), **measures)
+    counts = rows.group_by("code").agg(pl.col(names).sum())
+    counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
+    long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
+    return long.filter(pl.col("n") != 0)
+
+
+def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str = "user") -> pl.DataFrame:
+    """Users by keys, the day, and the day on which the same user did the same before."""
+    packed = _Packed(frame, keys)
+    low, high = (cast(int, day or 0) for day in (frame["day"].min(), frame["day"].max()))
+    # Twice as many places as days, so that two codes less than that number of days apart are of one user and key.
+    days = high - low + 1
+    size = packed.size * 2 * days
+    code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)
+    seen = frame.select(code=(code + (pl.col("day") - low).cast(pl.UInt64)).sort())
+    gap = (pl.col("code") - pl.col("code").shift()).fill_null(days).clip(upper_bound=days)
+    counts = (
+        seen.select("code", gap=gap)
+        .filter(pl.col("gap") != 0)  # once a day is enough
+        .group_by(code=pl.col("code") % size * (days + 1) + pl.col("gap"))
+        .len("n")
+    )
+    gap, place = pl.col("code") % (days + 1), pl.col("code") // (days + 1)
+    day = (place % (2 * days)).cast(pl.Int32) + low
+    before = pl.when(gap != days).then(day - gap.cast(pl.Int32))
+    return counts.select(
+        *packed.columns(place // (2 * days)),
+        day=day,
+        prev=before,
+        n=pl.col("n").cast(COUNT),
+        measure=pl.lit(measure),
+    )
+
+
+def _ledger(begins: pl.DataFrame, ends: pl.DataFrame, measure: str) -> pl.DataFrame:
+    """A state: what began on a day (null: before the log does) less what ended on it."""
+    both = pl.concat([begins, ends.with_columns(-pl.col("n"))], how="diagonal_relaxed")
+    return both.with_columns(measure=pl.lit(measure))
+
+
+# Runs.
+
+
+def _runs(facts: pl.DataFrame, days: Days) -> Iterator[pl.DataFrame]:
+    runs = facts.select(
+        *("user", "inside", "reason"),
+        entry=pl.col("entry_point"),
+        point=pl.col("exit_point"),
+        since=days.number(facts["entered_at"]),
+        until=days.number(facts["left_at"]),
+    )
+    entered = runs.filter(pl.col("since").is_not_null()).select("user", point="entry", day="since")
+    yield _counted(entered, ["point", "day"], {"entrances": pl.lit(True)})
+    yield _distinct(entered, [], "entrants")
+    left = runs.filter(pl.col("until").is_not_null()).select("point", word="reason", day="until")
+    yield _counted(left, ["point", "word", "day"], {"exits": pl.lit(True)})
+    for measure, spans in (
+        ("inside", runs.filter("inside")),
+        ("inside_users", _merged(runs.filter("inside"))),
+    ):
+        begins = _counted(spans.select(day="since"), ["day"], {measure: pl.lit(True)})
+        ended = spans.filter(pl.col("until").is_not_null())
+        yield _ledger(begins, _counted(ended.select(day="until"), ["day"], {measure: pl.lit(True)}), measure)
+
+
+def _merged(runs: pl.DataFrame) -> pl.DataFrame:
+    """The spans of days through which users are inside by one run or another: since, until."""
+    # Days are told within their user's stretch of numbers, so that one running maximum serves all users.
+    ever, never, stretch = -(2**30), 2**30, 2**32
+    start = pl.col("user").cast(pl.Int64) * stretch
+    spans = runs.select(
+        since=start + pl.col("since").fill_null(ever), until=start + pl.col("until").fill_null(never)
+    )
+    spans = spans.sort("since").with_columns(pl.col("until").cum_max())
+    begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)
+    spans = spans.select("until", pl.when(begins).then("since").forward_fill().alias("since"), begins=begins)
+    spans = spans.filter(pl.col("begins").shift(-1).fill_null(True))
+    day = {name: (pl.col(name) + stretch // 2) % stretch - stretch // 2 for name in ("since", "until")}
+    spans = spans.select(**{name: code.cast(pl.Int32) for name, code in day.items()})
+    return spans.filter(
+        pl.col("since") < pl.col("until")
+    ).select(  # who comes and goes in a day is in at no midnight
+        since=pl.when(pl.col("since") != ever).then("since"),
+        until=pl.when(pl.col("until") != never).then("until"),
+    )
+
+
+# Messages.
+
+
+def _messages(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
+    facts = scope.seen_messages
+    later = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
+    messages = facts.select(
+        *("run", "user", "point", "channel", *ISSUES.values(), "engaged_order"),
+        *(f"{name}_at" for name in later),
+        *(flag.alias(name) for name, flag in FLAGS.items()),
+        day=days.number(facts["at"]),
+    )
+    key = ["point", "channel"]
+    origins = _counted(messages, key, {"origins": pl.lit(True)})
+    yield origins
+    yield _counted(facts.filter(pl.col("opened_any_at").is_not_null()), ["channel"], {"opens": pl.lit(True)})
+    messages = messages.filter(pl.col("day").is_not_null())
+    at_once = {f"message.{name}": pl.col(name) for name in FLAGS if name not in later}
+    yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
+    for name in later:
+        flagged = messages.filter(name)
+        flagged = flagged.select(*key, "day", on=days.number(flagged[f"{name}_at"]))
+        yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
+    for name in USERS_OF:
+        flagged = messages.filter(name).select("user", *key, "day")
+        yield _distinct(flagged, ["channel"], f"users.{name}.channel")
+        yield from _distinct_at_points(flagged, origins, [], f"users.{name}")
+    for outcome, reason in ISSUES.items():
+        issues = messages.filter(outcome).select(*key, "day", word=reason)
+        yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
+    engaged = messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
+    yield from _after_interaction(scope, engaged, origins)
+
+
+def _after_interaction(scope: Scope, engaged: pl.DataFrame, origins: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    goals = scope.seen_goals.select("run", "goal", "order")
+    goals = pl.concat([goals, goals.with_columns(goal=pl.lit(None, goals.schema["goal"]))])
+    latest = goals.group_by("run", "goal").agg(pl.col("order").max())
+    later = engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
+    yield from _distinct_at_points(later, origins, ["goal"], "after")
+
+
+def _distinct_at_points(
+    messages: pl.DataFrame, origins: pl.DataFrame, keys: Sequence[str], measure: str
+) -> Iterator[pl.DataFrame]:
+    """Users by point, and by point and channel: the same where every point has one channel."""
+    by_both = _distinct(messages, [*keys, "point", "channel"], f"{measure}.point.channel")
+    yield by_both
+    if origins["point"].is_unique().all():
+        yield by_both.drop("channel").with_columns(measure=pl.lit(f"{measure}.point"))
+    else:
+        yield _distinct(messages, [*keys, "point"], f"{measure}.point")
+
+
+# Visits.
+
+
+def _visits(journey: Journey, facts: Facts, days: Days) -> pl.DataFrame:
+    keys = sorted({branch.key for version in journey.versions for branch in version.branches})
+    visits = facts.visits
+    return visits.select(
+        *("user", "point", "outcome", "skip_at", "traversed", "to_point"),
+        word=pl.when("known").then(pl.col("branch").cast(pl.Enum(keys))),
+        reason=facts.runs["reason"].gather(visits["run"]),
+        since=days.number(visits["arrived_at"]),
+        until=days.number(visits["left_at"]),
+        micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
+    )
+
+
+def _stays(visits: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    begins = _counted(visits.select("point", day="since"), ["point", "day"], {"visit.entered": pl.lit(True)})
+    yield begins.filter(pl.col("day").is_not_null())
+    left = visits.rename({"until": "day"})
+    departures = {f"visit.{name}": flag.fill_null(False) for name, flag in DEPARTURES.items()}
+    ends = _counted(left, ["point", "day"], departures)
+    yield ends
+    ended = ends.filter(pl.col("measure").is_in([f"visit.{name}" for name in OUTCOMES.categories]))
+    yield _ledger(begins, ended, "standing")
+    taken = left.filter("traversed").select("user", "point", "word", "to_point", "day")
+    ways = _counted(taken, ["point", "word", "to_point", "day"], {"taken": pl.lit(True)})
+    yield ways.drop("to_point")
+    came = ways.filter(pl.col("to_point").is_not_null()).drop("point", "word")
+    yield came.rename({"to_point": "point"}).with_columns(measure=pl.lit("came"))
+    yield _distinct(taken, ["point", "word"], "takers")
+
+
+def _durations(visits: pl.DataFrame) -> pl.DataFrame:
+    completed = visits.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
+    buckets = completed.select("point", bucket(completed["micros"]), day="until")
+    return _as(_counted(buckets, ["point", "bucket", "day"], {"durations": pl.lit(True)}), DURATIONS)
+
+
+def _waiting(stays: pl.DataFrame) -> pl.DataFrame:
+    users = stays.group_by("point", word="cause").agg(n=pl.col("user").n_unique())
+    return users.with_columns(measure=pl.lit("waiting_users"))
+
+
+# Goals.
+
+
+def _goals(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
+    facts = scope.seen_goals  # in order of time
+    goals = facts.select(
+        *("run", "user", "goal", "value", "currency", "here", "credit"),
+        point="credit_point",
+        channel="credit_channel",
+        day=days.number(facts["at"]),
+    )
+    yield _counted(goals, ["goal", "day"], {"goal.events": pl.lit(True)})
+    yield _distinct(goals, ["goal"], "goal.runs", who="run")
+    carried = goals.filter(pl.col("value").is_not_null()).group_by("goal", "day", word="currency")
+    yield carried.agg(pl.col("value").sum(), n=pl.len(), measure=pl.lit("goal.value"))
+    yield _firsts(goals, "goal").with_columns(measure=pl.lit("credited"))
+    yield _firsts(goals).with_columns(measure=pl.lit("credited.any"))
+    yield _goals_here(goals)
+
+
+def _firsts(goals: pl.DataFrame, *of: str) -> pl.DataFrame:
+    """Users' first reachings of a day (``of`` each goal, or any) with the day of the one before."""
+    whose = ["user", *of]
+    firsts = goals.unique([*whose, "day"], keep="first", maintain_order=True)
+    firsts = firsts.with_columns(prev=pl.col("day").shift().over(whose))
+    return firsts.group_by(*of, "point", "channel", "day", "prev", word="credit").agg(n=pl.len())
+
+
+def _goals_here(goals: pl.DataFrame) -> pl.DataFrame:
+    """Users by the point where a run of theirs stood as it reached its first goal of a period.
+
+    A reaching is its run's first where the period begins after the ``prev`` day of the run and not after
+    its own, and counts where it ends after that. Of several runs of a user at one point the earliest such
+    day counts, span by span of days on which a period may begin.
+    """
+    never = -(2**31)
+    firsts = goals.unique(["run", "day"], keep="first", maintain_order=True)
+    firsts = firsts.with_columns(prev=pl.col("day").shift().over("run").fill_null(never))
+    spans = firsts.filter(pl.col("here").is_not_null()).select("user", "day", "prev", point="here")
+    whose = ["user", "point"]
+    alone = spans.filter(~pl.struct(whose).is_duplicated()).with_columns(n=pl.lit(1, COUNT))
+    several = spans.filter(pl.struct(whose).is_duplicated())
+    edges = pl.concat([several.select(*whose, edge="prev"), several.select(*whose, edge="day")]).unique()
+    edges = edges.sort(*whose, "edge").with_columns(until=pl.col("edge").shift(-1).over(whose))
+    earliest = (
+        edges.join(several, on=whose)
+        .filter(pl.col("prev") <= pl.col("edge"), pl.col("until") <= pl.col("day"))
+        .group_by(*whose, "edge", "until")
+        .agg(pl.col("day").min())
+    )
+    # What begins in (edge, until] and ends after the day: as what begins after the edge less what does after until.
+    more = earliest.select(*whose, "day", prev="edge", n=pl.lit(1, COUNT))
+    less = earliest.filter(pl.col("until") < pl.col("day"))
+    less = less.select(*whose, "day", prev="until", n=pl.lit(-1, COUNT))
+    rows = pl.concat([part.select("point", "day", "prev", "n") for part in (alone, more, less)])
+    counts = rows.group_by("point", "day", "prev").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
+    return counts.with_columns(
+        prev=pl.when(pl.col("prev") != never).then("prev"), measure=pl.lit("goal.here")
+    )

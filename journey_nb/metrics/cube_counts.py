@@ -1,0 +1,465 @@
+"""The counts of a scope looked up in a cube, exact also where the period begins or ends within a day."""
+
+# ruff: noqa: D102 - what each method counts is told in Counts
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cached_property, wraps
+from itertools import product
+from typing import Concatenate, ParamSpec, Protocol, cast
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from journey_nb.events import INTERNAL_ERRORS, REASONS
+from journey_nb.facts import CREDITS, Facts
+from journey_nb.journey import CHANNELS
+from journey_nb.metrics.counts import (
+    BOUNDS,
+    DEPARTURES,
+    ERROR_CLASSES,
+    FLAGS,
+    ISSUES,
+    MESSAGE_METRICS,
+    USERS_OF,
+    Counts,
+    Key,
+    Place,
+    of_channel,
+)
+from journey_nb.metrics.cube import LEDGERS, Cube
+from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
+from journey_nb.metrics.table import COUNT, RATE, TEXT
+from journey_nb.period import midnight
+
+Asked = ParamSpec("Asked")
+Span = tuple[datetime, datetime]
+AtRank = Callable[[int], int]
+REASON = pl.col("word").cast(pl.Enum(REASONS))
+
+
+class Cubed(Facts, Protocol):
+    """Facts that keep a cube of themselves; their big frames need not be touched where it answers.
+
+    Attributes
+    ----------
+    cube
+        The cube of all that happened.
+    steps
+        Frames of :func:`journey_nb.metrics.cube.steps`, each with +1 or, where it holds what no longer counts, -1.
+    """
+
+    @property
+    def cube(self) -> Cube:
+        """The cube."""
+        ...
+
+    @property
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration."""
+        ...
+
+    def around(self, spans: list[Span]) -> Facts:
+        """All facts of the users with anything counted within a span ``[start, end)``.
+
+        That is a run entered or left, a visit arrived at or left, a message sent, failed or skipped, or a goal
+        reached. Runs are numbered anew, so that a run's id is its place among these.
+        """
+        ...
+
+
+def counts_of(scope: Scope, version: bool = False) -> Counts:
+    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
+
+    A cube answers on the activity clock, with all events seen, for all runs and versions, machines left out.
+    """
+    plain = scope.clock == "activity" and not scope.machine and scope.keep is None and not version
+    if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
+        return CubeCounts(scope)
+    return Counts(scope, version)
+
+
+def added(parts: Iterable[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
+    """Frames of counts added (+1) and subtracted (-1) by their keys; what counts nothing is left out."""
+    signed = list(parts)
+    schema = signed[0][1].schema
+    numbers = [name for name, dtype in schema.items() if dtype in (pl.Int64(), pl.Float64())]
+    keys = [name for name in schema if name not in numbers]
+    both = pl.concat(frame.select(*keys, pl.col(numbers) * sign) for sign, frame in signed)
+    if not keys:
+        return both.sum()
+    counts = [name for name in numbers if schema[name] == COUNT]
+    return both.group_by(keys).agg(pl.col(numbers).sum()).filter(pl.any_horizontal(pl.col(counts) != 0))
+
+
+def _exact(
+    method: Callable[Concatenate[CubeCounts, Asked], pl.DataFrame],
+) -> Callable[Concatenate[CubeCounts, Asked], pl.DataFrame]:
+    """What a cube holds of whole days, mended by counting over the users with anything between edge and midnight.
+
+    Counts add over disjoint users, and those of all others are the same for the period and for its whole days.
+    """
+
+    @wraps(method)
+    def counted(self: CubeCounts, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
+        whole = method(self, *args, **options)
+        if self._edges is None:
+            return whole
+        asked, days = (getattr(counts, method.__name__)(*args, **options) for counts in self._edges)
+        return added([(1, whole), (1, asked), (-1, days)])
+
+    return counted
+
+
+@dataclass(frozen=True)
+class CubeCounts(Counts):
+    """The same counts, looked up in the cube of the scope's facts."""
+
+    # Days and edges.
+
+    @property
+    def _facts(self) -> Cubed:
+        return cast(Cubed, self.scope.facts)
+
+    @cached_property
+    def _first(self) -> tuple[date, datetime]:
+        return self._day_of(self.scope.opening)
+
+    @cached_property
+    def _stop(self) -> tuple[date, datetime]:
+        return self._day_of(self.scope.cut)
+
+    def _day_of(self, edge: datetime) -> tuple[date, datetime]:
+        """The day whose midnight is nearest to an edge, and that; where no event lies between they are as one."""
+        zone, facts = ZoneInfo(self.scope.timezone), self._facts
+        if edge <= facts.first_at:
+            return facts.first_at.astimezone(zone).date(), edge
+        if edge > facts.last_at:
+            return facts.last_at.astimezone(zone).date() + timedelta(days=1), edge
+        day = edge.astimezone(zone).date()
+        days = [(one, midnight(one, zone)) for one in (day, day + timedelta(days=1))]
+        return min(days, key=lambda one: abs(one[1] - edge))
+
+    @cached_property
+    def _edges(self) -> tuple[Counts, Counts] | None:
+        """Over the users around the edges: the counts of the period, and of its whole days; None if it has no others."""
+        asked, whole = (self.scope.opening, self.scope.cut), (self._first[1], self._stop[1])
+        spans = [(min(pair), max(pair)) for pair in zip(asked, whole, strict=True) if pair[0] != pair[1]]
+        if not spans:
+            return None
+        around = replace(self.scope, facts=self._facts.around(spans))
+        return Counts(around), Counts(replace(around, start=whole[0], end=whole[1]))
+
+    # The rows of the cube.
+
+    @cached_property
+    def _legend(self) -> pl.DataFrame:
+        return self._keyed(self._facts.cube.legend)
+
+    def _legend_of(self, measures: Iterable[str]) -> pl.DataFrame:
+        return self._legend.filter(pl.col("measure").is_in(list(measures)))
+
+    @cached_property
+    def _rows(self) -> pl.DataFrame:
+        """The cube's rows of the days of the period, each user once."""
+        first, prev = self._first[0], pl.col("prev")
+        once = prev.is_null() | (prev < first)
+        return self._facts.cube.coded.filter(
+            (pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once
+        )
+
+    @cached_property
+    def _counted(self) -> dict[str, pl.DataFrame]:
+        """The period's counts by measure: its keys, n, value."""
+        return self._by_measure(self._rows)
+
+    @cached_property
+    def _ever(self) -> dict[str, pl.DataFrame]:
+        """What the cube holds of no day."""
+        return self._by_measure(self._facts.cube.coded.filter(pl.col("day").is_null()))
+
+    def _state(self, day: date) -> dict[str, pl.DataFrame]:
+        """The ledgers as they stand at the midnight with which a day begins."""
+        ledgers = pl.col("code").is_in(self._legend_of(LEDGERS)["code"].implode())
+        before = pl.col("day").is_null() | (pl.col("day") < day)
+        return self._by_measure(self._facts.cube.coded.filter(ledgers & before))
+
+    @cached_property
+    def _before(self) -> dict[str, pl.DataFrame]:
+        return self._state(self._first[0])
+
+    @cached_property
+    def _after(self) -> dict[str, pl.DataFrame]:
+        return self._state(self._stop[0])
+
+    def _by_measure(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        counts = rows.group_by("code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
+        parts = counts.join(self._legend, on="code").partition_by("measure", as_dict=True)
+        return {str(measure): part for (measure,), part in parts.items()}
+
+    def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """With keys in the journey's types."""
+        journey = self.scope.journey
+        kinds = {
+            "point": list(journey.points()),
+            "channel": list(CHANNELS),
+            "goal": [goal.goal_id for goal in journey.goals],
+        }
+        return rows.with_columns(
+            *(pl.col(name).cast(TEXT) for name in ("measure", "word") if name in rows.columns),
+            *(pl.col(name).cast(TEXT).cast(pl.Enum(kinds[name])) for name in kinds if name in rows.columns),
+        )
+
+    def _of(self, measure: str) -> pl.DataFrame:
+        return self._counted.get(measure, self._empty)
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:
+        return self._legend.clear().with_columns(n=pl.lit(0, COUNT), value=pl.lit(0, RATE))
+
+    def _by_days(self, measures: dict[str, str], key: str | None = None, day: str = "day") -> pl.DataFrame:
+        """Measures by day and key: date, metric, breakdown, count."""
+        told = self._legend_of(measures).select(
+            "code",
+            metric=pl.col("measure").replace_strict(measures, return_dtype=TEXT),
+            breakdown=pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT),
+        )
+        days = self._rows.filter(pl.col("code").is_in(told["code"].implode()))
+        days = days.group_by("code", date=day).agg(pl.col("n").sum()).join(told, on="code")
+        return days.group_by("date", "metric", "breakdown").agg(count=pl.col("n").sum())
+
+    # Runs.
+
+    @_exact
+    def runs(self) -> pl.DataFrame:
+        totals = {
+            "in_journey_before": (self._before, "inside"),
+            "entrances": (self._counted, "entrances"),
+            "unique_entrants": (self._counted, "entrants"),
+            "in_journey": (self._after, "inside"),
+            "in_journey_users": (self._after, "inside_users"),
+        }
+        return pl.DataFrame(
+            {name: [rows.get(measure, self._empty)["n"].sum()] for name, (rows, measure) in totals.items()},
+            schema=dict.fromkeys(totals, COUNT),
+        )
+
+    @_exact
+    def exits(self) -> pl.DataFrame:
+        status = pl.col("word").replace_strict(STATUS_OF_REASON, default=None, return_dtype=pl.Enum(STATUSES))
+        return self._of("exits").select(status.alias("status"), REASON.alias("reason"), "point", runs="n")
+
+    @_exact
+    def runs_by_day(self) -> pl.DataFrame:
+        reason = pl.col("word")
+        status = reason.replace_strict(STATUS_OF_REASON, default=None, return_dtype=TEXT)
+        left = self._rows.join(self._legend_of(["exits"]), on="code").with_columns(status=status)
+        internal, send = ERROR_CLASSES
+        error = pl.when(reason.is_in(INTERNAL_ERRORS)).then(pl.lit(internal)).otherwise(pl.lit(send))
+        none = pl.lit(None, TEXT)
+        kinds = [
+            ("exits", left.filter(pl.col("status") != "dropped"), none),
+            ("completed", left.filter(pl.col("status") == "completed"), none),
+            ("drop_offs", left.filter(pl.col("status") == "dropped"), error),
+        ]
+        parts = [
+            rows.group_by(date="day", breakdown=breakdown)
+            .agg(count=pl.col("n").sum())
+            .select("date", pl.lit(metric).alias("metric"), "breakdown", "count")
+            for metric, rows, breakdown in kinds
+        ]
+        return pl.concat([self._by_days({"entrances": "entrances"}), *parts])
+
+    # Messages.
+
+    @_exact
+    def messages(self) -> pl.DataFrame:
+        return _beside({name: self._of(f"message.{name}") for name in FLAGS}, "point", "channel")
+
+    @_exact
+    def message_users(self, key: Key, channel: str | None = None) -> pl.DataFrame:
+        keys = "point.channel" if channel and key == "point" else key
+        users = {f"{name}_users": of_channel(self._of(f"users.{name}.{keys}"), channel) for name in USERS_OF}
+        return _beside(users, key)
+
+    @_exact
+    def messages_by_day(self, key: Key | None, place: Place) -> pl.DataFrame:
+        measures = {f"message.{flag}": metric for metric, flag in MESSAGE_METRICS.items()}
+        return self._by_days(measures, key, "day" if place == "send" else "on")
+
+    @_exact
+    def issues(self) -> pl.DataFrame:
+        outcomes = pl.Enum(list(ISSUES))
+        return pl.concat(
+            self._of(f"issue.{outcome}").select(
+                *("channel", "point", pl.lit(outcome, outcomes).alias("outcome")),
+                *(REASON.alias("reason"), pl.col("n").alias("count")),
+            )
+            for outcome in ISSUES
+        )
+
+    def origins(self) -> pl.DataFrame:
+        return self._ever.get("origins", self._empty).select("point", "channel", messages="n")
+
+    def opens_reported(self) -> pl.DataFrame:
+        return self._ever.get("opens", self._empty).select("channel", messages="n")
+
+    @_exact
+    def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
+        rows = of_channel(self._of("after.point.channel" if channel else "after.point"), channel)
+        return rows.filter(self._of_goal(goal)).select("point", users="n")
+
+    def _of_goal(self, goal: str | None) -> pl.Expr:
+        told = pl.col("goal")
+        return told.is_null() if goal is None else told == self.scope.journey.goal(goal).goal_id
+
+    # Visits.
+
+    @_exact
+    def visits(self) -> pl.DataFrame:
+        parts = {
+            "waiting_before": self._before.get("standing", self._empty),
+            "entered": self._of("visit.entered"),
+            "waiting": self._after.get("standing", self._empty),
+            **{name: self._of(f"visit.{name}") for name in DEPARTURES},
+        }
+        return _beside(parts, "point")
+
+    @_exact
+    def durations(self) -> pl.DataFrame:
+        days = pl.col("day")
+        rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
+        counts = rows.group_by("point", "bucket").agg(stays=pl.col("n").sum())
+        return self._keyed(counts)
+
+    def seconds(self) -> pl.DataFrame:
+        ranks = _ranks(self.durations())
+        taken = self._taken_in(ranks.select("point", "bucket").unique())
+        asked = ranks.select("point", "bucket", "rank").rows()
+        micros = pl.Series([taken[point, number](rank) for point, number, rank in asked], dtype=RATE)
+        low, high = (pl.col("micros").filter(above=above).first() for above in (False, True))
+        seconds = (low + (high - low) * pl.col("part").first()) / 1e6
+        found = ranks.with_columns(micros.alias("micros")).group_by("point", "share").agg(seconds=seconds)
+        return found.group_by("point").agg(
+            seconds_p50=pl.col("seconds").filter(share=0.5).first(),
+            seconds_p90=pl.col("seconds").filter(share=0.9).first(),
+        )
+
+    def _taken_in(self, buckets: pl.DataFrame) -> dict[tuple[str, int], AtRank]:
+        """What the period's completed stays of some buckets took, in order of that, by point and bucket."""
+        stays: dict[tuple[str, int], list[tuple[int, pl.DataFrame]]] = {}
+        for sign, steps in self._facts.steps:
+            for point, number, first, stop in _places(steps, buckets):
+                stays.setdefault((point, number), []).append((sign, steps.slice(first, stop - first)))
+        return {key: self._in_order(parts) for key, parts in stays.items()}
+
+    def _in_order(self, parts: list[tuple[int, pl.DataFrame]]) -> AtRank:
+        ends = {stays["micros"][place] for _, stays in parts for place in (0, -1)}
+        if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
+            return lambda rank: int(*ends)
+        facts = self._facts
+        if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
+            parts = [(sign, stays.filter(self.scope.within("left_at"))) for sign, stays in parts]
+        if len(parts) == 1:
+            return parts[0][1]["micros"].__getitem__
+        both = pl.concat(stays.select("micros", n=pl.lit(sign, COUNT)) for sign, stays in parts)
+        counts = both.group_by("micros").agg(pl.col("n").sum()).filter(pl.col("n") > 0).sort("micros")
+        return counts.select(pl.col("micros").repeat_by("n").explode()).to_series().__getitem__
+
+    @_exact
+    def taken(self) -> pl.DataFrame:
+        parts = {"runs": self._of("taken"), "users": self._of("takers")}
+        return _beside(
+            {name: rows.rename({"word": "branch"}) for name, rows in parts.items()}, "point", "branch"
+        )
+
+    @_exact
+    def arrivals(self) -> pl.DataFrame:
+        came, entered = (self._of(measure).select("point", runs="n") for measure in ("came", "entrances"))
+        return added([(1, came), (1, entered)])
+
+    def waiting(self) -> pl.DataFrame:
+        if self.scope.cut <= self._facts.last_at:
+            return Counts(self.scope).waiting()
+        stays = self._facts.cube.open.group_by("point", word="cause").agg(
+            n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
+        )
+        stays = self._keyed(stays)
+        users = self._ever.get("waiting_users", self._empty).select("point", "word", users="n")
+        both = stays.join(users, on=["point", "word"], nulls_equal=True)
+        return both.select(
+            "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
+        )
+
+    # Goals.
+
+    @_exact
+    def goals(self) -> pl.DataFrame:
+        measures = {"users": "credited", "runs": "goal.runs", "events": "goal.events"}
+        return _beside({name: self._of(measure) for name, measure in measures.items()}, "goal")
+
+    @_exact
+    def values(self) -> pl.DataFrame:
+        return self._of("goal.value").select("goal", pl.col("word").alias("currency"), "value", events="n")
+
+    @_exact
+    def goals_by_day(self) -> pl.DataFrame:
+        return self._by_days({"credited": "goals"}, "goal")
+
+    @_exact
+    def credited(self, goal: str | None = None) -> pl.DataFrame:
+        rows = self._of("credited.any" if goal is None else "credited").filter(self._of_goal(goal))
+        return rows.select(pl.col("word").cast(CREDITS).alias("credit"), "point", "channel", users="n")
+
+    @_exact
+    def goal_here(self) -> pl.DataFrame:
+        return self._of("goal.here").select("point", users="n")
+
+
+def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
+    """The counts of several frames in columns beside each other, by their keys."""
+    return added(
+        (1, rows.select(*keys, *((pl.col("n") * (name == one)).alias(one) for one in parts)))
+        for name, rows in parts.items()
+    )
+
+
+def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
+    """Where the ranks stand between which the percentiles lie: point, share, part (of the way), above, bucket, rank."""
+    through = pl.col("stays").cum_sum().over("point")
+    buckets = durations.sort("bucket").with_columns(
+        through=through, last=pl.col("stays").sum().over("point") - 1
+    )
+    wanted = []
+    for share, above in product((0.5, 0.9), (False, True)):
+        place = share * pl.col("last")
+        rank = (place.ceil() if above else place.floor()).cast(COUNT)
+        before = pl.col("through") - pl.col("stays")
+        wanted.append(
+            buckets.filter(before <= rank, rank < pl.col("through")).select(
+                *("point", "bucket", pl.lit(share).alias("share"), pl.lit(above).alias("above")),
+                part=place - place.floor(),
+                rank=rank - before,
+            )
+        )
+    return pl.concat(wanted)
+
+
+def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:
+    """Where the completed stays of some buckets stand: point, bucket, first, stop; those that have any.
+
+    Found by halving: steps are in order of point and duration.
+    """
+    known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
+    starts = steps["point"].to_physical().search_sorted(pl.Series(range(len(known) + 1)))
+    for (point,), wanted in buckets.partition_by("point", as_dict=True).items():
+        if point not in known:
+            continue
+        start, stop = starts[known.index(point)], starts[known.index(point) + 1]
+        here = steps["micros"].slice(start, stop - start)
+        low, high = (start + here.search_sorted(BOUNDS.gather(wanted["bucket"] + n)) for n in (0, 1))
+        for number, first, last in zip(wanted["bucket"], low, high, strict=True):
+            if first < last:
+                yield str(point), number, first, last

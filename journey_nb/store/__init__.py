@@ -1,0 +1,435 @@
+"""Where journeys and what happened on them are kept: one folder, one SQLite file, columns beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import polars as pl
+
+from journey_nb.events import COLUMNS, EventLog
+from journey_nb.facts import Facts
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube
+from journey_nb.reading import Paths, Stored, files_of
+from journey_nb.stats import JourneyStats
+from journey_nb.store.database import StoreError, sole_writer
+from journey_nb.store.intake import Intake, Progress, merged, read_keys
+from journey_nb.store.layers import Layer, Layers, Source, sha256, still_holds
+from journey_nb.store.registry import Registry
+from journey_nb.store.stored import StoredFacts
+
+__all__ = ["Fault", "Loaded", "Store", "StoreError"]
+
+STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
+TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
+# Rules that a journey which has changed may judge otherwise.
+_OF_GRAPH = ("unknown_version", "unknown_point", "unknown_branch", "unknown_goal")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the rows of a load: ``read == loaded + duplicates + quarantined``.
+
+    ``loaded`` and ``quarantined`` tell by how much the store's own numbers changed: a late row may release another
+    from quarantine, or put it there. ``skipped`` names what had been loaded before.
+    """
+
+    read: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> Loaded:
+        """What these layers brought."""
+        read, rows, faulty, quarantined = (
+            sum(getattr(layer, name) for layer in layers)
+            for name in ("read", "rows", "faulty", "quarantined")
+        )
+        return cls(read, rows - quarantined, read - rows - faulty, faulty + quarantined)
+
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(
+            self.read + other.read,
+            self.loaded + other.loaded,
+            self.duplicates + other.duplicates,
+            self.quarantined + other.quarantined,
+            (*self.skipped, *other.skipped),
+        )
+
+    def __str__(self) -> str:
+        told = (
+            f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            f"+ {self.quarantined:,} quarantined"
+        )
+        return "\n".join([told, *(f"  {name} was loaded before" for name in self.skipped)])
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a store: with which journey, where, and what."""
+
+    journey_id: str
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.journey_id}: {self.place} {self.what}"
+
+
+class Store(Registry):
+    """A folder that keeps journeys, their status and history, and the facts of what happened on them.
+
+    A load is one transaction: whatever ends the process, the store is as before or as after. What was loaded
+    once is not counted again, and late or unordered rows end in the numbers of one load of everything.
+    Writers wait for each other; a reader keeps seeing what was there when it asked.
+
+    Parameters
+    ----------
+    path
+        The folder; made if there is none.
+    patience
+        Seconds to wait for another writer before giving up.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> events = simulate(journey, users=50, seed=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     store = jn.Store(folder)
+    ...     _ = store.add(journey)
+    ...     for some in (events[500:], events[:900]):
+    ...         _ = store.append(some)
+    ...     print(store["welcome"].health().equals(jn.JourneyStats(journey, events).health()))
+    True
+    """
+
+    def __init__(self, path: str | Path, *, patience: float = 3600) -> None:
+        self.path, self._patience = Path(path), patience
+        self.path.mkdir(parents=True, exist_ok=True)
+        super().__init__(lambda: sqlite3.connect(self.path / "store.sqlite"))
+        self._layers = Layers(self.path / "layers", self._database)
+        self._known: dict[str, tuple[tuple[str, ...], Journey, Facts]] = {}
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    # Journeys.
+
+    def __getitem__(self, key: str) -> JourneyStats:
+        """The statistics of a journey (by its id or title), as of now."""
+        journey = self.get(key)
+        return JourneyStats(journey, self._facts(journey))
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self.get(str(key))
+        except KeyError:
+            return False
+        return True
+
+    def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
+        """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
+        return self._settled(super().relaunch(key, changed, by=by))
+
+    def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
+        """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
+        return self._settled(super().edit(changed, by=by))
+
+    def _settled(self, journey: Journey) -> Journey:
+        layers = self._layers.of(journey.journey_id)
+        if any(not still_holds(layer.design, journey) or layer.awaits(journey) for layer in layers):
+            self.rebuild(journey.journey_id)
+        return journey
+
+    @property
+    def strangers(self) -> pl.DataFrame:
+        """The rows that named no journey of the store when they were read, as they stand in quarantine."""
+        faults = [layer.faults() for layer in self._layers.of(STRANGERS)]
+        return pl.concat(faults).collect() if faults else _nothing(_NOBODYS).facts.quarantined
+
+    # Loading.
+
+    def append(self, events: Any, *, batch: str | None = None) -> Loaded:
+        """Load events: an :class:`EventLog`, or anything :meth:`EventLog.from_frame` takes.
+
+        Parameters
+        ----------
+        events
+            The events, of one or several journeys of the store.
+        batch
+            A name that tells this batch for good: the same name again adds nothing. Without one it is told by its
+            content (a lazy log is not: its rows are recognised one by one).
+
+        Returns
+        -------
+        Loaded
+            What became of the rows.
+        """
+        log = events if isinstance(events, EventLog) else EventLog.from_frame(events)
+        digest = f"batch:{batch}" if batch is not None else _digest(events)
+        return self._load(log, [Source(digest, batch or log.name)])
+
+    def load(
+        self,
+        paths: Paths,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        keep_log: bool = True,
+        progress: Progress | None = None,
+        **how: Any,
+    ) -> Loaded:
+        """Load files of events as :meth:`EventLog.read` reads them; those that were loaded before are skipped.
+
+        Parameters
+        ----------
+        paths, columns, **how
+            As for :meth:`EventLog.read`. A file is known again by its content, an object of a store (``s3://…``) by
+            its address.
+        keep_log
+            Whether the good rows are kept beside the facts. Without them the store is smaller, but nothing can be
+            appended to it, and the facts cannot be rebuilt.
+        progress
+            Called with words and a share of 0 to 1 as the work goes on.
+
+        Returns
+        -------
+        Loaded
+            What became of the rows. Small files are loaded together, a large one by itself; each load is there for
+            good once it is done, so that an interrupted import goes on where it was.
+        """
+        told = Loaded()
+        for some in _together(files_of(paths, how.get("storage_options"))):
+            sources = {_source(path): path for path in some}
+            fresh = {source: path for source, path in sources.items() if not self._layers.knows(source)}
+            told += Loaded(skipped=tuple(source.name for source in sources if source not in fresh))
+            if fresh:
+                log = EventLog.read(list(fresh.values()), columns, **how)
+                told += self._load(log, list(fresh), keep_log=keep_log, progress=progress)
+        return told
+
+    def _load(
+        self,
+        log: EventLog,
+        sources: Sequence[Source],
+        *,
+        keep_log: bool = True,
+        progress: Progress | None = None,
+    ) -> Loaded:
+        with self._writing():
+            if all(self._layers.knows(source) for source in sources):
+                return Loaded(skipped=tuple(source.name for source in sources))
+            journeys = [self.get(key) for key in self.find()["journey_id"]]
+            made = {STRANGERS: self._strangers(log, journeys)}
+            for journey in journeys:
+                layers = self._layers.of(journey.journey_id)
+                intake = Intake(
+                    journey,
+                    self._layers.new(),
+                    self._layers.parts(journey, layers),
+                    [read_keys(layer) for layer in layers],
+                    keep_log=keep_log,
+                    progress=progress,
+                )
+                made[journey.journey_id] = intake.load(log.only(pl.col("journey_id") == journey.journey_id))
+            made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
+            known = {journey.journey_id: journey for journey in journeys}
+            self._layers.publish(made, known, sources)
+            with suppress(OSError, pl.exceptions.PolarsError):  # no room now: the next load tries again
+                for journey_id in made.keys() & known.keys():
+                    self._compact(known[journey_id])
+        return Loaded.of(list(made.values()))
+
+    def _strangers(self, log: EventLog, journeys: Sequence[Journey]) -> Layer:
+        """The rows that name no journey of the store, set aside."""
+        known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
+        layer = self._layers.new()
+        if log.origin == "events":
+            bad = log.only(~known).faulty(_NOBODYS).collect(engine="streaming")
+            layer.read = bad.height
+            if bad.height:
+                layer.folder.mkdir(parents=True)
+                Intake(_NOBODYS, layer).set_aside(bad)
+                layer.secure()
+        return layer
+
+    def _compact(self, journey: Journey) -> None:
+        """Tell small layers as one, so that there are never many."""
+        layers = self._layers.of(journey.journey_id)
+        group = _alike(layers)
+        if len(group) > 1:
+            ours = {layer.folder for layer in group}
+            parts = [part for part in self._layers.parts(journey, layers) if part.folder.parent in ours]
+            layer = merged(journey, self._layers.new(), group, parts)
+            self._publish(journey, layer, group)
+
+    def rebuild(self, key: str, *, progress: Progress | None = None) -> None:
+        """Fold a journey anew from its kept log: after a change of its goals, or where a file of facts is damaged.
+
+        Rows that were set aside for a version, point, branch or goal that the journey knows by now are read again.
+        """
+        journey = self.get(key)
+        with self._writing():
+            layers = self._layers.of(journey.journey_id)
+            if not layers:
+                return
+            layer = self._layers.new()
+            intake = Intake(journey, layer, progress=progress)
+            faulty = pl.concat(
+                [
+                    _nothing(journey).facts.quarantined,
+                    *(old.faults().collect() for old in layers if old.faulty),
+                ]
+            )
+            of_graph = pl.col("rule").is_in(_OF_GRAPH)
+            again = EventLog.from_frame(faulty.filter(of_graph).select(*COLUMNS))
+            parts = self._layers.parts(journey, layers)
+            good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
+            intake.fold(
+                pl.concat([*(part.all_rows() for part in parts), good]), sum(part.height for part in parts)
+            )
+            intake.set_aside(pl.concat([faulty.filter(~of_graph), again.faulty(journey).collect()]))
+            layer.read = sum(old.read for old in layers)
+            self._publish(journey, intake.finish(), layers)
+
+    def _publish(self, journey: Journey, layer: Layer, replaced: Sequence[Layer]) -> None:
+        self._layers.publish({journey.journey_id: layer}, {journey.journey_id: journey}, retired=replaced)
+
+    # Whether all is well.
+
+    def check(self, progress: Progress | None = None) -> list[Fault]:
+        """Look at every file and every sum; what is wrong, or nothing.
+
+        Every file must be what was written (size and SHA-256), every row read must be loaded, a duplicate or in
+        quarantine, the account of runs and visits must balance, and the cubes must hold what the facts do.
+        """
+        progress = progress or (lambda words, share: None)
+        ids = [STRANGERS, *self.find()["journey_id"]]
+        found: list[Fault] = []
+        for done, journey_id in enumerate(ids, 1):
+            layers = self._layers.of(journey_id)
+            broken = [
+                Fault(
+                    journey_id,
+                    (layer.folder / name).relative_to(self.path).as_posix(),
+                    "is damaged or missing",
+                )
+                for layer in layers
+                for name in layer.damaged()
+            ]
+            found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
+            progress("checking", done / len(ids))
+        return found
+
+    def _sums(self, journey_id: str) -> Iterator[Fault]:
+        journey = self.get(journey_id)
+        layers = self._layers.of(journey_id)
+        facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
+        loaded = facts.read - facts.duplicates - facts.quarantined.height
+        rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run
+        if rows != loaded:
+            yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
+        stats = JourneyStats(journey, facts)
+        gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
+        for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
+            yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
+        counted = Cube.of(journey, facts.folded)
+        if not counted.same(facts.cube):
+            yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
+
+    # How it is kept.
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with sole_writer(self.path / "writer.lock", self._patience):
+            self._layers.sweep()
+            try:
+                yield
+            finally:
+                self._layers.discard()
+
+    def _facts(self, journey: Journey) -> Facts:
+        layers = self._layers.of(journey.journey_id)
+        tokens = tuple(layer.token for layer in layers)
+        known = self._known.get(journey.journey_id)
+        if not all(still_holds(layer.design, journey) for layer in layers):
+            raise StoreError(
+                f"“{journey.label}” was changed since its facts were folded: rebuild({journey.journey_id!r}) folds them anew"
+            )
+        if known is None or known[:2] != (tokens, journey):
+            facts = (
+                StoredFacts(journey, layers, self._layers.parts(journey, layers))
+                if layers
+                else _nothing(journey).facts
+            )
+            known = self._known[journey.journey_id] = (tokens, journey, facts)
+        return known[2]
+
+
+_NOBODYS = Journey.model_validate(
+    {
+        "journey_id": "no journey of the store",
+        "versions": [{"version": 1, "points": [{"point_id": "-", "type": "exit"}]}],
+    }
+)
+
+
+def _nothing(journey: Journey) -> JourneyStats:
+    """A journey on which nothing has happened."""
+    return JourneyStats(journey, EventLog.from_frame(pl.DataFrame(schema=COLUMNS)))
+
+
+def _digest(events: Any) -> str:
+    """What tells the content of a frame; a lazy log has no content yet."""
+    if isinstance(events, (EventLog, pl.LazyFrame)):
+        return f"once:{token_hex(16)}"
+    frame = events if isinstance(events, pl.DataFrame) else pl.DataFrame(events)
+    return f"frame:{hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()}"
+
+
+def _source(path: Stored) -> Source:
+    if isinstance(path, Path):
+        return Source(sha256(path), path.name, path.stat().st_size)
+    return Source(f"object:{path}", path)
+
+
+def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    some: list[Stored] = []
+    size = 0
+    for path in paths:
+        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        if some and size + grows > TOGETHER:
+            yield some
+            some, size = [], 0
+        some.append(path)
+        size += grows
+    if some:
+        yield some
+
+
+def _alike(layers: Sequence[Layer]) -> list[Layer]:
+    """The newest layers, as far back as each is not much larger than all after it; at least four are worth a merge."""
+    group: list[Layer] = []
+    height = 0
+    for layer in reversed(layers):
+        size = layer.height
+        if layer.parts != 1 or (group and size > 3 * height) or height + size > MERGED:
+            break
+        group.insert(0, layer)
+        height += size
+    return group if len(group) >= 4 else []
+
+
+MERGED = 2_000_000  # rows; larger layers stay as they are

@@ -1,0 +1,138 @@
+"""The store's one SQLite file: opened, changed whole or not at all, and who may write."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+FORMAT = 1
+_PATIENCE = 30_000  # milliseconds for which one change waits for another
+
+_SCHEMA = {
+    "journey": """CREATE TABLE IF NOT EXISTS journey (
+        journey_id TEXT PRIMARY KEY, title TEXT NOT NULL, status TEXT NOT NULL, category TEXT, type TEXT NOT NULL,
+        tags TEXT NOT NULL, created_at INTEGER, launched_at INTEGER, finished_at INTEGER,
+        versions INTEGER NOT NULL, document TEXT NOT NULL)""",
+    "history": """CREATE TABLE IF NOT EXISTS history (
+        entry INTEGER PRIMARY KEY, journey_id TEXT NOT NULL REFERENCES journey, at INTEGER NOT NULL,
+        who TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL)""",
+    # What was loaded: known again by the digest of its content, or by the name that the caller gave.
+    "batch": """CREATE TABLE IF NOT EXISTS batch (
+        digest TEXT PRIMARY KEY, name TEXT NOT NULL, bytes INTEGER, loaded_at TEXT NOT NULL)""",
+    # The folders that count; journey_id is empty for rows of journeys that are not here. A retired layer has been
+    # replaced. The numbers tell by how much it changes those of the layers before it.
+    "layer": """CREATE TABLE IF NOT EXISTS layer (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, journey_id TEXT NOT NULL,
+        parts INTEGER NOT NULL, read INTEGER NOT NULL, faulty INTEGER NOT NULL, rows INTEGER NOT NULL,
+        quarantined INTEGER NOT NULL, files TEXT NOT NULL, design TEXT NOT NULL, made_at TEXT NOT NULL,
+        retired_at TEXT)""",
+}
+
+_MENDS = {
+    "SQLITE_BUSY": "another program is writing to it; try again when that is done",
+    "SQLITE_CANTOPEN": "name the folder of a store that may be written",
+    "SQLITE_FULL": "make room on the disk",
+    "SQLITE_NOTADB": "it was not written by journey_nb; name another folder",
+    "SQLITE_READONLY": "ask for the right to write there",
+}
+
+
+class StoreError(Exception):
+    """What a store cannot do; the message says what it can."""
+
+
+class Database:
+    """The SQLite file of a store. What is committed survives a kill and a power cut.
+
+    Parameters
+    ----------
+    connect
+        Opens the file; called for every question and every change.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        with self.opened() as db:
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables.issuperset(_SCHEMA):
+                _log_ahead(db)
+                with transaction(db):
+                    for statement in _SCHEMA.values():
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """A connection, closed in the end.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be used; the message names the mend.
+        """
+        try:
+            with closing(self._connect()) as db:
+                db.isolation_level = None  # transactions begin and end where this package says
+                for setting in (f"busy_timeout = {_PATIENCE}", "synchronous = FULL", "foreign_keys = ON"):
+                    db.execute(f"PRAGMA {setting}")
+                if (found := db.execute("PRAGMA user_version").fetchone()[0]) > FORMAT:
+                    raise StoreError(
+                        f"the store has format {found} and this journey_nb knows {FORMAT}: install a newer one"
+                    )
+                yield db
+        except sqlite3.Error as error:
+            mend = _MENDS.get(getattr(error, "sqlite_errorname", ""), "see whether its file is sound")
+            raise StoreError(f"the store cannot be used: {error} ({mend})") from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; a failure leaves by closing the connection, which undoes what was begun."""
+    db.execute("BEGIN IMMEDIATE")
+    yield
+    db.execute("COMMIT")
+
+
+def _log_ahead(db: sqlite3.Connection) -> None:
+    """Let readers read while one writes.
+
+    When two programs make one file, SQLite refuses the second without the wait that it keeps elsewhere.
+    """
+    for left in reversed(range(_PATIENCE // 10)):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or not left:
+                raise
+            time.sleep(0.01)
+
+
+@contextmanager
+def sole_writer(path: Path, patience: float) -> Iterator[None]:
+    """Wait until no one else writes; the lock goes with the process that holds it, however that ends.
+
+    SQLite locks a file of its own, so nobody waits who only reads, or changes a status.
+
+    Raises
+    ------
+    StoreError
+        When another writer is still busy after ``patience`` seconds.
+    """
+    until = time.monotonic() + patience
+    with closing(sqlite3.connect(path, timeout=0.05, isolation_level=None)) as lock:
+        while True:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY":
+                    raise StoreError(f"the store cannot be written: {error}") from error
+                if time.monotonic() > until:
+                    raise StoreError(
+                        f"another program has been writing to {path.parent} for {patience:.0f} s: try again later"
+                    ) from None
+        yield

@@ -1,0 +1,364 @@
+"""How rows come into a store: whose history they change, and the layer that tells it anew.
+
+Everything is settled and folded user by user, so new rows concern the users they name and nobody else; nobody
+but users who share an id with them: a run, a message or an event. These are found by an index of all such ids,
+and told anew together. A layer therefore holds whole histories, replaces those of earlier layers, and is never changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from journey_nb.events import EventLog, Judged, Settled, settled
+from journey_nb.facts import Folded, fold
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube, steps
+from journey_nb.reading import readable
+from journey_nb.store.layers import STEPS, Layer
+from journey_nb.store.parts import CHUNK, Part, coded_for
+
+ROWS_A_PART = 2_500_000
+_KEYS = {"event_id": 1, "run_id": 2, "message_id": 3}  # the ids that two users may share, each hashed apart
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One fold: the rows that stay, the facts, their cube."""
+
+    settled: Settled
+    facts: Folded
+    cube: Cube
+    steps: pl.DataFrame
+
+    @classmethod
+    def of(cls, journey: Journey, rows: pl.DataFrame) -> _Told:
+        once = settled(rows)
+        facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
+        return cls(once, facts, Cube.of(journey, facts), steps(facts))
+
+
+class Intake:
+    """Brings rows of one journey into a new layer.
+
+    Parameters
+    ----------
+    journey
+        The journey as it is now.
+    layer
+        The layer to make.
+    stored
+        The parts that are there, each without the users whom later ones tell anew.
+    keys
+        The sorted hashes of the ids in them.
+    keep_log
+        Whether the rows stay beside the facts.
+    progress
+        Called with words and a share of 0 to 1.
+    """
+
+    def __init__(
+        self,
+        journey: Journey,
+        layer: Layer,
+        stored: Sequence[Part] = (),
+        keys: Sequence[pl.Series] = (),
+        *,
+        keep_log: bool = True,
+        progress: Progress | None = None,
+    ) -> None:
+        self.layer, self._journey, self._keep_log = layer, journey, keep_log
+        self._stored, self._keys = list(stored), list(keys)
+        self._progress = progress or (lambda words, share: None)
+        self._own: list[pl.Series] = []
+        self._cubes: list[tuple[int, Cube]] = []
+        self._replaced: list[pl.DataFrame] = []
+
+    def load(self, log: EventLog) -> Layer:
+        """Every row of a log, the faulty ones as they stand in quarantine."""
+        layer, good = self.layer, log.sifted(self._journey).filter(pl.col("rule").is_null()).drop("rule")
+        with readable(log.name):
+            layer.read = log.height
+            if not layer.read:
+                return layer
+            loaded = self.fold(good, layer.read)
+            if loaded < layer.read:  # a second look, at the bad rows alone
+                self.set_aside(log.faulty(self._journey).collect(engine="streaming"))
+        return self.finish()
+
+    def fold(self, rows: pl.LazyFrame, count: int) -> int:
+        """Fold good rows, about so many, by parts of a size that fits into memory; how many there were."""
+        self.layer.folder.mkdir(parents=True, exist_ok=True)
+        if count > ROWS_A_PART:
+            return self._partitioned(rows, -(-count // ROWS_A_PART))
+        some = rows.collect(engine="streaming")
+        self.layer.parts = 1
+        self._own.append(keys_of(some.lazy()))
+        self._take(self._fold(0, some, written=False))
+        return some.height
+
+    def set_aside(self, faulty: pl.DataFrame) -> None:
+        """Keep rows that are no good by themselves."""
+        self.layer.faulty = faulty.height
+        if faulty.height:
+            faulty.write_parquet(self.layer.folder / "faulty.parquet")
+
+    def finish(self) -> Layer:
+        """Write what belongs to the whole layer, and put it safely on the disk."""
+        layer = self.layer
+        Cube.sum(self._cubes).save(layer.folder)
+        write_keys(layer.folder, self._own)
+        if self._replaced:
+            pl.concat(self._replaced).write_ipc(layer.folder / "replaced.arrow")
+        layer.secure()
+        return layer
+
+    # Many rows: by parts, each of which is one small load.
+
+    def _partitioned(self, rows: pl.LazyFrame, parts: int) -> int:
+        """Spread the rows over parts by user, each row written once: that file is the part's kept log."""
+        self._progress("reading", 0)
+        logs = self._spread(rows, parts)
+        count = sum(_height(log) for log in logs)
+        shared = self._shared_by_parts(logs)
+        self._keys.append(shared)
+        if (
+            self._stored or shared.len()
+        ):  # a part may have to take users over from another, or from an earlier layer
+            for number, log in enumerate(logs):
+                self._take(self._fold(number, pl.read_parquet(log), written=True))
+                self._progress("folding", (number + 1) / len(logs))
+        else:
+            with ThreadPoolExecutor(2) as workers:
+                work = workers.map(
+                    lambda at: self._fold(at[0], pl.read_parquet(at[1]), written=True), enumerate(logs)
+                )
+                for done, folded in enumerate(work, 1):
+                    self._take(folded)
+                    self._progress("folding", done / len(logs))
+        return count
+
+    def _spread(self, rows: pl.LazyFrame, parts: int) -> list[Path]:
+        folder = self.layer.folder
+        by_user = pl.PartitionBy(
+            folder / "spread", key="part", include_key=False, approximate_bytes_per_file=None
+        )
+        rows.with_columns(part=pl.col("user_id").hash() % parts).sink_parquet(
+            by_user, compression="zstd", compression_level=1, statistics=False, row_group_size=CHUNK
+        )
+        logs = []
+        for number, file in enumerate(sorted((folder / "spread").rglob("*.parquet"))):
+            logs.append(folder / str(number) / "log.parquet")
+            logs[-1].parent.mkdir()
+            file.rename(logs[-1])
+        shutil.rmtree(folder / "spread")
+        self.layer.parts = len(logs)
+        return logs
+
+    def _shared_by_parts(self, logs: Sequence[Path]) -> pl.Series:
+        """The ids that occur in more than one of the parts; all ids are kept as the layer's index."""
+        every = pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort()
+        self._own = [every]
+        return every.filter(every == every.shift()).unique().sort()
+
+    # One part.
+
+    def _fold(self, number: int, rows: pl.DataFrame, *, written: bool) -> _Folded:
+        """Fold rows together with the kept history of all whom they concern."""
+        folder, journey = self.layer.folder / str(number), self._journey
+        old, taken = history(rows, self._stored, self._keys)
+        with ThreadPoolExecutor(1) as aside:
+            before = aside.submit(_Told.of, journey, old) if old.height else None
+            told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
+        Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
+        sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
+        told.steps.write_ipc(folder / f"{STEPS[1]}.arrow", compression="uncompressed")
+        if before is not None:
+            before.result().steps.write_ipc(folder / f"{STEPS[-1]}.arrow", compression="uncompressed")
+        if not self._keep_log:
+            (folder / "log.parquet").unlink()
+        changes = [(1, told), *([(-1, before.result())] if before else [])]
+        return _Folded(
+            Part(folder, journey),
+            taken,
+            [(sign, one.cube) for sign, one in changes],
+            sum(sign * one.settled.distinct.height for sign, one in changes),
+            sum(sign * one.facts.quarantined.height for sign, one in changes),
+        )
+
+    def _take(self, folded: _Folded) -> None:
+        """Count a part that was folded, and let later ones see it."""
+        self._cubes += folded.cubes
+        self.layer.rows += folded.rows
+        self.layer.quarantined += folded.quarantined
+        for folder, users in folded.taken.items():
+            part = pl.lit(f"{folder.parent.name}/{folder.name}")
+            self._replaced.append(users.to_frame("user_id").select("user_id", part=part))
+        taken = folded.taken
+        self._stored = [
+            part.without(taken[part.folder]) if part.folder in taken else part for part in self._stored
+        ]
+        self._stored.append(folded.part)
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """A part that was folded: what it changes in the store's numbers, and whose history it takes over from where."""
+
+    part: Part
+    taken: dict[Path, pl.Series]
+    cubes: list[tuple[int, Cube]]
+    rows: int
+    quarantined: int
+
+
+def history(
+    rows: pl.DataFrame, stored: Sequence[Part], keys: Sequence[pl.Series]
+) -> tuple[pl.DataFrame, dict[Path, pl.Series]]:
+    """The kept rows of everybody whom new rows concern, and by part who that is."""
+    wanted = rows["user_id"].unique().sort()
+    taken: dict[Path, pl.Series] = {}
+    old: list[pl.DataFrame] = []
+    met = hits(keys_of(rows.lazy()), keys)
+    while wanted.len():
+        for part in stored:
+            if (here := part.holds(wanted)).len():
+                here = _with_sharers(part, here)
+                before = taken.get(part.folder)
+                here = here if before is None else here.filter(~here.is_in(before.implode()))
+                taken[part.folder] = here if before is None else pl.concat([before, here])
+                old.append(part.rows(here.sort()))
+        known = pl.concat([keys_of(part.lazy()) for part in old] or [met.clear()])
+        met = met.filter(~met.is_in(known.implode()))
+        # An id that the store knows, but not of these users: somebody else's.
+        wanted = _owners(met, stored, taken) if met.len() else wanted.clear()
+    return (pl.concat(old) if old else rows.clear()), taken
+
+
+def _with_sharers(part: Part, users: pl.Series) -> pl.Series:
+    shared = pl.read_ipc(part.folder / "shared.arrow")["user_id"]
+    if shared.is_empty() or not users.is_in(shared.implode()).any():
+        return users
+    return pl.concat([users, part.holds(shared)]).unique().sort()
+
+
+def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]) -> pl.Series:
+    """The users with rows that carry one of the ids, but for those taken already."""
+    found = [met.clear().cast(pl.String).alias("user_id")]
+    for part in stored:
+        carries = pl.any_horizontal(
+            pl.col(name).hash(seed).is_in(met.implode()) for name, seed in _KEYS.items()
+        )
+        users = part.all_rows().filter(carries).select(pl.col("user_id").unique()).collect().to_series()
+        known = taken.get(part.folder)
+        found.append(users if known is None else users.filter(~users.is_in(known.implode())))
+    return pl.concat(found).unique().sort()
+
+
+# The index of ids.
+
+
+def keys_of(rows: pl.LazyFrame) -> pl.Series:
+    """The sorted hashes of all ids in the rows."""
+    return pl.concat(
+        rows.select(key=pl.col(name).drop_nulls().hash(seed).unique()).collect().to_series()
+        for name, seed in _KEYS.items()
+    ).sort()
+
+
+def hits(wanted: pl.Series, keys: Sequence[pl.Series]) -> pl.Series:
+    """Those of the sorted hashes that are in one of the sorted indexes."""
+    found = pl.repeat(False, wanted.len(), eager=True)
+    for index in keys:
+        if index.len():
+            place = index.search_sorted(wanted).clip(upper_bound=index.len() - 1)
+            found = found | (index.gather(place) == wanted)
+    return wanted.filter(found)
+
+
+# Hashes change with polars: an index is named after what it makes of one word.
+_HASHED = pl.Series(["journey"]).hash().item()
+
+
+def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
+    """Write the index of a layer."""
+    every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
+    every.to_frame("key").write_ipc(folder / f"keys-{_HASHED:016x}.arrow", compression="uncompressed")
+    return every
+
+
+def read_keys(layer: Layer) -> pl.Series:
+    """The index of a layer; made anew where another polars wrote it."""
+    path = layer.folder / f"keys-{_HASHED:016x}.arrow"
+    if path.exists():
+        return pl.read_ipc(path)["key"]
+    logs = layer.folder.glob("*/log.parquet")
+    return write_keys(layer.folder, [keys_of(pl.scan_parquet(log)) for log in logs])
+
+
+def sharing(once: Settled) -> pl.Series:
+    """The users who share an id with another user: whoever touches one of them touches them all."""
+    rows = once.distinct.lazy()
+    found = [rows.filter(pl.col("event_id").is_in(once.losers["event_id"].implode())).select("user_id")]
+    for name in ("run_id", "message_id"):
+        pairs = rows.select("user_id", name).drop_nulls().select("user_id", key=pl.col(name).hash()).unique()
+        found.append(pairs.filter(pl.col("key").is_duplicated()).select("user_id"))
+    return pl.concat(found).unique().collect()["user_id"].sort()
+
+
+def _height(path: Path) -> int:
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+# Small layers become one.
+
+
+def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequence[Part]) -> Layer:
+    """What a group of layers tells together, as one layer; nothing of it counts otherwise than before.
+
+    Parameters
+    ----------
+    layer
+        The layer to make.
+    group
+        Neighbouring layers.
+    parts
+        Their parts, without the users whom later ones tell anew.
+    """
+    intake = Intake(journey, layer)
+    intake.fold(pl.concat(part.all_rows() for part in parts), sum(part.height for part in parts))
+    for name in ("read", "faulty", "rows", "quarantined"):
+        setattr(layer, name, sum(getattr(other, name) for other in group))
+    Cube.sum([(1, other.cube) for other in group]).save(layer.folder)
+    write_keys(layer.folder, [read_keys(other) for other in group])
+    elsewhere = ~pl.col("part").str.split("/").list.first().is_in([other.token for other in group])
+    pl.concat(other.replaced() for other in group).filter(elsewhere).write_ipc(
+        layer.folder / "replaced.arrow"
+    )
+    if faults := [other.faults() for other in group if other.faulty]:
+        pl.concat(faults).sink_parquet(layer.folder / "faulty.parquet")
+    _merge_steps(journey, layer, group)
+    layer.secure()
+    return layer
+
+
+def _merge_steps(journey: Journey, layer: Layer, group: Sequence[Layer]) -> None:
+    """Stays that one layer brought and a later one of the group took back are in neither list."""
+    every = pl.concat(
+        coded_for(journey, pl.scan_ipc(path)).with_columns(n=pl.lit(sign, pl.Int64))
+        for sign, name in STEPS.items()
+        for other in group
+        for path in other.folder.glob(f"*/{name}.arrow")
+    )
+    columns = ["point", "micros", "left_at"]
+    net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns).collect()
+    for sign, name in STEPS.items():
+        some = net.filter(pl.col("n") * sign > 0)
+        some = some.select(pl.col(columns).repeat_by(pl.col("n").abs()).explode(empty_as_null=False))
+        some.write_ipc(layer.folder / "0" / f"{name}.arrow", compression="uncompressed")

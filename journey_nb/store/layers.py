@@ -1,0 +1,262 @@
+"""Layers: what each load left on the disk, and the list of those that count."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import polars as pl
+
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube
+from journey_nb.store.database import Database, transaction
+from journey_nb.store.parts import Part
+
+LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again."""
+
+    digest: str
+    name: str
+    size: int | None = None
+
+
+@dataclass
+class Layer:
+    """What one load adds to a journey: in files below ``folder``, and in numbers.
+
+    ``rows`` are good rows that each tell something else, ``faulty`` those that were set aside by themselves,
+    ``quarantined`` those set aside among the good. A layer that tells histories anew counts what that changes.
+    """
+
+    folder: Path
+    parts: int = 0
+    read: int = 0
+    faulty: int = 0
+    rows: int = 0
+    quarantined: int = 0
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    design: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def token(self) -> str:
+        """Its name."""
+        return self.folder.name
+
+    @property
+    def cube(self) -> Cube:
+        """The counts that it adds to those of the layers before it."""
+        return Cube.load(self.folder)
+
+    @property
+    def height(self) -> int:
+        """How many rows its parts keep."""
+        return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
+
+    def replaced(self) -> pl.DataFrame:
+        """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
+        path = self.folder / "replaced.arrow"
+        return pl.read_ipc(path) if path.exists() else NOBODY
+
+    def faults(self) -> pl.LazyFrame:
+        """The rows that were set aside by themselves."""
+        return pl.scan_parquet(self.folder / "faulty.parquet")
+
+    def awaits(self, journey: Journey) -> bool:
+        """Whether rows were set aside for want of a version that the journey has by now."""
+        return bool(self.faulty) and design_of(journey)["versions"].keys() > self.design["versions"].keys()
+
+    def secure(self) -> None:
+        """Put every file on the disk for good, and note its size and SHA-256."""
+        paths = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        with ThreadPoolExecutor(2) as workers:
+            digests = list(workers.map(_secured, paths))
+        for folder in [
+            *(path for path in self.folder.rglob("*") if path.is_dir()),
+            self.folder,
+            self.folder.parent,
+        ]:
+            _synced(folder)
+        sums = zip(paths, digests, strict=True)
+        self.files = {
+            path.relative_to(self.folder).as_posix(): (path.stat().st_size, sha) for path, sha in sums
+        }
+
+    def damaged(self) -> list[str]:
+        """The files that are missing or no longer what was written."""
+        return [
+            name
+            for name, (size, digest) in self.files.items()
+            if not (path := self.folder / name).is_file()
+            or path.stat().st_size != size
+            or sha256(path) != digest
+        ]
+
+
+STEPS = {1: "steps", -1: "steps-replaced"}
+"""The files of the stays that a part brings, and of those that it takes back from the parts before it."""
+NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
+
+
+def design_of(journey: Journey) -> dict[str, Any]:
+    """What of a journey the facts rest on."""
+    return {
+        "timezone": journey.timezone,
+        "goals": [goal.model_dump(mode="json", include=_GOAL) for goal in journey.goals],
+        "versions": {
+            str(version.version): [
+                [(point.point_id, point.type) for point in version.points],
+                [(branch.source, branch.key, branch.target) for branch in version.branches],
+            ]
+            for version in journey.versions
+        },
+    }
+
+
+_GOAL = {"goal_id", "title", "event", "ends_journey", "conversion_days"}
+
+
+def still_holds(design: dict[str, Any], journey: Journey) -> bool:
+    """Whether facts that were folded for this design are good for the journey as it is: it may have more versions."""
+    now = json.loads(json.dumps(design_of(journey)))
+    versions = now["versions"]
+    return (design["timezone"], design["goals"]) == (now["timezone"], now["goals"]) and all(
+        versions.get(number) == graph for number, graph in design["versions"].items()
+    )
+
+
+_NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
+
+
+class Layers:
+    """The list of layers that count, in SQLite, and their folders.
+
+    A layer is made in full before it is listed, and listed in one transaction with all that the load changes.
+    So a folder that is not listed is the rest of a load that was interrupted.
+    """
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._folder, self._database = folder, database
+        self._parts: dict[Path, Part] = {}
+        self._unlisted: set[Path] = set()
+
+    def new(self) -> Layer:
+        """A layer yet to be made."""
+        layer = Layer(self._folder / token_hex(8))
+        self._unlisted.add(layer.folder)
+        return layer
+
+    def discard(self) -> None:
+        """Remove what was made and not listed: a load that fails gives back its room on the disk."""
+        for folder in self._unlisted:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._unlisted.clear()
+
+    def of(self, journey_id: str) -> list[Layer]:
+        """The layers of a journey that count, oldest first."""
+        query = "SELECT * FROM layer WHERE journey_id = ? AND retired_at IS NULL ORDER BY sequence"
+        with self._database.opened() as db:
+            db.row_factory = sqlite3.Row
+            return [self._read(row) for row in db.execute(query, (journey_id,))]
+
+    def _read(self, row: sqlite3.Row) -> Layer:
+        files = {name: (size, digest) for name, (size, digest) in json.loads(row["files"]).items()}
+        numbers = {name: int(row[name]) for name in _NUMBERS}
+        return Layer(self._folder / row["token"], **numbers, files=files, design=json.loads(row["design"]))
+
+    def parts(self, journey: Journey, layers: Sequence[Layer]) -> list[Part]:
+        """The parts of some layers, each without the users whom later ones tell anew."""
+        replaced = pl.concat([NOBODY, *(layer.replaced() for layer in layers)])
+        dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
+        found = []
+        for layer in layers:
+            for number in range(layer.parts):
+                folder = layer.folder / str(number)
+                part = self._parts.get(folder)
+                if part is None or part.journey != journey:
+                    part = self._parts[folder] = Part(folder, journey)
+                gone = dead.get(f"{layer.token}/{number}")
+                found.append(part if gone is None else part.without(gone))
+        return found
+
+    def knows(self, source: Source) -> bool:
+        """Whether it was loaded before."""
+        with self._database.opened() as db:
+            return db.execute("SELECT 1 FROM batch WHERE digest = ?", (source.digest,)).fetchone() is not None
+
+    def publish(
+        self,
+        made: Mapping[str, Layer],
+        journeys: Mapping[str, Journey],
+        sources: Iterable[Source] = (),
+        retired: Iterable[Layer] = (),
+    ) -> None:
+        """List new layers by journey, with the sources they come from, and drop those they replace: all or nothing."""
+        now = datetime.now(UTC).isoformat()
+        with self._database.opened() as db, transaction(db):
+            for source in sources:
+                db.execute(
+                    "INSERT INTO batch VALUES (?, ?, ?, ?)", (source.digest, source.name, source.size, now)
+                )
+            for layer in retired:
+                db.execute("UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token))
+            for journey_id, layer in made.items():
+                design = design_of(journeys[journey_id]) if journey_id in journeys else {}
+                row = {
+                    "token": layer.token,
+                    "journey_id": journey_id,
+                    **{name: getattr(layer, name) for name in _NUMBERS},
+                    "files": json.dumps(layer.files),
+                    "design": json.dumps(design),
+                    "made_at": now,
+                }
+                columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+                db.execute(f"INSERT INTO layer ({columns}) VALUES ({values})", row)
+        self._unlisted -= {layer.folder for layer in made.values()}
+
+    def sweep(self) -> None:
+        """Remove what interrupted loads left, and layers that were replaced a while ago. Only for the sole writer."""
+        before = (datetime.now(UTC) - LINGERS).isoformat()
+        with self._database.opened() as db:
+            with transaction(db):
+                db.execute("DELETE FROM layer WHERE retired_at < ?", (before,))
+            listed = {token for (token,) in db.execute("SELECT token FROM layer")}
+        for folder in self._folder.iterdir() if self._folder.exists() else ():
+            if folder.name not in listed:
+                shutil.rmtree(folder)
+                self._parts = {path: part for path, part in self._parts.items() if path.parent != folder}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _secured(path: Path) -> str:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    return sha256(path)
+
+
+def _synced(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle of a folder
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,70 @@
+"""Facts of some users, and facts with a cube, over facts in memory: what the store does at scale."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from journey_nb.facts import Folded
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube, steps
+
+FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
+
+
+class CubedFacts:
+    """Facts that keep a cube. Their frames cannot be had where ``hidden``."""
+
+    def __init__(
+        self,
+        journey: Journey,
+        facts: Folded,
+        cube: Cube | None = None,
+        *,
+        hidden: Collection[str] = (),
+        known: list[tuple[int, pl.DataFrame]] | None = None,
+    ) -> None:
+        self._facts, self._hidden = facts, frozenset(hidden)
+        self.first_at, self.last_at = facts.first_at, facts.last_at
+        self.cube = cube or Cube.of(journey, facts)
+        self.steps = _steps(facts) if known is None else known
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._hidden:
+            raise RuntimeError(f"facts.{name} has been touched")
+        return getattr(self._facts, name)
+
+    def of_users(self, users: pl.Series) -> Folded:
+        """The facts of some users."""
+        return self._facts.of_users(users)
+
+    def around(self, spans: list[tuple[datetime, datetime]]) -> Folded:
+        """The facts of the users with anything counted within a span."""
+        facts = self._facts
+        times = {
+            "runs": ("entered_at", "left_at"),
+            "visits": ("arrived_at", "left_at"),
+            "messages": ("sent_at", "failed_at", "skipped_at"),
+            "goals": ("at",),
+        }
+        within = [
+            getattr(facts, name)
+            .filter(
+                pl.any_horizontal(
+                    pl.col(column).is_between(start, stop, closed="left") for start, stop in spans
+                )
+            )["user"]
+            .drop_nulls()
+            for name, columns in times.items()
+            for column in columns
+        ]
+        return facts.of_users(pl.concat(within).unique())
+
+
+def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:
+    """Steps in parts: all, those of some users again, and these taken out."""
+    some = steps(facts.of_users(facts.runs.filter(pl.col("user") % 2 == 1)["user"].unique()))
+    return [(1, steps(facts)), (1, some), (-1, some)]

@@ -1,0 +1,193 @@
+"""A cube answers as counting does: on made-up journeys and dirty logs, for whole days and for odd instants."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+from compare import frame_of
+from cubed import FRAMES, CubedFacts
+from oracle import strategies
+from polars.testing import assert_frame_equal
+
+from journey_nb.events import EventLog
+from journey_nb.facts import Folded, fold
+from journey_nb.journey import Journey
+from journey_nb.metrics.cube import Cube, steps
+from journey_nb.stats import JourneyStats
+
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
+PRESETS = ("launch", *strategies.PRESETS)
+
+
+def folded(seed: int) -> tuple[Journey, Folded]:
+    document, rows, _ = strategies.example(seed)
+    journey = Journey.model_validate(document)
+    return journey, fold(journey, EventLog.from_frame(frame_of(rows)).judge(journey))
+
+
+def asked_of(journey: Journey, rng: Random) -> list[tuple[str, dict[str, Any]]]:
+    """Every table, with options drawn."""
+    goal = rng.choice([None, *(goal.goal_id for goal in journey.goals)])
+    channel = rng.choice([None, "push", "email", "in_app"])
+    return [
+        *((name, {}) for name in ("health", "audience", "goals", "communications", "points", "branches")),
+        *((name, {}) for name in ("waiting", "drops", "reconciliation")),
+        *(("daily", {"by": by}) for by in ("journey", "channel", "point", "goal")),
+        ("daily", {"by": rng.choice(("journey", "channel", "point")), "place": "event"}),
+        ("messages", {"channel": channel, "goal": goal}),
+        ("delivery_issues", {"channel": channel}),
+        ("credit", {"goal": goal}),
+    ]
+
+
+def periods(facts: Folded, rng: Random) -> list[Any]:
+    """Presets, whole days, and odd seconds: at events, between them, and beyond them all."""
+    times = facts.events["at"].unique().sort().to_list() or [facts.first_at]
+    times = [facts.first_at - timedelta(days=2), *times, facts.last_at + timedelta(days=3)]
+    odd = sorted(rng.choice(times) + timedelta(microseconds=rng.choice((0, 1, -1, 10**9))) for _ in range(2))
+    days = sorted(rng.choice(times).date() for _ in range(2))
+    return [
+        rng.choice(PRESETS),
+        tuple(days),
+        tuple(odd),
+        (odd[0], odd[0] + timedelta(hours=rng.choice((1, 30)))),
+    ]
+
+
+def chosen(stats: JourneyStats, period: Any) -> JourneyStats:
+    return stats.period(period) if isinstance(period, str) else stats.between(*period)
+
+
+def differs(one: pl.DataFrame, other: pl.DataFrame) -> str | None:
+    try:
+        assert_frame_equal(one, other, check_exact=False, rel_tol=1e-9, abs_tol=1e-9)
+    except AssertionError as error:
+        return f"{error}\n{one}\n{other}"
+    return None
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_cube_answers_as_counting_does(turn: int) -> None:
+    compared = 0
+    for seed in range(turn, SEEDS, 4):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        counted, looked_up = (JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts)))
+        for period in periods(facts, rng):
+            plain, cubed = (chosen(stats, period) for stats in (counted, looked_up))
+            if rng.random() < 0.2:
+                plain, cubed = plain.compare(), cubed.compare()
+            for name, options in rng.sample(asked_of(journey, rng), 6):
+                told = differs(getattr(plain, name)(**options), getattr(cubed, name)(**options))
+                assert told is None, f"seed {seed} {period} {name} {options}\n{told}"
+                compared += 1
+    assert compared >= SEEDS
+
+
+def same(one: Cube, other: Cube) -> None:
+    for name in ("rows", "durations", "open"):
+        mine, theirs = (
+            getattr(cube, name).with_columns(pl.selectors.categorical().cast(pl.String))
+            for cube in (one, other)
+        )
+        assert_frame_equal(mine, theirs, check_row_order=False, check_exact=False, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def test_cubes_of_disjoint_users_add_and_are_taken_out_again() -> None:
+    for seed in range(0, SEEDS, 3):
+        journey, facts = folded(seed)
+        users = facts.runs["user"].unique().to_frame()
+        third = users.select(pl.col("user"), part=pl.col("user").hash(seed) % 3)
+        parts = [Cube.of(journey, facts.of_users(third.filter(part=n)["user"])) for n in range(3)]
+        whole = Cube.sum([(1, Cube.of(journey, facts))])
+        same(Cube.sum((1, part) for part in parts), whole)
+        same(Cube.sum([(1, whole), (-1, parts[0])]), Cube.sum([(1, parts[1]), (1, parts[2])]))
+        assert all(frame.is_empty() for frame in vars(Cube.sum([(1, whole), (-1, whole)])).values())
+
+
+@pytest.mark.parametrize("period", ["launch", "30d", "7d"])
+def test_no_frame_of_facts_is_touched_where_the_cube_answers(
+    period: str, welcome: Journey, welcome_stats: JourneyStats
+) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    hidden = CubedFacts(welcome, facts, hidden=FRAMES, known=[(1, steps(facts))])
+    plain, cubed = (JourneyStats(welcome, one).period(period) for one in (facts, hidden))
+    for name, options in asked_of(welcome, Random(1)):
+        told = differs(getattr(plain, name)(**options), getattr(cubed, name)(**options))
+        assert told is None, f"{name} {options}\n{told}"
+    with pytest.raises(RuntimeError, match="touched"):
+        cubed.clock("cohort").health()
+
+
+def test_what_a_cube_cannot_answer_is_counted(welcome: Journey, welcome_stats: JourneyStats) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    plain, cubed = welcome_stats, JourneyStats(welcome, CubedFacts(welcome, facts))
+    seen = facts.last_at - timedelta(days=9, hours=1)
+    for ask in (
+        lambda stats: stats.clock("cohort").points(),
+        lambda stats: stats.machine().messages(),
+        lambda stats: stats.as_of(seen).audience(),
+        lambda stats: stats.version(1).branches(),
+        lambda stats: stats.where(entry="signup").health(),
+        lambda stats: stats.health(by="variant"),
+        lambda stats: stats.credit(rule="linear"),
+        lambda stats: stats.between(facts.first_at, seen).waiting(),
+    ):
+        assert differs(ask(plain), ask(cubed)) is None
+
+
+def test_a_cube_is_read_back_as_it_was_written(
+    tmp_path: Path, welcome: Journey, welcome_stats: JourneyStats
+) -> None:
+    cube = Cube.of(welcome, welcome_stats.facts)
+    cube.save(tmp_path)
+    same(Cube.load(tmp_path), cube)
+
+
+def test_a_cube_outlives_a_new_version_of_its_journey(welcome: Journey, welcome_stats: JourneyStats) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    document = welcome.model_dump(mode="json")
+    newest = document["versions"][-1]
+    first = {"point_id": "a_new_one", "type": "delay", "title": "New"}
+    more = {**newest, "version": newest["version"] + 1, "points": [first, *newest["points"]]}
+    more["branches"] = [
+        *newest["branches"],
+        {"source": "a_new_one", "target": newest["branches"][0]["target"]},
+    ]
+    grown = Journey.model_validate({**document, "versions": [more, *document["versions"]]})
+    hidden = CubedFacts(grown, facts, Cube.of(welcome, facts), hidden=FRAMES, known=[(1, steps(facts))])
+    old, new = JourneyStats(welcome, facts).points(), JourneyStats(grown, hidden).points()
+    assert list(grown.points()) != list(welcome.points())
+    both = new.filter(pl.col("point_id") != "a_new_one").join(old, on="point_id", how="left")
+    assert both["entered"].to_list() == both["entered_right"].to_list()
+    assert both["seconds_p90"].to_list() == pytest.approx(both["seconds_p90_right"].to_list(), nan_ok=True)
+
+
+def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        narrow = CubedFacts(journey, facts, hidden=set(FRAMES) - {"runs", "devices"})
+        for period in periods(facts, rng)[:2]:
+            plain, cubed = (chosen(JourneyStats(journey, one), period) for one in (facts, narrow))
+            page = {
+                "limit": rng.choice((1, 3, 50)),
+                "offset": rng.choice((0, 2)),
+                "search": rng.choice((None, "1")),
+            }
+            told = differs(plain.users(**page), cubed.users(**page))
+            assert told is None, f"seed {seed} {period} {page}\n{told}"
+            everyone = plain.users(page["search"]).slice(page["offset"], page["limit"])
+            assert differs(everyone, cubed.users(**page)) is None
+            for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
+                told = differs(plain.user_path(user), cubed.user_path(user))
+                assert told is None, f"seed {seed} {user}\n{told}"

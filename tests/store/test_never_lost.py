@@ -1,0 +1,204 @@
+"""Whatever ends a load, the store is as before or as after; a resumed import ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from same import assert_same
+
+import journey_nb as jn
+from journey_nb.simulate import simulate_to
+from journey_nb.store import Store
+
+KILLS = int(os.environ.get("JOURNEY_NB_KILLS", 10))
+EVENTS = int(os.environ.get("JOURNEY_NB_KILL_EVENTS", 200_000))
+FILES = 8
+
+LOAD = """
+import sys, journey_nb
+folder, *files = sys.argv[1:]
+store = journey_nb.Store(folder)
+print("begins", flush=True)
+for file in files:
+    store.load(file)
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, welcome: jn.Journey) -> list[Path]:
+    """A log in several files, in no order, some of its rows in two of them."""
+    folder = tmp_path_factory.mktemp("log")
+    simulate_to(folder / "all.parquet", welcome, users=round(EVENTS / 35), seed=5, days=60, dirty=0.002)
+    rows = pl.read_parquet(folder / "all.parquet").sample(fraction=1, shuffle=True, seed=2)
+    size = rows.height // FILES + 1
+    paths = [folder / f"{number}.parquet" for number in range(FILES)]
+    for number, path in enumerate(paths):
+        rows[max(0, number * size - 50) : (number + 1) * size].write_parquet(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def undisturbed(files: list[Path], welcome: jn.Journey, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    store.add(welcome)
+    store.load(files)
+    return store
+
+
+def loading(folder: Path, files: list[Path], **how: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", LOAD, folder, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def killed(rng: Random, process: subprocess.Popen[str], within: float) -> bool:
+    """Kill it at a random instant of its work; whether it was still at it."""
+    assert process.stdout is not None
+    if process.stdout.readline() != "begins\n":
+        pytest.fail(process.stderr.read() if process.stderr else "")
+    time.sleep(rng.random() * within)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return "done" not in process.stdout.read()
+
+
+def is_whole(store: Store, expected: Store) -> None:
+    assert store.check() == []
+    assert_same(store["welcome"].facts, expected["welcome"].facts)
+    for name in ("points", "health", "daily", "goals"):
+        assert_frame_equal(*(getattr(one["welcome"], name)() for one in (store, expected)), rel_tol=1e-9)
+
+
+def test_an_import_killed_at_random_instants_is_resumed(
+    files: list[Path], undisturbed: Store, welcome: jn.Journey, tmp_path: Path
+) -> None:
+    rng, store, cut = Random(7), Store(tmp_path), 0
+    store.add(welcome)
+    for _ in range(KILLS):
+        cut += killed(rng, loading(tmp_path, files), within=1.5)
+        assert store.check() == []  # as before or as after, every time
+    process = loading(tmp_path, files)
+    assert process.wait() == 0
+    assert cut > KILLS // 3
+    is_whole(Store(tmp_path), undisturbed)
+
+
+def test_two_writers_killed_at_random_instants_lose_and_double_nothing(
+    files: list[Path], undisturbed: Store, welcome: jn.Journey, tmp_path: Path
+) -> None:
+    rng = Random(8)
+    Store(tmp_path).add(welcome)
+    for _ in range(max(2, KILLS // 4)):
+        pair = [loading(tmp_path, files), loading(tmp_path, files[::-1])]
+        for process in rng.sample(pair, 2):
+            killed(rng, process, within=1.5)
+    pair = [loading(tmp_path, files), loading(tmp_path, files[::-1])]
+    assert [process.wait() for process in pair] == [0, 0]
+    is_whole(Store(tmp_path), undisturbed)
+
+
+def test_a_reader_sees_one_state_while_others_write(
+    files: list[Path], undisturbed: Store, welcome: jn.Journey, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    store.add(welcome)
+    process = loading(tmp_path, files)
+    seen = 0
+    while process.poll() is None:
+        stats = Store(tmp_path)["welcome"]
+        rows = stats.facts.events.height + stats.facts.goals["run"].null_count()  # a goal may be of no run
+        assert rows >= seen  # never back, never half a file
+        assert stats.facts.read == rows + stats.facts.duplicates + stats.facts.quarantined.height
+        assert (
+            stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]))["gap"].abs().sum() == 0
+        )
+        seen = rows
+    is_whole(store, undisturbed)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for some of the files: a small tmpfs, or else a limit on the size of a file."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    room = 14 * EVENTS  # bytes; the whole store takes several times as much
+    done = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={room}", "tmpfs", folder], capture_output=True
+    )
+    if done and done.returncode == 0:
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+    else:
+        yield folder
+
+
+def limited() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (EVENTS, EVENTS))
+
+
+def test_a_full_disk_leaves_what_was_there(
+    files: list[Path], undisturbed: Store, welcome: jn.Journey, small_disk: Path, tmp_path: Path
+) -> None:
+    Store(small_disk).add(welcome)
+    how = {} if os.path.ismount(small_disk) else {"preexec_fn": limited}
+    process = loading(small_disk, files, **how)
+    _, told = process.communicate()
+    assert process.returncode != 0
+    assert "panicked" not in told, told
+    store = Store(small_disk)
+    assert store.check() == []
+    moved = tmp_path / "larger"
+    shutil.copytree(small_disk, moved)
+    process = loading(moved, files)
+    assert process.wait() == 0
+    is_whole(Store(moved), undisturbed)
+
+
+def test_a_damaged_file_is_named_and_mended_from_the_kept_log(
+    files: list[Path], undisturbed: Store, welcome: jn.Journey, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    store.add(welcome)
+    store.add(other := jn.Journey.sample("win_back"))
+    store.load(files[:2])
+    [path, *_] = sorted((tmp_path / "store" / "layers").glob("*/0/visits.arrow"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    store = Store(tmp_path / "store")
+    found = store.check()
+    assert [(fault.journey_id, fault.place) for fault in found] == [
+        (welcome.journey_id, path.relative_to(tmp_path / "store").as_posix())
+    ]
+    assert store[other.journey_id].health()["entrances"].item() == 0  # the rest works on
+    store.rebuild("welcome")
+    assert store.check() == []
+    store.load(files)
+    is_whole(store, undisturbed)
+
+
+def test_a_file_that_is_cut_short_is_named_when_it_is_read(
+    files: list[Path], welcome: jn.Journey, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    store.add(welcome)
+    store.load(files[0])
+    path = next((tmp_path / "layers").glob("*/0/visits.arrow"))
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(jn.StoreError, match=r"visits\.arrow.*check"):
+        Store(tmp_path)["welcome"].paths()

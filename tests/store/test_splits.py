@@ -1,0 +1,94 @@
+"""However a log comes into a store, the facts are those of loading it at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+from compare import frame_of
+from oracle import strategies
+from same import assert_same
+
+import journey_nb as jn
+from journey_nb.events import EventLog
+from journey_nb.facts import Folded, fold
+from journey_nb.store import intake
+
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 60))
+
+
+def logs(seed: int) -> tuple[jn.Journey, pl.DataFrame, Random]:
+    """A made-up journey and a dirty log of it."""
+    document, rows, rng = strategies.example(seed)
+    journey = jn.Journey.model_validate(document)
+    frame = frame_of([row for row in rows if row.get("journey_id") == journey.journey_id])
+    return journey, frame.with_row_index("place"), rng
+
+
+def at_once(journey: jn.Journey, frame: pl.DataFrame) -> Folded:
+    return fold(journey, EventLog.from_frame(frame.drop("place")).judge(journey))
+
+
+def batches(rng: Random, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """The rows in any order, cut anywhere, some of them in two batches."""
+    count = rng.randint(1, 9)
+    order = list(range(frame.height))
+    rng.shuffle(order)
+    again = [place for place in order if rng.random() < 0.1]
+    places = [(place, rng.randrange(count)) for place in order + again]
+    return [frame[[place for place, batch in places if batch == number]] for number in range(count)]
+
+
+def stored(tmp_path: Path, journey: jn.Journey, parts: list[pl.DataFrame]) -> jn.Store:
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    for part in parts:
+        store.append(part.drop("place"))
+    return store
+
+
+def share_ids(rng: Random, frame: pl.DataFrame) -> pl.DataFrame:
+    """Ids of one user in rows of another: what no clean log has, and what must not matter where rows come apart."""
+    if frame.height < 4:
+        return frame
+    for name in rng.sample(["event_id", "run_id", "message_id", "user_id", "device_id"], 2):
+        some, other = (rng.randrange(frame.height) for _ in range(2))
+        frame = frame.with_columns(frame[name].scatter(some, frame[name][other]))
+    return frame
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS, 10))
+def test_any_split_in_any_order_equals_loading_at_once(start: int, tmp_path: Path) -> None:
+    for seed in range(start, start + 10):
+        journey, frame, rng = logs(seed)
+        frame = share_ids(rng, frame) if seed % 2 else frame
+        parts = batches(rng, frame)
+        store = stored(tmp_path / str(seed), journey, parts)
+        try:
+            assert_same(store[journey.journey_id].facts, at_once(journey, pl.concat(parts)))
+        except BaseException as error:
+            error.add_note(f"seed {seed}, {len(parts)} batches")
+            raise
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS // 2, 10))
+def test_a_log_folded_in_parts_equals_one_folded_whole(
+    start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "ROWS_A_PART", 12)
+    for seed in range(start, start + 10):
+        journey, frame, rng = logs(seed)
+        frame = share_ids(rng, frame) if seed % 2 else frame
+        parts = batches(rng, frame)[:3]
+        store = stored(tmp_path / str(seed), journey, parts)
+        expected = at_once(journey, pl.concat(parts))
+        try:
+            assert_same(store[journey.journey_id].facts, expected)
+            store.rebuild(journey.journey_id)
+            assert_same(store[journey.journey_id].facts, expected)
+        except BaseException as error:
+            error.add_note(f"seed {seed}, {len(parts)} batches")
+            raise
