@@ -50,7 +50,7 @@ format: $(READY) ## ruff's formatting and its safe fixes
 bench: $(READY) $(PEERS) ## journey_nb beside its peers at 1 and 10 million events, with equal answers
 	@$(BIN)/python benchmarks/run.py
 
-bench-100m: $(READY) $(PEERS) ## the same at 100 million (9 GB of temporary files)
+bench-100m: $(READY) $(PEERS) ## the same at 100 million
 	@$(BIN)/python benchmarks/run.py --events 100_000_000 --repeats 3
 
 mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught
