@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ ITEMS = 7  # users, pages and points asked for
 PAGE_ROWS = 50
 TOP = 20
 NOTHING = 0.0001  # seconds: an engine that keeps nothing imports nothing
-FAR = datetime(2100, 1, 1, tzinfo=ZoneInfo("UTC"))  # a period that is still open
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+FAR = datetime(2100, 1, 1, tzinfo=UTC)  # a period that is still open
 
 
 def main() -> None:
@@ -148,10 +149,11 @@ def _log(events: int, folder: Path) -> tuple[Path, list[Path]]:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             rows, time = _simulated(events, Path(scratch)), pl.col("occurred_at")
             tail = rows.select(time).tail(BATCH * BATCHES + 1).collect().to_series()
-            cuts = [tail[-BATCH * n] for n in range(BATCHES, 0, -1)]
-            for path, start, end in zip(batches, cuts, [*cuts[1:], FAR], strict=True):
-                rows.filter(time >= start, time < end).sink_parquet(path)
-            rows.filter(time < cuts[0]).sink_parquet(log)
+            cuts = [LONG_AGO, *(tail[-BATCH * n] for n in range(BATCHES, 0, -1)), FAR]
+            for path, start, end in zip((log, *batches), cuts, cuts[1:], strict=False):
+                part = Path(scratch) / path.name
+                rows.filter(time >= start, time < end).sink_parquet(part)
+                part.rename(path)  # whole or not at all
     return log, batches
 
 
