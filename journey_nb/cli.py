@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -334,7 +336,7 @@ def _scoped(command: _Command) -> _Command:
     "name",
     default="campaign",
     show_default=True,
-    help="campaign, step-users, or a table of the stats: users, points, goals …",
+    help="campaign, goal, channel, point, point-users, step-users, or a table of the stats: users, points, goals …",
 )
 @click.option(
     "-o",
@@ -343,30 +345,44 @@ def _scoped(command: _Command) -> _Command:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file: .csv, .parquet or .xlsx. [default: TABLE.csv]",
 )
-@click.option("--point", help="The point of step-users.")
-@click.option("--percent", is_flag=True, help="Campaign rates as 12.3 instead of 0.123456.")
+@click.option("--point", help="The point of point, point-users and step-users.")
+@click.option("--goal", help="One goal of goal, or that of channel and point-users; default all, or any.")
+@click.option("--channel", help="The channel of channel; default all.")
+@click.option(
+    "--percent", is_flag=True, help="Rates of campaign, goal, channel and point as 12.3 instead of 0.123456."
+)
+@click.option("--extended", is_flag=True, help="Campaign with LINE, Kakao, web push, webhooks and revenue.")
+@click.option("--from", "first", metavar="DATE", help="The first day, in place of --period.")
+@click.option("--to", "last", metavar="DATE", help="The last day, in place of --period.")
 @click.option("--bom", is_flag=True, help="Begin a CSV with the mark by which Excel knows UTF-8.")
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
 @_scoped
-def export(journey: str, log: str, name: str, path: Path | None, point: str | None, percent: bool, bom: bool,
-           raw_text: bool, **scope: Any) -> None:  # fmt: skip
+def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
+           last: str | None, period: str, clock: str | None, as_of: str, version: int, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
     Example:
       journey-nb export welcome.journey.json events.parquet -o campaign.csv
       journey-nb export welcome.journey.json events.parquet --table users --period 30d -o users.xlsx
+      journey-nb export welcome.journey.json events.parquet -t point --point push --from 2026-03-01 --to 2026-03-31
     """
+    import polars as pl
+
     from journey_nb.exports import write_table
 
+    given = {name: value for name, value in options.items() if value}
+    table_of = _table(name, given)
+    scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version}
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
-    table = _table(stats, name, point, percent)
+    table = table_of(stats)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
-    out.print(f"Wrote [bold]{said(str(path))}[/], {table.height:,} rows", soft_wrap=True)
+    rows = table.lazy().select(pl.len()).collect().item()
+    out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
 
 
 @main.command()
@@ -579,20 +595,38 @@ _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "m
            "points", "branches", "waiting", "drops", "cohorts", "paths")  # fmt: skip
 
 
-def _table(stats: JourneyStats, name: str, point: str | None, percent: bool) -> pl.DataFrame:
-    from journey_nb.exports import campaign_statistics, step_users
+# What each export of a name of its own takes, and what it cannot do without.
+_TAKES = {"campaign": ("percent", "extended"), "goal": ("goal", "percent"), "channel": ("channel", "goal", "percent"),
+          "point": ("point", "percent"), "point-users": ("point", "goal"), "step-users": ("point",),
+          "users": ()}  # fmt: skip
 
-    if name == "campaign":
-        return campaign_statistics(stats, percent=percent)
-    if name == "step-users":
-        if not point:
-            raise click.UsageError("step-users needs --point")
-        return step_users(stats, point)
-    if name not in _TABLES:
-        known = ("campaign", "step-users", *_TABLES)
+
+def _table(name: str, given: dict[str, Any]) -> Callable[[JourneyStats], pl.DataFrame | pl.LazyFrame]:
+    """The export or table of a name with the options given, of stats that are yet to be read."""
+    from journey_nb.exports import EXPORTS
+
+    known = dict.fromkeys((*EXPORTS, *_TABLES))
+    if name not in known:
         raise click.UsageError(f"no table {name!r}{near(name, known)}; there are {', '.join(known)}")
-    table: pl.DataFrame = getattr(stats, name)()
-    return table
+    takes = _TAKES.get(name, ())
+    if odd := [option for option in given if option not in takes]:
+        told = f"it takes --{', --'.join(takes)}" if takes else "it takes no such option"
+        raise click.UsageError(f"{name} takes no --{odd[0]}; {told}")
+    if "point" in takes and "point" not in given:
+        raise click.UsageError(f"{name} needs --point")
+    if name not in EXPORTS:
+        return operator.methodcaller(name)
+    return partial(
+        EXPORTS[name], **{"point_id" if key == "point" else key: value for key, value in given.items()}
+    )
+
+
+def _period(period: str, first: str | None, last: str | None) -> str:
+    if not first and not last:
+        return period
+    if period or not (first and last):
+        raise click.UsageError("say --from and --to, or --period; --from 2026-03-01 --to 2026-03-31")
+    return f"{first}..{last}"
 
 
 def _pair(item: str) -> tuple[str, str]:

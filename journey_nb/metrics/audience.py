@@ -50,19 +50,28 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
     """
     page = _page(scope, search, limit, offset)
     theirs = scope if limit is None else scope.of_users(page["user"].unique())
+    return _listed(scope, page, theirs).collect()
+
+
+def everybody(scope: Scope) -> pl.LazyFrame:
+    """The whole of users() in order of entry, whose words come to the rows as these are written."""
+    return _listed(scope, _page(scope, None, None, 0).sort("entered_at", "run_id"), scope)
+
+
+def _listed(scope: Scope, page: pl.DataFrame, theirs: Scope) -> pl.LazyFrame:
     told = pl.when(pl.col("reason") == "cancel_event").then(
         pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
     )
-    table = (
-        page.join(_lately(theirs, page), on="run_id", how="left", maintain_order="left")
+    points = scope.points.lazy().select("point", "title", last_point_id="point_id")
+    return (
+        page.lazy()
+        .join(_lately(theirs, page).lazy(), on="run_id", how="left", maintain_order="left")
         .with_columns(point=pl.coalesce("exit_point", "completed_point"))
-        .join(
-            scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
-        )
-        .with_columns(last_step=pl.coalesce(told, "title"), last_point_id="point_id")
+        .join(points, on="point", how="left", maintain_order="left")
         .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))
+        .with_columns(last_step=pl.coalesce(told, "title"))
+        .select(pl.col(name).cast(dtype) for name, dtype in users_columns(scope).items())
     )
-    return shaped(table, users_columns(scope))
 
 
 def users_columns(scope: Scope) -> dict[str, pl.DataType]:

@@ -215,6 +215,12 @@ class Counts:
         )
         return _counts(stays)
 
+    def visits_by_day(self) -> pl.DataFrame:
+        """Arrivals and :data:`DEPARTURES` by their day: date, metric, breakdown (the point), count."""
+        came, left = self._stays.filter("arrives"), self._stays.filter("leaves")
+        entered = self._by_day(came, "arrived_at", {"entered": pl.lit(True)}, "point")
+        return pl.concat([entered, self._by_day(left, "left_at", DEPARTURES, "point")])
+
     def seconds(self) -> pl.DataFrame:
         """How long completed stays took: point, seconds_p50, seconds_p90; these do not add."""
         completed = self._stays.filter(pl.col("leaves") & _COMPLETED)

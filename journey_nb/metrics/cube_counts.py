@@ -329,6 +329,10 @@ class CubeCounts(Counts):
         return _beside(parts, "point")
 
     @_exact
+    def visits_by_day(self) -> pl.DataFrame:
+        return self._by_days({f"visit.{name}": name for name in ("entered", *DEPARTURES)}, "point")
+
+    @_exact
     def durations(self) -> pl.DataFrame:
         days = pl.col("day")
         rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))

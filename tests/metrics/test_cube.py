@@ -93,6 +93,20 @@ def test_a_cube_answers_as_counting_does(turn: int) -> None:
     assert compared >= SEEDS
 
 
+def test_a_cube_knows_the_days_of_visits() -> None:
+    compared = 0
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
+        for period in periods(facts, Random(seed)):
+            plain, cubed = (chosen(one, period).scope.counts.visits_by_day() for one in stats)
+            plain = plain.filter(pl.col("count") != 0).sort(pl.all())
+            told = differs(plain, cubed.filter(pl.col("count") != 0).sort(pl.all()))
+            assert told is None, f"seed {seed} {period}\n{told}"
+            compared += plain.height
+    assert compared > SEEDS
+
+
 def same(one: Cube, other: Cube) -> None:
     for name in ("rows", "durations", "open"):
         mine, theirs = (
