@@ -2,17 +2,22 @@
 SHELL   := bash
 BIN     := .venv/bin
 READY   := .venv/.ready
+PEERS   := .venv-peers/.ready
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-long lint format bench mutate picture lab clean
+.PHONY: help setup demo test test-quick test-long lint format bench bench-100m mutate picture lab clean
 
 help:           ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # Made once, and again when the dependencies change.
 $(READY): pyproject.toml .ci/setup
 	@.ci/setup venv
+
+# The peers of the benchmarks that are no dependencies (benchmarks/README.md says why).
+$(PEERS): benchmarks/peers.txt | $(READY)
+	@.ci/setup peers
 
 setup: $(READY) ## .venv with everything in it
 
@@ -42,8 +47,11 @@ format: $(READY) ## ruff's formatting and its safe fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## fold and tables beside DuckDB and pandas
+bench: $(READY) $(PEERS) ## journey_nb beside its peers at 1 and 10 million events, with equal answers
 	@$(BIN)/python benchmarks/run.py
+
+bench-100m: $(READY) $(PEERS) ## the same at 100 million
+	@$(BIN)/python benchmarks/run.py --events 100_000_000 --repeats 3
 
 mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught
 	@$(BIN)/python tests/mutate.py
@@ -55,4 +63,4 @@ lab: $(READY)   ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $$([ $$(id -u) = 0 ] && echo --allow-root) notebooks
 
 clean:          ## removes .venv and caches (reports stay)
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -131,6 +132,36 @@ class Store(Registry):
         """The statistics of a journey (by its id or title), as of now."""
         journey = self.get(key)
         return JourneyStats(journey, self._facts(journey))
+
+    def watch(self, key: str, every: float = 1.0) -> Iterator[JourneyStats]:
+        """The statistics of a journey now, and again whenever something has been loaded or changed; it never ends.
+
+        Parameters
+        ----------
+        key
+            The journey, by its id or title.
+        every
+            Seconds between two looks. A look at a store in which nothing changed reads no file but the SQLite one.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(jn.Journey.sample("welcome"))
+        ...     for stats in store.watch("welcome"):
+        ...         print(stats.health()["entrances"].item())
+        ...         break
+        0
+        """
+        seen: tuple[Journey, Facts] | None = None
+        while True:
+            stats = self[key]
+            if seen is None or seen[0] != stats.journey or seen[1] is not stats.facts:
+                seen = stats.journey, stats.facts
+                yield stats
+            time.sleep(every)
 
     def __contains__(self, key: object) -> bool:
         try:

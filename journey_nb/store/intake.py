@@ -78,6 +78,7 @@ class Intake:
         self._progress = progress or (lambda words, share: None)
         self._own: list[pl.Series] = []
         self._cubes: list[tuple[int, Cube]] = []
+        self._steps: list[tuple[int, pl.DataFrame]] = []
         self._replaced: list[pl.DataFrame] = []
 
     def load(self, log: EventLog) -> Layer:
@@ -113,6 +114,7 @@ class Intake:
         """Write what belongs to the whole layer, and put it safely on the disk."""
         layer = self.layer
         Cube.sum(self._cubes).save(layer.folder)
+        write_steps(layer.folder, self._steps)
         write_keys(layer.folder, self._own)
         if self._replaced:
             pl.concat(self._replaced).write_ipc(layer.folder / "replaced.arrow")
@@ -178,9 +180,6 @@ class Intake:
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
         Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
         sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
-        told.steps.write_ipc(folder / f"{STEPS[1]}.arrow", compression="uncompressed")
-        if before is not None:
-            before.result().steps.write_ipc(folder / f"{STEPS[-1]}.arrow", compression="uncompressed")
         if not self._keep_log:
             (folder / "log.parquet").unlink()
         changes = [(1, told), *([(-1, before.result())] if before else [])]
@@ -188,6 +187,7 @@ class Intake:
             Part(folder, journey),
             taken,
             [(sign, one.cube) for sign, one in changes],
+            [(sign, one.steps) for sign, one in changes],
             sum(sign * one.settled.distinct.height for sign, one in changes),
             sum(sign * one.facts.quarantined.height for sign, one in changes),
         )
@@ -195,6 +195,7 @@ class Intake:
     def _take(self, folded: _Folded) -> None:
         """Count a part that was folded, and let later ones see it."""
         self._cubes += folded.cubes
+        self._steps += folded.steps
         self.layer.rows += folded.rows
         self.layer.quarantined += folded.quarantined
         for folder, users in folded.taken.items():
@@ -214,6 +215,7 @@ class _Folded:
     part: Part
     taken: dict[Path, pl.Series]
     cubes: list[tuple[int, Cube]]
+    steps: list[tuple[int, pl.DataFrame]]
     rows: int
     quarantined: int
 
@@ -259,6 +261,16 @@ def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]
         known = taken.get(part.folder)
         found.append(users if known is None else users.filter(~users.is_in(known.implode())))
     return pl.concat(found).unique().sort()
+
+
+def write_steps(folder: Path, steps: Sequence[tuple[int, pl.DataFrame]]) -> None:
+    """Write the stays that a layer brings, and those that it takes back from layers before it, in their order."""
+    for sign, name in STEPS.items():
+        if some := [stays for of, stays in steps if of == sign and stays.height]:
+            stays = pl.concat(some)
+            if len(some) > 1:
+                stays = stays.sort("point", "micros")
+            stays.write_ipc(folder / f"{name}.arrow", compression="uncompressed")
 
 
 # The index of ids.
@@ -343,22 +355,27 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     )
     if faults := [other.faults() for other in group if other.faulty]:
         pl.concat(faults).sink_parquet(layer.folder / "faulty.parquet")
-    _merge_steps(journey, layer, group)
+    told = [
+        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps()
+    ]
+    write_steps(layer.folder, _net(told))
     layer.secure()
     return layer
 
 
-def _merge_steps(journey: Journey, layer: Layer, group: Sequence[Layer]) -> None:
-    """Stays that one layer brought and a later one of the group took back are in neither list."""
-    every = pl.concat(
-        coded_for(journey, pl.scan_ipc(path)).with_columns(n=pl.lit(sign, pl.Int64))
-        for sign, name in STEPS.items()
-        for other in group
-        for path in other.folder.glob(f"*/{name}.arrow")
-    )
-    columns = ["point", "micros", "left_at"]
-    net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns).collect()
-    for sign, name in STEPS.items():
-        some = net.filter(pl.col("n") * sign > 0)
-        some = some.select(pl.col(columns).repeat_by(pl.col("n").abs()).explode(empty_as_null=False))
-        some.write_ipc(layer.folder / "0" / f"{name}.arrow", compression="uncompressed")
+def _net(steps: Sequence[tuple[int, pl.DataFrame]]) -> list[tuple[int, pl.DataFrame]]:
+    """Stays that one layer brought and a later one took back are in neither list."""
+    if not steps:
+        return []
+    every = pl.concat(stays.with_columns(n=pl.lit(sign, pl.Int64)) for sign, stays in steps)
+    columns = every.columns[:-1]
+    net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns)
+    return [
+        (
+            sign,
+            net.filter(pl.col("n") * sign > 0).select(
+                pl.col(columns).repeat_by(pl.col("n").abs()).explode(empty_as_null=False)
+            ),
+        )
+        for sign in STEPS
+    ]

@@ -66,6 +66,11 @@ class Layer:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
 
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
+        paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
+        return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
+
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
         path = self.folder / "replaced.arrow"
@@ -107,7 +112,7 @@ class Layer:
 
 
 STEPS = {1: "steps", -1: "steps-replaced"}
-"""The files of the stays that a part brings, and of those that it takes back from the parts before it."""
+"""The files of :meth:`Layer.steps`."""
 NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
@@ -181,6 +186,13 @@ class Layers:
         """The parts of some layers, each without the users whom later ones tell anew."""
         replaced = pl.concat([NOBODY, *(layer.replaced() for layer in layers)])
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
+        # Parts that no longer count are let go, and what they had mapped into memory with them.
+        listed = {layer.folder for layer in layers}
+        self._parts = {
+            folder: part
+            for folder, part in self._parts.items()
+            if folder.parent in listed or part.journey.journey_id != journey.journey_id
+        }
         found = []
         for layer in layers:
             for number in range(layer.parts):
@@ -237,7 +249,6 @@ class Layers:
         for folder in self._folder.iterdir() if self._folder.exists() else ():
             if folder.name not in listed:
                 shutil.rmtree(folder)
-                self._parts = {path: part for path, part in self._parts.items() if path.parent != folder}
 
 
 def sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
-from journey_nb.store.layers import STEPS, Layer
+from journey_nb.store.layers import Layer
 from journey_nb.store.parts import EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, Tables, Together
 
@@ -44,12 +44,7 @@ class StoredFacts:
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
-        return [
-            (sign, pl.read_ipc(path))
-            for layer in self.layers
-            for sign, name in STEPS.items()
-            for path in sorted(layer.folder.glob(f"*/{name}.arrow"))
-        ]
+        return [told for layer in self.layers for told in layer.steps()]
 
     @cached_property
     def folded(self) -> Folded:
