@@ -35,7 +35,8 @@ test-quick: $(READY) ## the tests that need no browser and no database server
 test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
 	@.ci/setup chromium
 	@.ci/setup postgres
-	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} \
+	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)  ## ruff, the types, the floors
 	@$(BIN)/ruff check .

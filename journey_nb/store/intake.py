@@ -224,6 +224,8 @@ def history(
     rows: pl.DataFrame, stored: Sequence[Part], keys: Sequence[pl.Series]
 ) -> tuple[pl.DataFrame, dict[Path, pl.Series]]:
     """The kept rows of everybody whom new rows concern, and by part who that is."""
+    if not stored:
+        return rows.clear(), {}
     wanted = rows["user_id"].unique().sort()
     taken: dict[Path, pl.Series] = {}
     old: list[pl.DataFrame] = []
