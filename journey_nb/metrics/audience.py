@@ -123,7 +123,8 @@ def _lately(scope: Scope, page: pl.DataFrame) -> pl.DataFrame:
     """What the runs of a page did last, as seen: run_id, completed_point, updated_at."""
     asked = pl.col("run_id").is_in(page["run_id"].implode())
     runs = scope.facts.runs.select("run", "run_id", "last_at").filter(asked)
-    completed = scope.visits.filter(pl.col("outcome") == "completed")
+    visits = scope.visits.select("run", "point", "outcome")  # a filter copies what it is given
+    completed = visits.filter(pl.col("outcome") == "completed")
     last = completed.group_by("run", maintain_order=True).agg(completed_point=pl.col("point").last())
     lately = runs.join(last, on="run", how="left")
     if scope.facts.last_at < scope.hi:
