@@ -1,4 +1,4 @@
-"""What a fold inside Spark costs: seconds an event, bytes through the shuffle, and what a heavy user does to it.
+"""What a fold inside Spark costs (Linux): seconds an event, bytes through the shuffle, and what a heavy user does to it.
 
     python benchmarks/spark.py [--events 1_000_000 5_000_000] [--partitions 1 2] [--folder CACHE]
 
@@ -126,14 +126,17 @@ def _folded(spark: Any, log: Path, partitions: int, scratch: Path) -> dict[str, 
     """Fold a log on Spark, adopt it, and what both took."""
     welcome, out = Journey.sample("welcome"), scratch / "out"
     shutil.rmtree(out, ignore_errors=True)
+    _forget_peaks()
     before, known = _spent(), len(list(_tasks(scratch)))
     wall, account = _timed(
         lambda: fold_on_spark(spark.read.parquet(str(log)), welcome, out, partitions=partitions)
     )
-    cpu = {name: seconds - before.get(name, 0) for name, seconds in _spent().items()}
+    cpu = {"python": 0.0, "java": 0.0}
+    for (kind, process), seconds in _spent().items():
+        cpu[kind] += seconds - before.get((kind, process), 0)
     tasks = _settled_tasks(scratch, known, partitions)
     shuffled = sum(task["Task Metrics"]["Shuffle Write Metrics"]["Shuffle Bytes Written"] for task in tasks)
-    folds = sorted(_run_time(task) for task in tasks if _shuffle_read(task))
+    folds = sorted(_run_time(task) for task in tasks if _folds(task))
     rows = account["read"].sum()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         store = Store(folder)
@@ -185,23 +188,31 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begin, result
 
 
-def _spent() -> dict[str, float]:
-    """CPU seconds of Java and of the Python workers, which Java starts."""
-    spent = {"java": 0.0, "python": 0.0}
+def _spent() -> dict[tuple[str, int], float]:
+    """CPU seconds of Java and of the Python workers, which Java starts and ends, by process."""
+    spent = {}
     for process in psutil.Process().children(recursive=True):
         times = process.cpu_times()
-        spent["java" if process.name() == "java" else "python"] += times.user + times.system
+        kind = "java" if process.name() == "java" else "python"
+        spent[kind, process.pid] = times.user + times.system
     return spent
 
 
+def _workers() -> list[Path]:
+    """What Linux tells of the Python workers."""
+    processes = psutil.Process().children(recursive=True)
+    return [Path(f"/proc/{process.pid}") for process in processes if process.name() != "java"]
+
+
+def _forget_peaks() -> None:
+    for worker in _workers():
+        (worker / "clear_refs").write_text("5")
+
+
 def _peak() -> int:
-    """The most memory that a Python worker has held so far (Linux)."""
-    peaks = [0]
-    for process in psutil.Process().children(recursive=True):
-        if process.name() != "java":
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            peaks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
-    return max(peaks)
+    """The most memory that a Python worker has held since."""
+    lines = [line for worker in _workers() for line in (worker / "status").read_text().splitlines()]
+    return max(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 # Spark's own account of its tasks.
@@ -219,16 +230,15 @@ def _settled_tasks(scratch: Path, known: int, partitions: int) -> list[dict[str,
     """The tasks since; Spark writes of them a little later than they end."""
     for _ in range(50):
         tasks = list(_tasks(scratch))[known:]
-        if sum(_shuffle_read(task) for task in tasks) >= partitions:
+        if sum(map(_folds, tasks)) >= partitions:
             break
         time.sleep(0.2)
     return tasks
 
 
-def _shuffle_read(task: dict[str, Any]) -> bool:
-    """Whether it folds: only folds read rows that were brought together, and write."""
-    metrics = task["Task Metrics"]
-    return bool(metrics["Output Metrics"]["Bytes Written"])
+def _folds(task: dict[str, Any]) -> bool:
+    """Whether it is one that folds: no other writes."""
+    return bool(task["Task Metrics"]["Output Metrics"]["Bytes Written"])
 
 
 def _run_time(task: dict[str, Any]) -> float:
