@@ -24,17 +24,19 @@ setup: $(READY) ## .venv with everything in it
 demo: $(READY)  ## a simulated welcome journey: its numbers, its picture and its report, in reports/
 	@$(BIN)/journey-nb demo --out reports
 
-test: $(READY)  ## every test (Chromium and PostgreSQL are installed where they are missing); under 5 minutes
+test: $(READY)  ## every test (Chromium, PostgreSQL and Java are installed where they are missing); under 5 minutes
 	@.ci/setup chromium
 	@.ci/setup postgres
+	@.ci/setup java
 	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
-test-quick: $(READY) ## the tests that need no browser and no database server
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not server"
+test-quick: $(READY) ## the tests that need no browser, no database server and no Java
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not server and not spark"
 
 test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
 	@.ci/setup chromium
 	@.ci/setup postgres
+	@.ci/setup java
 	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} \
 	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
 

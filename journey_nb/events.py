@@ -22,7 +22,7 @@ from journey_nb.reading import (
     LogError,
     Options,
     Paths,
-    TimeUnit,
+    TimeUnits,
     any_of,
     arrow_frame,
     cell,
@@ -340,7 +340,7 @@ class EventLog:
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         timezone: str | None = None,
-        time_unit: TimeUnit | None = None,
+        time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
         storage_options: Options = None,
@@ -360,7 +360,8 @@ class EventLog:
             The zone of times that carry no offset (IANA name); UTC by default.
         time_unit
             The unit of epoch numbers: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``; by default it is
-            inferred from their size where that is certain, else refused.
+            inferred from their size where that is certain, else refused. Where columns differ:
+            ``{"occurred_at": "ms", "due_at": "s"}`` (None: numbers there are no times).
         time_format
             How times are written that are not ISO 8601: ``"%d/%m/%Y %H:%M"``.
         source
@@ -387,7 +388,7 @@ class EventLog:
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         timezone: str | None = None,
-        time_unit: TimeUnit | None = None,
+        time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
     ) -> EventLog:
@@ -438,7 +439,7 @@ class EventLog:
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         timezone: str | None = None,
-        time_unit: TimeUnit | None = None,
+        time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
     ) -> EventLog:
@@ -459,7 +460,7 @@ class EventLog:
         lifecycle: str | None = None,
         instance: str | None = None,
         timezone: str | None = None,
-        time_unit: TimeUnit | None = None,
+        time_unit: TimeUnits = None,
         time_format: str | None = None,
         storage_options: Options = None,
     ) -> EventLog:
@@ -816,7 +817,7 @@ class _How:
     """How a source is to be read, as far as it was told."""
 
     timezone: str | None = None
-    time_unit: TimeUnit | None = None
+    time_unit: TimeUnits = None
     time_format: str | None = None
     source: str | None = None
 
@@ -842,11 +843,15 @@ def _canonical(
         found = found.with_columns(_due("due_at", schema["due_at"]))
     _refuse_odd(schema, name)
     zone, form, texts = how.timezone or "UTC", how.time_format, pl.String()
-    units = {
-        c: how.time_unit or (None if form and schema[c] == texts else epoch_unit(found, c, name))
-        for c in _TIMES
-        if c in schema
-    }
+    units = (
+        how.time_unit
+        if isinstance(how.time_unit, Mapping)
+        else {
+            c: how.time_unit or (None if form and schema[c] == texts else epoch_unit(found, c, name))
+            for c in _TIMES
+            if c in schema
+        }
+    )
     exprs = [
         (cell(c, schema[c], dtype, zone, units.get(c), form) if c in schema else pl.lit(None, dtype)).alias(c)
         for c, dtype in COLUMNS.items()

@@ -16,6 +16,7 @@ import polars as pl
 from journey_nb.journey import near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
+TimeUnits = TimeUnit | Mapping[str, TimeUnit | None] | None
 Column = TypeVar("Column", pl.Expr, pl.Series)
 Paths = str | Path | Sequence[str | Path]
 Stored = str | Path  # a file is a Path, an object in a store its URL
@@ -434,7 +435,7 @@ _OFFSET_FORMATS = (
     "%Y%m%d %H%M%S%.f%#z",
 )
 _LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-_NUMBER = r"^-?\d+(?:\.\d*)?$"
+NUMBER = r"^-?\d+(?:\.\d*)?$"
 
 
 def _times(cells: pl.Series, zone: str, unit: TimeUnit | None, form: str | None) -> pl.Series:
@@ -508,11 +509,11 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     if dtype == pl.String:
         text = _text(pl.col(column), dtype).str.strip_chars()
         with readable(what):
-            begin = source.select(text.drop_nulls().head(1000).str.contains(_NUMBER).any()).collect().item()
+            begin = source.select(text.drop_nulls().head(1000).str.contains(NUMBER).any()).collect().item()
         if not begin:
             return None
         # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
-        numeric = text.str.contains(_NUMBER)
+        numeric = text.str.contains(NUMBER)
         number: pl.Expr = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
         ruling = numeric.sum() * 2 > text.count()
     elif dtype.is_numeric():

@@ -143,7 +143,12 @@ def still_holds(design: dict[str, Any], journey: Journey) -> bool:
     )
 
 
-_NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
+def is_of(design: dict[str, Any], journey: Journey) -> bool:
+    """Whether facts that were folded for this design are those of the journey as it is, with every version it has."""
+    return still_holds(design, journey) and design["versions"].keys() == design_of(journey)["versions"].keys()
+
+
+NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
 class Layers:
@@ -179,7 +184,7 @@ class Layers:
 
     def _read(self, row: sqlite3.Row) -> Layer:
         files = {name: (size, digest) for name, (size, digest) in json.loads(row["files"]).items()}
-        numbers = {name: int(row[name]) for name in _NUMBERS}
+        numbers = {name: int(row[name]) for name in NUMBERS}
         return Layer(self._folder / row["token"], **numbers, files=files, design=json.loads(row["design"]))
 
     def parts(self, journey: Journey, layers: Sequence[Layer]) -> list[Part]:
@@ -230,7 +235,7 @@ class Layers:
                 row = {
                     "token": layer.token,
                     "journey_id": journey_id,
-                    **{name: getattr(layer, name) for name in _NUMBERS},
+                    **{name: getattr(layer, name) for name in NUMBERS},
                     "files": json.dumps(layer.files),
                     "design": json.dumps(design),
                     "made_at": now,

@@ -107,6 +107,11 @@ class Part:
         place = known.search_sorted(users).clip(upper_bound=known.len() - 1)
         return users.filter((known.gather(place) == users) & ~users.is_in(self.dead.implode()))
 
+    @property
+    def users(self) -> pl.Series:
+        """Whose rows are kept here, but for the users passed over."""
+        return self.holds(self._where["user_id"].unique(maintain_order=True))
+
     @cached_property
     def _where(self) -> pl.DataFrame:
         with readable(path := self.folder / "where.arrow"):
