@@ -2,33 +2,43 @@
 SHELL   := bash
 BIN     := .venv/bin
 READY   := .venv/.ready
+PEERS   := .venv-peers/.ready
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-long lint format bundle bench mutate picture lab clean
+.PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m mutate picture lab clean
 
 help:           ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # Made once, and again when the dependencies change.
 $(READY): pyproject.toml .ci/setup
 	@.ci/setup venv
+
+# The peers of the benchmarks that are no dependencies (benchmarks/README.md says why).
+$(PEERS): benchmarks/peers.txt | $(READY)
+	@.ci/setup peers
 
 setup: $(READY) ## .venv with everything in it
 
 demo: $(READY)  ## a simulated welcome journey: its numbers, its picture and its report, in reports/
 	@$(BIN)/journey-nb demo --out reports
 
-test: $(READY)  ## every test (Chromium is installed where it is missing); under 5 minutes
+test: $(READY)  ## every test (Chromium, PostgreSQL and Java are installed where they are missing); under 5 minutes
 	@.ci/setup chromium
+	@.ci/setup postgres
+	@.ci/setup java
 	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
-test-quick: $(READY) ## the tests that need no browser
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser"
+test-quick: $(READY) ## the tests that need no browser, no database server and no Java
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not server and not spark"
 
 test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
 	@.ci/setup chromium
-	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@.ci/setup postgres
+	@.ci/setup java
+	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} \
+	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)  ## ruff, the types (TypeScript's too), the floors
 	@$(BIN)/ruff check .
@@ -46,8 +56,11 @@ bundle:         ## the browser's half of the live views, from widget_js/ into jo
 	@.ci/setup node
 	@npm --prefix widget_js run -s bundle
 
-bench: $(READY) ## fold and tables beside DuckDB and pandas
+bench: $(READY) $(PEERS) ## journey_nb beside its peers at 1 and 10 million events, with equal answers
 	@$(BIN)/python benchmarks/run.py
+
+bench-100m: $(READY) $(PEERS) ## the same at 100 million
+	@$(BIN)/python benchmarks/run.py --events 100_000_000 --repeats 3
 
 mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught
 	@$(BIN)/python tests/mutate.py
@@ -59,4 +72,4 @@ lab: $(READY)   ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $$([ $$(id -u) = 0 ] && echo --allow-root) notebooks
 
 clean:          ## removes .venv and caches (reports stay)
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

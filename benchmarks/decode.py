@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import laps
@@ -28,11 +29,16 @@ NEEDED = (
 )
 
 
-def engine(lap: laps.Laps, log: str, _: dict[str, Any]) -> dict[str, dict[str, laps.Rows]]:
-    """Only decode."""
-    lap("decode", lambda: pl.scan_parquet(log).select(NEEDED).collect(engine="streaming"))
-    return {}
+class Engine:
+    """Decodes."""
+
+    def __init__(self, question: dict[str, Any], folder: Path, mode: str) -> None:
+        self.log = question["log"]
+
+    def load(self) -> None:
+        """All needed columns, batch by batch, nothing kept."""
+        pl.scan_parquet(self.log).select(NEEDED).sink_batches(lambda batch: None)
 
 
 if __name__ == "__main__":
-    laps.main(engine)
+    laps.main(Engine)

@@ -6,6 +6,7 @@ As in the SQL beside it, rules that a clean log never calls on are left out.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import laps
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 CODED = ["kind", "point_id", "branch", "channel", "goal_id", "reason", "currency"]
-IDS = ["run_id", "user_id", "message_id"]
+IDS = ["run_id", "user_id", "message_id", "device_id"]
 OTHERS = ["event_id", "occurred_at", "seq", "version", "due_at", "value", "is_machine"]
 MOVES = ["run.entered", "point.entered", "point.completed", "run.exited"]
 NUMBERS = (
@@ -25,32 +26,35 @@ NUMBERS = (
 class Facts:
     """Runs, visits, waits, messages and goals of a log."""
 
-    def __init__(self, log: str, question: dict[str, Any]) -> None:
+    def __init__(self, files: list[str], question: dict[str, Any]) -> None:
         self.question = question
-        rows = self.read(log)
+        self.names: dict[str, pd.Index] = {}
+        rows = self.read(files)
         self.runs = self.entries_and_exits(rows)
         rows = self.ordered(self.with_loose_goals(rows))
+        self.runs["last_at"] = rows.groupby("run")["at"].max()
         self.moves = self.moves_of(rows)
         self.visits = self.visits_of(rows)
         self.waits = self.waits_of(rows)
         self.messages = self.messages_of(rows)
         self.goals = self.goals_of(rows)
 
-    def read(self, log: str) -> pd.DataFrame:
+    def read(self, files: list[str]) -> pd.DataFrame:
         """The log once each, ids as integer codes (-1: none), words as categories."""
-        table = pq.read_table(log, columns=OTHERS + CODED + IDS, read_dictionary=CODED + IDS)
+        table = pq.read_table(files, columns=OTHERS + CODED + IDS, read_dictionary=CODED + IDS)
         rows = table.to_pandas(self_destruct=True, split_blocks=True)
         del table
         rows = rows[~rows["event_id"].duplicated()].drop(columns="event_id")
         for column in IDS:
-            rows[column.removesuffix("_id")] = rows.pop(column).cat.codes
+            ids = rows.pop(column).cat
+            rows[column.removesuffix("_id")], self.names[column] = ids.codes, ids.categories
         rows["rank"] = pd.Categorical(rows["kind"], categories=self.question["kinds"]).codes
         rows["is_machine"] = rows["is_machine"].fillna(False).astype(bool)
         return rows.rename(columns={"occurred_at": "at", "point_id": "point", "goal_id": "goal"})
 
     def entries_and_exits(self, rows: pd.DataFrame) -> pd.DataFrame:
         """A row a run."""
-        entered = rows[rows["kind"] == "run.entered"].set_index("run")[["user", "at"]]
+        entered = rows[rows["kind"] == "run.entered"].set_index("run")[["user", "at", "device", "version"]]
         left = rows[rows["kind"] == "run.exited"].set_index("run")[["at", "reason", "point"]]
         left.columns = ["left_at", "reason", "exit_point"]
         runs = entered.rename(columns={"at": "entered_at"}).join(left)
@@ -119,10 +123,10 @@ class Facts:
         return visits.rename(columns={"at": "arrived_at", "end_at": "left_at"})
 
     def waits_of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The last wait of each visit."""
+        """The waits of each visit."""
         waits = rows[rows["kind"] == "wait.started"]
         waits = waits.assign(visit=self.last_move(waits)["pos"].to_numpy())
-        return waits.drop_duplicates("visit", keep="last").set_index("visit")[["at", "reason", "due_at"]]
+        return waits[["visit", "at", "reason", "due_at"]]
 
     def messages_of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """A row a message, with the places of the first rows of each kind."""
@@ -150,7 +154,7 @@ class Facts:
         is_sent = sent >= 0
         opened = kind.isin(["message.opened", "message.clicked"])
         messages = pd.DataFrame({
-            "message": message[head], "run": heads["run"].to_numpy(), "point": heads["point"].array,
+            "message": message[head], "first_pos": pos[head], "run": heads["run"].to_numpy(), "point": heads["point"].array,
             "channel": heads["channel"].array, "at": at.take(place, allow_fill=True), "sent": is_sent,
             "failed": ~is_sent & (failed >= 0), "skipped": ~is_sent & (failed < 0) & (skipped >= 0),
             "bounced": is_sent & (failed > sent), "shown": is_sent & in_app,
@@ -201,13 +205,14 @@ def tally(messages: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 class Tables:
-    """The tables of a period that ends just after the last event."""
+    """The tables of a period [start, end)."""
 
-    def __init__(self, facts: Facts, start: pd.Timestamp) -> None:
+    def __init__(self, facts: Facts, start: pd.Timestamp, end: pd.Timestamp) -> None:
         runs, question = facts.runs, facts.question
         self.facts, self.start, self.question = facts, start, question
-        self.came = runs[runs["entered_at"] >= start]
-        left = runs[runs["left_at"] >= start]
+        self.end = end
+        self.came = runs[self.within(runs["entered_at"])]
+        left = runs[self.within(runs["left_at"])]
         exited, completed = left["reason"].isin(question["exits"]), left["reason"] == "completed"
         internal = left["reason"].isin(question["internal"])
         self.left = left.assign(
@@ -215,13 +220,16 @@ class Tables:
             error=np.where(internal, "internal_error", "send_error"),
         )
         self.dropped = self.left[self.left["status"] == "dropped"]
-        self.messages = facts.messages[facts.messages["at"] >= start]
-        self.goals = facts.goals[facts.goals["at"] >= start]
+        self.messages = facts.messages[self.within(facts.messages["at"])]
+        self.goals = facts.goals[self.within(facts.goals["at"])]
         firsts = self.goals.drop_duplicates("user")
         origin = facts.messages[["point", "channel"]].reindex(firsts["message"])
         self.credited = pd.DataFrame(
             {"point": origin["point"].array, "channel": origin["channel"].array, "credit": firsts["credit"].array}
         )  # fmt: skip
+
+    def within(self, times: pd.Series) -> pd.Series:
+        return (times >= self.start) & (times < self.end)
 
     def all(self) -> dict[str, pd.DataFrame]:
         """Every table."""
@@ -263,16 +271,20 @@ class Tables:
         errors = self.dropped.groupby([self.day(self.dropped["left_at"]), "error"]).size()
         errors = errors.rename("count").reset_index().rename(columns={"error": "breakdown"})
         tables.append(errors.assign(metric="drop_offs"))
-        named = {name: "impressions" if name == "shown" else name for name in NUMBERS if name != "bounced"}
-        sent = self.messages[list(named)].groupby(self.day(self.messages["at"])).sum().rename(columns=named)
-        tables.append(sent.melt(var_name="metric", value_name="count", ignore_index=False).reset_index())
+        tables.append(self.sends(self.messages))
         table = pd.concat(tables)
         return table.assign(date=table["date"].dt.strftime("%Y-%m-%d"))
+
+    def sends(self, messages: pd.DataFrame) -> pd.DataFrame:
+        """What became of messages, by the day of their sending."""
+        named = {name: "impressions" if name == "shown" else name for name in NUMBERS if name != "bounced"}
+        sent = messages[list(named)].groupby(self.day(messages["at"])).sum().rename(columns=named)
+        return sent.melt(var_name="metric", value_name="count", ignore_index=False).reset_index()
 
     def audience(self) -> pd.DataFrame:
         runs, status = self.facts.runs, self.left["status"]
         before = (runs["entered_at"] < self.start) & ~(runs["left_at"] < self.start)
-        inside = runs["left_at"].isna()
+        inside = (runs["entered_at"] < self.end) & ~(runs["left_at"] < self.end)
         errors = self.dropped["error"].value_counts()
         return pd.DataFrame([{
             "in_journey_before": before.sum(), "entrances": len(self.came),
@@ -358,11 +370,12 @@ class Tables:
 
     def points(self) -> pd.DataFrame:
         visits, start = self.facts.visits, self.start
-        open_, leaves = visits["left_at"].isna(), visits["left_at"] >= start
+        open_ = (visits["arrived_at"] < self.end) & ~(visits["left_at"] < self.end)
+        leaves = self.within(visits["left_at"])
         completed, exited = (leaves & (visits["outcome"] == name) for name in ("completed", "exited"))
         flags = pd.DataFrame({
             "point": visits["point"], "waiting_before": (visits["arrived_at"] < start) & ~(visits["left_at"] < start),
-            "entered": visits["arrived_at"] >= start, "completed": completed, "waiting": open_, "exited": exited,
+            "entered": self.within(visits["arrived_at"]), "completed": completed, "waiting": open_, "exited": exited,
             "dropped": leaves & (visits["outcome"] == "dropped"), "skipped": completed & visits["skip"],
             "exits_goal": exited & (visits["run_reason"] == "goal"),
             "exits_cancel": exited & (visits["run_reason"] == "cancel_event"),
@@ -381,7 +394,7 @@ class Tables:
 
     def branches(self) -> pd.DataFrame:
         visits = self.facts.visits
-        taken = visits[(visits["left_at"] >= self.start) & visits["branch"].notna()]
+        taken = visits[self.within(visits["left_at"]) & visits["branch"].notna()]
         groups = taken.groupby(["point", "branch"], observed=True)
         table = groups.size().rename("runs").reset_index()
         users = taken[["point", "branch", "user"]].drop_duplicates()
@@ -392,9 +405,12 @@ class Tables:
 
     def waiting(self) -> pd.DataFrame:
         visits = self.facts.visits
-        stays = visits[visits["left_at"].isna()].join(
-            self.facts.waits.rename(columns={"reason": "cause"}), on="pos"
+        stays = visits[(visits["arrived_at"] < self.end) & ~(visits["left_at"] < self.end)]
+        waits = self.facts.waits[self.facts.waits["at"] < self.end]
+        waits = (
+            waits.drop_duplicates("visit", keep="last").set_index("visit").rename(columns={"reason": "cause"})
         )
+        stays = stays.join(waits, on="pos")
         stays["since"] = stays["at"].fillna(stays["arrived_at"])
         groups = stays.groupby(["point", "cause"], observed=True, dropna=False)
         table = groups.agg(
@@ -403,11 +419,7 @@ class Tables:
             oldest_since=("since", "min"),
             next_due=("due_at", "min"),
         ).rename_axis(["point_id", "cause"])
-        for column in ("oldest_since", "next_due"):
-            table[column] = (
-                table[column].astype("datetime64[us, UTC]").astype("int64").where(table[column].notna())
-            )
-        return table.reset_index()
+        return micros(table).reset_index()
 
     def drops(self) -> pd.DataFrame:
         runs = self.dropped.groupby(["exit_point", "error", "reason"], observed=True).size()
@@ -423,13 +435,117 @@ class Tables:
         return pd.concat([runs, messages.reset_index()])
 
 
-def engine(lap: laps.Laps, log: str, question: dict[str, Any]) -> dict[str, dict[str, laps.Rows]]:
-    """The facts, the tables since launch, then those of 30 days."""
-    facts = lap("facts", lambda: Facts(log, question))
-    starts = {name: pd.Timestamp(micros, unit="us", tz="UTC") for name, micros in question["starts"].items()}
-    cold = lap("cold", lambda: Tables(facts, starts["launch"]).all())
-    month = lap("second", lambda: Tables(facts, starts["30d"]).all())
-    return {"launch": told(cold), "30d": told(month)}
+class Engine:
+    """Answers from facts held in memory."""
+
+    def __init__(self, question: dict[str, Any], folder: Path, mode: str) -> None:
+        self.question = question
+        self.files = [question["log"]]
+
+    def load(self) -> None:
+        self.facts = Facts(self.files, self.question)
+
+    def within(self, period: str) -> Tables:
+        bounds = (pd.Timestamp(micros, unit="us", tz="UTC") for micros in self.question["periods"][period])
+        return Tables(self.facts, *bounds)
+
+    def tables(self, period: str) -> dict[str, pd.DataFrame]:
+        return self.within(period).all()
+
+    def point(self, point: str) -> dict[str, pd.DataFrame]:
+        tables = self.within("launch")
+        days = tables.sends(tables.messages[tables.messages["point"] == point])
+        named = {name: getattr(tables, name)() for name in ("points", "drops", "waiting")}
+        here = {name: table[table["point_id"] == point] for name, table in named.items()}
+        return {**here, "daily": days.assign(date=days["date"].dt.strftime("%Y-%m-%d"), breakdown=point)}
+
+    def status(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Runs with their status and what their codes stand for."""
+        exited, completed = runs["reason"].isin(self.question["exits"]), runs["reason"] == "completed"
+        status = np.select(
+            [runs["left_at"].isna(), completed, exited], ["in_progress", "completed", "exited"], "dropped"
+        )
+        names = self.facts.names
+        return runs.assign(
+            status=status, run_id=names["run_id"][runs.index], user_id=names["user_id"][runs["user"]],
+            device_id=names["device_id"].take(runs["device"], allow_fill=True, fill_value=None),
+        )  # fmt: skip
+
+    def path(self, user: str) -> dict[str, pd.DataFrame]:
+        facts = self.facts
+        code = facts.names["user_id"].get_loc(user)
+        runs = self.status(facts.runs[facts.runs["user"] == code])
+        visits = facts.visits[facts.visits["user"] == code]
+        visits = visits.assign(
+            step_no=visits.groupby("run").cumcount() + 1, outcome=visits["outcome"].astype(object)
+        )
+        visits["outcome"] = visits["outcome"].where(visits["left_at"].notna(), "in_progress")
+        mine = facts.messages[facts.messages["user"] == code]
+        mine = mine.assign(message_id=facts.names["message_id"][mine["message"]]).sort_values("first_pos")
+        mine = mine.drop_duplicates(["run", "point"])[["run", "point", "message_id"]]
+        goals = facts.goals[facts.goals["user"] == code].sort_values("pos")
+        goals = goals.drop_duplicates(["run", "here"])[["run", "here", "goal"]]
+        steps = visits.drop(columns="version").join(runs[["run_id", "run_no", "status", "version"]], on="run")
+        steps = steps.merge(mine, on=["run", "point"], how="left")
+        steps = steps.merge(goals, left_on=["run", "point"], right_on=["run", "here"], how="left")
+        steps = steps.rename(columns={"point": "point_id", "goal": "goal_id"})
+        columns = (
+            "run_id", "run_no", "status", "step_no", "point_id", "arrived_at", "left_at", "branch", "message_id",
+            "outcome", "goal_id", "version",
+        )  # fmt: skip
+        return {"user_path": micros(steps[list(columns)])}
+
+    def page(self, offset: int) -> dict[str, pd.DataFrame]:
+        facts = self.facts
+        ids = pd.Series(facts.names["run_id"][facts.runs.index], index=facts.runs.index)
+        page = ids.sort_values().index[offset : offset + self.question["page_rows"]]
+        runs = self.status(facts.runs.loc[page])
+        done = facts.visits[facts.visits["run"].isin(page) & (facts.visits["outcome"] == "completed")]
+        done = done[done["left_at"].notna()].drop_duplicates("run", keep="last").set_index("run")["point"]
+        last = runs["exit_point"].astype(object).fillna(done.astype(object))
+        runs = runs.assign(last_point_id=last).rename(columns={"last_at": "updated_at"})
+        columns = (
+            "user_id", "device_id", "run_id", "run_no", "status", "last_point_id", "entered_at", "updated_at", "left_at",
+            "reason",
+        )  # fmt: skip
+        return {"users": micros(runs[list(columns)])}
+
+    def flow(self) -> dict[str, pd.DataFrame]:
+        visits = self.facts.visits[["run", "point"]].astype({"point": object})
+        follows = visits["run"].eq(visits["run"].shift(-1))
+        pairs = pd.DataFrame({"source": visits["point"], "target": visits["point"].shift(-1)})[follows]
+        ways = (
+            visits.groupby("run")["point"]
+            .agg(" → ".join)
+            .value_counts()
+            .rename_axis("path")
+            .reset_index(name="runs")
+        )
+        return {
+            "arrivals": visits["point"].value_counts().rename_axis("point_id").reset_index(name="entered"),
+            "transitions": pairs.value_counts().reset_index(name="runs"),
+            "variants": ways.sort_values(["runs", "path"], ascending=[False, True]).head(
+                self.question["top"]
+            ),
+        }
+
+    def append(self, batch: str) -> None:
+        self.files.append(batch)
+        self.load()
+
+    @staticmethod
+    def told(tables: dict[str, pd.DataFrame]) -> laps.Tables:
+        return told(tables)
+
+
+def micros(table: pd.DataFrame) -> pd.DataFrame:
+    """Times as µs."""
+    times = table.select_dtypes("datetimetz").columns
+    plain = {
+        column: table[column].astype("datetime64[us, UTC]").astype("int64").where(table[column].notna())
+        for column in times
+    }
+    return table.assign(**plain)
 
 
 def told(tables: dict[str, pd.DataFrame]) -> dict[str, laps.Rows]:
@@ -447,4 +563,4 @@ def told(tables: dict[str, pd.DataFrame]) -> dict[str, laps.Rows]:
 
 
 if __name__ == "__main__":
-    laps.main(engine)
+    laps.main(Engine)

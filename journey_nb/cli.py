@@ -1,8 +1,9 @@
-"""The command line: ``journey-nb demo | new | check | simulate | export | report | journeys | status | history``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | journeys | status | history``."""
 
 from __future__ import annotations
 
 import io
+import operator
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -200,20 +202,73 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
 def check(paths: tuple[str, ...], document: str | None) -> None:
-    """Check journey documents and event logs, and list every fault (exit code 1 where there is one).
+    """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
-    A name that ends in .json is a journey document, everything else an event log.
+    A name that ends in .json is a journey document, a folder a store, everything else an event log.
 
     \b
     Example:
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
+      journey-nb check store
     """
     journey = Journey.read(document) if document else None
     found = [name for path in paths for name in _documents(path)]
-    clean = [_check_journey(name) if name.endswith(".json") else _check_log(name, journey) for name in found]
+    clean = [
+        _check_store(name) if Path(name).is_dir()
+        else _check_journey(name) if name.endswith(".json")
+        else _check_log(name, journey)
+        for name in found
+    ]  # fmt: skip
     if not all(clean):
         raise SystemExit(1)
+
+
+@main.command("import")
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="The folder of the store; made if there is none.")  # fmt: skip
+@click.option(
+    "--journey",
+    "documents",
+    multiple=True,
+    help="A journey document to take into the store first; repeatable.",
+)
+@click.option("--timezone", help="The zone of times that carry no offset; UTC if left out.")
+@click.option(
+    "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
+)
+def import_(
+    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], timezone: str | None, no_log: bool
+) -> None:
+    """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
+
+    \b
+    Example:
+      journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
+    """
+    from rich.progress import Progress
+
+    from journey_nb.store import Store
+
+    if not documents and not (store / "store.sqlite").is_file():
+        raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
+    opened = Store(store)
+    for document in documents:
+        opened.add(Journey.read(document))
+    with Progress(console=err, transient=True) as bar:
+        task = bar.add_task("Reading", total=1)
+        loaded = opened.load(
+            list(logs),
+            timezone=timezone,
+            keep_log=not no_log,
+            progress=lambda words, share: bar.update(task, description=words.capitalize(), completed=share),
+        )
+    out.print(said(str(loaded)), soft_wrap=True)
+    if strange := opened.strangers.height:
+        out.print(
+            f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
+        )
 
 
 @main.command()
@@ -281,7 +336,7 @@ def _scoped(command: _Command) -> _Command:
     "name",
     default="campaign",
     show_default=True,
-    help="campaign, step-users, or a table of the stats: users, points, goals …",
+    help="campaign, goal, channel, point, point-users, step-users, or a table of the stats: users, points, goals …",
 )
 @click.option(
     "-o",
@@ -290,30 +345,44 @@ def _scoped(command: _Command) -> _Command:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file: .csv, .parquet or .xlsx. [default: TABLE.csv]",
 )
-@click.option("--point", help="The point of step-users.")
-@click.option("--percent", is_flag=True, help="Campaign rates as 12.3 instead of 0.123456.")
+@click.option("--point", help="The point of point, point-users and step-users.")
+@click.option("--goal", help="One goal of goal, or that of channel and point-users; default all, or any.")
+@click.option("--channel", help="The channel of channel; default all.")
+@click.option(
+    "--percent", is_flag=True, help="Rates of campaign, goal, channel and point as 12.3 instead of 0.123456."
+)
+@click.option("--extended", is_flag=True, help="Campaign with LINE, Kakao, web push, webhooks and revenue.")
+@click.option("--from", "first", metavar="DATE", help="The first day, in place of --period.")
+@click.option("--to", "last", metavar="DATE", help="The last day, in place of --period.")
 @click.option("--bom", is_flag=True, help="Begin a CSV with the mark by which Excel knows UTF-8.")
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
 @_scoped
-def export(journey: str, log: str, name: str, path: Path | None, point: str | None, percent: bool, bom: bool,
-           raw_text: bool, **scope: Any) -> None:  # fmt: skip
+def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
+           last: str | None, period: str, clock: str | None, as_of: str, version: int, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
     Example:
       journey-nb export welcome.journey.json events.parquet -o campaign.csv
       journey-nb export welcome.journey.json events.parquet --table users --period 30d -o users.xlsx
+      journey-nb export welcome.journey.json events.parquet -t point --point push --from 2026-03-01 --to 2026-03-31
     """
+    import polars as pl
+
     from journey_nb.exports import write_table
 
+    given = {name: value for name, value in options.items() if value}
+    table_of = _table(name, given)
+    scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version}
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
-    table = _table(stats, name, point, percent)
+    table = table_of(stats)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
-    out.print(f"Wrote [bold]{said(str(path))}[/], {table.height:,} rows", soft_wrap=True)
+    rows = table.lazy().select(pl.len()).collect().item()
+    out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
 
 
 @main.command()
@@ -493,6 +562,18 @@ def _cell(name: str, value: Any) -> str:
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 
+def _check_store(name: str) -> bool:
+    from journey_nb.store import Store
+
+    _registry(Path(name))  # refuses a folder that is no store, before one is made of it
+    with _step(f"Checking {name}") as done:
+        faults = Store(name).check()
+        done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
+    for fault in faults:
+        out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+    return not faults
+
+
 def _journey(name: str) -> Journey:
     """A document, or a sample by its name."""
     return Journey.read(name) if Path(name).exists() or name.endswith(".json") else Journey.sample(name)
@@ -505,9 +586,7 @@ def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
 
 
 def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
-    from journey_nb.facts import Folded
-
-    rows = stats.facts.quarantined.height if isinstance(stats.facts, Folded) else 0
+    rows = stats.facts.quarantined.height
     how = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}"
     return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {how} says why" if rows else ""
 
@@ -516,20 +595,38 @@ _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "m
            "points", "branches", "waiting", "drops", "cohorts", "paths")  # fmt: skip
 
 
-def _table(stats: JourneyStats, name: str, point: str | None, percent: bool) -> pl.DataFrame:
-    from journey_nb.exports import campaign_statistics, step_users
+# What each export of a name of its own takes, and what it cannot do without.
+_TAKES = {"campaign": ("percent", "extended"), "goal": ("goal", "percent"), "channel": ("channel", "goal", "percent"),
+          "point": ("point", "percent"), "point-users": ("point", "goal"), "step-users": ("point",),
+          "users": ()}  # fmt: skip
 
-    if name == "campaign":
-        return campaign_statistics(stats, percent=percent)
-    if name == "step-users":
-        if not point:
-            raise click.UsageError("step-users needs --point")
-        return step_users(stats, point)
-    if name not in _TABLES:
-        known = ("campaign", "step-users", *_TABLES)
+
+def _table(name: str, given: dict[str, Any]) -> Callable[[JourneyStats], pl.DataFrame | pl.LazyFrame]:
+    """The export or table of a name with the options given, of stats that are yet to be read."""
+    from journey_nb.exports import EXPORTS
+
+    known = dict.fromkeys((*EXPORTS, *_TABLES))
+    if name not in known:
         raise click.UsageError(f"no table {name!r}{near(name, known)}; there are {', '.join(known)}")
-    table: pl.DataFrame = getattr(stats, name)()
-    return table
+    takes = _TAKES.get(name, ())
+    if odd := [option for option in given if option not in takes]:
+        told = f"it takes --{', --'.join(takes)}" if takes else "it takes no such option"
+        raise click.UsageError(f"{name} takes no --{odd[0]}; {told}")
+    if "point" in takes and "point" not in given:
+        raise click.UsageError(f"{name} needs --point")
+    if name not in EXPORTS:
+        return operator.methodcaller(name)
+    return partial(
+        EXPORTS[name], **{"point_id" if key == "point" else key: value for key, value in given.items()}
+    )
+
+
+def _period(period: str, first: str | None, last: str | None) -> str:
+    if not first and not last:
+        return period
+    if period or not (first and last):
+        raise click.UsageError("say --from and --to, or --period; --from 2026-03-01 --to 2026-03-31")
+    return f"{first}..{last}"
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,21 @@ import polars as pl
 import polars.selectors as cs
 
 from journey_nb.files import whole
-from journey_nb.journey import near
+from journey_nb.journey import Goal, near
+from journey_nb.metrics import RATES
+from journey_nb.metrics.audience import everybody
+from journey_nb.metrics.communications import messages
+from journey_nb.metrics.definitions import explain
+from journey_nb.metrics.goals import credit, goals
+from journey_nb.metrics.health import daily
+from journey_nb.metrics.points import point_by_day, points
+from journey_nb.metrics.table import rate
 
 if TYPE_CHECKING:
     from journey_nb.metrics.scope import Scope
     from journey_nb.stats import JourneyStats
 
-_TEXT, _COUNT, _RATE = pl.String(), pl.Int64(), pl.Float64()
+_TEXT, _COUNT, _RATE, _DAY = pl.String(), pl.Int64(), pl.Float64(), pl.Date()
 
 # The columns of the campaign statistics, in their order.
 CAMPAIGN: dict[str, pl.DataType] = {
@@ -51,6 +60,39 @@ CAMPAIGN: dict[str, pl.DataType] = {
     "In-App skips": _COUNT,
 }
 
+# What extended=True adds, before the revenue.
+EXTENDED: dict[str, pl.DataType] = {
+    "LINE sends": _COUNT,
+    "LINE delivered": _COUNT,
+    "LINE CTR": _RATE,
+    "Kakao sends": _COUNT,
+    "Kakao delivered": _COUNT,
+    "Kakao CTR": _RATE,
+    "Web push sends": _COUNT,
+    "Web push CTR": _RATE,
+    "Webhook sends": _COUNT,
+    "Webhook failures": _COUNT,
+}
+
+# The columns of the goal, point and point users' files, in their order.
+GOAL: dict[str, pl.DataType] = {
+    **dict.fromkeys(("goal", "event", "conditions"), _TEXT),
+    "conversion days": _COUNT,
+    "date": _DAY,
+    **dict.fromkeys(("entrances", "users"), _COUNT),
+    "rate": _RATE,
+    "point": _TEXT,
+    **dict.fromkeys(("direct", "indirect"), _COUNT),
+}
+POINT: dict[str, pl.DataType] = {
+    "metric": _TEXT,
+    "value": _RATE,
+    **dict.fromkeys(("numerator", "denominator"), _COUNT),
+    "unit": _TEXT,
+    "date": _DAY,
+    "reason": _TEXT,
+}
+
 STATUS_LABELS = {
     "draft": "Draft",
     "running": "Active",
@@ -62,7 +104,7 @@ TYPE_LABELS = {"audience": "AudienceBased", "trigger": "TriggerBased", "api": "A
 
 
 def campaign_statistics(
-    stats: JourneyStats | Iterable[JourneyStats], *, percent: bool = False
+    stats: JourneyStats | Iterable[JourneyStats], *, percent: bool = False, extended: bool = False
 ) -> pl.DataFrame:
     """The campaign statistics: a row per journey, 26 columns, over each one's own period.
 
@@ -72,41 +114,240 @@ def campaign_statistics(
         One journey's stats, or several.
     percent
         Rates as per cent with one decimal (12.3) instead of fractions with six (0.123456).
+    extended
+        Add LINE, Kakao, web push and webhook, and the revenue: a column for each currency that goals
+        carried, so that currencies are never added (``Revenue`` alone is of values without one).
     """
     from journey_nb.stats import JourneyStats
 
     several = [stats] if isinstance(stats, JourneyStats) else list(stats)
-    table = pl.DataFrame([_campaign_row(one) for one in several], schema=CAMPAIGN)
-    return table.with_columns((cs.float() * 100).round(1) if percent else cs.float().round(6))
+    rows, schema = [_campaign_row(one) for one in several], dict(CAMPAIGN)
+    if extended:
+        money = [_revenue(one.scope) for one in several]
+        rows = [row | more for row, more in zip(rows, money, strict=True)]
+        schema |= EXTENDED | dict.fromkeys(
+            sorted({name for row in money for name in row}) or ["Revenue"], _RATE
+        )
+    table = pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+    return _rounded(table, percent, cs.ends_with("CTR"))
+
+
+def goal_statistics(stats: JourneyStats, goal: str | None = None, *, percent: bool = False) -> pl.DataFrame:
+    """The goals, or one of them: each in all, then day by day, then by the points that are credited.
+
+    A row with neither ``date`` nor ``point`` is the goal's; days and points each sum to it. Users who are
+    credited to no point stand at the point ``unattributed``.
+    """
+    journey, scope = stats.journey, stats.scope
+    asked = journey.goals if goal is None else [journey.goal(goal)]
+    whole, entered, reached = goals(scope), daily(scope), daily(scope, "goal")
+    entered = entered.filter(pl.col("metric") == "entrances").select("date", entrances="count")
+    reached = reached.join(entered, on="date", maintain_order="left").rename({"count": "users"})
+    parts = [pl.DataFrame(schema=GOAL)]
+    for one in asked:
+        of_points = credit(scope, one.goal_id).cast({"users": _COUNT})
+        totals = of_points.select(pl.col("direct", "indirect").sum())
+        row = whole.filter(pl.col("goal_id") == one.goal_id).head(1).select("entrances", "users")
+        rows = [
+            pl.concat([row, totals], how="horizontal"),
+            reached.filter(pl.col("breakdown") == one.goal_id).select("date", "entrances", "users"),
+            of_points.select(
+                pl.col("point_id").fill_null("unattributed").alias("point"), pl.exclude("point_id")
+            ),
+        ]
+        parts.append(pl.concat(rows, how="diagonal").select(**_goal_columns(one)))
+    return _rounded(pl.concat(parts), percent, cs.float())
+
+
+def _goal_columns(goal: Goal) -> dict[str, pl.Expr]:
+    conditions = json.dumps(goal.conditions, ensure_ascii=False) if goal.conditions else None
+    told = {
+        "goal": goal.goal_id,
+        "event": goal.event or None,
+        "conditions": conditions,
+        "conversion days": goal.conversion_days,
+    }
+    words = {name: pl.lit(value, GOAL[name]) for name, value in told.items()}
+    numbers = {name: pl.col(name) for name in GOAL if name not in (*told, "rate")}
+    columns = words | numbers | {"rate": rate("users", "entrances")}
+    return {name: columns[name].alias(name) for name in GOAL}
+
+
+def channel_statistics(
+    stats: JourneyStats, channel: str | None = None, goal: str | None = None, *, percent: bool = False
+) -> pl.DataFrame:
+    """The message points of a channel (None: of all), with the users who reached a goal (None: any)."""
+    return _rounded(messages(stats.scope, channel, goal), percent, cs.float())
+
+
+def point_statistics(stats: JourneyStats, point_id: str, *, percent: bool = False) -> pl.DataFrame:
+    """What is known of a point, a number a row: in all, then day by day, then by reason.
+
+    In all: its row of points(), and at a message point what messages() adds, rates with what they are
+    divided from. Day by day: what points() counts in the period, so that the days sum to it. By reason: why
+    runs left there without completing, and why messages failed, bounced or were skipped. A metric is told
+    apart by its unit too: visits and messages are both ``skipped``.
+    """
+    scope, known = _scope_of(stats, point_id), pl.col("point_id") == point_id
+    rows = [
+        *_numbers("points", points(scope).filter(known)),
+        *_numbers("messages", messages(scope).filter(known)),
+    ]
+    whole = pl.DataFrame(rows, schema=POINT).unique(["metric", "unit"], keep="first", maintain_order=True)
+    is_rate = pl.col("denominator").is_not_null()
+    whole = whole.with_columns(
+        value=pl.when(is_rate).then(_as_rate(pl.col("value"), percent)).otherwise("value"),
+        unit=pl.when(is_rate).then(pl.lit("per cent" if percent else "share")).otherwise("unit"),
+    )
+    days = point_by_day(scope, point_id).rename({"count": "value"})
+    units = {name: explain(f"points.{name}").unit for name in days["metric"].unique()}
+    days = days.with_columns(unit=pl.col("metric").replace_strict(units, return_dtype=_TEXT))
+    parts = [whole, days, _reasons(scope, point_id)]
+    return pl.concat([part.cast({"value": _RATE}) for part in parts], how="diagonal").select(POINT.keys())
+
+
+def _numbers(table: str, frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """The numbers of a table's row, a row each; counts that are null do not apply."""
+    rates, counts = RATES.get(table, {}), cs.expand_selector(frame, cs.integer())
+    for row in frame.select(cs.numeric()).iter_rows(named=True):
+        for name, value in row.items():
+            if value is None and name in counts:
+                continue
+            part, over = (row[of] for of in rates[name]) if name in rates else (None, None)
+            unit = explain(f"{table}.{name}").unit
+            yield {"metric": name, "value": value, "numerator": part, "denominator": over, "unit": unit}
+
+
+def _reasons(scope: Scope, point_id: str) -> pl.DataFrame:
+    """Why runs left at a point, and why its messages were lost: metric, unit, reason, value."""
+    counts, here = scope.counts_on_version, pl.col("point") == point_id
+    left = (
+        counts.exits()
+        .filter(here, pl.col("status") != "completed")
+        .rename({"status": "metric", "runs": "value"})
+    )
+    lost = counts.issues().filter(here).rename({"outcome": "metric", "count": "value"})
+    parts = [
+        frame.group_by(pl.col("metric").cast(_TEXT), pl.col("reason").cast(_TEXT))
+        .agg(pl.col("value").sum())
+        .with_columns(unit=pl.lit(unit))
+        .sort("metric", "reason", nulls_last=True)
+        for frame, unit in ((left, "runs"), (lost, "messages"))
+    ]
+    return pl.concat(parts)
 
 
 def step_users(stats: JourneyStats, point_id: str) -> pl.DataFrame:
     """Who came to a point in the period: a row per visit, in order of arrival."""
+    return _step_users(stats, point_id).collect()
+
+
+def _step_users(stats: JourneyStats, point_id: str) -> pl.LazyFrame:
+    scope = _scope_of(stats, point_id)
+    visits = scope.on_version(scope.visits).filter(
+        pl.col("point") == point_id, pl.col("arrives") | pl.col("was_open")
+    )
+    kept = ("run", "point", "arrived_at", "left_at", "outcome", "branch", "skip_at", "skip_reason", "order")
+    return _with_runs(scope, visits.select(kept), "arrived_at", "run_id", "order").select(
+        journey=pl.lit(stats.journey.label),
+        point=pl.col("point").cast(_TEXT),
+        user_id="user_id",
+        device_id="device_id",
+        run_id="run_id",
+        entered_at=scope.local("arrived_at"),
+        left_at=scope.local("left_at"),
+        outcome=pl.col("outcome").cast(_TEXT),
+        branch="branch",
+        reason=pl.coalesce(
+            pl.when(pl.col("skip_at").is_not_null()).then(pl.col("skip_reason").cast(_TEXT)),
+            pl.when(pl.col("outcome") != "completed").then(pl.col("left_for").cast(_TEXT)),
+        ),
+    )
+
+
+def point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.DataFrame:
+    """Whom a point's messages went to: a row per message of the period, in its order.
+
+    ``outcome`` is sent, bounced, failed or skipped, with its reason; ``goal_at`` when a goal (``goal``, or any)
+    that is credited to the message was first reached.
+
+    Raises
+    ------
+    ValueError
+        When the point sends no messages.
+    """
+    return _point_users(stats, point_id, goal).collect()
+
+
+def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
+    scope = _scope_of(stats, point_id)
+    if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
+        raise ValueError(f"{point_id!r} sends no messages; the users of any point are its step users")
+    reached = scope.seen_goals.filter(pl.col("credit_message").is_not_null())
+    if goal is not None:
+        reached = reached.filter(pl.col("goal") == stats.journey.goal(goal).goal_id)
+    reached = reached.group_by(message="credit_message").agg(goal_at=pl.col("at").min())
+    opened, clicked = ("opened_any_at", "clicked_any_at") if scope.machine else ("opened_at", "clicked_at")
+    sent, bounced = pl.col("fate") == "sent", pl.col("bounced")
+    times = {"sent_at": "sent_at", "delivered_at": "delivered_at", "opened_at": opened, "clicked_at": clicked}
+    rows = scope.on_version(scope.messages).filter(pl.col("point") == point_id)
+    rows = rows.select(
+        *("run", "message", "message_id", "at"),
+        **{name: pl.when(sent).then(time) for name, time in times.items()},
+        outcome=pl.when(bounced).then(pl.lit("bounced")).otherwise(pl.col("fate").cast(_TEXT)),
+        reason=pl.when(bounced)
+        .then("bounce_reason")
+        .when(pl.col("fate") == "failed")
+        .then("fail_reason")
+        .when(pl.col("fate") == "skipped")
+        .then("skip_reason"),
+    )
+    listed = _with_runs(scope, rows, "at", "message_id").join(
+        reached.lazy(), on="message", how="left", maintain_order="left"
+    )
+    return listed.select(
+        *("user_id", "device_id"),
+        *(scope.local(name) for name in (*times, "goal_at")),
+        *("outcome", pl.col("reason").cast(_TEXT)),
+    )
+
+
+def _user_list(stats: JourneyStats) -> pl.LazyFrame:
+    return everybody(stats.scope)
+
+
+EXPORTS: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
+    "campaign": campaign_statistics,
+    "step-users": _step_users,
+    "goal": goal_statistics,
+    "channel": channel_statistics,
+    "point": point_statistics,
+    "point-users": _point_users,
+    "users": _user_list,
+}
+"""What section 8 of METRICS.md lists, by name; the long lists are not held in memory before they are written."""
+
+
+def _scope_of(stats: JourneyStats, point_id: str) -> Scope:
     if point_id not in (known := stats.journey.points()):
         raise KeyError(f"{stats.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
-    scope = stats.scope
-    runs = scope.facts.runs.select("run", "run_id", "user_id", "device_id")
-    return (
-        scope.visits.filter((pl.col("point") == point_id) & (pl.col("arrives") | pl.col("was_open")))
-        .join(runs, on="run", how="left")
-        .join(scope.runs.select("run", "reason"), on="run", how="left")
-        .select(
-            journey=pl.lit(stats.journey.label),
-            point=pl.col("point").cast(pl.String),
-            user_id="user_id",
-            device_id="device_id",
-            run_id="run_id",
-            entered_at=scope.local("arrived_at"),
-            left_at=scope.local("left_at"),
-            outcome=pl.col("outcome").cast(pl.String),
-            branch="branch",
-            reason=pl.coalesce(
-                pl.col("skip_reason").cast(pl.String),
-                pl.when(pl.col("outcome") != "completed").then(pl.col("reason").cast(pl.String)),
-            ),
-        )
-        .sort("entered_at", "run_id", nulls_last=False)
-    )
+    return stats.scope
+
+
+def _with_runs(scope: Scope, rows: pl.DataFrame, *order: str) -> pl.LazyFrame:
+    """Narrow rows in their order, to which the words of their runs come as they are written."""
+    facts = scope.facts.runs
+    rows = rows.with_columns(facts["run_id"].gather(rows["run"])).sort(order)
+    runs = facts.lazy().select("run", "user_id", "device_id", left_for="reason")
+    return rows.lazy().join(runs, on="run", how="left", maintain_order="left")
+
+
+def _rounded(table: pl.DataFrame, percent: bool, rates: cs.Selector) -> pl.DataFrame:
+    return table.with_columns(_as_rate(rates, percent), (cs.float() - rates).round(6))
+
+
+def _as_rate(rates: pl.Expr, percent: bool) -> pl.Expr:
+    return (rates * 100).round(1) if percent else rates.round(6)
 
 
 def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
@@ -155,6 +396,16 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
         "In-App shows": _events(scope, in_app, "message.impression"),
         "In-App interactions": interacted.len(),
         "In-App skips": dismissed.filter(~dismissed.is_in(interacted.implode())).len(),
+        "LINE sends": of("line").height,
+        "LINE delivered": of("line")["delivered"].sum(),
+        "LINE CTR": _ratio(clicks.get("line") or 0, of("line").height),
+        "Kakao sends": of("kakao").height,
+        "Kakao delivered": of("kakao")["delivered"].sum(),
+        "Kakao CTR": _ratio(clicks.get("kakao") or 0, of("kakao").height),
+        "Web push sends": of("web_push").height,
+        "Web push CTR": _ratio(clicks.get("web_push") or 0, of("web_push").height),
+        "Webhook sends": of("webhook").height,
+        "Webhook failures": scope.messages.filter(channel="webhook", fate="failed").height,
     }
 
 
@@ -184,6 +435,13 @@ def _events(scope: Scope, messages: pl.DataFrame, kind: str) -> int:
     return int(times["n"].clip(lower_bound=1).sum())
 
 
+def _revenue(scope: Scope) -> dict[str, float]:
+    """What goals carried, by the title of the currency's column."""
+    currency = pl.concat_str(pl.lit("Revenue"), "currency", separator=" ", ignore_nulls=True)
+    values = scope.counts.values().group_by(currency.str.strip_chars()).agg(pl.col("value").sum())
+    return dict(values.iter_rows())
+
+
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
@@ -192,12 +450,14 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def write_table(
-    table: pl.DataFrame, path: str | Path, *, bom: bool = False, spreadsheet_safe: bool = True
+    table: pl.DataFrame | pl.LazyFrame, path: str | Path, *, bom: bool = False, spreadsheet_safe: bool = True
 ) -> Path:
     """Write a table as CSV, Parquet or XLSX, by the ending of its name; whole or not at all.
 
     Parameters
     ----------
+    table
+        What to write. A lazy one goes to CSV and Parquet in slices, and is never in memory as a whole.
     bom
         Begin a CSV with a byte order mark, by which Excel knows UTF-8.
     spreadsheet_safe
@@ -208,6 +468,11 @@ def write_table(
     -----
     UserWarning
         When a text is longer than a cell of XLSX holds; it ends in an ellipsis there.
+
+    Raises
+    ------
+    ValueError
+        When the name has another ending, or a sheet of XLSX does not hold so many rows.
 
     Examples
     --------
@@ -220,11 +485,11 @@ def write_table(
     Welcome,4
     <BLANKLINE>
     """
-    path = Path(path)
+    path, lazy = Path(path), table.lazy()
     writers: dict[str, Callable[[Path], Any]] = {
-        ".csv": lambda part: _spreadsheet(table, spreadsheet_safe).write_csv(part, include_bom=bom),
-        ".parquet": lambda part: table.write_parquet(part),
-        ".xlsx": lambda part: _write_xlsx(_spreadsheet(table, spreadsheet_safe), part),
+        ".csv": lambda part: _spreadsheet(lazy, spreadsheet_safe).sink_csv(part, include_bom=bom),
+        ".parquet": lambda part: lazy.sink_parquet(part),
+        ".xlsx": lambda part: _write_xlsx(_spreadsheet(lazy, spreadsheet_safe).collect(), part),
     }
     if path.suffix.lower() not in writers:
         raise ValueError(
@@ -236,11 +501,11 @@ def write_table(
 
 
 _RUNS = r"^[=+\-@\t\r]"
-_LONGEST = 32_767  # characters in a cell of XLSX
+_LONGEST, _MOST = 32_767, 1_048_575  # characters in a cell of XLSX, rows below the heading of its sheet
 _CREATED = datetime(2000, 1, 1)  # the same table makes the same file
 
 
-def _spreadsheet(table: pl.DataFrame, safe: bool) -> pl.DataFrame:
+def _spreadsheet(table: pl.LazyFrame, safe: bool) -> pl.LazyFrame:
     """The table in the types that a spreadsheet knows: times with their offset as text."""
     text = cs.string() | cs.categorical() | cs.enum()
     table = table.with_columns(
@@ -254,12 +519,17 @@ def _spreadsheet(table: pl.DataFrame, safe: bool) -> pl.DataFrame:
     table = table.with_columns(
         pl.when(runs).then(pl.lit("'") + cs.string()).otherwise(cs.string()).name.keep()
     )
-    return table.rename({name: f"'{name}" for name in table.columns if re.match(_RUNS, name)})
+    names = table.collect_schema().names()
+    return table.rename({name: f"'{name}" for name in names if re.match(_RUNS, name)})
 
 
 def _write_xlsx(table: pl.DataFrame, path: Path) -> None:
     from xlsxwriter import Workbook
 
+    if table.height > _MOST:
+        raise ValueError(
+            f"a sheet of XLSX holds {_MOST:,} rows and these are {table.height:,}: write .csv or .parquet"
+        )
     # Texts stay texts: no formulas, no links, whatever they look like.
     plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with Workbook(str(path), plain) as workbook:

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
-from journey_nb.events import EXITS, OUTCOME_KINDS, UTC, Judged
+from journey_nb.events import EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
-from journey_nb.walk import KIND, MOVES, SHOWS, Walk, heads, of_kind, tails, walk
+from journey_nb.subset import TABLES, OfUsers, Tables
+from journey_nb.walk import KIND, MOVES, SHOWS, Walk, by_code, heads, of_kind, tails, walk
 
 OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
 CREDITS = pl.Enum(["direct", "indirect"])
@@ -60,6 +61,8 @@ class Facts(Protocol):
         The rows set aside, and how many rows were read and were there before.
     folded
         All of it in memory.
+    of_users
+        The facts of some users (ids): their runs in the same order, ids dense again.
     """
 
     @property
@@ -90,6 +93,7 @@ class Facts(Protocol):
     def last_at(self) -> datetime: ...
     @property
     def folded(self) -> Folded: ...
+    def of_users(self, users: pl.Series) -> Facts: ...
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,19 @@ class Folded:
     def folded(self) -> Folded:
         """Itself: it is in memory."""
         return self
+
+    def of_users(self, users: pl.Series) -> Folded:
+        """The facts of some users (ids): their runs in the same order, ids dense again."""
+        keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
+        return self.with_tables(OfUsers(self.__getattribute__, keep, named=True).table)
+
+    def with_tables(self, tables: Tables) -> Folded:
+        """The same account of rows, with other tables; first and last instant are theirs."""
+        made: dict[str, Any] = {name: tables(name) for name in TABLES}
+        ends = pl.concat([made["runs"]["first_at"], made["runs"]["last_at"], made["goals"]["at"]])
+        if ends.len():
+            made |= {"first_at": ends.min(), "last_at": ends.max()}
+        return replace(self, **made)
 
     @property
     def loaded(self) -> int:
@@ -162,7 +179,7 @@ def fold(journey: Journey, judged: Judged) -> Folded:
     the row completed it. So a row and the one before it settle everything, and the fold is shifts over
     one sorted frame.
     """
-    done = walk(journey, judged.rows)
+    done = walk(journey, judged.coded)
     moves = _moves(done)
     # Polars works outside of Python's lock, and most steps below on one core: so two go side by side.
     with ThreadPoolExecutor(1) as aside:
@@ -364,7 +381,7 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         reason=done.column("reason", exits["i"]),
         reason_detail=done.column("reason_detail", exits["i"]),
     )
-    walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()
+    walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"]
     runs = first.select(
         "run",
         *(done.column(name, first["i"]) for name in ("user_id", "device_id", "event_id")),
@@ -375,7 +392,7 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         first_at="at",
         last_at=tails(steps)["at"],
         truncated=truncated,
-        inside=pl.col("run").is_in(walks.implode()),
+        inside=pl.repeat(False, first.height, eager=True).scatter(walks, True),
     ).join(exits, on="run", how="left", maintain_order="left")
     again = runs.filter(pl.col("user_id").is_duplicated())
     entry = pl.when(~pl.col("truncated")).then("event_id")
@@ -418,10 +435,11 @@ def _with_variants(
 def _devices(done: Walk) -> pl.DataFrame:
     """Every device seen in a run."""
     steps = done.steps.select("run", "i")
-    seen = steps.select("run", device_id=done.column("device_id", steps["i"]))
+    seen = steps.select("run", device_id=done.coded("device_id", steps["i"]))
     # Most rows carry the device of the row before.
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in seen.columns)
-    return seen.filter(changed).drop_nulls().unique().sort("run", "device_id")
+    seen = seen.filter(changed).drop_nulls().unique()
+    return seen.with_columns(pl.col("device_id").cast(pl.String)).sort("run", "device_id")
 
 
 # Messages.
@@ -436,88 +454,85 @@ def _message_rows(done: Walk) -> pl.DataFrame:
         *(done.column(name, rows["i"]) for name in ("channel", "variant", "reason")),
         human=~done.column("is_machine", rows["i"]).fill_null(False),
     )
-    some_run = _by_message(rows["message"], rows["run"], done.message_ids.len())
-    if (some_run.gather(rows["message"]) == rows["run"]).all():
-        return rows
-    event_id = done.column("event_id", rows["i"])
-    return rows.with_columns(event_id=event_id).sort("at", "kind", "event_id").drop("event_id")
+    some_run = by_code(rows["message"], rows["run"], done.message_ids.len())
+    if not (some_run.gather(rows["message"]) == rows["run"]).all():
+        event_id = done.column("event_id", rows["i"])
+        rows = rows.with_columns(event_id=event_id).sort("at", "kind", "event_id").drop("event_id")
+    return rows.with_row_index("row")
 
 
-def _by_message(messages: pl.Series, values: pl.Series, count: int) -> pl.Series:
-    """The first value of each message, as an array over message ids."""
-    array = values.clear(count)
-    # Backwards, so that of several values the first is written last.
-    return array.scatter(messages.reverse(), values.reverse()) if len(values) else array
+def _first_rows(rows: pl.DataFrame, count: int) -> pl.DataFrame:
+    """The first row of each kind, a column a kind and a row a message: one table, written at once."""
+    kind = pl.col("kind").to_physical() - KINDS.index(MESSAGE_KINDS[0])
+    width = len(MESSAGE_KINDS)
+    cell = rows.select(pl.col("message").cast(pl.UInt64) * width + kind).to_series()
+    table = by_code(cell, rows["row"], count * width)
+    return pl.DataFrame({name: table.gather_every(width, place) for place, name in enumerate(MESSAGE_KINDS)})
 
 
 def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One row a message; and one row (pos, run, message, engaged) a sending or an engagement."""
     rows = _message_rows(done)
     count = done.message_ids.len()
-    row = pl.int_range(rows.height, dtype=pl.UInt32, eager=True)
 
-    def first(*kinds: str, where: pl.Series | None = None) -> pl.Series:
-        mask = rows.select(of_kind(*kinds)).to_series()
-        mask = mask if where is None else mask & where
-        return _by_message(rows["message"].filter(mask), row.filter(mask), count)
+    def first(some: pl.DataFrame) -> pl.Series:
+        return by_code(some["message"], some["row"], count)
 
-    head = _by_message(rows["message"], row, count)
-    in_app = (rows["channel"].gather(head) == "in_app").fill_null(False)
+    head, spoken = first(rows), first(rows.filter(pl.col("variant").is_not_null()))
+    engagements = rows.filter(of_kind(*ENGAGEMENTS) & pl.col("human"))
+    person = _first_rows(engagements, count)
     # An in-app message is sent when it is shown: an impression, or what nobody does to an unseen message.
-    shown = _else(first("message.impression"), first("message.interacted", "message.dismissed"))
-    told = first("message.impression").zip_with(in_app, first("message.sent"))
-    sent = shown.zip_with(in_app, _else(told, first(*OUTCOME_KINDS)))
-    bounced = first("message.failed", where=(row > sent.gather(rows["message"])).fill_null(False))
-    opened, clicked = (first(kind, where=rows["human"]) for kind in ("message.opened", "message.clicked"))
-    places = {
-        "sent": sent,
-        "failed": first("message.failed"),
-        "bounced": bounced,
-        "skipped": first("message.skipped"),
-        "shown": shown.zip_with(in_app, shown.clear(count)),
-        "opened": opened,
-        "clicked": clicked,
-        "opened_any": first("message.opened"),
-        "clicked_any": first("message.clicked"),
-        "engaged": first(*ENGAGEMENTS, where=rows["human"]),
-        **{
-            name: first(f"message.{name}")
-            for name in ("delivered", "interacted", "dismissed", "replied", "unsubscribed", "complained")
-        },
-    }
-    told_variant = rows["variant"].is_not_null()
-    spoken = _by_message(rows["message"].filter(told_variant), row.filter(told_variant), count)
-    messages = pl.DataFrame(
-        {
-            "message": pl.int_range(count, dtype=pl.UInt32, eager=True),
-            "message_id": done.message_ids,
-            **{name: rows[name].gather(head) for name in ("run", "point", "channel")},
-            "variant": rows["variant"].gather(spoken),
-            "variant_at": rows["at"].gather(spoken),
-            "variant_order": rows["pos"].gather(spoken),
-            **{f"{name}_at": rows["at"].gather(place) for name, place in places.items()},
-            "version": done.column("version", rows["i"].gather(head)),
-            "sent_order": rows["pos"].gather(sent),
-            "engaged_order": rows["pos"].gather(places["engaged"]),
-            "skipped_order": rows["pos"].gather(places["skipped"]),
-            "sent_inferred": sent.is_not_null() & told.is_null(),
-            "opened_inferred": opened.is_null() & clicked.is_not_null(),
-            "fail_reason": rows["reason"].gather(places["failed"]),
-            "bounce_reason": rows["reason"].gather(bounced),
-            "skip_reason": rows["reason"].gather(places["skipped"]),
-        }
+    shown = pl.coalesce("message.impression", pl.min_horizontal("message.interacted", "message.dismissed"))
+    told = pl.when("in_app").then("message.impression").otherwise("message.sent")
+    sent = pl.when("in_app").then(shown).otherwise(pl.coalesce(told, pl.min_horizontal(OUTCOME_KINDS)))
+    in_app = (rows["channel"].gather(head) == "in_app").fill_null(False)
+    places = _first_rows(rows, count).with_columns(in_app=in_app)
+    places = places.with_columns(
+        told=told,
+        sent=sent,
+        shown=pl.when("in_app").then(shown),
+        opened=person["message.opened"],
+        clicked=person["message.clicked"],
+        engaged=person.select(pl.min_horizontal(ENGAGEMENTS)).to_series(),
+    )
+    failures = rows.filter(of_kind("message.failed"))
+    late = failures.filter(failures["row"] > places["sent"].gather(failures["message"]))
+    places = places.with_columns(bounced=first(late))
+    row = {name: pl.lit(rows[name]) for name in rows.columns}
+    messages = places.select(
+        *(row[name].gather(head).alias(name) for name in ("run", "point", "channel")),
+        *(row["at"].gather(place).alias(f"{name}_at") for name, place in _TIMES.items()),
+        message=pl.int_range(pl.len(), dtype=pl.UInt32),
+        message_id=done.message_ids,
+        variant=row["variant"].gather(spoken),
+        variant_at=row["at"].gather(spoken),
+        variant_order=row["pos"].gather(spoken),
+        version=done.column("version", rows["i"].gather(head)),
+        sent_order=row["pos"].gather("sent"),
+        engaged_order=row["pos"].gather("engaged"),
+        skipped_order=row["pos"].gather("message.skipped"),
+        sent_inferred=pl.col("sent").is_not_null() & pl.col("told").is_null(),
+        opened_inferred=pl.col("opened").is_null() & pl.col("clicked").is_not_null(),
+        fail_reason=row["reason"].gather("message.failed"),
+        bounce_reason=row["reason"].gather("bounced"),
+        skip_reason=row["reason"].gather("message.skipped"),
     ).with_columns(
         opened_at=pl.min_horizontal("opened_at", "clicked_at"),
         opened_any_at=pl.min_horizontal("opened_any_at", "clicked_any_at"),
     )
-    sends = rows[sent.drop_nulls()].with_columns(engaged=pl.lit(False))
-    engagements = rows.filter(of_kind(*ENGAGEMENTS) & pl.col("human")).with_columns(engaged=pl.lit(True))
+    sends = rows[places["sent"].drop_nulls()].with_columns(engaged=pl.lit(False))
+    engagements = engagements.with_columns(engaged=pl.lit(True))
     touches = pl.concat([sends, engagements]).select("pos", "run", "message", "engaged").sort("pos")
     return messages.filter(head.is_not_null()), touches
 
 
-def _else(places: pl.Series, others: pl.Series) -> pl.Series:
-    return places.zip_with(places.is_not_null(), others)
+# The times of a message, and the row of which each is: a kind's first, or one that is found.
+_TIMES = {name: name for name in ("sent", "bounced", "shown", "opened", "clicked", "engaged")}
+_TIMES |= {f"{name}_any": f"message.{name}" for name in ("opened", "clicked")}
+_TIMES |= {
+    name: f"message.{name}"
+    for name in "failed skipped delivered interacted dismissed replied unsubscribed complained".split()
+}
 
 
 # Goals.
@@ -548,8 +563,7 @@ def _goals(
         indirect=_last_touch(goals, touches.filter(~pl.col("engaged"))),
     )
     point_of, channel_of = (
-        _by_message(messages["message"], messages[name], done.message_ids.len())
-        for name in ("point", "channel")
+        by_code(messages["message"], messages[name], done.message_ids.len()) for name in ("point", "channel")
     )
     direct, indirect = (pl.col(name).is_not_null() & pl.col("counts") for name in ("direct", "indirect"))
     goals = goals.with_columns(
@@ -563,17 +577,9 @@ def _goals(
         credit_point=point_of.gather(goals["credit_message"]),
         credit_channel=channel_of.gather(goals["credit_message"]),
     )
-    outside = done.rows.filter(of_kind("goal.reached") & pl.col("run").is_null())
-    outside = outside.select(
-        "i",
-        "goal_id",
-        "value",
-        "currency",
-        "user_id",
-        at="occurred_at",
-        counts=pl.lit(False),
-        implied=pl.lit(False),
-    )
+    loose = done.rows.lazy().filter(of_kind("goal.reached") & pl.col("run").is_null())
+    outside = loose.select("i", at="occurred_at", counts=pl.lit(False), implied=pl.lit(False)).collect()
+    outside = outside.with_columns(done.column(name, outside["i"]) for name in columns)
     goals = pl.concat([goals, outside.sort("at", "i")], how="diagonal")
     return goals.with_columns(goal="goal_id", order=pl.coalesce("pos", 2 * done.rows.height))
 
@@ -631,7 +637,7 @@ def _last_touch(goals: pl.DataFrame, touches: pl.DataFrame) -> pl.Series:
 
 
 def _quarantined(judged: Judged, done: Walk) -> pl.DataFrame:
-    rows = judged.rows[done.forbidden["i"]]
+    rows = judged.coded[done.forbidden["i"]]
     known = {
         name: rows[name].cast(dtype)
         for name, dtype in judged.quarantined.schema.items()

@@ -1,21 +1,26 @@
-"""Opening files of rows and parsing their cells, lazily and without guessing."""
+"""Opening rows where they are kept, in files and object stores, and parsing their cells, without guessing."""
 
 from __future__ import annotations
 
 import glob
 import gzip
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import polars as pl
 
 from journey_nb.journey import near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
+TimeUnits = TimeUnit | Mapping[str, TimeUnit | None] | None
 Column = TypeVar("Column", pl.Expr, pl.Series)
 Paths = str | Path | Sequence[str | Path]
+Stored = str | Path  # a file is a Path, an object in a store its URL
+Options = dict[str, Any] | None
 
 FORMATS: dict[str, str] = {
     ".parquet": "parquet",
@@ -29,6 +34,7 @@ FORMATS: dict[str, str] = {
     ".ipc": "ipc",
     ".feather": "ipc",
 }
+STORES = ("s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss", "adl")
 _UTC = pl.Datetime("us", "UTC")
 _PER_SECOND: dict[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Seconds of 1973 to 2286: with them the ranges of the four units do not touch.
@@ -42,8 +48,8 @@ class LogError(ValueError):
     """A log that cannot be read at all; the message names the file and the fix."""
 
 
-def scan(paths: Paths) -> list[pl.LazyFrame]:
-    """Open files lazily: one frame for every set of files that share their columns.
+def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
+    """Open files and objects lazily: one frame for every set of them that share their columns.
 
     Text formats (CSV, JSON lines) come with every column as text: what the cells mean is decided
     by the reader of the log, not by the first rows of a file.
@@ -53,19 +59,32 @@ def scan(paths: Paths) -> list[pl.LazyFrame]:
     LogError
         When a file is missing, empty, or not what its name says.
     """
-    groups: dict[Any, list[Path]] = {}
-    for path in files_of(paths):
+    groups: dict[Any, list[Stored]] = {}
+    for path in files_of(paths, storage_options):
         kind = _kind(path)
-        groups.setdefault((kind, *_columns(path, kind)), []).append(path)
-    return [_scan(key[0], files, names=[name for name, *_ in key[1:]]) for key, files in groups.items()]
+        with readable(path):
+            groups.setdefault((kind, *_columns(path, kind, storage_options)), []).append(path)
+    return [
+        _scan(kind, files, [name for name, _ in schema], storage_options)
+        for (kind, *schema), files in groups.items()
+    ]
 
 
-def files_of(paths: Paths) -> list[Path]:
-    """The files that a path, a glob or a list of them names."""
+def files_of(paths: Paths, options: Options = None) -> list[Stored]:
+    """The files, or objects, that a path, a glob or a list of them names."""
     wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    return [file for path in wanted for file in _matches(str(path))]
+    return [
+        file
+        for path in map(str, wanted)
+        for file in (_objects(path, options) if is_url(path) else _matches(path))
+    ]
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a log is named by the URL of an object, and not by the path of a file."""
+    return "://" in str(path)
 
 
 def _matches(path: str) -> list[Path]:
@@ -81,24 +100,59 @@ def _matches(path: str) -> list[Path]:
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
 
 
-def _kind(path: Path) -> str:
-    """The format by the name, checked against the first bytes."""
-    plain = path.with_suffix("") if path.suffix == ".gz" else path
-    kind = FORMATS.get(plain.suffix.lower())
+def _objects(url: str, options: Options) -> list[str]:
+    """The objects of a store that a URL or a pattern names."""
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise LogError("a URL is no place for a password: it is shown; give it in storage_options")
+    if parts.scheme not in STORES:
+        raise LogError(
+            f"{url}: {parts.scheme}:// is no object store that is known ({', '.join(STORES)}); "
+            "download the file and read that"
+        )
+    if url.endswith("/"):
+        raise LogError(f"{url} is a folder; name its files, such as '{url}*.parquet'")
+    if not glob.has_magic(url):
+        return [url]
+    kind = _kind(url)
+    with readable(url):
+        # Polars tells the objects behind a pattern beside their rows only; scan_lines it calls unstable (2.1).
+        rows = _LISTS.get(kind, pl.scan_lines)(url, storage_options=options, include_file_paths="path")
+        found = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"].to_list()
+    if not found:
+        raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
+    return found
+
+
+_LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
+    "parquet": partial(pl.scan_parquet, missing_columns="insert", extra_columns="ignore"),
+    "ipc": pl.scan_ipc,
+}
+
+
+def _kind(path: Stored) -> str:
+    """The format by the name; of a file it is checked against the first bytes."""
+    name = Path(path)
+    kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
+    if isinstance(path, Path):
+        _check_head(path, kind)
+    if kind is None:
+        raise LogError(f"{path}: unknown kind of file; name it {', '.join(FORMATS)} (or .csv.gz, .jsonl.gz)")
+    return kind
+
+
+def _check_head(path: Path, kind: str | None) -> None:
     head = _head(path)
     if not head:
         raise LogError(f"{path} is empty; a log has at least a header")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
-    if kind is None:
-        raise LogError(f"{path}: unknown kind of file; name it {', '.join(FORMATS)} (or .csv.gz, .jsonl.gz)")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
     if kind in ("csv", "jsonl"):
         if head.startswith((b"PAR1", b"ARROW1")):
             raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
         _check_text(path, head)
-    return kind
 
 
 _HEAD = 65_536
@@ -124,39 +178,39 @@ def _check_text(path: Path, head: bytes) -> None:
 _UTF8_FIX = "save it as UTF-8, for instance with: iconv -f latin1 -t utf-8"
 
 
-def _columns(path: Path, kind: str) -> tuple[tuple[str, str], ...]:
+def _columns(path: Stored, kind: str, options: Options) -> tuple[tuple[str, str], ...]:
     """The names (and types, where the format has them): files that agree are scanned as one."""
-    with readable(path):
-        match kind:
-            case "parquet":
-                schema: Mapping[str, Any] = pl.read_parquet_schema(path)
-            case "ipc":
-                schema = pl.scan_ipc(path).collect_schema()
-            case "csv":
-                schema = _scan_csv([path]).collect_schema()
-            case _:
-                # The whole file is looked through: a key may stand for the first time in its last line.
-                names = pl.scan_ndjson(path, infer_schema_length=None).collect_schema().names()
-                schema = dict.fromkeys(names, "text")
-    return tuple((name, str(dtype)) for name, dtype in schema.items())
+    match kind:
+        case "jsonl":
+            # The whole file is looked through: a key may stand for the first time in its last line.
+            rows = pl.scan_ndjson(path, infer_schema_length=None, storage_options=options)
+            return tuple((name, "text") for name in rows.collect_schema())
+        case _:
+            schema = _scan(kind, [path], [], options).collect_schema()
+            return tuple((name, str(dtype)) for name, dtype in schema.items())
 
 
-def _scan(kind: str, files: list[Path], names: list[str]) -> pl.LazyFrame:
+def _scan(kind: str, files: Sequence[Stored], names: Sequence[str], options: Options) -> pl.LazyFrame:
+    sources: Any = files
     match kind:
         case "parquet":
-            return pl.scan_parquet(files)
+            return pl.scan_parquet(sources, storage_options=options)
         case "ipc":
-            return pl.scan_ipc(files)
+            return pl.scan_ipc(sources, storage_options=options)
         case "csv":
-            return _scan_csv(files)
+            header = _header(files[0], options)
+            separator = max(",", ";", "\t", "|", key=header.count)
+            return pl.scan_csv(sources, separator=separator, infer_schema=False, storage_options=options)
         case _:
-            return pl.scan_ndjson(files, schema=dict.fromkeys(names, pl.String))
+            return pl.scan_ndjson(sources, schema=dict.fromkeys(names, pl.String), storage_options=options)
 
 
-def _scan_csv(files: list[Path]) -> pl.LazyFrame:
-    header = _head(files[0]).split(b"\n", 1)[0].decode("utf-8", "replace")
-    separator = max(",", ";", "\t", "|", key=header.count)
-    return pl.scan_csv(files, separator=separator, infer_schema=False)
+def _header(path: Stored, options: Options) -> str:
+    if isinstance(path, Path):
+        return _head(path).split(b"\n", 1)[0].decode("utf-8", "replace")
+    with readable(path):
+        first = pl.scan_lines(path, storage_options=options).head(1).collect()["line"]
+    return first[0] if first.len() else ""
 
 
 class readable:
@@ -169,8 +223,47 @@ class readable:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, LogError) or not isinstance(error, _UNREADABLE):
+            return
+        text = str(error)
+        if told := _refusal(text):
+            raise LogError(f"{self.what} cannot be read: {told}") from None
         if isinstance(error, (pl.exceptions.PolarsError, OSError)):
-            raise LogError(f"{self.what} cannot be read: {_plain(error)}; {_fix(str(error))}") from None
+            raise LogError(f"{self.what} cannot be read: {_plain(error)}; {_fix(text)}") from None
+
+
+# Beside its own errors polars raises ValueError for options that it does not know, and panics (2.1) at some.
+_UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, pl.exceptions.PanicException)
+
+
+# What polars says of a store that gives nothing, and of options that reach none; the first that fits is told.
+_REFUSALS = {
+    r"^invalid value for ('\w+')": r"storage_options has no value of the right type for \1; names and keys are texts",
+    r"InvalidUri": "the store's address is none; check the endpoint in storage_options",
+    r"expanded paths were empty": "there is no such object; check the bucket and the path",
+    r"(?s)object-store.*(NoSuchBucket|ContainerNotFound)": "there is no such bucket; check its name",
+    r"(?s)object-store.*(code: 40[13]|privileges|169\.254\.169\.254|metadata\.google)": (
+        "access is refused; give keys that may read it in storage_options, such as "
+        "{'aws_access_key_id': …, 'aws_secret_access_key': …, 'aws_region': …}"
+    ),
+    r"(?s)object-store.*(code: 404|not found)": "there is no such object; check the bucket and the path",
+    r"(?s)object-store.*(code: 301|configured region|AuthorizationHeaderMalformed)": (
+        "the bucket is in another region; say it: storage_options={'aws_region': …}"
+    ),
+    r"object-store.*sending request": (
+        "the store cannot be reached; check the network and, where it is your own, its address: "
+        "storage_options={'aws_endpoint_url': …}"
+    ),
+    r"object-store": "the store does not answer as it should; check the path and storage_options",
+}
+
+
+def _refusal(text: str) -> str | None:
+    """Why a store gives nothing, in own words: what it says itself may hold the keys it was asked with."""
+    for words, told in _REFUSALS.items():
+        if found := re.search(words, text):
+            return found.expand(told)
+    return None
 
 
 def _plain(error: BaseException) -> str:
@@ -342,7 +435,7 @@ _OFFSET_FORMATS = (
     "%Y%m%d %H%M%S%.f%#z",
 )
 _LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-_NUMBER = r"^-?\d+(?:\.\d*)?$"
+NUMBER = r"^-?\d+(?:\.\d*)?$"
 
 
 def _times(cells: pl.Series, zone: str, unit: TimeUnit | None, form: str | None) -> pl.Series:
@@ -416,11 +509,11 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     if dtype == pl.String:
         text = _text(pl.col(column), dtype).str.strip_chars()
         with readable(what):
-            begin = source.select(text.drop_nulls().head(1000).str.contains(_NUMBER).any()).collect().item()
+            begin = source.select(text.drop_nulls().head(1000).str.contains(NUMBER).any()).collect().item()
         if not begin:
             return None
         # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
-        numeric = text.str.contains(_NUMBER)
+        numeric = text.str.contains(NUMBER)
         number: pl.Expr = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
         ruling = numeric.sum() * 2 > text.count()
     elif dtype.is_numeric():
@@ -450,10 +543,30 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
     if isinstance(obj, pl.DataFrame):
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
-        return pl.DataFrame(obj).lazy()
+        try:
+            return pl.DataFrame(map(_spelt, pl.DataFrame(obj))).lazy()
+        except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
+            raise LogError(
+                "a column is of a type that cannot be read, such as an interval; make it text in the source"
+            ) from None
     raise LogError(
         f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__"
     )
+
+
+def _spelt(column: pl.Series) -> pl.Series:
+    """Bytes as the text they stand for: the enums and UUIDs of a database have no type of their own here."""
+    held: pl.Series = column.ext.storage() if isinstance(column.dtype, pl.BaseExtension) else column
+    if held.dtype != pl.Binary:
+        return held
+    try:
+        text = held.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        if (held.bin.size() != 16).any():
+            return column
+        return held.bin.encode("hex").str.replace(r"^(.{8})(.{4})(.{4})(.{4})", "${1}-${2}-${3}-${4}-")
+    # Numbers in the database's own writing have zero bytes, words have none.
+    return column if text.str.contains("\0", literal=True).any() else text
 
 
 def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:

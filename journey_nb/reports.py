@@ -156,7 +156,7 @@ def run_report(
             checked |= {"saved": "stats"}
             stats.save(work / "stats")
         else:
-            checked |= {"journey": str(Path(str(journey)).absolute()), "log": str(Path(str(log)).absolute())}
+            checked |= {"journey": _from_anywhere(str(journey)), "log": _from_anywhere(str(log))}
         files = ReportFiles(work / f"{stem}.ipynb", work / f"{stem}.html", work / f"{stem}.csv")
         try:
             _execute(notebook, files.notebook, {**checked, "csv": files.csv.name}, progress)
@@ -171,6 +171,12 @@ def run_report(
         publish(files, out)
         (out / f"{stem}.failed.ipynb").unlink(missing_ok=True)
     return ReportFiles(*(out / path.name for path in (files.notebook, files.page, files.csv)))
+
+
+def _from_anywhere(path: str) -> str:
+    from journey_nb.reading import is_url
+
+    return path if is_url(path) else str(Path(path).absolute())
 
 
 def _check_scope(journey: Journey, log: str | Path | None, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ METRICS.md, sections 2 and 14: everything here is a function of the whole log as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC
+from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, interned
 from journey_nb.journey import Journey
 
 KIND = pl.Enum(KINDS)
@@ -66,8 +65,21 @@ class Walk:
     forbidden: pl.DataFrame
 
     def column(self, name: str, i: pl.Series) -> pl.Series:
-        """A column of the judged rows at the given indices."""
-        return self.rows[name].gather(i)
+        """A column of the judged rows at the given indices, codes as the texts they stand for."""
+        return _text(self.coded(name, i))
+
+    def coded(self, name: str, i: pl.Series) -> pl.Series:
+        """The same as it is held."""
+        return _gathered(self.rows[name], i)
+
+
+def _gathered(column: pl.Series, i: pl.Series) -> pl.Series:
+    # The rows come in the chunks they were read in; to look many up, a column must be in one piece.
+    return column.rechunk().gather(i)
+
+
+def _text(column: pl.Series) -> pl.Series:
+    return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical) else column
 
 
 def heads(rows: pl.DataFrame) -> pl.DataFrame:
@@ -88,10 +100,9 @@ def walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     journey
         Its versions order the points that one run passes in one instant.
     rows
-        :attr:`journey_nb.events.Judged.rows`.
+        :attr:`journey_nb.events.Judged.coded`.
     """
-    # The rows come in the chunks they were read in; to look some up, a column must be in one piece.
-    rows = rows.drop("row", "journey_id", "source", strict=False).rechunk()
+    rows = rows.drop("row", "journey_id", "source", strict=False)
     rows = _runs_by_message(rows.with_row_index("i"))
     loose = rows.lazy().filter(of_kind("goal.reached") & pl.col("run_id").is_null())
     loose_goals = loose.select("i", "user_id", "goal_id", "occurred_at").collect()
@@ -118,14 +129,17 @@ def _runs_by_message(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -> pl.DataFrame:
     """Give goals without a run the user's latest run whose window holds them (METRICS.md, 14.9)."""
-    users = goals.lazy().select("user_id").unique()
-    theirs = rows.lazy().join(users, on="user_id", how="semi").select("run_id").drop_nulls().unique()
-    some = rows.lazy().join(theirs, on="run_id", how="semi", maintain_order="left").drop("i").collect()
-    windows = _windows(_walk(journey, some.with_row_index("i")))
+    theirs = rows["run_id"].filter(_among(rows["user_id"], goals["user_id"]))
+    some = rows.filter(_among(rows["run_id"], theirs)).drop("i").with_row_index("i")
+    windows = _windows(_walk(journey, some))
     days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
     length = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
-    wanted = goals.select("i", "user_id", at=pl.col("occurred_at"), length=length)
+    wanted = goals.select("i", _text(goals["user_id"]), at=pl.col("occurred_at"), length=length)
     return _with_runs(rows, _latest_that_holds(wanted, windows))
+
+
+def _among(texts: pl.Series, some: pl.Series) -> pl.Series:
+    return texts.is_in(some.drop_nulls().unique().implode())
 
 
 def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -174,15 +188,13 @@ def _windows(walk: Walk) -> pl.DataFrame:
 def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     if found.is_empty():
         return rows
-    return rows.with_columns(rows["run_id"].scatter(found["i"], found["found"]))
+    return rows.with_columns(rows["run_id"].scatter(found["i"], found["found"].cast(rows.schema["run_id"])))
 
 
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     is_message = of_kind(*MESSAGE_KINDS)
-    with ThreadPoolExecutor(1) as aside:
-        ids = aside.submit(_sorted_ids, rows["run_id"])
-        message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
-        run_ids, run = ids.result()
+    message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
+    run_ids, run = _sorted_ids(rows["run_id"])
     rows = rows.with_columns(run=run, message=message.to_physical())
     lost = rows.filter(is_message & pl.col("run").is_null())
     lost = lost.select("i", rule=pl.lit("unresolved_message", _RULE))
@@ -197,55 +209,72 @@ def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
 
 
 def _coded(texts: pl.Series) -> pl.Series:
-    # Categories of our own are the fastest dictionary that polars has: a third of the time of a join.
-    return texts.cast(pl.Categorical(pl.Categories.random()))
+    return texts if isinstance(texts.dtype, pl.Categorical) else interned(texts)
 
 
 def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The distinct texts in order, and for each text its place among them."""
     coded = _coded(texts)
-    known = coded.drop_nulls().unique()
-    words = known.cast(pl.String)
+    codes = coded.to_physical()
+    row = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
+    known = by_code(codes, row)
+    words = coded.gather(known.drop_nulls()).cast(pl.String)
     order = words.arg_sort()
-    return words.gather(order), _places(known.to_physical().gather(order)).gather(coded.to_physical())
+    return words.gather(order), _places(known.is_not_null().arg_true().gather(order)).gather(codes)
 
 
 def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The message ids in order of their first rows, and for each row its message's place among them."""
-    codes = steps["message"].drop_nulls().unique(maintain_order=True)
-    if codes.is_empty():
-        return rows["message_id"].clear(), steps["message"]
-    some_row = codes.clear(int(codes.max()) + 1)  # type: ignore[arg-type]
-    told = steps.select("i", "message").drop_nulls()
-    some_row = some_row.scatter(told["message"], told["i"])
-    return rows["message_id"].gather(some_row.gather(codes)), _places(codes).gather(steps["message"])
+    told = steps.select("i", "message").drop_nulls().with_row_index("place")
+    first = by_code(told["message"], told["place"]).gather(told["message"])
+    heads = told.filter(first == told["place"])
+    message_ids = _text(_gathered(rows["message_id"], heads["i"]))
+    return message_ids, _places(heads["message"]).gather(steps["message"])
+
+
+def by_code(codes: pl.Series, values: pl.Series, count: int | None = None) -> pl.Series:
+    """The first value of each code, as an array over codes (of which there are so many, else up to the last)."""
+    if codes.null_count():
+        told = codes.is_not_null()
+        codes, values = codes.filter(told), values.filter(told)
+    array = values.clear(count if count is not None else int(codes.max() or 0) + 1)  # type: ignore[arg-type]
+    # Backwards, so that of several values the first is written last.
+    return array.scatter(codes.reverse(), values.reverse()) if codes.len() else array
 
 
 def _places(codes: pl.Series) -> pl.Series:
     """For each code its place, as an array over codes."""
-    places = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
-    return places.clear(int(codes.max()) + 1).scatter(codes, places) if codes.len() else places  # type: ignore[arg-type]
+    return by_code(codes, pl.int_range(codes.len(), dtype=pl.UInt32, eager=True))
 
 
 # The order.
 
 
 def _by_run_and_time(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that have a run, run by run in order of time, narrow.
+    """The rows that have a run, run by run in order of time, narrow."""
+    narrow = rows.select("run", "kind", "message", "seq", at="occurred_at", point="point_id").rechunk()
 
-    Run and place in time make one integer each; sorting integers by themselves is several times faster
-    than sorting rows by columns.
+    def taken(i: pl.Series) -> pl.DataFrame:
+        # A column at a time in a query: polars gathers them side by side.
+        return narrow.select(i.alias("i"), pl.all().gather(i))
+
+    steps = taken(_code_by_code(narrow["run"]))
+    # Whether a log is sorted by time, user or run, the rows of each run mostly stand in order of time.
+    same_run = pl.col("run") == pl.col("run").shift()
+    if steps.select((same_run & (pl.col("at") < pl.col("at").shift())).any()).item():
+        timely = narrow["at"].arg_sort()
+        steps = taken(timely.gather(_code_by_code(narrow["run"].gather(timely))))
+    return steps
+
+
+def _code_by_code(codes: pl.Series) -> pl.Series:
+    """Where the rows of each code stand, in their order; rows without a code left out.
+
+    Code and place make one integer each; sorting integers by themselves is several times faster than
+    sorting rows by columns.
     """
-    at = rows["occurred_at"]
-    timely = pl.int_range(rows.height, dtype=pl.UInt32, eager=True) if at.is_sorted() else at.arg_sort()
-    place = pl.int_range(pl.len(), dtype=pl.UInt64)
-    run = rows["run"].gather(timely).to_frame("run")
-    keys = run.select((pl.col("run").cast(pl.UInt64) * 2**32 + place).drop_nulls().sort())
-    i = timely.gather(keys.select((pl.col("run") % 2**32).cast(pl.UInt32)).to_series())
-    run = keys.select((pl.col("run") // 2**32).cast(pl.UInt32))
-    # A column at a time in a query: polars gathers them side by side.
-    narrow = rows.select("kind", "message", "seq", at="occurred_at", point="point_id")
-    return narrow.select(i.alias("i"), run.to_series(), pl.all().gather(i))
+    keys = codes.cast(pl.UInt64) * 2**32 + pl.int_range(codes.len(), dtype=pl.UInt64, eager=True)
+    return (keys.drop_nulls().sort() % 2**32).cast(pl.UInt32)
 
 
 def _ordered(journey: Journey, steps: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -286,7 +315,7 @@ def _by_seq(ties: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     ties = ties.sort("tie", "seq", "kind")
     equal = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("tie", "seq", "kind"))
     if ties.select(equal.any()).item():
-        event_id = rows["event_id"].gather(ties["i"])
+        event_id = _gathered(rows["event_id"], ties["i"])
         ties = ties.with_columns(event_id=event_id).sort("tie", "seq", "kind", "event_id").drop("event_id")
     return ties
 
@@ -311,7 +340,7 @@ def _along_branches(
     )
     if groups.is_empty():
         return ties
-    groups = groups.with_columns(version=rows["version"].gather(groups["i"]))
+    groups = groups.with_columns(version=_gathered(rows["version"], groups["i"]))
     groups = groups.join(_stood(steps, ties, groups), on="tie", how="left", maintain_order="left")
     places = _ways(journey, groups).with_columns(pl.col("point").cast(ties["point"].dtype))
     last = places.group_by("tie").agg(last=pl.col("seq").max())
@@ -404,26 +433,29 @@ def _way(
 
 def _forbidden(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
     """The rows that break a rule of order: i, rule."""
-    broken = [_broken(_suspects(steps, runs), runs)]
-    if broken[0].height:
-        steps = steps.filter(~pl.col("i").is_in(broken[0]["i"].implode()))
-    return pl.concat([*broken, _second_completions(steps)])
+    suspects = _suspects(steps, runs)
+    if suspects.is_empty():
+        return _second_completions(steps)
+    broken = _broken(suspects, runs)
+    steps = steps.filter(~pl.col("i").is_in(broken["i"].implode()))
+    return pl.concat([broken, _second_completions(steps)])
 
 
 def _suspects(steps: pl.DataFrame, runs: int) -> pl.DataFrame:
     """All rows of the runs that are entered after their first row, or go on after an exit."""
-    goes_on = pl.col("run") == pl.col("run").shift(-1)
+    goes_on = of_kind("run.exited") & (pl.col("run") == pl.col("run").shift(-1))
     late_entry = of_kind("run.entered") & (pl.col("run") == pl.col("run").shift())
-    late_entries = steps.filter(late_entry)["run"]
+    told = steps.select("run", goes_on=goes_on, late_entry=late_entry)
     # What comes after an exit is most often the fate of a message or a goal, and welcome.
-    after_exit = _of_runs(steps, steps.filter(of_kind("run.exited") & goes_on)["run"], runs)
-    after_exit = after_exit.filter(~of_kind(*OUTCOME_KINDS, "goal.reached"))
-    exits = after_exit.filter(of_kind("run.exited") & goes_on)["run"]
-    return _of_runs(steps, pl.concat([late_entries, exits]), runs)
+    after_exit = _of_runs(steps, told.filter("goes_on")["run"], runs)
+    exits = after_exit.filter(~of_kind(*OUTCOME_KINDS, "goal.reached")).filter(goes_on)["run"]
+    return _of_runs(steps, pl.concat([told.filter("late_entry")["run"], exits]), runs)
 
 
 def _of_runs(steps: pl.DataFrame, some: pl.Series, runs: int) -> pl.DataFrame:
     """The rows of some of the runs."""
+    if some.is_empty():
+        return steps.clear()
     chosen = pl.repeat(False, runs, eager=True).scatter(some, True)
     return steps.filter(chosen.gather(steps["run"]))
 

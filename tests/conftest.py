@@ -1,9 +1,12 @@
-"""What all tests share: the open data, a small welcome journey, a browser."""
+"""What all tests share: the open data, a small welcome journey, a browser, a database server."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +89,39 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """How a PostgreSQL is reached that is there for the tests only: its own cluster, at 127.0.0.1."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    initdb = installed[-1] / "initdb" if installed else shutil.which("initdb")
+    if not initdb:
+        pytest.fail("no PostgreSQL; make test installs it on Debian and Ubuntu")
+    programs = Path(initdb).parent
+    # The server refuses to be run by root, and nobody else may look into pytest's own folders.
+    folder = Path(tempfile.mkdtemp(prefix="journey_nb-postgres-"))
+    runs_as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if runs_as:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(program: str, *words: str) -> None:
+        command = [*runs_as, str(programs / program), "-D", str(folder / "data"), *words]
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    try:
+        run("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+        yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

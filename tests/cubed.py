@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -13,53 +12,37 @@ from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, steps
 
-
-def of_users(facts: Folded, users: pl.Series) -> Folded:
-    """The facts of some users, runs numbered anew."""
-    some = pl.col("user").is_in(users.implode())
-    runs = facts.runs.filter(some)
-    places = runs.select(old="run").with_row_index("run").cast(pl.UInt32)
-
-    def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-        of_run = frame.drop("run").with_columns(old=frame["run"])
-        kept = of_run.filter(pl.col("old").is_in(places["old"].implode()) | pl.col("old").is_null())
-        found = kept.join(places, on="old", how="left", maintain_order="left")
-        return found.filter(some if "user" in frame.columns else pl.lit(True)).select(frame.columns)
-
-    names = ("visits", "waits", "messages", "goals", "events", "devices")
-    return replace(
-        facts,
-        runs=runs.with_columns(run=pl.int_range(pl.len(), dtype=pl.UInt32)),
-        **{name: numbered(getattr(facts, name)) for name in names},
-    )
+FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
 
 
 class CubedFacts:
-    """Facts that keep a cube. Their big frames cannot be had where ``hidden``."""
+    """Facts that keep a cube. Their frames cannot be had where ``hidden``."""
 
     def __init__(
-        self, journey: Journey, facts: Folded, cube: Cube | None = None, *, hidden: bool = False
+        self,
+        journey: Journey,
+        facts: Folded,
+        cube: Cube | None = None,
+        *,
+        hidden: Collection[str] = (),
+        known: list[tuple[int, pl.DataFrame]] | None = None,
     ) -> None:
-        self._facts, self._hidden = facts, hidden
+        self._facts, self._hidden = facts, frozenset(hidden)
         self.first_at, self.last_at = facts.first_at, facts.last_at
         self.cube = cube or Cube.of(journey, facts)
-        self.around_asked = 0
+        self.steps = _steps(facts) if known is None else known
 
     def __getattr__(self, name: str) -> Any:
-        if self._hidden:
+        if name in self._hidden:
             raise RuntimeError(f"facts.{name} has been touched")
         return getattr(self._facts, name)
 
-    @cached_property
-    def steps(self) -> list[tuple[int, pl.DataFrame]]:
-        """Of two halves and a third set that is taken out again."""
-        facts = self._facts
-        odd = facts.runs.filter(pl.col("user") % 2 == 1)["user"].unique()
-        return [(1, steps(facts)), (1, steps(of_users(facts, odd))), (-1, steps(of_users(facts, odd)))]
+    def of_users(self, users: pl.Series) -> Folded:
+        """The facts of some users."""
+        return self._facts.of_users(users)
 
     def around(self, spans: list[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users with anything counted within a span."""
-        self.around_asked += 1
         facts = self._facts
         times = {
             "runs": ("entered_at", "left_at"),
@@ -78,4 +61,10 @@ class CubedFacts:
             for name, columns in times.items()
             for column in columns
         ]
-        return of_users(facts, pl.concat(within).unique())
+        return facts.of_users(pl.concat(within).unique())
+
+
+def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:
+    """Steps in parts: all, those of some users again, and these taken out."""
+    some = steps(facts.of_users(facts.runs.filter(pl.col("user") % 2 == 1)["user"].unique()))
+    return [(1, steps(facts)), (1, some), (-1, some)]

@@ -35,10 +35,10 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", 'waiting_before=pl.col("was_open").sum()', 'waiting_before=(pl.col("was_open") & pl.col("is_open")).sum()'),
     ("metrics/counts.py", '"exited": _EXITED,', '"exited": ~_COMPLETED,'),
     ("metrics/counts.py", 'seconds.quantile(0.9, "linear")', 'seconds.quantile(0.9, "nearest")'),
-    ("metrics/counts.py", 'here.group_by(point="here").agg(users=pl.col("user").n_unique().cast(COUNT))', 'here.group_by(point="here").agg(users=pl.len().cast(COUNT))'),
+    ("metrics/counts.py", 'here.group_by(point="here").agg(users=pl.col("user").n_unique())', 'here.group_by(point="here").agg(users=pl.len())'),
     ("metrics/points.py", 'known = known.with_columns(_taken=pl.col("runs").sum().over("source"))', 'known = known.with_columns(_taken=pl.col("users").sum().over("source"))'),
     ("metrics/counts.py", 'last = waits.unique("visit", keep="last", maintain_order=True)', 'last = waits.unique("visit", keep="first", maintain_order=True)'),
-    ("metrics/counts.py", 'waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)', 'waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.horizon)'),
+    ("metrics/counts.py", 'waits = waits.filter(pl.col("at") < self.scope.hi)', 'waits = waits.filter(pl.col("at") < self.scope.horizon)'),
     ("metrics/communications.py", 'reported = pl.col("_reported") * 100 >= pl.col("sent")', 'reported = pl.col("_reported") > 0'),
     ("metrics/counts.py", '"_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),', '"_arrived": pl.col("delivered"),'),
     ("metrics/counts.py", '.filter(pl.col("engaged_order") < pl.col("order"))', ""),
@@ -47,6 +47,14 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", 'pl.col("value").sum(), events=', 'pl.col("value").max(), events='),
     ("metrics/health.py", 'goals_reached=pl.col("users").sum()', 'goals_reached=pl.col("runs").sum()'),
     ("metrics/counts.py", 'left = self._runs.filter("leaves")\n        return', 'left = self._runs\n        return'),
+    # Cubes.
+    ("metrics/cube_counts.py", "once = prev.is_null() | (prev < first)", "once = prev.is_null() | (prev <= first)"),
+    ("metrics/cube_counts.py", 'before = pl.col("day").is_null() | (pl.col("day") < day)', 'before = pl.col("day") < day'),
+    ("metrics/cube_counts.py", "return added([(1, whole), (1, asked), (-1, days)])", "return whole"),
+    ("metrics/cube_counts.py", 'counts = both.group_by("micros").agg(pl.col("n").sum())', 'counts = both.group_by("micros").agg(pl.len().alias("n"))'),
+    ("metrics/cube.py", 'less = earliest.filter(pl.col("until") < pl.col("day"))', "less = earliest.clear()"),
+    ("metrics/cube.py", 'begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)', "begins = pl.lit(True)"),
+    ("metrics/cube.py", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
     # The fold.
     ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),
@@ -54,10 +62,10 @@ FAULTS: list[tuple[str, str, str]] = [
     ("facts.py", 'only = branches.filter(pl.struct("end_version", "point", "next_point").is_unique())', 'only = branches.unique(["end_version", "point", "next_point"], keep="first")'),
     ("facts.py", '.when(pl.col("reason").is_in(EXITS))', '.when(pl.col("reason").is_in(EXITS[1:]))'),
     ("facts.py", '"open", pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")', 'pl.col("run") == pl.col("at_run"), pl.col("point") == pl.col("at_point")'),
-    ("facts.py", 'walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"].unique()', 'walks = steps.filter(~of_kind("goal.reached"))["run"].unique()'),
-    ("facts.py", 'sent = shown.zip_with(in_app, _else(told, first(*OUTCOME_KINDS)))', 'sent = shown.zip_with(in_app, told)'),
+    ("facts.py", 'walks = steps.filter(~of_kind("goal.reached", *OUTCOME_KINDS))["run"]', 'walks = steps.filter(~of_kind("goal.reached"))["run"]'),
+    ("facts.py", 'otherwise(pl.coalesce(told, pl.min_horizontal(OUTCOME_KINDS)))', 'otherwise(told)'),
     ("facts.py", 'opened_at=pl.min_horizontal("opened_at", "clicked_at"),', ""),
-    ("facts.py", '"engaged": first(*ENGAGEMENTS, where=rows["human"]),', '"engaged": first(*ENGAGEMENTS),'),
+    ("facts.py", 'engaged=person.select(pl.min_horizontal(ENGAGEMENTS)).to_series(),', 'engaged=pl.min_horizontal(ENGAGEMENTS),'),
     ("facts.py", 'engagements = rows.filter(of_kind(*ENGAGEMENTS) & pl.col("human"))', 'engagements = rows.filter(of_kind(*ENGAGEMENTS))'),
     ("facts.py", '(pl.col("at") <= left + window)', '(pl.col("at") < left + window)'),
     ("facts.py", "only = ending[0] if len(ending) == 1 else None", "only = ending[0] if ending else None"),
@@ -76,6 +84,12 @@ FAULTS: list[tuple[str, str, str]] = [
     ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
     # Rows judged by themselves.
     ("events.py", '"point.skipped": (SKIPS, "skip_unknown"),', '"point.skipped": (SKIPS, "wait_unknown"),'),
+    # Exports.
+    ("metrics/counts.py", '"arrived_at", {"entered": pl.lit(True)}, "point")', '"left_at", {"entered": pl.lit(True)}, "point")'),
+    ("exports.py", 'agg(goal_at=pl.col("at").min())', 'agg(goal_at=pl.col("at").max())'),
+    ("exports.py", 'pl.when(pl.col("skip_at").is_not_null()).then(pl.col("skip_reason").cast(_TEXT)),', 'pl.col("skip_reason").cast(_TEXT),'),
+    ("exports.py", '.filter(here, pl.col("status") != "completed")', '.filter(here)'),
+    ("exports.py", 'goals(scope), daily(scope), daily(scope, "goal")', 'goals(scope), daily(scope, "point"), daily(scope, "goal")'),
 ]  # fmt: skip
 
 HUNT = f"""

@@ -23,7 +23,7 @@ import pytest
 from compare import differences, frame_of
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from oracle import Query, Reading, read, strategies, tables
+from oracle import Query, Reading, exports, read, strategies, tables
 from oracle.fixtures import CASES, Case
 from oracle.strategies import Asked
 from oracle.words import INTERNAL, KINDS, OTHER_EXITS, QUARANTINE_RULES, SEND, SKIPS, WAITS
@@ -139,6 +139,42 @@ def of_version(name: str, **how: Any) -> Table:
     return compare
 
 
+def exported(name: str, options: Callable[[Pair], Iterator[dict[str, Any]]]) -> Table:
+    """An export asked for in a few of the ways that the journey allows, and of one version too."""
+
+    def compare(pair: Pair, asked: Asked) -> str | None:
+        from journey_nb import exports as product
+
+        rng, ways, versions = Random(asked.turn), list(options(pair)), sorted(pair.reading.plan.versions)
+        for arguments in rng.sample(ways, min(3, len(ways))):
+            one = replace(asked, query=replace(asked.query, version=rng.choice([None, *versions])))
+            expected = getattr(exports, name)(pair.reading, pair.query(one), **arguments)
+            got = getattr(product, name)(pair.ask(one), **arguments)
+            if told := differences(got, expected, exports.COLUMNS[name], ordered=True):
+                return f"{arguments}, version {one.query.version}: {told}"
+        return None
+
+    return compare
+
+
+def campaign(pair: Pair, asked: Asked) -> str | None:
+    from journey_nb.exports import campaign_statistics
+
+    expected = exports.campaign_numbers(pair.reading, pair.query(asked))
+    got = campaign_statistics(pair.ask(asked), extended=True)
+    named = [name for name in got.columns if name.startswith("Revenue") or name in expected[0]]
+    return differences(got.select(named), expected, list(expected[0]))
+
+
+def every_point(pair: Pair) -> Iterator[dict[str, Any]]:
+    return ({"point_id": point} for point in point_ids(pair))
+
+
+def every_sender(pair: Pair) -> Iterator[dict[str, Any]]:
+    for point, goal in pairs(point_ids(pair, "message"), [None, *goal_ids(pair)]):
+        yield {"point_id": point, "goal": goal}
+
+
 def goal_ids(pair: Pair) -> list[str]:
     return [goal["goal_id"] for goal in pair.document["goals"]]
 
@@ -215,6 +251,13 @@ TABLES: dict[str, Table] = {
     "time_to_goal": each("time_to_goal", every_start, exact=False),
     "user_path": each("user_path", some_users, ordered=True),
     "paths": table("paths", top=1000),
+    "campaign statistics": campaign,
+    "goal statistics": exported(
+        "goal_statistics", lambda pair: ({"goal": g} for g in [None, *goal_ids(pair)])
+    ),
+    "point statistics": exported("point_statistics", every_point),
+    "point users": exported("point_users", every_sender),
+    "step users": exported("step_users", every_point),
     "paths with loops": table("paths", top=1000, collapse_loops=False),
 }
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 import journey_nb as jn
 from journey_nb import reports
 from journey_nb.cli import _VERBS, main
-from journey_nb.exports import CAMPAIGN
+from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.store.registry import VERBS, Registry
 
 COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "journeys", "status", "history")
@@ -163,7 +163,7 @@ def test_export_writes_the_campaign_statistics(here: Path) -> None:
     assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
 
 
-@pytest.mark.parametrize("table", ["users", "points", "daily", "waiting"])
+@pytest.mark.parametrize("table", ["points", "daily", "waiting"])
 def test_export_writes_any_table(here: Path, welcome_stats: jn.JourneyStats, table: str) -> None:
     result = run(
         "export", "welcome.journey.json", "events.parquet", "--table", table, "-o", f"{table}.parquet"
@@ -213,6 +213,55 @@ def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
     assert run(*args, point, "-o", "step.csv").exit_code == 0
     assert "user_id" in Path("step.csv").read_text()
     assert "has no point" in refused(*args, "nowhere")
+
+
+LOG = "export", "welcome.journey.json", "events.parquet", "-o", "x.parquet", "-t"
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "options"),
+    [
+        (("campaign", "--extended", "--percent"), "campaign", {"extended": True, "percent": True}),
+        (("goal",), "goal", {}),
+        (("goal", "--goal", "first_order", "--percent"), "goal", {"goal": "first_order", "percent": True}),
+        (("channel",), "channel", {}),
+        (("channel", "--channel", "email", "--goal", "first_order"), "channel", {"channel": "email", "goal": "first_order"}),
+        (("point", "--point", "hello_push"), "point", {"point_id": "hello_push"}),
+        (("point-users", "--point", "hello_push", "--goal", "first_order"), "point-users", {"point_id": "hello_push", "goal": "first_order"}),
+        (("step-users", "--point", "settle"), "step-users", {"point_id": "settle"}),
+        (("users",), "users", {}),
+    ],
+)  # fmt: skip
+def test_export_writes_each_export_with_its_options(
+    here: Path, welcome_stats: jn.JourneyStats, args: tuple[str, ...], name: str, options: dict[str, Any]
+) -> None:
+    result = run(*LOG, *args, "--from", "2026-04-01", "--to", "2026-04-30")
+    assert result.exit_code == 0, result.output
+    expected = EXPORTS[name](welcome_stats.between("2026-04-01", "2026-04-30"), **options).lazy().collect()
+    assert pl.read_parquet("x.parquet").equals(expected)
+    assert f"{expected.height:,} rows" in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("point",), 2, "point needs --point"),
+        (("goal", "--point", "hello_push"), 2, "goal takes no --point; it takes --goal, --percent"),
+        (("health", "--percent"), 2, "health takes no --percent; it takes no such option"),
+        (("goal", "--goal", "first_ordr"), 1, "did you mean 'first_order'"),
+        (("channel", "--channel", "emial"), 1, "did you mean 'email'"),
+        (("point", "--point", "helo_push"), 1, "did you mean 'hello_push'"),
+        (("point-users", "--point", "settle"), 1, "sends no messages"),
+        (("point-user",), 2, "did you mean 'point-users'"),
+        (("goal", "--from", "2026-04-01"), 2, "say --from and --to, or --period"),
+        (("goal", "--from", "2026-04-01", "--to", "2026-04-30", "--period", "7d"), 2, "say --from and --to, or --period"),
+        (("goal", "--from", "2026-05-01", "--to", "2026-04-20"), 1, "swap the two"),
+        (("goal", "--from", "1 May", "--to", "2026-04-30"), 1, "write 2026-03-01"),
+    ],
+)  # fmt: skip
+def test_export_says_what_an_export_takes(here: Path, args: tuple[str, ...], code: int, said: str) -> None:
+    assert said in " ".join(refused(*LOG, *args, code=code).split())
+    assert not Path("x.parquet").exists()
 
 
 @pytest.mark.parametrize(
@@ -363,3 +412,25 @@ def test_the_installed_command_ends_with_its_code(here: Path) -> None:
     done: Any = subprocess.run([command, "check", "missing.journey.json"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.strip() == "✗ there is no file 'missing.journey.json'"
+
+
+def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None:
+    store, log = str(tmp_path / "store"), tmp_path / "log.parquet"
+    document = tmp_path / "welcome.journey.json"
+    journey = jn.Journey.sample("welcome")
+    journey.write(document)
+    from journey_nb.simulate import simulate
+
+    events = simulate(journey, users=40, seed=3)
+    events.with_columns(
+        journey_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("another")).otherwise("journey_id")
+    ).write_parquet(log)
+    assert "--journey" in refused("import", str(log), "--store", store, code=2)
+    told = run("import", str(log), "--store", store, "--journey", str(document)).output
+    assert f"{events.height:,} rows read" in told
+    assert "1 rows name a journey that the store does not have" in told
+    assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
+    assert run("check", store).exit_code == 0
+    assert jn.Store(store)["welcome"].facts.read == events.height - 1
+    next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
+    assert "goals.arrow is damaged or missing" in refused("check", store)

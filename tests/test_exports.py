@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from cubed import CubedFacts
 from polars.testing import assert_frame_equal
 
-from journey_nb import Journey, JourneyStats
+from journey_nb import Journey, JourneyStats, Store
 from journey_nb.events import COLUMNS
-from journey_nb.exports import campaign_statistics, step_users, write_table
+from journey_nb.exports import (
+    CAMPAIGN,
+    EXPORTS,
+    EXTENDED,
+    GOAL,
+    POINT,
+    campaign_statistics,
+    channel_statistics,
+    goal_statistics,
+    point_statistics,
+    point_users,
+    step_users,
+    write_table,
+)
+from journey_nb.metrics import definitions
+from journey_nb.metrics.cube import steps
 
 # METRICS.md, section 8, to the letter.
 HEADER = (
@@ -156,6 +173,15 @@ def test_campaign_statistics_count_what_they_say(stats: JourneyStats) -> None:
     }
 
 
+PERIODS = (("launch", "activity"), ("7d", "activity"), ("30d", "cohort"))
+
+
+@pytest.fixture(scope="module", params=PERIODS, ids=" ".join)
+def views(request: pytest.FixtureRequest, welcome_stats: JourneyStats) -> JourneyStats:
+    period, clock = request.param
+    return welcome_stats.period(period).clock(clock)
+
+
 def test_several_journeys_make_several_rows_and_rates_can_be_per_cent(stats: JourneyStats) -> None:
     table = campaign_statistics([stats, stats.between("2026-03-03", "2026-03-03")], percent=True)
     assert table.columns == HEADER
@@ -203,6 +229,364 @@ def test_step_users_are_the_visits_of_a_point(welcome_stats: JourneyStats) -> No
 def test_step_users_of_an_unknown_point_name_the_near_one(stats: JourneyStats) -> None:
     with pytest.raises(KeyError, match="did you mean 'email'"):
         step_users(stats, "emial")
+
+
+def test_step_users_are_of_the_version_that_points_counts(welcome_stats: JourneyStats) -> None:
+    for number in (version.version for version in welcome_stats.journey.versions):
+        stats = welcome_stats.version(number)
+        for point, entered in stats.points().select("point_id", "entered").iter_rows():
+            assert step_users(stats, point).height == entered
+
+
+def test_the_user_list_is_everybody_in_order_of_entry(views: JourneyStats) -> None:
+    listed = EXPORTS["users"](views).lazy().collect()
+    assert listed.equals(views.users().sort("entered_at", "run_id"))
+    assert listed.height > 0
+
+
+def test_a_store_gives_the_same_files(
+    welcome: Journey, welcome_log: pl.DataFrame, welcome_stats: JourneyStats, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    store.add(welcome)
+    half = pl.col("occurred_at") < welcome_log["occurred_at"].median()
+    for part in (welcome_log.filter(half), welcome_log.filter(~half)):
+        store.append(part)
+    for name in EXPORTS:
+        one, other = (
+            write_table(
+                EXPORTS[name](stats.period("30d"), **asked(name)), tmp_path / f"{place}.csv"
+            ).read_bytes()
+            for place, stats in enumerate((welcome_stats, store[welcome.label]))
+        )
+        assert one == other, name
+
+
+# Extended campaign statistics.
+
+EXTENDED_HEADER = [*HEADER, *"LINE sends, LINE delivered, LINE CTR, Kakao sends, Kakao delivered, Kakao CTR, Web push sends, "
+                            "Web push CTR, Webhook sends, Webhook failures".split(", ")]  # fmt: skip
+
+
+def paid(*goals: tuple[float | None, str | None], channels: tuple[str, ...] = ()) -> JourneyStats:
+    """One user who reached the goal with these values, after one clicked message of each channel."""
+    rows: list[tuple[int, str, str, dict[str, object]]] = [(0, "u", "run.entered", {"point_id": "in"})]
+    for place, channel in enumerate(channels):
+        told = {"point_id": "push", "channel": channel, "message_id": channel}
+        rows += [(2 + place, "u", f"message.{kind}", told) for kind in ("sent", "delivered", "clicked")]
+    for place, (value, currency) in enumerate(goals):
+        rows.append(
+            (30 + place, "u", "goal.reached", {"goal_id": "buy", "value": value, "currency": currency})
+        )
+    return JourneyStats(Journey.model_validate(DOCUMENT), log(*rows))
+
+
+def test_extended_adds_columns_behind_the_others(stats: JourneyStats) -> None:
+    told = campaign_statistics(stats, extended=True)
+    assert told.columns == [*EXTENDED_HEADER, "Revenue"]
+    assert told.select(HEADER).equals(campaign_statistics(stats))
+    assert told["Revenue"].to_list() == [None]
+    row = campaign_statistics(paid(channels=("line", "kakao", "web_push", "webhook")), extended=True).row(
+        0, named=True
+    )
+    assert [row[name] for name in EXTENDED] == [1, 1, 1.0, 1, 1, 1.0, 1, 1.0, 1, 0]
+
+
+def test_currencies_have_columns_of_their_own_and_are_never_added() -> None:
+    several = [
+        paid((1.5, "USD"), (2.0, "EUR"), (3.0, "EUR"), (4.0, None)),
+        paid((7.0, "USD"), (None, None)),
+        paid(),
+    ]
+    table = campaign_statistics(several, extended=True, percent=True)
+    assert table.columns[36:] == ["Revenue", "Revenue EUR", "Revenue USD"]
+    assert table.select(table.columns[36:]).rows() == [(4.0, 5.0, 1.5), (None, None, 7.0), (None, None, None)]
+
+
+# Goal, channel and point statistics.
+
+
+def test_goal_statistics_sum_to_goals(views: JourneyStats) -> None:
+    table = goal_statistics(views)
+    assert (
+        table.columns
+        == "goal, event, conditions, conversion days, date, entrances, users, rate, point, direct, indirect".split(
+            ", "
+        )
+    )
+    whole = table.filter(pl.col("date").is_null() & pl.col("point").is_null())
+    days, credited = table.filter(pl.col("date").is_not_null()), table.filter(pl.col("point").is_not_null())
+    goals = views.goals().unique("goal_id", maintain_order=True)
+    assert whole["goal"].to_list() == goals["goal_id"].to_list()
+    assert whole.select("entrances", "users").rows() == goals.select("entrances", "users").rows()
+    assert whole["rate"].to_list() == goals["conversion_rate"].round(6).to_list()
+    for part in (days, credited):
+        assert (
+            part.group_by("goal", maintain_order=True).agg(pl.col("users").sum()).rows()
+            == whole.select("goal", "users").rows()
+        )
+    assert (
+        days.group_by("goal", maintain_order=True).agg(pl.col("entrances").sum()).rows()
+        == whole.select("goal", "entrances").rows()
+    )
+    for goal, point, *counts in credited.select("goal", "point", "users", "direct", "indirect").iter_rows():
+        row = views.credit(goal).row(
+            by_predicate=pl.col("point_id").eq_missing(None if point == "unattributed" else pl.lit(point))
+        )
+        assert list(row[1:]) == counts
+    assert whole["users"].sum() > 0
+
+
+def test_one_goal_can_be_asked_for_and_tells_its_design(welcome_stats: JourneyStats) -> None:
+    design = welcome_stats.journey.goals[0]
+    table = goal_statistics(welcome_stats, design.goal_id)
+    assert table.equals(goal_statistics(welcome_stats).filter(pl.col("goal") == design.goal_id))
+    told = table.row(0, named=True)
+    assert (told["event"], told["conversion days"]) == (design.event, design.conversion_days)
+    assert json.loads(told["conditions"]) == design.conditions
+    with pytest.raises(KeyError, match=f"did you mean {design.goal_id!r}"):
+        goal_statistics(welcome_stats, design.goal_id[:-1])
+
+
+def test_channel_statistics_are_the_messages_of_a_channel(views: JourneyStats) -> None:
+    for channel in (None, "email", "push", "sms"):
+        told = channel_statistics(views, channel)
+        assert_frame_equal(told, views.messages(channel), abs_tol=1e-6)
+        assert channel_statistics(views.compare(), channel).equals(told)
+    with pytest.raises(ValueError, match="did you mean 'email'"):
+        channel_statistics(views, "emial")
+
+
+def test_point_statistics_are_the_rows_of_the_point(views: JourneyStats) -> None:
+    messages = views.messages()
+    for row in views.points().iter_rows(named=True):
+        table = point_statistics(views, row["point_id"])
+        assert table.columns == ["metric", "value", "numerator", "denominator", "unit", "date", "reason"]
+        assert not table.select("metric", "unit", "date", "reason").is_duplicated().any()
+        whole = table.filter(pl.col("date").is_null() & pl.col("reason").is_null())
+        told = dict(
+            whole.filter((pl.col("metric") != "skipped") | (pl.col("unit") == "visits"))
+            .select("metric", "value")
+            .iter_rows()
+        )
+        numbers = {name: value for name, value in row.items() if name in told}
+        assert numbers == {name: told[name] for name in numbers}
+        assert len(numbers) == (21 if row["sent"] is not None else 13)
+        for name, value, part, over in (
+            whole.drop_nulls("denominator").select("metric", "value", "numerator", "denominator").iter_rows()
+        ):
+            found = messages.row(by_predicate=pl.col("point_id") == row["point_id"], named=True)[name]
+            assert (
+                (value, found) == (None, None)
+                if over == 0
+                else value == pytest.approx(part / over, abs=1e-6) == pytest.approx(found, abs=1e-6)
+            )
+        days = table.filter(pl.col("date").is_not_null())
+        assert days["date"].n_unique() == len(views.scope.days)
+        for metric, unit, total in days.group_by("metric", "unit").agg(pl.col("value").sum()).iter_rows():
+            assert (
+                total
+                == whole.row(
+                    by_predicate=(pl.col("metric") == metric) & (pl.col("unit") == unit), named=True
+                )["value"]
+            )
+
+
+def test_reasons_of_a_point_sum_to_what_was_lost_there(welcome_stats: JourneyStats) -> None:
+    lost = 0
+    for point in welcome_stats.messages()["point_id"]:
+        table = point_statistics(welcome_stats, point).filter(unit="messages")
+        reasons = table.filter(pl.col("reason").is_not_null())
+        for metric, total in reasons.group_by("metric").agg(pl.col("value").sum()).iter_rows():
+            (whole,) = table.filter(pl.col("date").is_null() & pl.col("reason").is_null(), metric=metric)[
+                "value"
+            ]
+            assert total == whole
+            lost += total
+    drops = welcome_stats.drops().filter(grain="message")["count"].sum()
+    assert lost == drops > 0
+
+
+def test_percent_tells_every_rate_and_nothing_else(welcome_stats: JourneyStats) -> None:
+    fractions = point_statistics(welcome_stats, "hello_push")
+    per_cent = point_statistics(welcome_stats, "hello_push", percent=True)
+    rates = pl.col("unit") == "share"
+    assert (
+        per_cent.filter(unit="per cent")["value"].to_list()
+        == (fractions.filter(rates)["value"] * 100).round(1).to_list()
+    )
+    assert per_cent.filter(pl.col("unit") != "per cent").equals(fractions.filter(~rates))
+    whole = goal_statistics(welcome_stats, percent=True)
+    assert whole["rate"].to_list() == pytest.approx(
+        (goal_statistics(welcome_stats)["rate"] * 100).to_list(), abs=0.051, nan_ok=True
+    )
+    assert whole.drop("rate").equals(goal_statistics(welcome_stats).drop("rate"))
+
+
+def test_point_users_are_the_messages_of_the_point(views: JourneyStats) -> None:
+    for row in views.messages().iter_rows(named=True):
+        users = point_users(views, row["point_id"])
+        outcomes = dict(users["outcome"].value_counts().iter_rows())
+        assert outcomes.get("sent", 0) + outcomes.get("bounced", 0) == row["sent"] == users["sent_at"].count()
+        assert [outcomes.get(name, 0) for name in ("bounced", "failed", "skipped")] == [
+            row[name] for name in ("bounced", "failed", "skipped")
+        ]
+        assert [users[f"{name}_at"].count() for name in ("delivered", "opened", "clicked")] == [
+            row[name] for name in ("delivered", "opened", "clicked")
+        ]
+        assert users.filter(pl.col("sent_at").is_not_null())["user_id"].n_unique() == row["sent_users"]
+        assert users.filter(pl.col("reason").is_null())["outcome"].unique().to_list() in ([], ["sent"])
+        assert users.filter(pl.col("goal_at") < pl.col("sent_at")).is_empty()
+    assert (
+        users.columns
+        == "user_id device_id sent_at delivered_at opened_at clicked_at goal_at outcome reason".split()
+    )
+
+
+def test_whom_a_goal_is_credited_to_stands_among_the_users(welcome_stats: JourneyStats) -> None:
+    found = 0
+    for goal in (None, *(goal.goal_id for goal in welcome_stats.journey.goals)):
+        for point in welcome_stats.messages()["point_id"]:
+            credited = welcome_stats.rows("messages.goal_users", point_id=point, goal=goal)
+            users = point_users(welcome_stats, point, goal).select("user_id", "goal_at").rows()
+            assert set(credited.select("user_id", "at").iter_rows()) <= set(users)
+            found += credited.height
+    assert found > 0
+
+
+def test_a_point_without_messages_has_step_users_only(welcome_stats: JourneyStats) -> None:
+    with pytest.raises(ValueError, match=r"'settle' sends no messages.*step users"):
+        point_users(welcome_stats, "settle")
+    for wanted in (point_users, point_statistics):
+        with pytest.raises(KeyError, match="did you mean 'hello_push'"):
+            wanted(welcome_stats, "helo_push")
+
+
+def asked(name: str) -> dict[str, object]:
+    return {"point_id": "hello_push"} if name in ("point", "point-users", "step-users") else {}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_journey_without_any_event_has_all_columns(
+    name: str, welcome: Journey, welcome_stats: JourneyStats
+) -> None:
+    none = JourneyStats(welcome, pl.DataFrame(schema=COLUMNS))
+    assert (
+        EXPORTS[name](none, **asked(name)).lazy().collect_schema()
+        == EXPORTS[name](welcome_stats, **asked(name)).lazy().collect_schema()
+    )
+    assert EXPORTS[name](none, **asked(name)).lazy().collect().columns
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_facts_with_a_cube_give_the_same_files(name: str, welcome_stats: JourneyStats) -> None:
+    cubed = JourneyStats(welcome_stats.journey, CubedFacts(welcome_stats.journey, welcome_stats.facts))
+    odd = "2026-04-01T10:07", "2026-05-02T23:59:59"
+    for view in (lambda stats: stats, lambda stats: stats.period("7d"), lambda stats: stats.between(*odd)):
+        one, other = (
+            EXPORTS[name](view(stats), **asked(name)).lazy().collect() for stats in (welcome_stats, cubed)
+        )
+        assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["goal", "channel", "point"])
+def test_a_cube_alone_is_enough_for_what_only_counts(name: str, welcome_stats: JourneyStats) -> None:
+    journey, facts = welcome_stats.journey, welcome_stats.facts
+    frames = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
+    hidden = JourneyStats(journey, CubedFacts(journey, facts, hidden=frames, known=[(1, steps(facts))]))
+    assert_frame_equal(EXPORTS[name](hidden, **asked(name)), EXPORTS[name](welcome_stats, **asked(name)))
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_export_is_written_and_read_again(name: str, views: JourneyStats, tmp_path: Path) -> None:
+    table = EXPORTS[name](views, **asked(name))
+    held = table.lazy().collect()
+    assert_frame_equal(pl.read_parquet(write_table(table, tmp_path / "t.parquet")), held)
+    read = pl.read_csv(write_table(table, tmp_path / "t.csv", bom=True), infer_schema=False)
+    assert read.columns == held.columns
+    assert read.height == held.height
+    for column in held.select(pl.selectors.numeric()).columns:
+        assert read[column].cast(held.schema[column]).equals(held[column])
+    for column in held.select(pl.selectors.datetime()).columns:
+        assert (
+            read[column]
+            .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us")
+            .equals(held[column].dt.convert_time_zone("UTC"))
+        )
+    held_again = tmp_path / "held.csv"
+    assert write_table(held, held_again, bom=True).read_bytes() == (tmp_path / "t.csv").read_bytes()
+    sheet = zipfile.ZipFile(write_table(table, tmp_path / "t.xlsx")).read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<row ") == max(held.height, 1) + 1
+
+
+def hostile_stats() -> JourneyStats:
+    """A journey whose every word would be run by a spreadsheet, or breaks a careless CSV."""
+    bad = '=cmd|"/c calc"!A1,\n"x"'
+    document = json.loads(
+        json.dumps(DOCUMENT).replace('"push"', '"@push"').replace('"channel": "@push"', '"channel": "push"')
+    )
+    document |= {
+        "title": bad,
+        "category": "+1",
+        "goals": [{"goal_id": "-buy", "event": bad, "conditions": [{"f": bad}]}],
+    }
+    rows = log(
+        (0, bad, "run.entered", {"point_id": "in", "device_id": "@d"}),
+        (1, bad, "point.entered", {"point_id": "@push"}),
+        (2, bad, "message.sent", message("push", bad) | {"point_id": "@push"}),
+        (3, bad, "goal.reached", {"goal_id": "-buy", "value": 2.0, "currency": "=E"}),
+    )
+    return JourneyStats(Journey.model_validate(document), rows)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_hostile_text_is_shown_in_every_export(name: str, tmp_path: Path) -> None:
+    stats, options = hostile_stats(), {"point_id": "@push"} if asked(name) else {}
+    table = EXPORTS[name](stats, **options)
+    held = table.lazy().collect()
+    assert held.height > 0
+    with write_table(table, tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == held.height + 1
+    assert [cell for row in rows for cell in row if cell[:1] and cell[:1] in "=+-@\t\r"] == []
+    assert (
+        "<f>"
+        not in zipfile.ZipFile(write_table(table, tmp_path / "t.xlsx"))
+        .read("xl/worksheets/sheet1.xml")
+        .decode()
+    )
+    assert_frame_equal(pl.read_parquet(write_table(table, tmp_path / "t.parquet")), held)
+
+
+def test_every_column_of_an_export_is_explained(welcome_stats: JourneyStats) -> None:
+    columns = {
+        "campaign_statistics": [*CAMPAIGN, *EXTENDED, "Revenue"],
+        "goal_statistics": list(GOAL),
+        "point_statistics": list(POINT),
+        "point_users": point_users(welcome_stats, "hello_push").columns,
+        "step_users": step_users(welcome_stats, "hello_push").columns,
+    }
+    assert {name: list(table.columns) for name, table in definitions.EXPORTS.items()} == columns
+
+
+def test_a_sheet_that_cannot_hold_the_rows_names_what_can(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"holds 1,048,575 rows and these are 1,048,576: write \.csv or \.parquet"
+    ):
+        write_table(pl.DataFrame({"n": range(1_048_576)}), tmp_path / "t.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lazy_table_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+    broken = pl.LazyFrame({"n": range(100_000)}).with_columns(
+        pl.col("n").map_batches(lambda _: 1 / 0, return_dtype=pl.Int64)
+    )
+    with pytest.raises(Exception, match="division by zero"):
+        write_table(broken, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 HOSTILE = pl.DataFrame(

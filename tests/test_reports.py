@@ -461,3 +461,30 @@ def test_the_tutorial_runs_on_data_of_ones_own(tmp_path: Path, open_data: Any) -
     assert "5,442 rows read = 5,442 loaded + 0 duplicates + 0 quarantined" in said
     assert "Entrances 500 · Unique entrants 500" in said
     assert pl.read_csv(tmp_path / "out/users.csv").height == 500
+
+
+def test_a_report_finds_its_files_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel runs in a folder of its own; the address of an object is the same there."""
+    monkeypatch.chdir(tmp_path)
+    assert reports._from_anywhere("events/*.csv") == str(tmp_path / "events/*.csv")
+    assert reports._from_anywhere("s3://shop/events/*.csv") == "s3://shop/events/*.csv"
+
+
+def test_the_database_notebook_shows_what_it_finds(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """It is kept with its outputs, for readers without a kernel: a run anew finds the same."""
+    import nbclient
+
+    source = Path(__file__).parent.parent / "notebooks/from_a_database.ipynb"
+    kept, made = (nbformat.read(source, as_version=4) for _ in range(2))
+    nbclient.NotebookClient(
+        made, resources={"metadata": {"path": str(tmp_path)}}, record_timing=False, store_widget_state=False
+    ).execute()
+    made.metadata = kept.metadata
+    if request.config.getoption("update_snapshots"):
+        nbformat.write(made, source)
+        kept = made
+    assert made.cells == kept.cells
+    shown = [output.data for cell in made.cells for output in cell.get("outputs", [])]
+    assert "quarantined" in shown[1]["text/plain"]
+    assert '<img src="data:image/svg+xml' in shown[-1]["text/html"]
+    assert str(tmp_path) not in source.read_text(encoding="utf-8")

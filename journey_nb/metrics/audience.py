@@ -48,21 +48,30 @@ def users(scope: Scope, search: str | None = None, limit: int | None = None, off
     limit, offset
         The page to show; by default all rows.
     """
-    page = _search(scope, _inside(scope), search).slice(offset, limit)
+    page = _page(scope, search, limit, offset)
+    theirs = scope if limit is None else scope.of_users(page["user"].unique())
+    return _listed(scope, page, theirs).collect()
+
+
+def everybody(scope: Scope) -> pl.LazyFrame:
+    """The whole of users() in order of entry, whose words come to the rows as these are written."""
+    return _listed(scope, _page(scope, None, None, 0).sort("entered_at", "run_id"), scope)
+
+
+def _listed(scope: Scope, page: pl.DataFrame, theirs: Scope) -> pl.LazyFrame:
     told = pl.when(pl.col("reason") == "cancel_event").then(
         pl.concat_str(pl.lit("Exited by cancel event"), "reason_detail", separator=": ", ignore_nulls=True)
     )
-    table = (
-        page.join(_last_completed(scope, page), on="run", how="left", maintain_order="left")
+    points = scope.points.lazy().select("point", "title", last_point_id="point_id")
+    return (
+        page.lazy()
+        .join(_lately(theirs, page).lazy(), on="run_id", how="left", maintain_order="left")
         .with_columns(point=pl.coalesce("exit_point", "completed_point"))
-        .join(
-            scope.points.select("point", "point_id", "title"), on="point", how="left", maintain_order="left"
-        )
-        .with_columns(last_step=pl.coalesce(told, "title"), last_point_id="point_id")
-        .join(_updated(scope, page), on="run", how="left", maintain_order="left")
+        .join(points, on="point", how="left", maintain_order="left")
         .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))
+        .with_columns(last_step=pl.coalesce(told, "title"))
+        .select(pl.col(name).cast(dtype) for name, dtype in users_columns(scope).items())
     )
-    return shaped(table, users_columns(scope))
 
 
 def users_columns(scope: Scope) -> dict[str, pl.DataType]:
@@ -78,33 +87,48 @@ def users_columns(scope: Scope) -> dict[str, pl.DataType]:
     }
 
 
-def _inside(scope: Scope) -> pl.DataFrame:
-    return scope.runs.filter(pl.col("inside") & (pl.col("was_inside") | scope.within("entered_at")))
+def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> pl.DataFrame:
+    """The runs of a page; only as many are looked at as it takes to fill it."""
+    runs = scope.facts.runs
+    if limit is None:
+        return _inside(scope, runs, search).slice(offset)
+    found, height = [_inside(scope, runs.clear(), search)], 0
+    for some in runs.iter_slices(SLICE):
+        found.append(_inside(scope, some, search))
+        height += found[-1].height
+        if height >= offset + limit:
+            break
+    return pl.concat(found).slice(offset, limit)
 
 
-def _search(scope: Scope, runs: pl.DataFrame, search: str | None) -> pl.DataFrame:
+SLICE = 100_000
+
+
+def _inside(scope: Scope, runs: pl.DataFrame, search: str | None) -> pl.DataFrame:
+    """Those of some runs that were inside at any time in the period, and are searched for."""
+    inside = pl.col("inside") & (pl.col("was_inside") | scope.within("entered_at"))
+    found = scope.seen_runs(runs).filter(inside)
     if not search:
-        return runs
+        return found
     word = search.lower()
     devices = scope.facts.devices.filter(_contains("device_id", word))
-    return runs.filter(_contains("user_id", word) | pl.col("run").is_in(devices["run"].unique().implode()))
+    return found.filter(_contains("user_id", word) | pl.col("run").is_in(devices["run"].unique().implode()))
 
 
 def _contains(column: str, word: str) -> pl.Expr:
     return pl.col(column).str.to_lowercase().str.contains(word, literal=True).fill_null(False)
 
 
-def _last_completed(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
-    """The point that each run completed last, as seen: run, completed_point."""
-    completed = scope.visits.filter(pl.col("outcome") == "completed")
-    if runs.height < scope.runs.height:
-        completed = completed.join(runs.select("run"), on="run", how="semi")
-    return completed.group_by("run", maintain_order=True).agg(completed_point=pl.col("point").last())
-
-
-def _updated(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
-    """The latest row of each run before the state instant: run, updated_at."""
+def _lately(scope: Scope, page: pl.DataFrame) -> pl.DataFrame:
+    """What the runs of a page did last, as seen: run_id, completed_point, updated_at."""
+    asked = pl.col("run_id").is_in(page["run_id"].implode())
+    runs = scope.facts.runs.select("run", "run_id", "last_at").filter(asked)
+    visits = scope.visits.select("run", "point", "outcome")  # a filter copies what it is given
+    completed = visits.filter(pl.col("outcome") == "completed")
+    last = completed.group_by("run", maintain_order=True).agg(completed_point=pl.col("point").last())
+    lately = runs.join(last, on="run", how="left")
     if scope.facts.last_at < scope.hi:
-        return runs.select("run", updated_at="last_at")
-    seen = scope.facts.events.filter(pl.col("at") < scope.hi).join(runs.select("run"), on="run", how="semi")
-    return seen.group_by("run").agg(updated_at=pl.col("at").max())
+        return lately.select("run_id", "completed_point", updated_at="last_at")
+    seen = scope.facts.events.filter(pl.col("at") < scope.hi)
+    seen = seen.group_by("run").agg(updated_at=pl.col("at").max())
+    return lately.join(seen, on="run", how="left").select("run_id", "completed_point", "updated_at")

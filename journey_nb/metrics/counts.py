@@ -112,7 +112,7 @@ class Counts:
     def exits(self) -> pl.DataFrame:
         """Runs that left, by the point and the reason: point, status, reason, runs."""
         left = self._runs.filter("leaves")
-        return left.group_by("status", "reason", point="exit_point").agg(runs=pl.len().cast(COUNT))
+        return _counts(left.group_by("status", "reason", point="exit_point").agg(runs=pl.len()))
 
     def runs_by_day(self) -> pl.DataFrame:
         """Entrances, exits, completed and, by class, drop_offs: date, metric, breakdown, count."""
@@ -142,8 +142,8 @@ class Counts:
     def message_users(self, key: Key, channel: str | None = None) -> pl.DataFrame:
         """Distinct users by ``key``, perhaps of one channel: it, sent_users, opened_users, clicked_users."""
         user = pl.col("user")
-        users = (user.filter(FLAGS[name]).n_unique().cast(COUNT).alias(f"{name}_users") for name in USERS_OF)
-        return of_channel(self._messages, channel).group_by(key).agg(users)
+        users = (user.filter(FLAGS[name]).n_unique().alias(f"{name}_users") for name in USERS_OF)
+        return _counts(of_channel(self._messages, channel).group_by(key).agg(users))
 
     def messages_by_day(self, key: Key | None, place: Place) -> pl.DataFrame:
         """Messages by the day of the send or of the event: date, metric, breakdown (the key), count."""
@@ -164,20 +164,21 @@ class Counts:
         return pl.concat(
             self._messages.filter(FLAGS[outcome])
             .group_by("channel", "point", reason=reason)
-            .agg(count=pl.len().cast(COUNT))
+            .agg(count=pl.len())
+            .pipe(_counts)
             .select("channel", "point", pl.lit(outcome, outcomes).alias("outcome"), "reason", "count")
             for outcome, reason in ISSUES.items()
         )
 
     def origins(self) -> pl.DataFrame:
         """All messages of the log, whatever the scope, by the point and the channel: point, channel, messages."""
-        used = self.scope.facts.messages.group_by("point", "channel")
-        return used.agg(messages=pl.len().cast(COUNT))
+        return _counts(self.scope.facts.messages.group_by("point", "channel").agg(messages=pl.len()))
 
     def opens_reported(self) -> pl.DataFrame:
         """Channels of which the log holds an open, by a machine or implied by a click: channel, messages."""
-        opened = self.scope.facts.messages.filter(pl.col("opened_any_at") < self.scope.horizon)
-        return opened.group_by("channel").agg(messages=pl.len().cast(COUNT))
+        opened = self.scope.facts.messages.select("channel", "opened_any_at")
+        opened = opened.filter(pl.col("opened_any_at") < self.scope.horizon)
+        return _counts(opened.group_by("channel").agg(messages=pl.len()))
 
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
         """Users who engaged with a message and later, in the same run, reached the goal: point, users."""
@@ -188,7 +189,8 @@ class Counts:
             engaged.join(latest(self.scope, goal), on="run")
             .filter(pl.col("engaged_order") < pl.col("order"))
             .group_by("point")
-            .agg(users=pl.col("user").n_unique().cast(COUNT))
+            .agg(users=pl.col("user").n_unique())
+            .pipe(_counts)
         )
 
     @cached_property
@@ -197,20 +199,27 @@ class Counts:
 
     @cached_property
     def _flagged(self) -> pl.DataFrame:
-        flags = (flag.sum().cast(COUNT).alias(name) for name, flag in FLAGS.items())
-        return self._messages.group_by("point", "channel").agg(flags)
+        flags = (flag.sum().alias(name) for name, flag in FLAGS.items())
+        return _counts(self._messages.group_by("point", "channel").agg(flags))
 
     # Visits.
 
     def visits(self) -> pl.DataFrame:
         """Stays by point: point, waiting_before, entered, waiting and :data:`DEPARTURES`."""
         leaves = pl.col("leaves")
-        return self._stays.group_by("point").agg(
-            waiting_before=pl.col("was_open").sum().cast(COUNT),
-            entered=pl.col("arrives").sum().cast(COUNT),
-            waiting=pl.col("is_open").sum().cast(COUNT),
-            **{name: (leaves & flag).sum().cast(COUNT) for name, flag in DEPARTURES.items()},
+        stays = self._stays.group_by("point").agg(
+            waiting_before=pl.col("was_open").sum(),
+            entered=pl.col("arrives").sum(),
+            waiting=pl.col("is_open").sum(),
+            **{name: (leaves & flag).sum() for name, flag in DEPARTURES.items()},
         )
+        return _counts(stays)
+
+    def visits_by_day(self) -> pl.DataFrame:
+        """Arrivals and :data:`DEPARTURES` by their day: date, metric, breakdown (the point), count."""
+        came, left = self._stays.filter("arrives"), self._stays.filter("leaves")
+        entered = self._by_day(came, "arrived_at", {"entered": pl.lit(True)}, "point")
+        return pl.concat([entered, self._by_day(left, "left_at", DEPARTURES, "point")])
 
     def seconds(self) -> pl.DataFrame:
         """How long completed stays took: point, seconds_p50, seconds_p90; these do not add."""
@@ -224,39 +233,40 @@ class Counts:
         """Completed stays by how long they took, roughly (:func:`bucket`); these add: point, bucket, stays."""
         completed = self._stays.filter(pl.col("leaves") & _COMPLETED & pl.col("arrived_at").is_not_null())
         micros = completed.select((pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds())
-        return completed.group_by("point", bucket(micros.to_series())).agg(stays=pl.len().cast(COUNT))
+        buckets = completed.group_by("point", bucket(micros.to_series())).agg(stays=pl.len())
+        return buckets.with_columns(pl.col("stays").cast(COUNT))
 
     def taken(self) -> pl.DataFrame:
         """Traversals of branches (null: of none that is known): point, branch, runs, users."""
         taken = self._taken.with_columns(branch=pl.when("known").then("branch"))
-        return taken.group_by("point", "branch").agg(
-            runs=pl.len().cast(COUNT), users=pl.col("user").n_unique().cast(COUNT)
-        )
+        counts = taken.group_by("point", "branch").agg(runs=pl.len(), users=pl.col("user").n_unique())
+        return _counts(counts)
 
     def arrivals(self) -> pl.DataFrame:
         """Traversals into a point by known branches, and runs started there: point, runs."""
         taken = self._taken.select(point="to_point")
         begun = self._runs.filter(self.scope.within("entered_at")).select(point="entry_point")
-        return pl.concat([taken, begun]).group_by("point").agg(runs=pl.len().cast(COUNT))
+        return _counts(pl.concat([taken, begun]).group_by("point").agg(runs=pl.len()))
 
     def waiting(self) -> pl.DataFrame:
         """Stays still open by cause: point, cause, runs, users, oldest_since, next_due; the times do not add."""
-        return (
+        stays = (
             self.open_stays()
             .group_by("point", "cause")
             .agg(
-                runs=pl.len().cast(COUNT),
-                users=pl.col("user").n_unique().cast(COUNT),
+                runs=pl.len(),
+                users=pl.col("user").n_unique(),
                 oldest_since=pl.col("since").min(),
                 next_due=pl.col("due").min(),
             )
         )
+        return _counts(stays)
 
     def open_stays(self) -> pl.DataFrame:
         """Every stay still open, with its last wait: user, point, cause, since, due."""
-        stays = self._on_version(self.scope.visits).filter("is_open")
-        waits = self.scope.facts.waits.filter(pl.col("at") < self.scope.hi)
-        waits = waits.join(stays, on="visit", how="semi")
+        stays = self._on_version(self.scope.open_visits)
+        waits = self.scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
+        waits = waits.filter(pl.col("at") < self.scope.hi)
         last = waits.unique("visit", keep="last", maintain_order=True)
         last = last.select("visit", "at", "cause", due="due_at")
         stays = stays.join(last, on="visit", how="left")
@@ -279,18 +289,16 @@ class Counts:
 
     def goals(self) -> pl.DataFrame:
         """Who reached each goal, and how often: goal, users, runs, events."""
-        return self._goals.group_by("goal").agg(
-            users=pl.col("user").n_unique().cast(COUNT),
-            runs=pl.col("run").n_unique().cast(COUNT),
-            events=pl.len().cast(COUNT),
+        goals = self._goals.group_by("goal").agg(
+            users=pl.col("user").n_unique(), runs=pl.col("run").n_unique(), events=pl.len()
         )
+        return _counts(goals)
 
     def values(self) -> pl.DataFrame:
         """What goals carried, by currency: goal, currency, value, events (that carried one)."""
         carried = self._goals.filter(pl.col("value").is_not_null())
-        return carried.group_by("goal", "currency", maintain_order=True).agg(
-            pl.col("value").sum(), events=pl.len().cast(COUNT)
-        )
+        values = carried.group_by("goal", "currency", maintain_order=True)
+        return _counts(values.agg(pl.col("value").sum(), events=pl.len()))
 
     def goals_by_day(self) -> pl.DataFrame:
         """Users' first reachings of each goal: date, metric (goals), breakdown (the goal), count."""
@@ -300,15 +308,14 @@ class Counts:
     def credited(self, goal: str | None = None) -> pl.DataFrame:
         """Whom users' first reachings (of any goal, by default) are credited to: point, channel, credit, users."""
         reached = self._on_version(firsts(self.scope, goal))
-        return reached.group_by("credit", point="credit_point", channel="credit_channel").agg(
-            users=pl.len().cast(COUNT)
-        )
+        credited = reached.group_by("credit", point="credit_point", channel="credit_channel")
+        return _counts(credited.agg(users=pl.len()))
 
     def goal_here(self) -> pl.DataFrame:
         """Users whose runs stood at a point as they first reached any goal in the period: point, users."""
         here = self._on_version(self._goals.unique("run", keep="first", maintain_order=True))
         here = here.filter(pl.col("here").is_not_null())
-        return here.group_by(point="here").agg(users=pl.col("user").n_unique().cast(COUNT))
+        return _counts(here.group_by(point="here").agg(users=pl.col("user").n_unique()))
 
     @property
     def _goals(self) -> pl.DataFrame:
@@ -366,6 +373,11 @@ def bucket(micros: pl.Series) -> pl.Series:
     [0, 82, 509, 509]
     """
     return (BOUNDS.search_sorted(micros, side="right") - 1).cast(pl.UInt16).alias("bucket")
+
+
+def _counts(frame: pl.DataFrame) -> pl.DataFrame:
+    """With counts as Int64; in the aggregation itself the cast would cost more than the counting."""
+    return frame.with_columns(pl.selectors.unsigned_integer().cast(COUNT))
 
 
 def firsts(scope: Scope, goal: str | None = None) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -92,6 +93,17 @@ class Cube:
         rows = pl.concat([_as(part, ROWS) for part in parts])
         still = waiting.group_by("point", "cause", "since", "due").agg(n=pl.len())
         return cls(rows, _durations(visits), _as(still, OPEN))
+
+    @cached_property
+    def legend(self) -> pl.DataFrame:
+        """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""
+        return self.rows.select("measure", *KEYS).unique().with_row_index("code")
+
+    @cached_property
+    def coded(self) -> pl.DataFrame:
+        """The rows, narrow, their measure and keys told by the code of the legend."""
+        rows = self.rows.join(self.legend, on=["measure", *KEYS], nulls_equal=True)
+        return rows.select("code", "day", "prev", "on", "n", "value")
 
     @classmethod
     def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:
@@ -224,8 +236,8 @@ def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Ex
     """How many rows hold for each measure, by keys (Enums, days and buckets)."""
     packed, names = _Packed(frame, keys), list(measures)
     rows = frame.select(packed.code().alias("code"), **measures)
-    counts = rows.group_by("code").agg(pl.col(names).cast(pl.UInt32).sum().cast(COUNT))
-    counts = counts.select(*packed.columns(pl.col("code")), *names)
+    counts = rows.group_by("code").agg(pl.col(names).sum())
+    counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
     long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
     return long.filter(pl.col("n") != 0)
 
@@ -244,13 +256,17 @@ def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str =
         seen.select("code", gap=gap)
         .filter(pl.col("gap") != 0)  # once a day is enough
         .group_by(code=pl.col("code") % size * (days + 1) + pl.col("gap"))
-        .agg(n=pl.len().cast(COUNT))
+        .len("n")
     )
     gap, place = pl.col("code") % (days + 1), pl.col("code") // (days + 1)
     day = (place % (2 * days)).cast(pl.Int32) + low
     before = pl.when(gap != days).then(day - gap.cast(pl.Int32))
     return counts.select(
-        *packed.columns(place // (2 * days)), day=day, prev=before, n="n", measure=pl.lit(measure)
+        *packed.columns(place // (2 * days)),
+        day=day,
+        prev=before,
+        n=pl.col("n").cast(COUNT),
+        measure=pl.lit(measure),
     )
 
 

@@ -3,7 +3,8 @@
 # ruff: noqa: D102 - what each method counts is told in Counts
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, wraps
@@ -27,16 +28,16 @@ from journey_nb.metrics.counts import (
     Counts,
     Key,
     Place,
-    bucket,
     of_channel,
 )
-from journey_nb.metrics.cube import KEYS, LEDGERS, Cube
+from journey_nb.metrics.cube import LEDGERS, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
-from journey_nb.metrics.table import COUNT, TEXT
+from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import midnight
 
 Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
+AtRank = Callable[[int], int]
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 
 
@@ -155,11 +156,20 @@ class CubeCounts(Counts):
     # The rows of the cube.
 
     @cached_property
+    def _legend(self) -> pl.DataFrame:
+        return self._keyed(self._facts.cube.legend)
+
+    def _legend_of(self, measures: Iterable[str]) -> pl.DataFrame:
+        return self._legend.filter(pl.col("measure").is_in(list(measures)))
+
+    @cached_property
     def _rows(self) -> pl.DataFrame:
         """The cube's rows of the days of the period, each user once."""
         first, prev = self._first[0], pl.col("prev")
         once = prev.is_null() | (prev < first)
-        return self._facts.cube.rows.filter((pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once)
+        return self._facts.cube.coded.filter(
+            (pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once
+        )
 
     @cached_property
     def _counted(self) -> dict[str, pl.DataFrame]:
@@ -169,13 +179,13 @@ class CubeCounts(Counts):
     @cached_property
     def _ever(self) -> dict[str, pl.DataFrame]:
         """What the cube holds of no day."""
-        rows = self._facts.cube.rows
-        return self._by_measure(rows.filter(pl.col("day").is_null() & ~pl.col("measure").is_in(LEDGERS)))
+        return self._by_measure(self._facts.cube.coded.filter(pl.col("day").is_null()))
 
     def _state(self, day: date) -> dict[str, pl.DataFrame]:
         """The ledgers as they stand at the midnight with which a day begins."""
-        rows = self._facts.cube.rows.filter(pl.col("measure").is_in(LEDGERS))
-        return self._by_measure(rows.filter(pl.col("day").is_null() | (pl.col("day") < day)))
+        ledgers = pl.col("code").is_in(self._legend_of(LEDGERS)["code"].implode())
+        before = pl.col("day").is_null() | (pl.col("day") < day)
+        return self._by_measure(self._facts.cube.coded.filter(ledgers & before))
 
     @cached_property
     def _before(self) -> dict[str, pl.DataFrame]:
@@ -186,8 +196,8 @@ class CubeCounts(Counts):
         return self._state(self._stop[0])
 
     def _by_measure(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        counts = rows.group_by("measure", *KEYS).agg(pl.col("n", "value").sum())
-        parts = self._keyed(counts.filter(pl.col("n") != 0)).partition_by("measure", as_dict=True)
+        counts = rows.group_by("code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
+        parts = counts.join(self._legend, on="code").partition_by("measure", as_dict=True)
         return {str(measure): part for (measure,), part in parts.items()}
 
     def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -208,16 +218,18 @@ class CubeCounts(Counts):
 
     @cached_property
     def _empty(self) -> pl.DataFrame:
-        return self._keyed(self._facts.cube.rows.clear().select("measure", *KEYS, "n", "value"))
+        return self._legend.clear().with_columns(n=pl.lit(0, COUNT), value=pl.lit(0, RATE))
 
     def _by_days(self, measures: dict[str, str], key: str | None = None, day: str = "day") -> pl.DataFrame:
         """Measures by day and key: date, metric, breakdown, count."""
-        names = pl.col("measure").cast(TEXT).replace_strict(measures, default=None, return_dtype=TEXT)
-        breakdown = pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT)
-        rows = self._rows.filter(pl.col("measure").is_in(list(measures)))
-        return rows.group_by(
-            pl.col(day).alias("date"), names.alias("metric"), breakdown.alias("breakdown")
-        ).agg(count=pl.col("n").sum())
+        told = self._legend_of(measures).select(
+            "code",
+            metric=pl.col("measure").replace_strict(measures, return_dtype=TEXT),
+            breakdown=pl.lit(None, TEXT) if key is None else pl.col(key).cast(TEXT),
+        )
+        days = self._rows.filter(pl.col("code").is_in(told["code"].implode()))
+        days = days.group_by("code", date=day).agg(pl.col("n").sum()).join(told, on="code")
+        return days.group_by("date", "metric", "breakdown").agg(count=pl.col("n").sum())
 
     # Runs.
 
@@ -242,9 +254,9 @@ class CubeCounts(Counts):
 
     @_exact
     def runs_by_day(self) -> pl.DataFrame:
-        reason = pl.col("word").cast(TEXT)
+        reason = pl.col("word")
         status = reason.replace_strict(STATUS_OF_REASON, default=None, return_dtype=TEXT)
-        left = self._rows.filter(pl.col("measure") == "exits").with_columns(status=status)
+        left = self._rows.join(self._legend_of(["exits"]), on="code").with_columns(status=status)
         internal, send = ERROR_CLASSES
         error = pl.when(reason.is_in(INTERNAL_ERRORS)).then(pl.lit(internal)).otherwise(pl.lit(send))
         none = pl.lit(None, TEXT)
@@ -317,6 +329,10 @@ class CubeCounts(Counts):
         return _beside(parts, "point")
 
     @_exact
+    def visits_by_day(self) -> pl.DataFrame:
+        return self._by_days({f"visit.{name}": name for name in ("entered", *DEPARTURES)}, "point")
+
+    @_exact
     def durations(self) -> pl.DataFrame:
         days = pl.col("day")
         rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
@@ -325,37 +341,41 @@ class CubeCounts(Counts):
 
     def seconds(self) -> pl.DataFrame:
         ranks = _ranks(self.durations())
-        near = self._stays_in(ranks.select("point", "bucket").unique())
-        through = pl.col("n").cum_sum().over("point", "bucket")
-        found = (
-            ranks.join(near.sort("micros").with_columns(through=through), on=["point", "bucket"])
-            .filter(pl.col("through") > pl.col("rank"))
-            .group_by("point", "share", "part")
-            .agg(low=pl.col("micros").filter(above=False).min(), high=pl.col("micros").filter("above").min())
-        )
-        seconds = (pl.col("low") + (pl.col("high") - pl.col("low")) * pl.col("part")) / 1e6
+        taken = self._taken_in(ranks.select("point", "bucket").unique())
+        asked = ranks.select("point", "bucket", "rank").rows()
+        micros = pl.Series([taken[point, number](rank) for point, number, rank in asked], dtype=RATE)
+        low, high = (pl.col("micros").filter(above=above).first() for above in (False, True))
+        seconds = (low + (high - low) * pl.col("part").first()) / 1e6
+        found = ranks.with_columns(micros.alias("micros")).group_by("point", "share").agg(seconds=seconds)
         return found.group_by("point").agg(
-            seconds_p50=seconds.filter(share=0.5).first(), seconds_p90=seconds.filter(share=0.9).first()
+            seconds_p50=pl.col("seconds").filter(share=0.5).first(),
+            seconds_p90=pl.col("seconds").filter(share=0.9).first(),
         )
 
-    def _stays_in(self, buckets: pl.DataFrame) -> pl.DataFrame:
-        """The period's completed stays whose durations lie in some buckets: point, bucket, micros, n."""
-        places = [_places(steps, buckets) for _, steps in self._facts.steps]
-        ends = pl.concat(places).group_by("point", "bucket").agg(pl.col("least").min(), pl.col("most").max())
-        # A bucket with one duration only, such as that of a fixed delay, has it at every rank.
-        one = pl.col("least") == pl.col("most")
-        single = ends.filter(one).select("point", "bucket", micros="least", n=pl.lit(2**62, COUNT))
-        several = ends.filter(~one)
-        within = self.scope.within("left_at")
-        parts = [single]
-        for (sign, steps), found in zip(self._facts.steps, places, strict=True):
-            spans = found.join(several, on=["point", "bucket"], how="semi").select("first", "stop")
-            rows = pl.concat(
-                [steps.clear(), *(steps.slice(first, stop - first) for first, stop in spans.rows())]
-            )
-            rows = self._keyed(rows.filter(within).with_columns(n=pl.lit(sign, COUNT)))
-            parts.append(rows.select("point", bucket(rows["micros"]), "micros", "n"))
-        return pl.concat(parts).group_by("point", "bucket", "micros").agg(pl.col("n").sum())
+    def _taken_in(self, buckets: pl.DataFrame) -> dict[tuple[str, int], AtRank]:
+        """What the period's completed stays of some buckets took, in order of that, by point and bucket."""
+        stays: dict[tuple[str, int], list[tuple[int, pl.DataFrame]]] = {}
+        for sign, steps in self._facts.steps:
+            for point, number, first, stop in _places(steps, buckets):
+                stays.setdefault((point, number), []).append((sign, steps.slice(first, stop - first)))
+        return {key: self._in_order(parts) for key, parts in stays.items()}
+
+    @cached_property
+    def _left(self) -> pl.Expr:
+        return self.scope.within("left_at")
+
+    def _in_order(self, parts: list[tuple[int, pl.DataFrame]]) -> AtRank:
+        ends = {stays["micros"][place] for _, stays in parts for place in (0, -1)}
+        if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
+            return lambda rank: int(*ends)
+        facts = self._facts
+        if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
+            parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
+        if len(parts) == 1:
+            return parts[0][1]["micros"].__getitem__
+        both = pl.concat(stays.select("micros", n=pl.lit(sign, COUNT)) for sign, stays in parts)
+        counts = both.group_by("micros").agg(pl.col("n").sum()).filter(pl.col("n") > 0).sort("micros")
+        return counts.select(pl.col("micros").repeat_by("n").explode()).to_series().__getitem__
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -436,20 +456,18 @@ def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(wanted)
 
 
-def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
-    """Where completed stays of some buckets stand, and the least and the most that they took.
+def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:
+    """Where the completed stays of some buckets stand: point, bucket, first, stop; those that have any.
 
     Found by halving: steps are in order of point and duration.
     """
     known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
-    micros, parts = steps["micros"], [buckets.clear().with_columns(first=0, stop=0)]
-    starts = steps["point"].to_physical().search_sorted(pl.Series(range(len(known) + 1)))
-    for (point,), wanted in buckets.partition_by("point", as_dict=True).items():
+    codes, micros = steps["point"].to_physical(), steps["micros"]
+    for point, number in buckets.rows():
         if point in known:
-            start, stop = starts[known.index(point)], starts[known.index(point) + 1]
-            here = micros.slice(start, stop - start)
-            low, high = (start + here.search_sorted(BOUNDS.gather(wanted["bucket"] + n)) for n in (0, 1))
-            parts.append(wanted.with_columns(first=low.cast(COUNT), stop=high.cast(COUNT)))
-    places = pl.concat(part.select("point", "bucket", pl.col("first", "stop").cast(COUNT)) for part in parts)
-    places = places.filter(pl.col("first") < pl.col("stop"))
-    return places.with_columns(least=micros.gather(places["first"]), most=micros.gather(places["stop"] - 1))
+            code = known.index(point)
+            start, stop = bisect_left(codes, code), bisect_right(codes, code)
+            first = bisect_left(micros, BOUNDS[number], start, stop)
+            last = bisect_left(micros, BOUNDS[number + 1], first, stop)
+            if first < last:
+                yield point, number, first, last

@@ -85,7 +85,7 @@ def explain(name: str) -> Definition:
       clock: messages sent, failed or skipped in the period, with what happened to them up to as_of
       defined in: METRICS.md, sections 5 and 14.14
     """
-    homes = [table for table in TABLES if _column(name) in TABLES[table].columns and _of(name, table)]
+    homes = [table for table in _ALL if _column(name) in _ALL[table].columns and _of(name, table)]
     if homes:
         first, *others = homes
         return replace(_define(first, _column(name)), also=tuple(f"{t}.{_column(name)}" for t in others))
@@ -93,15 +93,15 @@ def explain(name: str) -> Definition:
         if name.endswith(suffix) and _known(base := name.removesuffix(suffix)):
             told = explain(base)
             return replace(told, name=f"{told.name}{suffix}", counts=f"{words} of {told.counts}")
-    if name in TABLES:
-        raise KeyError(f"{name!r} is a table; its columns are {', '.join(TABLES[name].columns)}")
+    if name in _ALL:
+        raise KeyError(f"{name!r} is a table; its columns are {', '.join(_ALL[name].columns)}")
     known = names() if "." in name else list(dict.fromkeys(map(_column, names())))
     raise KeyError(f"no column {name!r} in any table{near(name, known)}")
 
 
 def names() -> list[str]:
-    """Every column of every table, as ``table.column``."""
-    return [f"{table}.{column}" for table, of in TABLES.items() for column in of.columns]
+    """Every column of every table and export, as ``table.column``."""
+    return [f"{table}.{column}" for table, of in _ALL.items() for column in of.columns]
 
 
 def _column(name: str) -> str:
@@ -113,11 +113,11 @@ def _of(name: str, table: str) -> bool:
 
 
 def _known(name: str) -> bool:
-    return any(_column(name) in TABLES[table].columns and _of(name, table) for table in TABLES)
+    return any(_column(name) in _ALL[table].columns and _of(name, table) for table in _ALL)
 
 
 def _define(table: str, column: str) -> Definition:
-    of = TABLES[table]
+    of = _ALL[table]
     told = of.columns[column]
     return Definition(
         name=f"{table}.{column}",
@@ -433,3 +433,112 @@ TABLES: dict[str, _Table] = {
     }),
 }  # fmt: skip
 """The metric dictionary, table by table, column by column in their order."""
+
+
+def _ctr(channel: str, clicked: str = "clicked messages") -> _Column:
+    return _rate(
+        f"share of the {channel} messages sent that were clicked",
+        clicked,
+        f"{channel} messages sent",
+        "",
+        SEND,
+    )
+
+
+def _sent_by(channel: str) -> _Column:
+    return _Column(f"messages sent by {channel}", "messages", SEND)
+
+
+def _arrived_by(channel: str) -> _Column:
+    return _Column(f"messages sent by {channel} with a delivery receipt", "messages", SEND)
+
+
+EXPORTS: dict[str, _Table] = {
+    "campaign_statistics": _Table("a journey", EVENT, "section 8", {
+        "Title": _word("the journey's title, else its id"),
+        "Status": _word("Draft, Active, Paused, Finished or Archived"),
+        "Created at": _word("when the journey was made, with offset"),
+        "Category": _word("the journey's category"),
+        "Type": _word("AudienceBased, TriggerBased, ApiBased or Mixed"),
+        "UUID": _word("the journey's id"),
+        "Total reach": _RUNS["entrances"],
+        "Unique users": _Column("distinct users a message was sent to", "users", SEND),
+        "Users inside": _Column("distinct users inside", "users", STATE),
+        "Drop-off": _Column("distinct users dropped, or exited other than by goal", "users"),
+        "Total sends": _Column("messages sent, all channels; in-app: shown", "messages", SEND),
+        "Average CTR": _rate("share of the messages sent that were clicked, pooled over channels that report clicks", "clicked messages", "messages sent", "", SEND),
+        "Goals": _Column("distinct users who reached any goal", "users"),
+        "Push sends": _sent_by("push"),
+        "Push CTR": _ctr("push", "clicked messages; opened where the source reports only opens"),
+        "Email sends": _sent_by("email"),
+        "Email CTR": _ctr("email"),
+        "Email clicks": _Column("click events of the email messages sent", "clicks", SEND),
+        "Email unsubscribes": _Column("distinct users who unsubscribed from one of them", "users", SEND),
+        "SMS sends": _sent_by("SMS"),
+        "SMS delivered": _arrived_by("SMS"),
+        "WhatsApp sends": _sent_by("WhatsApp"),
+        "WhatsApp opens": _Column("messages sent by WhatsApp that were opened", "messages", SEND),
+        "In-App shows": _Column("impressions", "impressions", SEND),
+        "In-App interactions": _Column("distinct users who interacted with an in-app message", "users", SEND),
+        "In-App skips": _Column("distinct users who dismissed one and never interacted", "users", SEND),
+        "LINE sends": _sent_by("LINE"),
+        "LINE delivered": _arrived_by("LINE"),
+        "LINE CTR": _ctr("LINE"),
+        "Kakao sends": _sent_by("Kakao"),
+        "Kakao delivered": _arrived_by("Kakao"),
+        "Kakao CTR": _ctr("Kakao"),
+        "Web push sends": _sent_by("web push"),
+        "Web push CTR": _ctr("web push"),
+        "Webhook sends": _sent_by("webhook"),
+        "Webhook failures": _Column("messages by webhook that failed and were never sent", "messages", SEND),
+        "Revenue": _Column("money of all goals reached inside their window; a column for each currency", "money", "", "sections 6 and 15"),
+    }),
+    "goal_statistics": _Table("a goal, in all, on a day or at a point credited", EVENT, "sections 6, 8 and 15", {
+        "goal": _word("the goal's id"),
+        "event": _word("the event by which it is reached"),
+        "conditions": _word("what that event must meet, as JSON"),
+        "conversion days": _Column("days after the run's end in which it still counts", "days", DESIGN),
+        "date": _Column("the local calendar day; null: all of them", "day", "the reaching's day; the entry's on the cohort clock"),
+        "entrances": _RUNS["entrances"],
+        "users": _Column("users who first reached it in the period; at a point, those credited to it", "users"),
+        "rate": _rate("users who reached it per entrance", "users", "entrances"),
+        "point": _word("the point credited; unattributed: none; null: all"),
+        "direct": _Column("users credited by engagement before the goal", "users"),
+        "indirect": _Column("users credited by a sending alone", "users"),
+    }),
+    "point_statistics": _Table("a number of the point: in all, on a day or for a reason", EVENT, "sections 5, 8 and 15", {
+        "metric": _word("the column of points() or messages() that it is"),
+        "value": _Column("the number itself", "as the column unit says"),
+        "numerator": _Column("of a rate: what is divided", "users or messages"),
+        "denominator": _Column("of a rate: by what it is divided", "users or messages"),
+        "unit": _word("what one of it is: visits, runs, messages, users, seconds, share"),
+        "date": _Column("the local calendar day; null: all of them", "day", "arrivals and departures on their own day, messages on the sending's; the entry's on the cohort clock"),
+        "reason": _word("why runs left or messages were lost; null: whatever the reason", EVENT),
+    }),
+    "point_users": _Table("a message of the point", SEND, "sections 8 and 15", {
+        "user_id": _word("the person", SEND),
+        "device_id": _word("the device of the run's entry, else of its first row", SEND),
+        "sent_at": _time("when it was sent; in-app: first shown"),
+        "delivered_at": _time("when its receipt came"),
+        "opened_at": _time("when a person first opened or clicked it (a machine too if asked for)"),
+        "clicked_at": _time("when a person first clicked it (a machine too if asked for)"),
+        "goal_at": _time("when a goal credited to it was first reached", SEEN),
+        "outcome": _word("sent, bounced (sent, then failed), failed or skipped", SEND),
+        "reason": _word("why it bounced, failed or was skipped", SEND),
+    }),
+    "step_users": _Table("a visit of the point", EVENT, "section 8", {
+        "journey": _word("the journey's title, else its id"),
+        "point": _word("the point's id"),
+        "user_id": _word("the person", EVENT),
+        "device_id": _word("the device of the run's entry, else of its first row", EVENT),
+        "run_id": _word("the run", EVENT),
+        "entered_at": _time("when it came; null: stood there before the log begins"),
+        "left_at": _time("when it left; null: still there"),
+        "outcome": _word("completed, exited or dropped; null: still there", EVENT),
+        "branch": _word("the branch taken", EVENT),
+        "reason": _word("why it was passed over, or why the run left", EVENT),
+    }),
+}  # fmt: skip
+"""The columns of the files that are no tables of the dashboards."""
+
+_ALL = TABLES | EXPORTS

@@ -61,9 +61,13 @@ def _ever(scope: Scope) -> Scope:
 
 def _of_user(scope: Scope, user: str) -> Scope:
     """Only the runs of that user, or those in which any row carries that device."""
-    carried = scope.facts.devices.filter(pl.col("device_id") == user)["run"]
-    own = (pl.col("user_id") == user) | pl.col("run").is_in(carried.implode())
-    return _ever(scope).only(scope.facts.runs.select(own).to_series())
+    facts = scope.facts
+    own = facts.runs.filter(pl.col("user_id") == user)["user"]
+    carrying = facts.devices.filter(pl.col("device_id") == user)["user"]
+    some = _ever(scope).of_users(pl.concat([own, carrying]).unique().sort())
+    carried = some.facts.devices.filter(pl.col("device_id") == user)["run"]
+    mine = (pl.col("user_id") == user) | pl.col("run").is_in(carried.implode())
+    return some.only(some.facts.runs.select(mine).to_series())
 
 
 def _messages(scope: Scope) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS
 from journey_nb.journey import Branch, near
+from journey_nb.metrics.counts import DEPARTURES, MESSAGE_METRICS
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
 
@@ -69,6 +70,26 @@ def _counted(scope: Scope) -> pl.DataFrame:
         pl.col(_VISITS).fill_null(0), pl.when("is_message").then(pl.col(_MESSAGES).fill_null(0))
     )
     return table.filter(pl.col("on_version") | (pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0))
+
+
+def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
+    """What points() counts of a point, day by day: date, metric (its column), count; zero included.
+
+    A visit stands on the day of its arrival or departure, a message with its outcomes on that of its
+    sending, so that the days of a metric sum to the point's number.
+    """
+    counts, metrics = scope.counts_on_version, ["entered", *DEPARTURES]
+    found = counts.visits_by_day()
+    if scope.points.filter(pl.col("point_id") == _known(scope, point_id))["is_message"].item():
+        sends = counts.messages_by_day("point", "send")
+        sends = sends.with_columns(pl.col("metric").replace_strict(MESSAGE_METRICS, return_dtype=TEXT))
+        found = pl.concat([found, sends.filter(pl.col("metric").is_in(_MESSAGES))])
+        metrics += _MESSAGES
+    found = found.filter(pl.col("breakdown") == point_id)
+    days = pl.DataFrame({"date": scope.days}, schema={"date": pl.Date})
+    table = days.join(pl.DataFrame({"metric": metrics}), how="cross", maintain_order="left_right")
+    table = table.join(found, on=["date", "metric"], how="left", maintain_order="left")
+    return table.select("date", "metric", pl.col("count").fill_null(0))
 
 
 def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:

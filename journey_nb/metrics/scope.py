@@ -122,6 +122,12 @@ class Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
         return replace(self, keep=keep if self.keep is None else self.keep & keep)
 
+    def of_users(self, users: pl.Series) -> Scope:
+        """The same scope over the facts of some users (ids), whose runs keep their order."""
+        theirs = self.facts.runs["user"].is_in(users.implode())
+        keep = None if self.keep is None else self.keep.filter(theirs)
+        return replace(self, facts=self.facts.of_users(users), keep=keep)
+
     @cached_property
     def member(self) -> pl.Series | None:
         """One boolean a run: whether it belongs to the scope; None when all do."""
@@ -221,12 +227,16 @@ class Scope:
         Columns as facts.runs, and status (Enum of STATUSES), was_inside (at the start of the
         period), is_inside (at its end), leaves (whether the exit counts in the period).
         """
+        return self.seen_runs(self.facts.runs)
+
+    def seen_runs(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """Some of facts.runs, as in :attr:`runs`."""
         left = pl.col("left_at") < self.hi
         status = pl.col("reason").replace_strict(STATUS_OF_REASON, return_dtype=pl.Enum(STATUSES))
         entered = (pl.col("entered_at") < self.hi) | pl.col("truncated")
         began_before = self.before("entered_at") | (pl.col("truncated") & (self.clock == "activity"))
         return (
-            self.of_members(self.facts.runs)
+            self.of_members(runs)
             .filter((pl.col("first_at") < self.horizon) & entered)
             .with_columns(
                 status=pl.when(left).then(status).otherwise(pl.lit("in_progress", pl.Enum(STATUSES))),
@@ -253,12 +263,8 @@ class Scope:
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
-        visits = self.of_members(self.facts.visits)
-        hidden = self._unseen_runs
-        if hidden.len():
-            visits = visits.filter(~pl.col("run").is_in(hidden.implode()))
         return (
-            visits.filter((pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null())
+            self._seen_visits(self._begun)
             .with_columns(
                 pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
             )
@@ -271,6 +277,20 @@ class Scope:
                 leaves=self.within("left_at"),
             )
         )
+
+    @cached_property
+    def open_visits(self) -> pl.DataFrame:
+        """The visits open at :attr:`hi`, columns as facts.visits: a few, found without a look at the others."""
+        still = pl.col("left_at").is_null() | (pl.col("left_at") >= self.hi)
+        return self._seen_visits(self._begun & still)
+
+    @property
+    def _begun(self) -> pl.Expr:
+        return (pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null()
+
+    def _seen_visits(self, which: pl.Expr) -> pl.DataFrame:
+        visits, hidden = self.of_members(self.facts.visits.filter(which)), self._unseen_runs
+        return visits.filter(~pl.col("run").is_in(hidden.implode())) if hidden.len() else visits
 
     @cached_property
     def _unseen_runs(self) -> pl.Series:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -17,11 +18,12 @@ from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
-from journey_nb.reading import files_of
+from journey_nb.reading import LogError, Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
-from journey_nb.store.intake import Intake, Progress, merged, read_keys
-from journey_nb.store.layers import Layer, Layers, Source, sha256, still_holds
+from journey_nb.store.intake import NOBODYS, Intake, Progress, merged, read_keys, strangers, together
+from journey_nb.store.layers import Layer, Layers, Source, is_of, sha256, still_holds
+from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry
 from journey_nb.store.stored import StoredFacts
 
@@ -132,6 +134,36 @@ class Store(Registry):
         journey = self.get(key)
         return JourneyStats(journey, self._facts(journey))
 
+    def watch(self, key: str, every: float = 1.0) -> Iterator[JourneyStats]:
+        """The statistics of a journey now, and again whenever something has been loaded or changed; it never ends.
+
+        Parameters
+        ----------
+        key
+            The journey, by its id or title.
+        every
+            Seconds between two looks. A look at a store in which nothing changed reads no file but the SQLite one.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(jn.Journey.sample("welcome"))
+        ...     for stats in store.watch("welcome"):
+        ...         print(stats.health()["entrances"].item())
+        ...         break
+        0
+        """
+        seen: tuple[Journey, Facts] | None = None
+        while True:
+            stats = self[key]
+            if seen is None or seen[0] != stats.journey or seen[1] is not stats.facts:
+                seen = stats.journey, stats.facts
+                yield stats
+            time.sleep(every)
+
     def __contains__(self, key: object) -> bool:
         try:
             self.get(str(key))
@@ -157,7 +189,7 @@ class Store(Registry):
     def strangers(self) -> pl.DataFrame:
         """The rows that named no journey of the store when they were read, as they stand in quarantine."""
         faults = [layer.faults() for layer in self._layers.of(STRANGERS)]
-        return pl.concat(faults).collect() if faults else _nothing(_NOBODYS).facts.quarantined
+        return pl.concat(faults).collect() if faults else _nothing(NOBODYS).facts.quarantined
 
     # Loading.
 
@@ -183,7 +215,7 @@ class Store(Registry):
 
     def load(
         self,
-        paths: str | Path | Sequence[str | Path],
+        paths: Paths,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
         keep_log: bool = True,
@@ -195,7 +227,8 @@ class Store(Registry):
         Parameters
         ----------
         paths, columns, **how
-            As for :meth:`EventLog.read`.
+            As for :meth:`EventLog.read`. A file is known again by its content, an object of a store (``s3://…``) by
+            its address.
         keep_log
             Whether the good rows are kept beside the facts. Without them the store is smaller, but nothing can be
             appended to it, and the facts cannot be rebuilt.
@@ -209,14 +242,54 @@ class Store(Registry):
             good once it is done, so that an interrupted import goes on where it was.
         """
         told = Loaded()
-        for some in _together(files_of(paths)):
-            sources = {Source(sha256(path), path.name, path.stat().st_size): path for path in some}
+        for some in _together(files_of(paths, how.get("storage_options"))):
+            sources = {_source(path): path for path in some}
             fresh = {source: path for source, path in sources.items() if not self._layers.knows(source)}
             told += Loaded(skipped=tuple(source.name for source in sources if source not in fresh))
             if fresh:
                 log = EventLog.read(list(fresh.values()), columns, **how)
                 told += self._load(log, list(fresh), keep_log=keep_log, progress=progress)
         return told
+
+    def load_delta(
+        self,
+        table: str | Path,
+        columns: Mapping[str, str | pl.Expr] | None = None,
+        *,
+        version: int | None = None,
+        storage_options: dict[str, str] | None = None,
+        keep_log: bool = True,
+        progress: Progress | None = None,
+        **how: Any,
+    ) -> Loaded:
+        """Load a version of a Delta table, the latest by default; one that was loaded before adds nothing.
+
+        A later version is read whole, and its rows that are known by now are told as duplicates.
+
+        Parameters
+        ----------
+        table
+            The folder of the table: a path, or a URL that deltalake reads with the ``storage_options``.
+        columns, **how
+            As for :meth:`EventLog.read`.
+        version
+            The number of a version.
+        keep_log, progress
+            As for :meth:`load`.
+        """
+        try:
+            from deltalake import DeltaTable
+            from deltalake.exceptions import DeltaError
+        except ImportError:
+            raise LogError("Delta tables need deltalake: pip install 'journey-nb[delta]'") from None
+        try:
+            opened = DeltaTable(table, version=version, storage_options=storage_options)
+        except DeltaError as error:
+            raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
+        name = f"{table} version {opened.version()}"
+        log = replace(EventLog.from_frame(pl.scan_delta(opened), columns, **how), name=name)
+        source = Source(f"delta:{opened.metadata().id}:{opened.version()}", name)
+        return self._load(log, [source], keep_log=keep_log, progress=progress)
 
     def _load(
         self,
@@ -229,38 +302,73 @@ class Store(Registry):
         with self._writing():
             if all(self._layers.knows(source) for source in sources):
                 return Loaded(skipped=tuple(source.name for source in sources))
-            journeys = [self.get(key) for key in self.find()["journey_id"]]
-            made = {STRANGERS: self._strangers(log, journeys)}
-            for journey in journeys:
-                layers = self._layers.of(journey.journey_id)
-                intake = Intake(
-                    journey,
-                    self._layers.new(),
-                    self._layers.parts(journey, layers),
-                    [read_keys(layer) for layer in layers],
-                    keep_log=keep_log,
-                    progress=progress,
-                )
-                made[journey.journey_id] = intake.load(log.only(pl.col("journey_id") == journey.journey_id))
-            made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
-            known = {journey.journey_id: journey for journey in journeys}
-            self._layers.publish(made, known, sources)
-            for journey_id in made.keys() & known.keys():
-                self._compact(known[journey_id])
-        return Loaded.of(list(made.values()))
+            journeys = {key: self.get(key) for key in self.find()["journey_id"]}
+            made = {STRANGERS: strangers(log, list(journeys.values()), self._layers.new())}
+            for journey_id, journey in journeys.items():
+                intake = self._intake(journey, keep_log=keep_log, progress=progress)
+                made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id))
+            return self._taken_in(made, journeys, sources)
 
-    def _strangers(self, log: EventLog, journeys: Sequence[Journey]) -> Layer:
-        """The rows that name no journey of the store, set aside."""
-        known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
-        layer = self._layers.new()
-        if log.origin == "events":
-            bad = log.only(~known).faulty(_NOBODYS).collect(engine="streaming")
-            layer.read = bad.height
-            if bad.height:
-                layer.folder.mkdir(parents=True)
-                Intake(_NOBODYS, layer).set_aside(bad)
-                layer.secure()
-        return layer
+    def adopt(
+        self,
+        path: str | Path,
+        *,
+        storage_options: dict[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Loaded:
+        """Take in what :func:`journey_nb.cluster.fold_on_spark` has written; the same again adds nothing.
+
+        Facts and cubes are taken over as they are. Only whoever is in the store already, or shares an id with
+        another user of another partition, is folded anew: so the numbers are those of one load of everything.
+
+        Parameters
+        ----------
+        path
+            The folder: a path, or a URL that polars reads.
+        storage_options
+            As polars takes them.
+        progress
+            Called with words and a share of 0 to 1 as the work goes on.
+
+        Returns
+        -------
+        Loaded
+            What became of the rows.
+        """
+        with self._writing():
+            parcel = Parcel(path, storage_options)
+            source = Source(parcel.digest, parcel.name)
+            if self._layers.knows(source):
+                return Loaded(skipped=(source.name,))
+            journeys = {key: self.get(key) for key in parcel.designs if key != STRANGERS}
+            for journey_id, journey in journeys.items():
+                if not is_of(parcel.designs[journey_id], journey):
+                    raise StoreError(
+                        f"“{journey.label}” is another in the store than it was on the cluster: "
+                        f"fold_on_spark(log, store.get({journey_id!r}), …) folds anew"
+                    )
+            made = {}
+            for journey_id, some in parcel.unpacked(self._layers.new().folder).items():
+                if journey_id == STRANGERS:
+                    made[journey_id] = together(some, self._layers.new())
+                else:
+                    made[journey_id] = self._intake(journeys[journey_id], progress=progress).adopt(some)
+            return self._taken_in(made, journeys, [source])
+
+    def _intake(self, journey: Journey, **how: Any) -> Intake:
+        layers = self._layers.of(journey.journey_id)
+        parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
+        return Intake(journey, self._layers.new(), parts, keys, **how)
+
+    def _taken_in(
+        self, made: Mapping[str, Layer], journeys: Mapping[str, Journey], sources: Sequence[Source]
+    ) -> Loaded:
+        made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
+        self._layers.publish(made, journeys, sources)
+        with suppress(OSError, pl.exceptions.PolarsError):  # no room now: the next load tries again
+            for journey_id in made.keys() & journeys.keys():
+                self._compact(journeys[journey_id])
+        return Loaded.of(list(made.values()))
 
     def _compact(self, journey: Journey) -> None:
         """Tell small layers as one, so that there are never many."""
@@ -335,17 +443,14 @@ class Store(Registry):
         layers = self._layers.of(journey_id)
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
-        rows = sum(
-            part.facts().events.height + part.facts().goals.filter(pl.col("run").is_null()).height
-            for part in facts.parts
-        )
+        rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run
         if rows != loaded:
             yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
         stats = JourneyStats(journey, facts)
         gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
         for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
             yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-        counted = Cube.sum((1, Cube.of(journey, part.facts())) for part in facts.parts)
+        counted = Cube.of(journey, facts.folded)
         if not counted.same(facts.cube):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
@@ -378,14 +483,6 @@ class Store(Registry):
         return known[2]
 
 
-_NOBODYS = Journey.model_validate(
-    {
-        "journey_id": "no journey of the store",
-        "versions": [{"version": 1, "points": [{"point_id": "-", "type": "exit"}]}],
-    }
-)
-
-
 def _nothing(journey: Journey) -> JourneyStats:
     """A journey on which nothing has happened."""
     return JourneyStats(journey, EventLog.from_frame(pl.DataFrame(schema=COLUMNS)))
@@ -399,16 +496,23 @@ def _digest(events: Any) -> str:
     return f"frame:{hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()}"
 
 
-def _together(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files in their order, small ones by the handful."""
-    some: list[Path] = []
+def _source(path: Stored) -> Source:
+    if isinstance(path, Path):
+        return Source(sha256(path), path.name, path.stat().st_size)
+    return Source(f"object:{path}", path)
+
+
+def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    some: list[Stored] = []
     size = 0
     for path in paths:
-        if some and size + path.stat().st_size > TOGETHER:
+        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        if some and size + grows > TOGETHER:
             yield some
             some, size = [], 0
         some.append(path)
-        size += path.stat().st_size
+        size += grows
     if some:
         yield some
 

@@ -8,7 +8,7 @@ and told anew together. A layer therefore holds whole histories, replaces those 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, steps
 from journey_nb.reading import readable
-from journey_nb.store.layers import STEPS, Layer
+from journey_nb.store.layers import NOBODY, STEPS, Layer
 from journey_nb.store.parts import CHUNK, Part, coded_for
 
 ROWS_A_PART = 2_500_000
@@ -78,6 +78,7 @@ class Intake:
         self._progress = progress or (lambda words, share: None)
         self._own: list[pl.Series] = []
         self._cubes: list[tuple[int, Cube]] = []
+        self._steps: list[tuple[int, pl.DataFrame]] = []
         self._replaced: list[pl.DataFrame] = []
 
     def load(self, log: EventLog) -> Layer:
@@ -98,9 +99,8 @@ class Intake:
         if count > ROWS_A_PART:
             return self._partitioned(rows, -(-count // ROWS_A_PART))
         some = rows.collect(engine="streaming")
-        self.layer.parts = 1
         self._own.append(keys_of(some.lazy()))
-        self._take(self._fold(0, some, written=False))
+        self._take(self._fold(self._next_part(), some, written=False))
         return some.height
 
     def set_aside(self, faulty: pl.DataFrame) -> None:
@@ -113,11 +113,62 @@ class Intake:
         """Write what belongs to the whole layer, and put it safely on the disk."""
         layer = self.layer
         Cube.sum(self._cubes).save(layer.folder)
+        write_steps(layer.folder, self._steps)
         write_keys(layer.folder, self._own)
         if self._replaced:
             pl.concat(self._replaced).write_ipc(layer.folder / "replaced.arrow")
         layer.secure()
         return layer
+
+    # Layers that were folded elsewhere.
+
+    def adopt(self, others: Sequence[Layer]) -> Layer:
+        """Layers of disjoint sets of users as one; their files are moved.
+
+        Whoever is in several of them or in the store, or shares an id with somebody there, is told anew.
+        """
+        layer = self.layer
+        layer.folder.mkdir(parents=True)
+        self._own.append(every := pl.concat(read_keys(other) for other in others).sort())
+        met = pl.concat([every.filter(every == every.shift()), hits(every, self._keys)]).unique()
+        self._cubes += [(1, other.cube) for other in others]
+        self._steps += [told for other in others for told in other.steps()]
+        add_up(layer, others)
+        parts = [part for other in others for part in self._moved(other)]
+        users = pl.concat(part.users for part in parts)
+        again = [users.filter(users.is_duplicated()), *(part.holds(users) for part in self._stored)]
+        twice = pl.concat(again).unique()
+        rows: list[pl.LazyFrame] = []
+        count = 0
+        for done, part in enumerate(parts, 1):
+            found = pl.concat([part.holds(twice), _owners(met, [part], {})]).unique()
+            if found.len():
+                found = _with_sharers(part, found).sort()
+                count += self._taken_back(part, found)
+                rows.append(part.all_rows().filter(pl.col("user_id").is_in(found.implode())))
+            self._progress("adopting", done / len(parts))
+        if rows:
+            self.fold(pl.concat(rows), count)
+        return self.finish()
+
+    def _moved(self, other: Layer) -> Iterator[Part]:
+        replaced = other.replaced()
+        for number in range(other.parts):
+            folder = self._next_part()
+            (other.folder / str(number)).rename(folder)
+            dead = replaced.filter(pl.col("part") == f"{other.token}/{number}")["user_id"]
+            self._replaced.append(told_anew(dead, folder))
+            yield Part(folder, self._journey).without(dead)
+
+    def _taken_back(self, part: Part, users: pl.Series) -> int:
+        """Take what a part of this layer tells of some users out of the layer's numbers; how many rows that is."""
+        told = _Told.of(self._journey, part.rows(users))
+        self._cubes.append((-1, told.cube))
+        self._steps.append((-1, told.steps))
+        self.layer.rows -= told.settled.distinct.height
+        self.layer.quarantined -= told.facts.quarantined.height
+        self._replaced.append(told_anew(users, part.folder))
+        return told.settled.distinct.height
 
     # Many rows: by parts, each of which is one small load.
 
@@ -131,13 +182,13 @@ class Intake:
         if (
             self._stored or shared.len()
         ):  # a part may have to take users over from another, or from an earlier layer
-            for number, log in enumerate(logs):
-                self._take(self._fold(number, pl.read_parquet(log), written=True))
-                self._progress("folding", (number + 1) / len(logs))
+            for done, log in enumerate(logs, 1):
+                self._take(self._fold(log.parent, pl.read_parquet(log), written=True))
+                self._progress("folding", done / len(logs))
         else:
             with ThreadPoolExecutor(2) as workers:
                 work = workers.map(
-                    lambda at: self._fold(at[0], pl.read_parquet(at[1]), written=True), enumerate(logs)
+                    lambda log: self._fold(log.parent, pl.read_parquet(log), written=True), logs
                 )
                 for done, folded in enumerate(work, 1):
                     self._take(folded)
@@ -153,34 +204,34 @@ class Intake:
             by_user, compression="zstd", compression_level=1, statistics=False, row_group_size=CHUNK
         )
         logs = []
-        for number, file in enumerate(sorted((folder / "spread").rglob("*.parquet"))):
-            logs.append(folder / str(number) / "log.parquet")
+        for file in sorted((folder / "spread").rglob("*.parquet")):
+            logs.append(self._next_part() / "log.parquet")
             logs[-1].parent.mkdir()
             file.rename(logs[-1])
         shutil.rmtree(folder / "spread")
-        self.layer.parts = len(logs)
         return logs
+
+    def _next_part(self) -> Path:
+        self.layer.parts += 1
+        return self.layer.folder / str(self.layer.parts - 1)
 
     def _shared_by_parts(self, logs: Sequence[Path]) -> pl.Series:
         """The ids that occur in more than one of the parts; all ids are kept as the layer's index."""
         every = pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort()
-        self._own = [every]
+        self._own.append(every)
         return every.filter(every == every.shift()).unique().sort()
 
     # One part.
 
-    def _fold(self, number: int, rows: pl.DataFrame, *, written: bool) -> _Folded:
+    def _fold(self, folder: Path, rows: pl.DataFrame, *, written: bool) -> _Folded:
         """Fold rows together with the kept history of all whom they concern."""
-        folder, journey = self.layer.folder / str(number), self._journey
+        journey = self._journey
         old, taken = history(rows, self._stored, self._keys)
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
         Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
         sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
-        told.steps.write_ipc(folder / f"{STEPS[1]}.arrow", compression="uncompressed")
-        if before is not None:
-            before.result().steps.write_ipc(folder / f"{STEPS[-1]}.arrow", compression="uncompressed")
         if not self._keep_log:
             (folder / "log.parquet").unlink()
         changes = [(1, told), *([(-1, before.result())] if before else [])]
@@ -188,6 +239,7 @@ class Intake:
             Part(folder, journey),
             taken,
             [(sign, one.cube) for sign, one in changes],
+            [(sign, one.steps) for sign, one in changes],
             sum(sign * one.settled.distinct.height for sign, one in changes),
             sum(sign * one.facts.quarantined.height for sign, one in changes),
         )
@@ -195,12 +247,11 @@ class Intake:
     def _take(self, folded: _Folded) -> None:
         """Count a part that was folded, and let later ones see it."""
         self._cubes += folded.cubes
+        self._steps += folded.steps
         self.layer.rows += folded.rows
         self.layer.quarantined += folded.quarantined
-        for folder, users in folded.taken.items():
-            part = pl.lit(f"{folder.parent.name}/{folder.name}")
-            self._replaced.append(users.to_frame("user_id").select("user_id", part=part))
         taken = folded.taken
+        self._replaced += [told_anew(users, folder) for folder, users in taken.items()]
         self._stored = [
             part.without(taken[part.folder]) if part.folder in taken else part for part in self._stored
         ]
@@ -214,14 +265,24 @@ class _Folded:
     part: Part
     taken: dict[Path, pl.Series]
     cubes: list[tuple[int, Cube]]
+    steps: list[tuple[int, pl.DataFrame]]
     rows: int
     quarantined: int
+
+
+def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
+    """The users of a part whom a later one tells anew."""
+    return pl.DataFrame(
+        {"user_id": users, "part": f"{folder.parent.name}/{folder.name}"}, schema=NOBODY.schema
+    )
 
 
 def history(
     rows: pl.DataFrame, stored: Sequence[Part], keys: Sequence[pl.Series]
 ) -> tuple[pl.DataFrame, dict[Path, pl.Series]]:
     """The kept rows of everybody whom new rows concern, and by part who that is."""
+    if not stored:
+        return rows.clear(), {}
     wanted = rows["user_id"].unique().sort()
     taken: dict[Path, pl.Series] = {}
     old: list[pl.DataFrame] = []
@@ -259,6 +320,16 @@ def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]
         known = taken.get(part.folder)
         found.append(users if known is None else users.filter(~users.is_in(known.implode())))
     return pl.concat(found).unique().sort()
+
+
+def write_steps(folder: Path, steps: Sequence[tuple[int, pl.DataFrame]]) -> None:
+    """Write the stays that a layer brings, and those that it takes back from layers before it, in their order."""
+    for sign, name in STEPS.items():
+        if some := [stays for of, stays in steps if of == sign and stays.height]:
+            stays = pl.concat(some)
+            if len(some) > 1:
+                stays = stays.sort("point", "micros")
+            stays.write_ipc(folder / f"{name}.arrow", compression="uncompressed")
 
 
 # The index of ids.
@@ -307,13 +378,43 @@ def sharing(once: Settled) -> pl.Series:
     rows = once.distinct.lazy()
     found = [rows.filter(pl.col("event_id").is_in(once.losers["event_id"].implode())).select("user_id")]
     for name in ("run_id", "message_id"):
-        pairs = rows.select("user_id", key=pl.col(name).hash()).drop_nulls().unique()
+        pairs = rows.select("user_id", name).drop_nulls().select("user_id", key=pl.col(name).hash()).unique()
         found.append(pairs.filter(pl.col("key").is_duplicated()).select("user_id"))
     return pl.concat(found).unique().collect()["user_id"].sort()
 
 
 def _height(path: Path) -> int:
     return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
+# Rows that are of no journey of the store.
+
+NOBODYS = Journey.model_validate(
+    {
+        "journey_id": "no journey of the store",
+        "versions": [{"version": 1, "points": [{"point_id": "-", "type": "exit"}]}],
+    }
+)
+
+
+def strangers(log: EventLog, journeys: Sequence[Journey], layer: Layer) -> Layer:
+    """The rows that name none of the journeys, set aside."""
+    known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
+    if log.origin == "events":
+        bad = log.only(~known).faulty(NOBODYS).collect(engine="streaming")
+        layer.read = bad.height
+        if bad.height:
+            layer.folder.mkdir(parents=True)
+            Intake(NOBODYS, layer).set_aside(bad)
+            layer.secure()
+    return layer
+
+
+def together(group: Sequence[Layer], layer: Layer) -> Layer:
+    """Layers of rows that were only set aside, as one."""
+    add_up(layer, group)
+    layer.secure()
+    return layer
 
 
 # Small layers become one.
@@ -333,32 +434,43 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     """
     intake = Intake(journey, layer)
     intake.fold(pl.concat(part.all_rows() for part in parts), sum(part.height for part in parts))
-    for name in ("read", "faulty", "rows", "quarantined"):
-        setattr(layer, name, sum(getattr(other, name) for other in group))
+    add_up(layer, group)
     Cube.sum([(1, other.cube) for other in group]).save(layer.folder)
     write_keys(layer.folder, [read_keys(other) for other in group])
     elsewhere = ~pl.col("part").str.split("/").list.first().is_in([other.token for other in group])
     pl.concat(other.replaced() for other in group).filter(elsewhere).write_ipc(
         layer.folder / "replaced.arrow"
     )
-    if faults := [other.faults() for other in group if other.faulty]:
-        pl.concat(faults).sink_parquet(layer.folder / "faulty.parquet")
-    _merge_steps(journey, layer, group)
+    told = [
+        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps()
+    ]
+    write_steps(layer.folder, _net(told))
     layer.secure()
     return layer
 
 
-def _merge_steps(journey: Journey, layer: Layer, group: Sequence[Layer]) -> None:
-    """Stays that one layer brought and a later one of the group took back are in neither list."""
-    every = pl.concat(
-        coded_for(journey, pl.scan_ipc(path)).with_columns(n=pl.lit(sign, pl.Int64))
-        for sign, name in STEPS.items()
-        for other in group
-        for path in other.folder.glob(f"*/{name}.arrow")
-    )
-    columns = ["point", "micros", "left_at"]
-    net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns).collect()
-    for sign, name in STEPS.items():
-        some = net.filter(pl.col("n") * sign > 0)
-        some = some.select(pl.col(columns).repeat_by(pl.col("n").abs()).explode(empty_as_null=False))
-        some.write_ipc(layer.folder / "0" / f"{name}.arrow", compression="uncompressed")
+def add_up(layer: Layer, group: Sequence[Layer]) -> None:
+    """The numbers of several layers in one, and the rows that they set aside."""
+    for name in ("read", "faulty", "rows", "quarantined"):
+        setattr(layer, name, sum(getattr(other, name) for other in group))
+    if faults := [other.faults() for other in group if other.faulty]:
+        layer.folder.mkdir(parents=True, exist_ok=True)
+        pl.concat(faults).sink_parquet(layer.folder / "faulty.parquet")
+
+
+def _net(steps: Sequence[tuple[int, pl.DataFrame]]) -> list[tuple[int, pl.DataFrame]]:
+    """Stays that one layer brought and a later one took back are in neither list."""
+    if not steps:
+        return []
+    every = pl.concat(stays.with_columns(n=pl.lit(sign, pl.Int64)) for sign, stays in steps)
+    columns = every.columns[:-1]
+    net = every.group_by(columns).agg(pl.col("n").sum()).sort(columns)
+    return [
+        (
+            sign,
+            net.filter(pl.col("n") * sign > 0).select(
+                pl.col(columns).repeat_by(pl.col("n").abs()).explode(empty_as_null=False)
+            ),
+        )
+        for sign in STEPS
+    ]

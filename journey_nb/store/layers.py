@@ -66,6 +66,11 @@ class Layer:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
 
+    def steps(self) -> list[tuple[int, pl.DataFrame]]:
+        """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
+        paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
+        return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
+
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
         path = self.folder / "replaced.arrow"
@@ -107,7 +112,7 @@ class Layer:
 
 
 STEPS = {1: "steps", -1: "steps-replaced"}
-"""The files of the stays that a part brings, and of those that it takes back from the parts before it."""
+"""The files of :meth:`Layer.steps`."""
 NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
@@ -138,7 +143,12 @@ def still_holds(design: dict[str, Any], journey: Journey) -> bool:
     )
 
 
-_NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
+def is_of(design: dict[str, Any], journey: Journey) -> bool:
+    """Whether facts that were folded for this design are those of the journey as it is, with every version it has."""
+    return still_holds(design, journey) and design["versions"].keys() == design_of(journey)["versions"].keys()
+
+
+NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
 class Layers:
@@ -174,13 +184,20 @@ class Layers:
 
     def _read(self, row: sqlite3.Row) -> Layer:
         files = {name: (size, digest) for name, (size, digest) in json.loads(row["files"]).items()}
-        numbers = {name: int(row[name]) for name in _NUMBERS}
+        numbers = {name: int(row[name]) for name in NUMBERS}
         return Layer(self._folder / row["token"], **numbers, files=files, design=json.loads(row["design"]))
 
     def parts(self, journey: Journey, layers: Sequence[Layer]) -> list[Part]:
         """The parts of some layers, each without the users whom later ones tell anew."""
         replaced = pl.concat([NOBODY, *(layer.replaced() for layer in layers)])
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
+        # Parts that no longer count are let go, and what they had mapped into memory with them.
+        listed = {layer.folder for layer in layers}
+        self._parts = {
+            folder: part
+            for folder, part in self._parts.items()
+            if folder.parent in listed or part.journey.journey_id != journey.journey_id
+        }
         found = []
         for layer in layers:
             for number in range(layer.parts):
@@ -218,7 +235,7 @@ class Layers:
                 row = {
                     "token": layer.token,
                     "journey_id": journey_id,
-                    **{name: getattr(layer, name) for name in _NUMBERS},
+                    **{name: getattr(layer, name) for name in NUMBERS},
                     "files": json.dumps(layer.files),
                     "design": json.dumps(design),
                     "made_at": now,
@@ -237,7 +254,6 @@ class Layers:
         for folder in self._folder.iterdir() if self._folder.exists() else ():
             if folder.name not in listed:
                 shutil.rmtree(folder)
-                self._parts = {path: part for path, part in self._parts.items() if path.parent != folder}
 
 
 def sha256(path: Path) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
@@ -17,14 +18,14 @@ from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.store.database import StoreError
+from journey_nb.subset import OfUsers, Tables, spans
 
 # Looked up row by row: uncompressed, mapped into memory. The others are read whole, or not at all.
 MAPPED = ("runs", "visits", "waits", "messages", "goals", "devices", "users")
 PACKED = ("events", "quarantined")
-TABLES = (*MAPPED[:-1], "events")
 CHUNK = 65_536  # rows of the kept log that are read together
 
-_ZSTD: Any = {"compression": "zstd", "compression_level": 1, "statistics": False, "row_group_size": CHUNK}
+_ZSTD: Any = {"compression": "zstd", "compression_level": 1, "row_group_size": CHUNK}
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ class Part:
         place = known.search_sorted(users).clip(upper_bound=known.len() - 1)
         return users.filter((known.gather(place) == users) & ~users.is_in(self.dead.implode()))
 
+    @property
+    def users(self) -> pl.Series:
+        """Whose rows are kept here, but for the users passed over."""
+        return self.holds(self._where["user_id"].unique(maintain_order=True))
+
     @cached_property
     def _where(self) -> pl.DataFrame:
         with readable(path := self.folder / "where.arrow"):
@@ -137,18 +143,34 @@ class Part:
             table = pl.read_ipc(path).lazy() if name in MAPPED else pl.scan_parquet(path)
             return coded_for(self.journey, table).collect()
 
-    @cached_property
-    def whole(self) -> Folded:
-        """Every table as it was written."""
-        told = {name: self.told[name] for name in ("read", "duplicates")}
-        times = {name: datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at")}
-        return Folded(**{name: self.table(name) for name in (*MAPPED, *PACKED)}, **told, **times)  # type: ignore[arg-type]
+    # The tables of the users that are not passed over.
 
-    def facts(self) -> Folded:
-        """The facts of the users that are not passed over."""
+    def living(self, name: str) -> pl.DataFrame:
+        """One table without the users passed over."""
+        return self._living(name)
+
+    @cached_property
+    def _living(self) -> Tables:
+        whole = functools.cache(self.table)
         if self.dead.is_empty():
-            return self.whole
-        return of_users(self.whole, ~self.whole.users["user_id"].is_in(self.dead.implode()))
+            return whole
+        keep = ~whole("users")["user_id"].is_in(self.dead.implode())
+        return OfUsers(whole, keep).table
+
+    def few(self, users: pl.Series, *, named: bool = False) -> Tables:
+        """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""
+        keep = pl.repeat(False, self._living("users").height, eager=True).scatter(users, True)
+        lookup = self._of_runs if self.dead.is_empty() else None
+        return OfUsers(self._living, keep, lookup, named=named).table
+
+    def _of_runs(self, name: str, runs: pl.Series) -> pl.DataFrame:
+        if name in MAPPED:
+            rows = self._living(name)
+            return rows[spans(rows["run"], runs)]
+        path = self.folder / f"{name}.parquet"
+        with readable(path):  # of a packed table only the groups that hold them are read
+            near = pl.col("run").is_between(runs.min(), runs.max()) & pl.col("run").is_in(runs.implode())
+            return coded_for(self.journey, pl.scan_parquet(path)).filter(near).collect()
 
 
 @contextmanager
@@ -177,55 +199,10 @@ def _spans(chunks: pl.Series) -> list[tuple[int, int]]:
     return spans.agg(pl.col("chunk").first(), count=pl.len()).select("chunk", "count").rows()
 
 
-# Facts of some users only, and of several parts together.
+# Words.
 
-# The dense ids of the facts, and the columns that carry them.
-_IDS = {"run": ("run",), "user": ("user",), "visit": ("visit",), "message": ("message", "credit_message")}
 _POINTS = ("point", "point_id", "entry_point", "exit_point", "to_point", "here", "credit_point")
 _GOALS = ("goal", "goal_id")
-
-
-def of_users(facts: Folded, keep: pl.Series) -> Folded:
-    """The facts of the users for whom ``keep`` (a boolean a user) holds, their ids dense again."""
-    runs = facts.runs.filter(keep.gather(facts.runs["user"]))
-    tables = {name: _of_runs(getattr(facts, name), runs["run"], facts.runs.height) for name in TABLES[1:]}
-    loose = facts.goals.filter(pl.col("run").is_null())
-    tables["goals"] = pl.concat([tables["goals"], loose.filter(keep.gather(loose["user"]))])
-    kept = {"run": runs["run"], "user": keep.arg_true(), "visit": tables["visits"]["visit"]}
-    kept["message"] = tables["messages"]["message"]
-    places = {of: _places(ids) for of, ids in kept.items()}
-    moved: dict[str, Any] = {name: _renumbered(table, places) for name, table in {"runs": runs, **tables}.items()}
-    quarantined = facts.quarantined.filter(
-        pl.col("user_id").is_in(facts.users["user_id"].filter(keep).implode())
-    )
-    ends = pl.concat([moved["runs"]["first_at"], moved["runs"]["last_at"], loose["at"]])
-    if ends.len():
-        moved |= {"first_at": cast(datetime, ends.min()), "last_at": cast(datetime, ends.max())}
-    return replace(facts, **moved, users=facts.users.filter(keep), quarantined=quarantined)
-
-
-def joined(parts: Sequence[Folded]) -> Folded:
-    """Several parts of one journey, of which no two share a user, as one."""
-    if len(parts) == 1:
-        return parts[0]
-    offsets = dict.fromkeys(_IDS, 0)
-    tables: dict[str, list[pl.DataFrame]] = {name: [] for name in TABLES}
-    for part in parts:
-        for name in TABLES:
-            tables[name].append(_shifted(getattr(part, name), offsets))
-        offsets["run"] += part.runs.height
-        offsets["user"] += part.users.height
-        offsets["visit"] += _top(part.visits["visit"])
-        offsets["message"] += _top(part.messages["message"])
-    return Folded(
-        **{name: pl.concat(frames) for name, frames in tables.items()},
-        users=pl.concat(part.users for part in parts),
-        quarantined=pl.concat(part.quarantined for part in parts),
-        read=sum(part.read for part in parts),
-        duplicates=sum(part.duplicates for part in parts),
-        first_at=min(part.first_at for part in parts),
-        last_at=max(part.last_at for part in parts),
-    )
 
 
 def coded_for(journey: Journey, table: pl.LazyFrame) -> pl.LazyFrame:
@@ -240,41 +217,6 @@ def coded_for(journey: Journey, table: pl.LazyFrame) -> pl.LazyFrame:
         if name in schema and schema[name] not in (dtype, pl.String)
     }
     return table.with_columns(pl.col(name).cast(dtype) for name, dtype in stale.items()) if stale else table
-
-
-def _of_runs(table: pl.DataFrame, runs: pl.Series, count: int) -> pl.DataFrame:
-    """The rows of some runs: a look-up in a table that stands run by run, else one look at every row."""
-    if runs.len() * 20 < count and table["run"].null_count() == 0 and table["run"].is_sorted():
-        low, high = (table["run"].search_sorted(runs, side) for side in ("left", "right"))
-        places = pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()
-        return table[places]
-    chosen = pl.repeat(False, count, eager=True).scatter(runs, True)
-    return table.filter(chosen.gather(table["run"]).fill_null(False))
-
-
-def _places(ids: pl.Series) -> pl.Series:
-    """For each old id its place among those kept."""
-    empty = pl.Series([None], dtype=pl.UInt32).new_from_index(0, _top(ids))
-    return empty.scatter(ids, pl.int_range(ids.len(), dtype=pl.UInt32, eager=True)) if ids.len() else empty
-
-
-def _top(ids: pl.Series) -> int:
-    return 0 if ids.is_empty() else int(ids.max()) + 1  # type: ignore[arg-type]
-
-
-def _carried(table: pl.DataFrame, ids: Iterable[str]) -> list[tuple[str, str]]:
-    return [(of, column) for of in ids for column in _IDS[of] if column in table.columns]
-
-
-def _renumbered(table: pl.DataFrame, places: dict[str, pl.Series]) -> pl.DataFrame:
-    return table.with_columns(
-        places[of].gather(table[column]).cast(table.schema[column]).alias(column)
-        for of, column in _carried(table, places)
-    )
-
-
-def _shifted(table: pl.DataFrame, offsets: dict[str, int]) -> pl.DataFrame:
-    return table.with_columns(pl.col(column) + offsets[of] for of, column in _carried(table, offsets))
 
 
 EMPTY_QUARANTINE = pl.DataFrame(schema=QUARANTINE)

@@ -518,9 +518,9 @@ def _now_running(journey: Journey, **times: datetime) -> Journey:
 
 
 def _published(journey: Journey, at: datetime) -> Journey:
-    """The journey with its newest version published, at that moment if it was not before."""
+    """The journey with its newest version published at that moment."""
     newest = _newest(journey)
-    out = newest.model_copy(update={"published_at": newest.published_at or at})
+    out = newest.model_copy(update={"published_at": at})
     versions = tuple(out if version is newest else version for version in journey.versions)
     return journey.model_copy(update={"versions": versions})
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from typing import cast
 
 import polars as pl
 
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
-from journey_nb.store.layers import STEPS, Layer
-from journey_nb.store.parts import EMPTY_QUARANTINE, Part, joined, of_users
+from journey_nb.store.layers import Layer
+from journey_nb.store.parts import EMPTY_QUARANTINE, Part
+from journey_nb.subset import TABLES, Tables, Together
 
 
 class StoredFacts:
@@ -43,61 +44,66 @@ class StoredFacts:
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
-        return [
-            (sign, pl.read_ipc(path))
-            for layer in self.layers
-            for sign, name in STEPS.items()
-            for path in sorted(layer.folder.glob(f"*/{name}.arrow"))
-        ]
+        return [told for layer in self.layers for told in layer.steps()]
 
     @cached_property
     def folded(self) -> Folded:
         """All of it in memory."""
-        whole = joined([part.facts() for part in self.parts])
-        return replace(
-            whole, read=self.read, duplicates=self.duplicates, quarantined=self.quarantined,
-            first_at=self.first_at, last_at=self.last_at,
-        )  # fmt: skip
+        return self._folded(self._together.table, self.quarantined)
+
+    def _folded(self, tables: Tables, quarantined: pl.DataFrame = EMPTY_QUARANTINE) -> Folded:
+        return Folded(
+            **{name: tables(name) for name in TABLES},
+            quarantined=quarantined,
+            read=self.read,
+            duplicates=self.duplicates,
+            first_at=self.first_at,
+            last_at=self.last_at,
+        )
+
+    @cached_property
+    def _together(self) -> Together:
+        return Together([part.living for part in self.parts])
 
     @property
     def runs(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.runs
+        return self._together.table("runs")
 
     @property
     def visits(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.visits
+        return self._together.table("visits")
 
     @property
     def waits(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.waits
+        return self._together.table("waits")
 
     @property
     def messages(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.messages
+        return self._together.table("messages")
 
     @property
     def goals(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.goals
+        return self._together.table("goals")
 
     @property
     def events(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.events
+        return self._together.table("events")
 
     @property
     def devices(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.devices
+        return self._together.table("devices")
 
     @property
     def users(self) -> pl.DataFrame:
         """See :class:`journey_nb.facts.Facts`."""
-        return self.folded.users
+        return self._together.table("users")
 
     @cached_property
     def quarantined(self) -> pl.DataFrame:
@@ -123,18 +129,27 @@ class StoredFacts:
         edge = functools.reduce(extreme, [part.span()[which] for part in sure]) if sure else None
         for part in self.parts:
             if not part.dead.is_empty() and (edge is None or extreme(edge, part.span()[which]) != edge):
-                facts = part.facts()
-                if facts.events.height or facts.goals.height:
-                    edge = (
-                        (facts.first_at, facts.last_at)[which]
-                        if edge is None
-                        else extreme(edge, (facts.first_at, facts.last_at)[which])
-                    )
+                runs, goals = part.living("runs"), part.living("goals")
+                ends = pl.concat([runs[("first_at", "last_at")[which]], goals["at"]])
+                if ends.len():
+                    found = cast(datetime, (ends.min(), ends.max())[which])
+                    edge = found if edge is None else extreme(edge, found)
         return edge or self.parts[0].span()[which]
+
+    def of_users(self, users: pl.Series) -> Folded:
+        """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
+        stops = [*self._together.offsets("user")[1:], self.users.height]
+        some = []
+        for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
+            here = users.filter(users.is_between(first, stop, closed="left")) - first
+            if here.len():
+                some.append(part.few(here, named=True))
+        return self._folded(Together(some or [self.parts[0].few(users.clear(), named=True)]).table)
 
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users of whom something is counted within one of the spans."""
-        return joined([of_users(part.facts(), _active(part.facts(), spans)) for part in self.parts])
+        some = [part.few(_active(part.living, spans).arg_true()) for part in self.parts]
+        return self._folded(Together(some).table)
 
 
 _COUNTED = {
@@ -145,12 +160,12 @@ _COUNTED = {
 }
 
 
-def _active(facts: Folded, spans: Sequence[tuple[datetime, datetime]]) -> pl.Series:
+def _active(tables: Tables, spans: Sequence[tuple[datetime, datetime]]) -> pl.Series:
     """One boolean a user: whether anything of theirs is counted within one of the spans."""
-    active = pl.repeat(False, facts.users.height, eager=True)
+    active = pl.repeat(False, tables("users").height, eager=True)
     for name, times in _COUNTED.items():
         within = pl.any_horizontal(
             pl.col(time).is_between(start, end, closed="left") for time in times for start, end in spans
         )
-        active = active.scatter(getattr(facts, name).filter(within)["user"].drop_nulls(), True)
+        active = active.scatter(tables(name).filter(within)["user"].drop_nulls(), True)
     return active

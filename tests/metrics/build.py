@@ -118,6 +118,7 @@ def make_facts(journey: Journey, **tables: Rows) -> Folded:
         frames[name] = pl.DataFrame(rows, schema=schema)
     times = [value for frame in frames.values() for value in _times(frame)]
     rest = {
+        "users": _users(frames),
         "quarantined": pl.DataFrame(),
         "read": 0,
         "duplicates": 0,
@@ -185,3 +186,11 @@ def make_scope(journey: Journey | None = None, *, facts: Folded | None = None, *
     facts = facts or make_facts(journey, **rows)
     options = {"start": at(), "end": at(days=30), "as_of": at(days=60) - TICK, **options}
     return Scope(journey=journey, facts=facts, **options)
+
+
+def _users(frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The user_id behind each id that any table carries."""
+    told = dict(frames["runs"].select("user", "user_id").drop_nulls().iter_rows())
+    ids = pl.concat(frame["user"] for frame in frames.values() if "user" in frame.columns).drop_nulls()
+    names = [told.get(user, f"user {user}") for user in range(int(ids.max()) + 1 if ids.len() else 0)]  # type: ignore[arg-type]
+    return pl.DataFrame({"user_id": names}, schema={"user_id": pl.String})

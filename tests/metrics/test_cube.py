@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from itertools import combinations
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import polars as pl
 import pytest
 from compare import frame_of
-from cubed import CubedFacts, of_users
+from cubed import FRAMES, CubedFacts
+from metrics.build import a_journey, at, make_facts
 from oracle import strategies
 from polars.testing import assert_frame_equal
 
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube
+from journey_nb.metrics.cube import Cube, steps
+from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
@@ -89,6 +93,20 @@ def test_a_cube_answers_as_counting_does(turn: int) -> None:
     assert compared >= SEEDS
 
 
+def test_a_cube_knows_the_days_of_visits() -> None:
+    compared = 0
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
+        for period in periods(facts, Random(seed)):
+            plain, cubed = (chosen(one, period).scope.counts.visits_by_day() for one in stats)
+            plain = plain.filter(pl.col("count") != 0).sort(pl.all())
+            told = differs(plain, cubed.filter(pl.col("count") != 0).sort(pl.all()))
+            assert told is None, f"seed {seed} {period}\n{told}"
+            compared += plain.height
+    assert compared > SEEDS
+
+
 def same(one: Cube, other: Cube) -> None:
     for name in ("rows", "durations", "open"):
         mine, theirs = (
@@ -99,12 +117,120 @@ def same(one: Cube, other: Cube) -> None:
 
 
 def test_cubes_of_disjoint_users_add_and_are_taken_out_again() -> None:
-    for seed in range(SEEDS):
+    for seed in range(0, SEEDS, 3):
         journey, facts = folded(seed)
         users = facts.runs["user"].unique().to_frame()
         third = users.select(pl.col("user"), part=pl.col("user").hash(seed) % 3)
-        parts = [Cube.of(journey, of_users(facts, third.filter(part=n)["user"])) for n in range(3)]
+        parts = [Cube.of(journey, facts.of_users(third.filter(part=n)["user"])) for n in range(3)]
         whole = Cube.sum([(1, Cube.of(journey, facts))])
         same(Cube.sum((1, part) for part in parts), whole)
         same(Cube.sum([(1, whole), (-1, parts[0])]), Cube.sum([(1, parts[1]), (1, parts[2])]))
         assert all(frame.is_empty() for frame in vars(Cube.sum([(1, whole), (-1, whole)])).values())
+
+
+@pytest.mark.parametrize("period", ["launch", "30d", "7d"])
+def test_no_frame_of_facts_is_touched_where_the_cube_answers(
+    period: str, welcome: Journey, welcome_stats: JourneyStats
+) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    hidden = CubedFacts(welcome, facts, hidden=FRAMES, known=[(1, steps(facts))])
+    plain, cubed = (JourneyStats(welcome, one).period(period) for one in (facts, hidden))
+    for name, options in asked_of(welcome, Random(1)):
+        told = differs(getattr(plain, name)(**options), getattr(cubed, name)(**options))
+        assert told is None, f"{name} {options}\n{told}"
+    with pytest.raises(RuntimeError, match="touched"):
+        cubed.clock("cohort").health()
+
+
+def test_what_a_cube_cannot_answer_is_counted(welcome: Journey, welcome_stats: JourneyStats) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    plain, cubed = welcome_stats, JourneyStats(welcome, CubedFacts(welcome, facts))
+    seen = facts.last_at - timedelta(days=9, hours=1)
+    for ask in (
+        lambda stats: stats.clock("cohort").points(),
+        lambda stats: stats.machine().messages(),
+        lambda stats: stats.as_of(seen).audience(),
+        lambda stats: stats.version(1).branches(),
+        lambda stats: stats.where(entry="signup").health(),
+        lambda stats: stats.health(by="variant"),
+        lambda stats: stats.credit(rule="linear"),
+        lambda stats: stats.between(facts.first_at, seen).waiting(),
+    ):
+        assert differs(ask(plain), ask(cubed)) is None
+
+
+def test_a_cube_is_read_back_as_it_was_written(
+    tmp_path: Path, welcome: Journey, welcome_stats: JourneyStats
+) -> None:
+    cube = Cube.of(welcome, welcome_stats.facts)
+    cube.save(tmp_path)
+    same(Cube.load(tmp_path), cube)
+
+
+def test_a_cube_outlives_a_new_version_of_its_journey(welcome: Journey, welcome_stats: JourneyStats) -> None:
+    facts = welcome_stats.facts
+    assert isinstance(facts, Folded)
+    document = welcome.model_dump(mode="json")
+    newest = document["versions"][-1]
+    first = {"point_id": "a_new_one", "type": "delay", "title": "New"}
+    more = {**newest, "version": newest["version"] + 1, "points": [first, *newest["points"]]}
+    more["branches"] = [
+        *newest["branches"],
+        {"source": "a_new_one", "target": newest["branches"][0]["target"]},
+    ]
+    grown = Journey.model_validate({**document, "versions": [more, *document["versions"]]})
+    hidden = CubedFacts(grown, facts, Cube.of(welcome, facts), hidden=FRAMES, known=[(1, steps(facts))])
+    old, new = JourneyStats(welcome, facts).points(), JourneyStats(grown, hidden).points()
+    assert list(grown.points()) != list(welcome.points())
+    both = new.filter(pl.col("point_id") != "a_new_one").join(old, on="point_id", how="left")
+    assert both["entered"].to_list() == both["entered_right"].to_list()
+    assert both["seconds_p90"].to_list() == pytest.approx(both["seconds_p90_right"].to_list(), nan_ok=True)
+
+
+def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        narrow = CubedFacts(journey, facts, hidden=set(FRAMES) - {"runs", "devices"})
+        for period in periods(facts, rng)[:2]:
+            plain, cubed = (chosen(JourneyStats(journey, one), period) for one in (facts, narrow))
+            page = {
+                "limit": rng.choice((1, 3, 50)),
+                "offset": rng.choice((0, 2)),
+                "search": rng.choice((None, "1")),
+            }
+            told = differs(plain.users(**page), cubed.users(**page))
+            assert told is None, f"seed {seed} {period} {page}\n{told}"
+            everyone = plain.users(page["search"]).slice(page["offset"], page["limit"])
+            assert differs(everyone, cubed.users(**page)) is None
+            for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
+                told = differs(plain.user_path(user), cubed.user_path(user))
+                assert told is None, f"seed {seed} {user}\n{told}"
+
+
+def test_goals_of_several_runs_of_a_user_count_one_user_in_every_period() -> None:
+    journey = a_journey()
+    for seed in range(6):
+        rng = Random(seed)
+        runs = [{"user": rng.randrange(2), "entered_at": at(0)} for _ in range(5)]
+        goals = [
+            {
+                "run": rng.randrange(5),
+                "at": at(rng.randrange(60), days=rng.randrange(8)),
+                "here": rng.choice("AW"),
+            }
+            for _ in range(14)
+        ]
+        facts = make_facts(journey, runs=runs, goals=sorted(goals, key=lambda goal: goal["at"]))
+        cubed = CubedFacts(journey, facts, hidden=FRAMES)
+        for first, last in combinations(range(9), 2):
+            plain, looked_up = (
+                Scope(journey, one, at(days=first), at(days=last), facts.last_at)
+                .counts.goal_here()
+                .sort("point")
+                for one in (facts, cubed)
+            )
+            told = differs(plain, looked_up)
+            assert told is None, f"seed {seed} days {first} to {last}\n{told}"

@@ -24,6 +24,7 @@ from journey_nb.store import Store
 KILLS = int(os.environ.get("JOURNEY_NB_KILLS", 10))
 EVENTS = int(os.environ.get("JOURNEY_NB_KILL_EVENTS", 200_000))
 FILES = 8
+WITHIN = 1.5 * EVENTS / 200_000  # seconds of a load, among which the instants fall
 
 LOAD = """
 import sys, journey_nb
@@ -87,7 +88,7 @@ def test_an_import_killed_at_random_instants_is_resumed(
     rng, store, cut = Random(7), Store(tmp_path), 0
     store.add(welcome)
     for _ in range(KILLS):
-        cut += killed(rng, loading(tmp_path, files), within=1.5)
+        cut += killed(rng, loading(tmp_path, files), within=WITHIN)
         assert store.check() == []  # as before or as after, every time
     process = loading(tmp_path, files)
     assert process.wait() == 0
@@ -103,7 +104,7 @@ def test_two_writers_killed_at_random_instants_lose_and_double_nothing(
     for _ in range(max(2, KILLS // 4)):
         pair = [loading(tmp_path, files), loading(tmp_path, files[::-1])]
         for process in rng.sample(pair, 2):
-            killed(rng, process, within=1.5)
+            killed(rng, process, within=WITHIN)
     pair = [loading(tmp_path, files), loading(tmp_path, files[::-1])]
     assert [process.wait() for process in pair] == [0, 0]
     is_whole(Store(tmp_path), undisturbed)

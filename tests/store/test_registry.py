@@ -216,6 +216,8 @@ def test_a_draft_that_is_launched_publishes_its_newest_version(registry: Registr
     assert graphs(after) == [("one", True), ("two", True)]
     assert after.versions[0].published_at == BEGAN
     assert after.launched_at == after.versions[1].published_at == registry.history("j")["at"][-1]
+    registry.add(journey("dated", "Dated", version(1, "one", BEGAN)))
+    assert registry.launch("dated").versions[0].published_at == registry.history("dated")["at"][-1]
 
 
 def test_what_was_published_stays_to_the_letter(registry: Registry) -> None:
@@ -241,6 +243,7 @@ def test_an_edited_graph_waits_and_may_be_taken_back(registry: Registry) -> None
         after = registry.edit(journey("j", "Welcome", version(1, graph), status="paused"))
         assert graphs(after) == [("one", True), *([(graph, False)] if waits else [])]
         assert after.version().points == before.version().points
+    assert graphs(registry.clone("j")) == [("one", False)]  # what runs, not what waits
     assert graphs(registry.relaunch("j")) == [("one", True), ("two", True)]
 
 
@@ -563,7 +566,7 @@ def connect():
     db = sqlite3.connect(path)
     db.set_trace_callback(step)
     return db
-registry._connect = connect
+registry._database._connect = connect
 getattr(registry, verb)("welcome")
 """
     Registry(lambda: sqlite3.connect(path)).add(Journey.sample("welcome"))

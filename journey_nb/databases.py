@@ -1,0 +1,96 @@
+"""The rows that a query finds, from any database whose driver keeps to DB-API 2, ADBC or DuckDB's own face.
+
+No driver is imported here: a connection is known by what it can do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+
+from journey_nb.reading import LogError, arrow_frame, readable
+
+__all__ = ["Parameters", "rows"]
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+_BATCH = 50_000
+# What polars holds as it is; all else is read as text.
+_HELD = (bool, int, float, str, bytes, datetime, date, time, timedelta)
+
+
+def rows(connection: Any, query: str, parameters: Parameters = None) -> pl.LazyFrame:
+    """What the query finds; see :meth:`EventLog.from_query`.
+
+    ``polars.read_database`` does not serve here: on DuckDB it asks a second connection, which knows no
+    temporary table, and wants pyarrow; drivers disagree on the name of the parameters that it passes by
+    name; and it takes a column of UUIDs or JSON as objects.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> rows(sqlite3.connect(":memory:"), "select ? as user_id", ["a"]).collect().rows()
+    [('a',)]
+    """
+    with ExitStack() as stack, readable("the answer"):
+        if hasattr(connection, "sql"):  # DuckDB
+            relation = connection.sql(query, params=parameters)
+            _names(None if relation is None else relation.columns)
+            return arrow_frame(relation)
+        cursor = connection
+        if hasattr(connection, "cursor"):
+            cursor = stack.enter_context(closing(connection.cursor()))
+        if not (hasattr(cursor, "execute") and hasattr(cursor, "fetchmany")):
+            raise LogError(
+                f"no database connection: {type(connection).__name__}; give an open one of DuckDB, ADBC or a "
+                "DB-API 2 driver, such as psycopg.connect(…) (of SQLAlchemy: connection.connection)"
+            )
+        cursor.execute(query, *([] if parameters is None else [parameters]))
+        names = _names(cursor.description and [column[0] for column in cursor.description])
+        if hasattr(cursor, "fetch_arrow"):  # ADBC
+            return arrow_frame(cursor.fetch_arrow())
+        return pl.concat(_batches(cursor, names), how="vertical_relaxed").lazy()
+
+
+def _names(names: Sequence[str] | None) -> Sequence[str]:
+    if not names:
+        raise LogError("the query gives no rows; it must be a select")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise LogError(f"the query gives two columns {twice[0]!r}; name one of them otherwise (as …)")
+    return names
+
+
+def _batches(cursor: Any, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows, some ten thousand at a time: as Python's objects they take many times their room."""
+    yield pl.DataFrame(schema=dict.fromkeys(names, pl.Null))
+    while found := cursor.fetchmany(_BATCH):
+        # Some drivers can be told to give a row as a dictionary.
+        tuples = (row.values() if isinstance(row, Mapping) else row for row in found)
+        yield pl.DataFrame(map(_column, names, zip(*tuples, strict=True)))
+
+
+def _column(name: str, cells: Sequence[Any]) -> pl.Series:
+    """One column of a batch; as text where it holds what polars does not, or two kinds of things."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {list}:
+        return pl.Series(name, cells, dtype=pl.List(pl.String), strict=False)
+    if len(kinds) > 1 or not kinds.issubset(_HELD):
+        return pl.Series(name, map(_text, cells), dtype=pl.String)
+    return pl.Series(name, cells)
+
+
+def _text(cell: Any) -> str | None:
+    match cell:
+        case None | str():
+            return cell
+        case dict() | list():
+            return json.dumps(cell, default=str)
+        case bytes() | bytearray() | memoryview():
+            return bytes(cell).decode("utf-8", "replace")
+        case _:
+            return str(cell)

@@ -1,0 +1,140 @@
+"""Fact tables of some users only, and several sets of fact tables as one; each table made when it is asked for.
+
+The ids of facts are dense (:mod:`journey_nb.facts`): what is left out, or stands behind others, is numbered anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+
+TABLES = ("runs", "visits", "waits", "messages", "goals", "events", "devices", "users")
+# The columns that carry each id, and the table that has a row for each of them.
+_IDS = {"run": ("run",), "user": ("user",), "visit": ("visit",), "message": ("message", "credit_message")}
+_HOMES = {"run": "runs", "user": "users", "visit": "visits", "message": "messages"}
+FEW = 20  # one run in so many, or fewer, are looked up; more are filtered
+
+Tables = Callable[[str], pl.DataFrame]
+Rows = Callable[[str, pl.Series], pl.DataFrame]
+
+
+class OfUsers:
+    """The tables of some users.
+
+    Parameters
+    ----------
+    tables
+        Gives a whole table by its name.
+    keep
+        One boolean a user: whether it belongs.
+    of_runs
+        Gives the rows of few runs (sorted ids) of a table that stands run by run, without reading all of it.
+    named
+        Whether messages belong that only their events name: those of somebody else's run, which then have none.
+    """
+
+    def __init__(
+        self, tables: Tables, keep: pl.Series, of_runs: Rows | None = None, *, named: bool = False
+    ) -> None:
+        self._tables, self._keep, self._of_runs, self._named = tables, keep, of_runs, named
+        self._made: dict[str, pl.DataFrame] = {}
+        self._kept: dict[str, pl.DataFrame] = {}
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table, its ids dense again."""
+        if name not in self._made:
+            kept = self._rows(name)
+            self._made[name] = kept.with_columns(
+                self._places(of)
+                .gather(kept[column], null_on_oob=True)
+                .cast(kept.schema[column])
+                .alias(column)
+                for of, column in _carried(kept)
+            )
+        return self._made[name]
+
+    def _rows(self, name: str) -> pl.DataFrame:
+        if name not in self._kept:
+            found = self._found(name)
+            self._kept[name] = self._with_named(found) if name == "messages" and self._named else found
+        return self._kept[name]
+
+    def _with_named(self, messages: pl.DataFrame) -> pl.DataFrame:
+        named = self._rows("events")["message"].drop_nulls().unique()
+        others = named.filter(~named.is_in(messages["message"].implode()))
+        if others.is_empty():
+            return messages
+        rows = self._tables("messages").filter(pl.col("message").is_in(others.implode()))
+        nobodys = rows.with_columns(pl.lit(None, rows.schema[name]).alias(name) for name in ("run", "user"))
+        return pl.concat([messages, nobodys])
+
+    def _found(self, name: str) -> pl.DataFrame:
+        if name == "users":
+            return self._tables(name).filter(self._keep)
+        if name in ("runs", "goals"):  # a goal may be of no run
+            rows = self._tables(name)
+            return rows.filter(self._keep.gather(rows["user"]))
+        runs, count = self._rows("runs")["run"], self._tables("runs").height
+        if runs.len() * FEW < count and self._of_runs is not None:
+            return self._of_runs(name, runs)
+        rows = self._tables(name)
+        if runs.len() * FEW < count and rows["run"].is_sorted():
+            return rows[spans(rows["run"], runs)]
+        chosen = pl.repeat(False, count, eager=True).scatter(runs, True)
+        return rows.filter(chosen.gather(rows["run"]))
+
+    def _places(self, of: str) -> pl.Series:
+        """For each old id its place among those kept."""
+        kept = self._keep.arg_true() if of == "user" else self._rows(_HOMES[of])[of]
+        empty = pl.Series([None], dtype=pl.UInt32).new_from_index(0, _top(kept))
+        return (
+            empty.scatter(kept, pl.int_range(kept.len(), dtype=pl.UInt32, eager=True))
+            if kept.len()
+            else empty
+        )
+
+
+class Together:
+    """The tables of several sets, of which no two share a user, as one."""
+
+    def __init__(self, parts: Sequence[Tables]) -> None:
+        self._parts = list(parts)
+        self._made: dict[str, pl.DataFrame] = {}
+        self._known: dict[str, list[int]] = {}
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table, the ids of each set behind those of the sets before it."""
+        if name not in self._made:
+            frames = [part(name) for part in self._parts]
+            self._made[name] = pl.concat(
+                frame.with_columns(
+                    pl.col(column) + offset
+                    for of, column in _carried(frame)
+                    if (offset := self.offsets(of)[place])
+                )
+                for place, frame in enumerate(frames)
+            )
+        return self._made[name]
+
+    def offsets(self, of: str) -> list[int]:
+        """How many ids stand before those of each set."""
+        if of not in self._known:
+            home = _HOMES[of]
+            tops = [part(home).height if of == "user" else _top(part(home)[of]) for part in self._parts]
+            self._known[of] = [sum(tops[:place]) for place in range(len(tops))]
+        return self._known[of]
+
+
+def _carried(table: pl.DataFrame) -> Iterable[tuple[str, str]]:
+    return [(of, column) for of, columns in _IDS.items() for column in columns if column in table.columns]
+
+
+def spans(sorted_runs: pl.Series, runs: pl.Series) -> pl.Series:
+    """Where the rows of some runs stand in a table that stands run by run."""
+    low, high = (sorted_runs.search_sorted(runs, side) for side in ("left", "right"))
+    return pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()
+
+
+def _top(ids: pl.Series) -> int:
+    return 0 if ids.is_empty() else int(ids.max()) + 1  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""A Delta table is a log like any other, and a version of it is loaded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from same import assert_same
+
+import journey_nb as jn
+from journey_nb.reading import LogError
+
+
+def test_versions_of_a_table_are_each_loaded_once(
+    welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    table, names = tmp_path / "table", {"user_id": "who"}
+    rows = welcome_log.rename({"user_id": "who"}).with_columns(pl.col(pl.Enum).cast(pl.String))
+    rows[:4_000].write_delta(table)
+    rows[4_000:].write_delta(table, mode="append")
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    first = store.load_delta(table, names, version=0)
+    assert (first.read, first.duplicates) == (4_000, 0)
+    assert store.load_delta(str(table), names, version=0).skipped == (f"{table} version 0",)
+    both = store.load_delta(table, names)
+    assert (both.read, both.duplicates) == (rows.height, 4_000)
+    assert store.load_delta(table, names).read == 0
+    expected = jn.Store(tmp_path / "expected")
+    expected.add(welcome)
+    expected.append(welcome_log[:4_000])
+    expected.append(welcome_log)
+    assert_same(store["welcome"].facts, expected["welcome"].facts)
+
+
+def test_what_is_no_table_is_told(tmp_path: Path) -> None:
+    store = jn.Store(tmp_path / "store")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LogError, match="empty is no Delta table"):
+        store.load_delta(tmp_path / "empty")
+    pl.DataFrame({"a": [1]}).write_delta(tmp_path / "table")
+    with pytest.raises(LogError, match="no Delta table of that version"):
+        store.load_delta(tmp_path / "table", version=7)
+    with pytest.raises(LogError, match="no column 'occurred_at'"):
+        store.load_delta(tmp_path / "table")

@@ -1,0 +1,189 @@
+"""What a store takes in, and what becomes of it when a journey changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from same import assert_same
+
+import journey_nb as jn
+from journey_nb.events import EventLog
+from journey_nb.simulate import simulate
+from journey_nb.store import layers as layers_of_store
+from journey_nb.store.layers import LINGERS
+
+
+@pytest.fixture
+def store(tmp_path: Path, welcome: jn.Journey) -> jn.Store:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    return store
+
+
+def test_a_log_of_several_journeys_is_divided_and_strangers_are_told(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    other = jn.Journey.sample("win_back")
+    others = simulate(other, users=50, seed=4)
+    lost = welcome_log[:7].with_columns(journey_id=pl.lit("nobody's"), event_id="lost-" + pl.col("event_id"))
+    nameless = welcome_log[:2].with_columns(journey_id=pl.lit(None, pl.String))
+    loaded = store.append(pl.concat([welcome_log, lost, nameless]))
+    assert (loaded.read, loaded.quarantined) == (welcome_log.height + 9, 9)
+    assert store.strangers["rule"].value_counts(sort=True).rows() == [("unknown_journey", 7), ("missing", 2)]
+    store.add(other)
+    loaded = store.append(pl.concat([others, welcome_log[:100]]))
+    assert (loaded.loaded, loaded.duplicates) == (others.height, 100)
+    assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
+    both = pl.concat([welcome_log, welcome_log[:100]])
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, both).facts)
+    assert store.check() == []
+
+
+def test_the_same_file_batch_or_frame_adds_nothing(
+    store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    half = welcome_log.height // 2
+    welcome_log[:half].write_parquet(tmp_path / "a.parquet")
+    welcome_log[half:].write_csv(tmp_path / "b.csv")
+    first = store.load([tmp_path / "a.parquet", tmp_path / "b.csv"])
+    assert (first.read, first.loaded, first.skipped) == (welcome_log.height, welcome_log.height, ())
+    (tmp_path / "a.parquet").rename(tmp_path / "renamed.parquet")
+    again = store.load(str(tmp_path / "*.*"))
+    assert (again.read, set(again.skipped)) == (0, {"renamed.parquet", "b.csv"})
+    assert store.append(welcome_log[:9], batch="today").duplicates == 9
+    assert store.append(welcome_log[9:20], batch="today").skipped == ("today",)
+    assert store.append(welcome_log[20:40]).duplicates == 20
+    assert store.append(welcome_log[20:40].clone()).read == 0
+    assert store["welcome"].facts.read == welcome_log.height + 29
+
+
+def test_facts_without_their_log_are_read_and_never_appended_to(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    welcome_log.write_parquet(tmp_path / "log.parquet")
+    store.load(tmp_path / "log.parquet", keep_log=False)
+    assert not list(store.path.rglob("log.parquet"))
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log).facts)
+    assert store.check() == []
+    late = welcome_log[:1].with_columns(event_id=pl.lit("late"))
+    for refused in (lambda: store.append(late), lambda: store.rebuild("welcome")):
+        with pytest.raises(jn.StoreError, match="without their log"):
+            refused()
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log).facts)
+
+
+def grown(journey: jn.Journey) -> jn.Journey:
+    """The journey with one point more at its end, put in front of all others in the document."""
+    newest = journey.version()
+    more = newest.points[0].model_copy(
+        update={"point_id": "afterwards", "type": "exit", "title": "Afterwards"}
+    )
+    end = [point for point in newest.points if point.type != "exit"][-1].point_id
+    branch = newest.outgoing(end)[0].model_copy(update={"target": "afterwards"})
+    others = tuple(b for b in newest.branches if (b.source, b.key) != (branch.source, branch.key))
+    changed = newest.model_copy(
+        update={"version": newest.version + 1, "published_at": None,
+                "points": (more, *newest.points), "branches": (*others, branch)}
+    )  # fmt: skip
+    return journey.model_copy(update={"versions": (*journey.versions, changed)})
+
+
+def test_a_new_version_reads_again_what_was_set_aside_for_want_of_it(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    newest = welcome.version().version
+    later = welcome_log["occurred_at"].sort()[-2_000]
+    log = welcome_log.with_columns(
+        version=pl.when(pl.col("occurred_at") > later).then(newest + 1).otherwise("version").cast(pl.Int32)
+    )
+    store.append(log[:9_000])
+    store.append(log[9_000:])
+    before = store["welcome"].facts
+    assert before.quarantined["rule"].unique().to_list() == ["unknown_version"]
+    store.pause("welcome")
+    after = store.relaunch("welcome", grown(welcome))
+    assert after.version().version == newest + 1
+    assert_same(store["welcome"].facts, jn.JourneyStats(after, log).facts)
+    assert store.check() == []
+    store.append(
+        log[:5].with_columns(event_id="again-" + pl.col("event_id"))
+    )  # and goes on under the new words
+    assert store.check() == []
+
+
+def test_a_version_more_leaves_the_facts_as_they_are(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log)
+    made = [layer.token for layer in store._layers.of(welcome.journey_id)]
+    store.pause("welcome")
+    after = store.relaunch("welcome", grown(welcome))
+    assert [layer.token for layer in store._layers.of(welcome.journey_id)] == made
+    expected = jn.JourneyStats(after, welcome_log)
+    for table in ("points", "branches", "messages", "users"):
+        assert_frame_equal(getattr(store["welcome"], table)(), getattr(expected, table)(), rel_tol=1e-9)
+
+
+def test_changed_goals_fold_the_facts_anew(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log)
+    goals = tuple(goal.model_copy(update={"conversion_days": 0}) for goal in welcome.goals)
+    store.pause("welcome")
+    after = store.relaunch("welcome", welcome.model_copy(update={"goals": goals}))
+    expected = jn.JourneyStats(after, welcome_log)
+    assert_same(store["welcome"].facts, expected.facts)
+    assert expected.goals()["users"].sum() < jn.JourneyStats(welcome, welcome_log).goals()["users"].sum()
+
+
+def test_an_index_that_another_polars_hashed_is_made_anew(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    stranger = welcome_log[10:20].with_columns(
+        user_id=pl.lit("somebody else"), occurred_at=pl.col("occurred_at")
+    )
+    store.append(welcome_log)
+    for path in store.path.rglob("keys-*.arrow"):
+        path.rename(path.with_name("keys-0123456789abcdef.arrow"))
+    store.append(stranger)  # the same event ids with another content: found by the index alone
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, pl.concat([welcome_log, stranger])).facts)
+
+
+def test_replaced_layers_linger_for_those_who_read_them(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def folders() -> int:
+        return len(list((store.path / "layers").iterdir()))
+
+    store.append(welcome_log[:1_000])
+    old = store["welcome"]
+    for start in range(1_000, 4_000, 1_000):
+        store.append(welcome_log[start : start + 1_000])
+    assert folders() == 5  # four that were told as one, and that one
+    assert old.paths().height  # read only now, and what it was then
+    assert old.facts.read == 1_000
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + LINGERS * 1.01
+
+    monkeypatch.setattr(layers_of_store, "datetime", Later)
+    store.append(welcome_log[4_000:5_000])
+    assert folders() == 2
+
+
+def test_activities_come_into_a_store_too(tmp_path: Path) -> None:
+    visits = pl.DataFrame(
+        {"who": ["a", "a", "b", "b", "b"], "what": ["look", "buy", "look", "leave", "look"], "at": range(5)}
+    )
+    log = EventLog.from_activities(visits, user="who", activity="what", time="at", time_unit="s")
+    journey = jn.Journey.discover(log)
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    store.append(log)
+    assert_same(store[journey.journey_id].facts, jn.JourneyStats(journey, log).facts)

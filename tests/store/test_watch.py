@@ -1,0 +1,74 @@
+"""A store that is watched while it grows."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import journey_nb as jn
+
+
+def test_a_watch_sees_each_change_once_and_nothing_else(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store, writer = jn.Store(tmp_path), jn.Store(tmp_path)
+    store.add(welcome)
+    seen = store.watch("welcome", every=0.001)
+    assert next(seen).facts.read == 0
+    read = 0
+    for part in welcome_log.iter_slices(5_000):
+        writer.append(part)
+        read += part.height
+        assert next(seen).facts.read == read
+    writer.pause("welcome")
+    assert next(seen).journey.status == "paused"
+    waiting = threading.Thread(target=next, args=(seen,), daemon=True)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()  # nothing changed
+    writer.rename("welcome", "Welcome again")
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def own_memory() -> int:
+    """Kilobytes that are the process's own: files mapped into memory are not."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's own memory")
+def test_memory_stays_flat_over_a_long_watch(tmp_path: Path, welcome: jn.Journey) -> None:
+    from journey_nb.simulate import simulate
+
+    log = simulate(welcome, users=2_500, seed=3).sort("occurred_at")
+    store = jn.Store(tmp_path)
+    store.add(welcome)
+    store.append(log[:40_000])
+    used = []
+    for start in range(40_000, log.height, 250):
+        store.append(log[start : start + 250])
+        stats = store["welcome"]
+        for name in ("points", "branches", "waiting", "health", "daily"):
+            getattr(stats, name)()
+        used.append(own_memory())
+    third = len(used) // 3
+    assert third > 40
+    assert statistics.median(used[2 * third :]) < 1.15 * statistics.median(used[third : 2 * third])
+
+
+def test_a_status_can_be_changed_while_a_load_goes_on(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome)
+    with store._writing():
+        assert jn.Store(tmp_path).pause("welcome").status == "paused"
+        with pytest.raises(jn.StoreError, match="another program has been writing"):
+            jn.Store(tmp_path, patience=0).append(welcome_log)
+    assert jn.Store(tmp_path, patience=0).append(welcome_log).read == welcome_log.height
