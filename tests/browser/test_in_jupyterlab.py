@@ -172,6 +172,7 @@ def test_a_canvas_lives_in_jupyterlab_and_outlives_its_kernel(chromium: Any, lab
         wanted = "dark" if "Dark" in theme else "light"
         page.wait_for_selector(f".jnb-live[data-theme={wanted}]")
         page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+        page.wait_for_selector("#jupyterlab-splash", state="detached")  # JupyterLab takes it away twice, else
         grounds[wanted] = page.locator(".jnb-live .canvas").evaluate(
             "e => getComputedStyle(e).backgroundColor"
         )
