@@ -177,6 +177,8 @@ class JourneyCanvas(View):
         for name in ("selected", "opened"):
             if getattr(self, name) not in known:
                 setattr(self, name, None)
+        if self.user and self.stats.user_path(self.user).is_empty():
+            self.user = None
         self.said = covers(self.stats, self.locale)
 
     @traitlets.observe("user", "heat")
@@ -264,6 +266,7 @@ class JourneyCanvas(View):
             self.graph = _graph(drawn)
             self.tools = self._tools(stats, user, heat)
             self.detail = detail
+            self.error = ""
 
     def _detail(self, stats: JourneyStats, point: str | None) -> str:
         return str(detail_html(stats, point, goal=self.goal, locale=self.locale)) if point else ""

@@ -104,9 +104,12 @@ def test_stats_of_another_journey_leave_nothing_of_the_last(widget: jn.JourneyCa
     from journey_nb.simulate import simulate
 
     widget.selected = widget.opened = "hello_push"
+    widget.user = widget.stats.users(limit=1)["user_id"].item()
     cart = jn.Journey.sample("abandoned_cart")
-    widget.stats = jn.JourneyStats(cart, simulate(cart, users=30))
-    assert (widget.selected, widget.opened, widget.detail) == (None, None, "")
+    others = simulate(cart, users=30).with_columns(user_id="other-" + pl.col("user_id"))
+    widget.stats = jn.JourneyStats(cart, others)
+    assert (widget.selected, widget.opened, widget.user, widget.detail) == (None, None, None, "")
+    assert " dim" not in svg(widget)
     assert set(widget.graph) == {point.point_id for point in cart.version().points}
 
 
