@@ -103,7 +103,9 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     if drops.is_empty():
         return None
     said = word("drop_list", locale, count=format.number(int(drops["count"].sum()), locale))
-    rows = table(drops.drop("point_id", "title").sort("count", descending=True), locale=locale)
+    rows = table(
+        drops.drop("point_id", "title").sort("count", descending=True, nulls_last=True), locale=locale
+    )
     return Html(template("folded.html").render(summary=said, inner=Markup(rows), action="drops"), said)
 
 
