@@ -598,6 +598,13 @@ class EventLog:
         """The rows for which a condition on COLUMNS holds; a log of activities is of one journey, and stays whole."""
         return self if self._activities else replace(self, _rows=self._rows.filter(condition))
 
+    def journeys(self) -> set[str]:
+        """The journey_ids that its rows name."""
+        with readable(self.name):
+            rows = self.sifted() if self._activities else self._rows
+            found = rows.select(pl.col("journey_id").unique()).collect(engine="streaming")
+        return set(found["journey_id"].drop_nulls())
+
     @property
     def height(self) -> int:
         """How many rows there are to read."""

@@ -162,14 +162,15 @@ def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
     welcome_log.write_parquet("events/march.parquet")
     welcome.write("welcome.journey.json")
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     visits = (
         "customer,page,at\n1,home,2026-03-01T10:00Z\n1,cart,2026-03-01T10:05Z\n2,home,2026-03-01T11:00Z\n"
     )
     Path("visits.csv").write_text(visits, encoding="utf-8")
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"todays_events": welcome_log[:10]}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+    assert journey_nb.Store("store")["welcome"].facts.read == welcome_log.height + 10
     assert Path("canvas.svg").exists()
     assert Path("visits.html").exists()
     assert list(Path("reports").glob("*.html"))

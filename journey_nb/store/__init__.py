@@ -303,10 +303,12 @@ class Store(Registry):
             if all(self._layers.knows(source) for source in sources):
                 return Loaded(skipped=tuple(source.name for source in sources))
             journeys = {key: self.get(key) for key in self.find()["journey_id"]}
-            made = {STRANGERS: strangers(log, list(journeys.values()), self._layers.new())}
-            for journey_id, journey in journeys.items():
-                intake = self._intake(journey, keep_log=keep_log, progress=progress)
-                made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id))
+            rows, made = log.height, {}
+            for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
+                intake = self._intake(journeys[journey_id], keep_log=keep_log, progress=progress)
+                made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id), rows)
+            if sum(layer.read for layer in made.values()) < rows:
+                made[STRANGERS] = strangers(log, list(journeys.values()), self._layers.new())
             return self._taken_in(made, journeys, sources)
 
     def adopt(

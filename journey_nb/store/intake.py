@@ -81,16 +81,15 @@ class Intake:
         self._steps: list[tuple[int, pl.DataFrame]] = []
         self._replaced: list[pl.DataFrame] = []
 
-    def load(self, log: EventLog) -> Layer:
-        """Every row of a log, the faulty ones as they stand in quarantine."""
+    def load(self, log: EventLog, rows: int | None = None) -> Layer:
+        """Every row of a log (of at most so many ``rows``), the faulty ones as they stand in quarantine."""
         layer, good = self.layer, log.sifted(self._journey).filter(pl.col("rule").is_null()).drop("rule")
         with readable(log.name):
-            layer.read = log.height
-            if not layer.read:
-                return layer
-            loaded = self.fold(good, layer.read)
-            if loaded < layer.read:  # a second look, at the bad rows alone
+            count = log.height if rows is None else rows
+            layer.read = self.fold(good, count)
+            if layer.read < count:  # a second look, at the bad rows alone
                 self.set_aside(log.faulty(self._journey).collect(engine="streaming"))
+                layer.read += layer.faulty
         return self.finish()
 
     def fold(self, rows: pl.LazyFrame, count: int) -> int:
@@ -98,8 +97,11 @@ class Intake:
         self.layer.folder.mkdir(parents=True, exist_ok=True)
         if count > ROWS_A_PART:
             return self._partitioned(rows, -(-count // ROWS_A_PART))
+        return self._at_once(rows)
+
+    def _at_once(self, rows: pl.LazyFrame) -> int:
+        """Fold good rows as one part."""
         some = rows.collect(engine="streaming")
-        self._own.append(keys_of(some.lazy()))
         self._take(self._fold(self._next_part(), some, written=False))
         return some.height
 
@@ -130,7 +132,7 @@ class Intake:
         layer = self.layer
         layer.folder.mkdir(parents=True)
         self._own.append(every := pl.concat(read_keys(other) for other in others).sort())
-        met = pl.concat([every.filter(every == every.shift()), hits(every, self._keys)]).unique()
+        met = pl.concat([_twice(every), hits(every, self._keys)]).unique()
         self._cubes += [(1, other.cube) for other in others]
         self._steps += [told for other in others for told in other.steps()]
         add_up(layer, others)
@@ -138,6 +140,11 @@ class Intake:
         users = pl.concat(part.users for part in parts)
         again = [users.filter(users.is_duplicated()), *(part.holds(users) for part in self._stored)]
         twice = pl.concat(again).unique()
+        self._tell_anew(parts, met, twice)
+        return self.finish()
+
+    def _tell_anew(self, parts: Sequence[Part], met: pl.Series, twice: pl.Series) -> None:
+        """Fold together those users of the layer's own parts who carry one of the ids, or are in ``twice``."""
         rows: list[pl.LazyFrame] = []
         count = 0
         for done, part in enumerate(parts, 1):
@@ -147,9 +154,10 @@ class Intake:
                 count += self._taken_back(part, found)
                 rows.append(part.all_rows().filter(pl.col("user_id").is_in(found.implode())))
             self._progress("adopting", done / len(parts))
-        if rows:
+        if rows and self._stored:
             self.fold(pl.concat(rows), count)
-        return self.finish()
+        elif rows:  # by parts those who share an id would come apart again
+            self._at_once(pl.concat(rows))
 
     def _moved(self, other: Layer) -> Iterator[Part]:
         replaced = other.replaced()
@@ -177,22 +185,23 @@ class Intake:
         self._progress("reading", 0)
         logs = self._spread(rows, parts)
         count = sum(_height(log) for log in logs)
-        shared = self._shared_by_parts(logs)
-        self._keys.append(shared)
         if (
-            self._stored or shared.len()
-        ):  # a part may have to take users over from another, or from an earlier layer
+            self._stored
+        ):  # a part may have to take users over from an earlier layer, so one comes after the other
+            self._keys.append(_twice(pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort()))
             for done, log in enumerate(logs, 1):
                 self._take(self._fold(log.parent, pl.read_parquet(log), written=True))
                 self._progress("folding", done / len(logs))
-        else:
-            with ThreadPoolExecutor(2) as workers:
-                work = workers.map(
-                    lambda log: self._fold(log.parent, pl.read_parquet(log), written=True), logs
-                )
-                for done, folded in enumerate(work, 1):
-                    self._take(folded)
-                    self._progress("folding", done / len(logs))
+            return count
+        with ThreadPoolExecutor(2) as workers:
+            work = workers.map(lambda log: self._fold(log.parent, pl.read_parquet(log), written=True), logs)
+            for done, folded in enumerate(work, 1):
+                self._take(folded)
+                self._progress("folding", done / len(logs))
+        made, self._stored = self._stored, []
+        self._own = [pl.concat(self._own).sort()]
+        if (met := _twice(self._own[0])).len():
+            self._tell_anew(made, met, pl.Series([], dtype=pl.String))
         return count
 
     def _spread(self, rows: pl.LazyFrame, parts: int) -> list[Path]:
@@ -215,18 +224,13 @@ class Intake:
         self.layer.parts += 1
         return self.layer.folder / str(self.layer.parts - 1)
 
-    def _shared_by_parts(self, logs: Sequence[Path]) -> pl.Series:
-        """The ids that occur in more than one of the parts; all ids are kept as the layer's index."""
-        every = pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort()
-        self._own.append(every)
-        return every.filter(every == every.shift()).unique().sort()
-
     # One part.
 
     def _fold(self, folder: Path, rows: pl.DataFrame, *, written: bool) -> _Folded:
         """Fold rows together with the kept history of all whom they concern."""
         journey = self._journey
-        old, taken = history(rows, self._stored, self._keys)
+        keys = keys_of(rows.lazy())
+        old, taken = history(rows, keys, self._stored, self._keys)
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
@@ -237,6 +241,7 @@ class Intake:
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
+            keys,
             taken,
             [(sign, one.cube) for sign, one in changes],
             [(sign, one.steps) for sign, one in changes],
@@ -246,6 +251,7 @@ class Intake:
 
     def _take(self, folded: _Folded) -> None:
         """Count a part that was folded, and let later ones see it."""
+        self._own.append(folded.keys)
         self._cubes += folded.cubes
         self._steps += folded.steps
         self.layer.rows += folded.rows
@@ -263,6 +269,7 @@ class _Folded:
     """A part that was folded: what it changes in the store's numbers, and whose history it takes over from where."""
 
     part: Part
+    keys: pl.Series
     taken: dict[Path, pl.Series]
     cubes: list[tuple[int, Cube]]
     steps: list[tuple[int, pl.DataFrame]]
@@ -278,15 +285,15 @@ def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
 
 
 def history(
-    rows: pl.DataFrame, stored: Sequence[Part], keys: Sequence[pl.Series]
+    rows: pl.DataFrame, own: pl.Series, stored: Sequence[Part], keys: Sequence[pl.Series]
 ) -> tuple[pl.DataFrame, dict[Path, pl.Series]]:
-    """The kept rows of everybody whom new rows concern, and by part who that is."""
+    """The kept rows of everybody whom new rows (with these ids of their ``own``) concern, and by part who that is."""
     if not stored:
         return rows.clear(), {}
     wanted = rows["user_id"].unique().sort()
     taken: dict[Path, pl.Series] = {}
     old: list[pl.DataFrame] = []
-    met = hits(keys_of(rows.lazy()), keys)
+    met = hits(own, keys)
     while wanted.len():
         for part in stored:
             if (here := part.holds(wanted)).len():
@@ -336,11 +343,13 @@ def write_steps(folder: Path, steps: Sequence[tuple[int, pl.DataFrame]]) -> None
 
 
 def keys_of(rows: pl.LazyFrame) -> pl.Series:
-    """The sorted hashes of all ids in the rows."""
-    return pl.concat(
-        rows.select(key=pl.col(name).drop_nulls().hash(seed).unique()).collect().to_series()
-        for name, seed in _KEYS.items()
-    ).sort()
+    """The sorted hashes of all ids in the rows, each once."""
+    hashed = [
+        pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash(seed)) for name, seed in _KEYS.items()
+    ]
+    found = rows.select(key.alias(str(place)) for place, key in enumerate(hashed)).collect()
+    keys = pl.concat(found[name].drop_nulls().alias("key") for name in found.columns).sort()
+    return keys.filter(keys.ne_missing(keys.shift()))
 
 
 def hits(wanted: pl.Series, keys: Sequence[pl.Series]) -> pl.Series:
@@ -351,6 +360,11 @@ def hits(wanted: pl.Series, keys: Sequence[pl.Series]) -> pl.Series:
             place = index.search_sorted(wanted).clip(upper_bound=index.len() - 1)
             found = found | (index.gather(place) == wanted)
     return wanted.filter(found)
+
+
+def _twice(keys: pl.Series) -> pl.Series:
+    """Those of sorted hashes, of sets in which each occurs once, that are in several of the sets."""
+    return keys.filter(keys == keys.shift()).unique().sort()
 
 
 # Hashes change with polars: an index is named after what it makes of one word.

@@ -4,21 +4,97 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from typing import cast
 
 import polars as pl
 
-from journey_nb.facts import Folded
+from journey_nb.facts import Facts, Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.layers import Layer
 from journey_nb.store.parts import EMPTY_QUARANTINE, Part
-from journey_nb.subset import TABLES, Tables, Together
+from journey_nb.subset import TABLES, OfUsers, Tables, Together
 
 
-class StoredFacts:
+class Assembled:
+    """Facts whose tables are made when they are asked for.
+
+    Parameters
+    ----------
+    tables
+        Gives a table by its name.
+    first_at, last_at
+        The first and last instant.
+    """
+
+    quarantined = EMPTY_QUARANTINE
+    read = duplicates = 0
+
+    def __init__(self, tables: Tables, first_at: datetime, last_at: datetime) -> None:
+        self._tables, self.first_at, self.last_at = tables, first_at, last_at
+
+    @cached_property
+    def folded(self) -> Folded:
+        """All of it in memory."""
+        return Folded(
+            **{name: self._tables(name) for name in TABLES},
+            quarantined=self.quarantined,
+            read=self.read,
+            duplicates=self.duplicates,
+            first_at=self.first_at,
+            last_at=self.last_at,
+        )
+
+    def of_users(self, users: pl.Series) -> Facts:
+        """The facts of some users (ids), but for what was set aside."""
+        keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
+        return Assembled(OfUsers(self._tables, keep, named=True).table, self.first_at, self.last_at)
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("runs")
+
+    @property
+    def visits(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("visits")
+
+    @property
+    def waits(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("waits")
+
+    @property
+    def messages(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("messages")
+
+    @property
+    def goals(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("goals")
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("events")
+
+    @property
+    def devices(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("devices")
+
+    @property
+    def users(self) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables("users")
+
+
+class StoredFacts(Assembled):
     """What a store holds of one journey, as it was when asked for.
 
     Tables of counts come from :attr:`cube`; the fact tables are read when something needs them.
@@ -33,6 +109,8 @@ class StoredFacts:
 
     def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
+        self._together = Together([part.living for part in self.parts])
+        super().__init__(self._together.table, self._edge(min, 0), self._edge(max, 1))
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
 
@@ -47,80 +125,11 @@ class StoredFacts:
         return [told for layer in self.layers for told in layer.steps()]
 
     @cached_property
-    def folded(self) -> Folded:
-        """All of it in memory."""
-        return self._folded(self._together.table, self.quarantined)
-
-    def _folded(self, tables: Tables, quarantined: pl.DataFrame = EMPTY_QUARANTINE) -> Folded:
-        return Folded(
-            **{name: tables(name) for name in TABLES},
-            quarantined=quarantined,
-            read=self.read,
-            duplicates=self.duplicates,
-            first_at=self.first_at,
-            last_at=self.last_at,
-        )
-
-    @cached_property
-    def _together(self) -> Together:
-        return Together([part.living for part in self.parts])
-
-    @property
-    def runs(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("runs")
-
-    @property
-    def visits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("visits")
-
-    @property
-    def waits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("waits")
-
-    @property
-    def messages(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("messages")
-
-    @property
-    def goals(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("goals")
-
-    @property
-    def events(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("events")
-
-    @property
-    def devices(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("devices")
-
-    @property
-    def users(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._together.table("users")
-
-    @cached_property
-    def quarantined(self) -> pl.DataFrame:
+    def quarantined(self) -> pl.DataFrame:  # type: ignore[override]
         """Every row that was set aside, with the rule it broke."""
         parts = [part.quarantined() for part in self.parts]
         faulty = [layer.faults().collect() for layer in self.layers if layer.faulty]
         return pl.concat([EMPTY_QUARANTINE, *faulty, *parts]).sort("row")
-
-    @cached_property
-    def first_at(self) -> datetime:
-        """The first instant of which anything is known."""
-        return self._edge(min, 0)
-
-    @cached_property
-    def last_at(self) -> datetime:
-        """The last instant of which anything is known."""
-        return self._edge(max, 1)
 
     def _edge(self, extreme: Callable[[datetime, datetime], datetime], which: int) -> datetime:
         """The extreme of all parts. One with users passed over may hold less than was written: it is looked into
@@ -136,7 +145,7 @@ class StoredFacts:
                     edge = found if edge is None else extreme(edge, found)
         return edge or self.parts[0].span()[which]
 
-    def of_users(self, users: pl.Series) -> Folded:
+    def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
         stops = [*self._together.offsets("user")[1:], self.users.height]
         some = []
@@ -144,12 +153,16 @@ class StoredFacts:
             here = users.filter(users.is_between(first, stop, closed="left")) - first
             if here.len():
                 some.append(part.few(here, named=True))
-        return self._folded(Together(some or [self.parts[0].few(users.clear(), named=True)]).table)
+        return self._assembled(some or [self.parts[0].few(users.clear(), named=True)])
 
-    def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Folded:
+    def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Facts:
         """The facts of the users of whom something is counted within one of the spans."""
-        some = [part.few(_active(part.living, spans).arg_true()) for part in self.parts]
-        return self._folded(Together(some).table)
+        with ThreadPoolExecutor(2) as workers:
+            active = workers.map(lambda part: _active(part.living, spans).arg_true(), self.parts)
+            return self._assembled([part.few(users) for part, users in zip(self.parts, active, strict=True)])
+
+    def _assembled(self, parts: Sequence[Tables]) -> Facts:
+        return Assembled(Together(parts).table, self.first_at, self.last_at)
 
 
 _COUNTED = {

@@ -18,7 +18,7 @@ from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.store import intake
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 60))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 40))
 
 
 def logs(seed: int) -> tuple[jn.Journey, pl.DataFrame, Random]:
@@ -95,7 +95,7 @@ def test_any_split_in_any_order_equals_loading_at_once(start: int, tmp_path: Pat
             raise
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS // 3, 10))
+@pytest.mark.parametrize("start", range(0, SEEDS // 4, 10))
 def test_a_log_folded_in_parts_equals_one_folded_whole(
     start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
