@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -38,6 +37,7 @@ class Part:
     folder: Path
     journey: Journey
     dead: pl.Series = field(default_factory=lambda: pl.Series("user_id", [], dtype=pl.String))
+    _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
@@ -56,7 +56,7 @@ class Part:
             rows = pl.scan_parquet(folder / "log.parquet").select("user_id").collect()
         _where(rows["user_id"]).write_ipc(folder / "where.arrow", compression="uncompressed")
         told = {"first_at": facts.first_at.isoformat(), "last_at": facts.last_at.isoformat()}
-        numbers = {"read": facts.read, "duplicates": facts.duplicates, "rows": settled.distinct.height}
+        numbers = {"rows": settled.distinct.height, "loaded": facts.loaded}
         (folder / "facts.json").write_text(json.dumps(told | numbers), encoding="utf-8")
 
     def without(self, dead: pl.Series) -> Part:
@@ -112,10 +112,12 @@ class Part:
         """Whose rows are kept here, but for the users passed over."""
         return self.holds(self._where["user_id"].unique(maintain_order=True))
 
-    @cached_property
+    @property
     def _where(self) -> pl.DataFrame:
-        with readable(path := self.folder / "where.arrow"):
-            return pl.read_ipc(path)
+        if "where" not in self._read:
+            with readable(path := self.folder / "where.arrow"):
+                self._read["where"] = pl.read_ipc(path)
+        return self._read["where"]
 
     # The facts.
 
@@ -131,17 +133,32 @@ class Part:
             rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
         ).collect()
 
-    def span(self) -> tuple[datetime, datetime]:
-        """The first and last instant of what was written, users passed over included."""
+    @cached_property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """The first and last instant; None where nobody is left."""
         first, last = (datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at"))
-        return first, last
+        if self.dead.is_empty():
+            return (first, last) if self.told["loaded"] else None
+        users = self.table("users")["user_id"].is_in(self.dead.implode())
+        gone = self._ends(pl.col("user").is_in(users.arg_true().implode()))
+        if gone is None or (gone[0] > first and gone[1] < last):  # what is passed over lies within
+            return first, last
+        return self._ends(~pl.col("user").is_in(users.arg_true().implode()))
+
+    def _ends(self, of: pl.Expr) -> tuple[datetime, datetime] | None:
+        runs = self.table("runs").select("user", "first_at", "last_at").filter(of)
+        goals = self.table("goals").filter(pl.col("run").is_null() & of)  # those of no run
+        ends = pl.concat([runs["first_at"], runs["last_at"], goals["at"]])
+        return (cast(datetime, ends.min()), cast(datetime, ends.max())) if ends.len() else None
 
     def table(self, name: str) -> pl.DataFrame:
         """One table as it was written, users passed over included."""
-        path = self.folder / f"{name}.{'arrow' if name in MAPPED else 'parquet'}"
-        with readable(path):
-            table = pl.read_ipc(path).lazy() if name in MAPPED else pl.scan_parquet(path)
-            return coded_for(self.journey, table).collect()
+        if name not in self._read:
+            path = self.folder / f"{name}.{'arrow' if name in MAPPED else 'parquet'}"
+            with readable(path):
+                table = pl.read_ipc(path).lazy() if name in MAPPED else pl.scan_parquet(path)
+                self._read[name] = coded_for(self.journey, table).collect()
+        return self._read[name]
 
     # The tables of the users that are not passed over.
 
@@ -151,11 +168,10 @@ class Part:
 
     @cached_property
     def _living(self) -> Tables:
-        whole = functools.cache(self.table)
         if self.dead.is_empty():
-            return whole
-        keep = ~whole("users")["user_id"].is_in(self.dead.implode())
-        return OfUsers(whole, keep).table
+            return self.table
+        keep = ~self.table("users")["user_id"].is_in(self.dead.implode())
+        return OfUsers(self.table, keep).table
 
     def few(self, users: pl.Series, *, named: bool = False) -> Tables:
         """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import cast
 
 import polars as pl
 
@@ -110,7 +108,11 @@ class StoredFacts(Assembled):
     def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
         self._together = Together([part.living for part in self.parts])
-        super().__init__(self._together.table, self._edge(min, 0), self._edge(max, 1))
+        spans = [span for part in self.parts if (span := part.span)]
+        if not spans:  # nothing that counts is left: as a fold of nothing has it
+            spans = [(at, at) for at in [journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)]]
+        first_at, last_at = min(first for first, _ in spans), max(last for _, last in spans)
+        super().__init__(self._together.table, first_at, last_at)
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
 
@@ -130,20 +132,6 @@ class StoredFacts(Assembled):
         parts = [part.quarantined() for part in self.parts]
         faulty = [layer.faults().collect() for layer in self.layers if layer.faulty]
         return pl.concat([EMPTY_QUARANTINE, *faulty, *parts]).sort("row")
-
-    def _edge(self, extreme: Callable[[datetime, datetime], datetime], which: int) -> datetime:
-        """The extreme of all parts. One with users passed over may hold less than was written: it is looked into
-        only if what was written would make a difference."""
-        sure = [part for part in self.parts if part.dead.is_empty() and part.height]
-        edge = functools.reduce(extreme, [part.span()[which] for part in sure]) if sure else None
-        for part in self.parts:
-            if not part.dead.is_empty() and (edge is None or extreme(edge, part.span()[which]) != edge):
-                runs, goals = part.living("runs"), part.living("goals")
-                ends = pl.concat([runs[("first_at", "last_at")[which]], goals["at"]])
-                if ends.len():
-                    found = cast(datetime, (ends.min(), ends.max())[which])
-                    edge = found if edge is None else extreme(edge, found)
-        return edge or self.parts[0].span()[which]
 
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
