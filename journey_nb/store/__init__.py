@@ -22,7 +22,7 @@ from journey_nb.reading import LogError, Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
 from journey_nb.store.intake import NOBODYS, Intake, Progress, merged, read_keys, strangers, together
-from journey_nb.store.layers import Layer, Layers, Source, is_of, sha256, still_holds
+from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, sha256, still_holds
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry
 from journey_nb.store.stored import StoredFacts
@@ -171,19 +171,70 @@ class Store(Registry):
             return False
         return True
 
+    def add(self, journey: Journey, *, by: str | None = None) -> Journey:
+        """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
+        added = super().add(journey, by=by)
+        if (self.strangers["journey_id"] == added.journey_id).any():
+            with self._writing():
+                self._take_in_strangers(added)
+        return added
+
     def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
-        return self._settled(super().relaunch(key, changed, by=by))
+        before = self.get(key)
+        if changed is not None:
+            self._check_change(before, changed)
+        return self._settled(before, super().relaunch(key, changed, by=by))
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        return self._settled(super().edit(changed, by=by))
+        before = self.get(changed.journey_id)
+        self._check_change(before, changed)
+        return self._settled(before, super().edit(changed, by=by))
 
-    def _settled(self, journey: Journey) -> Journey:
-        layers = self._layers.of(journey.journey_id)
-        if any(not still_holds(layer.design, journey) or layer.awaits(journey) for layer in layers):
-            self.rebuild(journey.journey_id)
+    def _check_change(self, before: Journey, changed: Journey) -> None:
+        """Refuse a change that would leave rows without what they are about, or facts that cannot be folded anew."""
+        layers = self._layers.of(before.journey_id)
+        if not layers:
+            return
+        if gone := {goal.goal_id for goal in before.goals} - {goal.goal_id for goal in changed.goals}:
+            raise StoreError(
+                f"there are events of goal {min(gone)!r}: keep it, under another title if need be"
+            )
+        regraphed = before.status == "draft" and not all(
+            still_holds(layer.design, changed) for layer in layers
+        )
+        if regraphed and design_of(before)["versions"] != design_of(changed)["versions"]:
+            raise StoreError(
+                f"“{before.label}” has events: launch and pause it, then its changed graph is a new version"
+            )
+        refolds = (before.goals, before.timezone) != (changed.goals, changed.timezone)
+        if refolds and not all(layer.has_log for layer in layers):
+            raise StoreError(
+                "these facts are kept without their log: they cannot be folded anew for other goals or days"
+            )
+
+    def _settled(self, before: Journey, journey: Journey) -> Journey:
+        if design_of(before) != design_of(journey):
+            with self._writing():
+                layers = self._layers.of(journey.journey_id)
+                if any(not still_holds(layer.design, journey) or layer.awaits(journey) for layer in layers):
+                    self._rebuild(journey.journey_id, None)
         return journey
+
+    def _take_in_strangers(self, journey: Journey) -> None:
+        mine = (pl.col("rule") == "unknown_journey") & (pl.col("journey_id") == journey.journey_id)
+        rows, layers = self.strangers, self._layers.of(STRANGERS)
+        if not (own := rows.filter(mine)).height:
+            return
+        made = {journey.journey_id: self._intake(journey).load(EventLog.from_frame(own.select(*COLUMNS)))}
+        if (others := rows.filter(~mine.fill_null(False))).height:
+            made[STRANGERS] = self._layers.new()
+            made[STRANGERS].folder.mkdir(parents=True)
+            Intake(NOBODYS, made[STRANGERS]).set_aside(others)
+            made[STRANGERS].read = others.height
+            made[STRANGERS].secure()
+        self._layers.publish(made, {journey.journey_id: journey}, retired=layers)
 
     @property
     def strangers(self) -> pl.DataFrame:
@@ -202,7 +253,7 @@ class Store(Registry):
             The events, of one or several journeys of the store.
         batch
             A name that tells this batch for good: the same name again adds nothing. Without one it is told by its
-            content (a lazy log is not: its rows are recognised one by one).
+            content (a lazy frame or an EventLog is not: its rows are recognised one by one).
 
         Returns
         -------
@@ -243,9 +294,13 @@ class Store(Registry):
         """
         told = Loaded()
         for some in _together(files_of(paths, how.get("storage_options"))):
-            sources = {_source(path): path for path in some}
-            fresh = {source: path for source, path in sources.items() if not self._layers.knows(source)}
-            told += Loaded(skipped=tuple(source.name for source in sources if source not in fresh))
+            fresh: dict[Source, Stored] = {}
+            for path in some:
+                source = _source(path)
+                if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
+                    told += Loaded(skipped=(source.name,))
+                else:
+                    fresh[source] = path
             if fresh:
                 log = EventLog.read(list(fresh.values()), columns, **how)
                 told += self._load(log, list(fresh), keep_log=keep_log, progress=progress)
@@ -358,7 +413,7 @@ class Store(Registry):
             return self._taken_in(made, journeys, [source])
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
-        layers = self._layers.of(journey.journey_id)
+        layers = self._holding(journey)
         parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
         return Intake(journey, self._layers.new(), parts, keys, **how)
 
@@ -367,14 +422,16 @@ class Store(Registry):
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
         self._layers.publish(made, journeys, sources)
-        with suppress(OSError, pl.exceptions.PolarsError):  # no room now: the next load tries again
+        with suppress(
+            OSError, pl.exceptions.PolarsError, StoreError
+        ):  # no room now: the next load tries again
             for journey_id in made.keys() & journeys.keys():
                 self._compact(journeys[journey_id])
         return Loaded.of(list(made.values()))
 
     def _compact(self, journey: Journey) -> None:
         """Tell small layers as one, so that there are never many."""
-        layers = self._layers.of(journey.journey_id)
+        layers = self._holding(journey)
         group = _alike(layers)
         if len(group) > 1:
             ours = {layer.folder for layer in group}
@@ -387,29 +444,32 @@ class Store(Registry):
 
         Rows that were set aside for a version, point, branch or goal that the journey knows by now are read again.
         """
-        journey = self.get(key)
         with self._writing():
-            layers = self._layers.of(journey.journey_id)
-            if not layers:
-                return
-            layer = self._layers.new()
-            intake = Intake(journey, layer, progress=progress)
-            faulty = pl.concat(
-                [
-                    _nothing(journey).facts.quarantined,
-                    *(old.faults().collect() for old in layers if old.faulty),
-                ]
-            )
-            of_graph = pl.col("rule").is_in(_OF_GRAPH)
-            again = EventLog.from_frame(faulty.filter(of_graph).select(*COLUMNS))
-            parts = self._layers.parts(journey, layers)
-            good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
-            intake.fold(
-                pl.concat([*(part.all_rows() for part in parts), good]), sum(part.height for part in parts)
-            )
-            intake.set_aside(pl.concat([faulty.filter(~of_graph), again.faulty(journey).collect()]))
-            layer.read = sum(old.read for old in layers)
-            self._publish(journey, intake.finish(), layers)
+            self._rebuild(key, progress)
+
+    def _rebuild(self, key: str, progress: Progress | None) -> None:
+        journey = self.get(key)
+        layers = self._layers.of(journey.journey_id)
+        if not layers:
+            return
+        layer = self._layers.new()
+        intake = Intake(journey, layer, progress=progress)
+        faulty = pl.concat(
+            [
+                _nothing(journey).facts.quarantined,
+                *(old.faults().collect() for old in layers if old.faulty),
+            ]
+        )
+        of_graph = pl.col("rule").is_in(_OF_GRAPH)
+        again = EventLog.from_frame(faulty.filter(of_graph).select(*COLUMNS))
+        parts = self._layers.parts(journey, layers)
+        good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
+        intake.fold(
+            pl.concat([*(part.all_rows() for part in parts), good]), sum(part.height for part in parts)
+        )
+        intake.set_aside(pl.concat([faulty.filter(~of_graph), again.faulty(journey).collect()]))
+        layer.read = sum(old.read for old in layers)
+        self._publish(journey, intake.finish(), layers)
 
     def _publish(self, journey: Journey, layer: Layer, replaced: Sequence[Layer]) -> None:
         self._layers.publish({journey.journey_id: layer}, {journey.journey_id: journey}, retired=replaced)
@@ -467,14 +527,20 @@ class Store(Registry):
             finally:
                 self._layers.discard()
 
-    def _facts(self, journey: Journey) -> Facts:
+    def _holding(self, journey: Journey) -> list[Layer]:
+        """The layers of a journey, if they were folded for it as it is."""
         layers = self._layers.of(journey.journey_id)
-        tokens = tuple(layer.token for layer in layers)
-        known = self._known.get(journey.journey_id)
         if not all(still_holds(layer.design, journey) for layer in layers):
             raise StoreError(
-                f"“{journey.label}” was changed since its facts were folded: rebuild({journey.journey_id!r}) folds them anew"
+                f"“{journey.label}” was changed since its facts were folded: "
+                f"rebuild({journey.journey_id!r}) folds them anew"
             )
+        return layers
+
+    def _facts(self, journey: Journey) -> Facts:
+        layers = self._holding(journey)
+        tokens = tuple(layer.token for layer in layers)
+        known = self._known.get(journey.journey_id)
         if known is None or known[:2] != (tokens, journey):
             facts = (
                 StoredFacts(journey, layers, self._layers.parts(journey, layers))
@@ -525,7 +591,7 @@ def _alike(layers: Sequence[Layer]) -> list[Layer]:
     height = 0
     for layer in reversed(layers):
         size = layer.height
-        if layer.parts != 1 or (group and size > 3 * height) or height + size > MERGED:
+        if layer.parts != 1 or not layer.has_log or (group and size > 3 * height) or height + size > MERGED:
             break
         group.insert(0, layer)
         height += size

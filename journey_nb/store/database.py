@@ -123,7 +123,11 @@ def sole_writer(path: Path, patience: float) -> Iterator[None]:
         When another writer is still busy after ``patience`` seconds.
     """
     until = time.monotonic() + patience
-    with closing(sqlite3.connect(path, timeout=0.05, isolation_level=None)) as lock:
+    try:
+        opened = sqlite3.connect(path, timeout=0.05, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"the store cannot be written: {error}") from error
+    with closing(opened) as lock:
         while True:
             try:
                 lock.execute("BEGIN EXCLUSIVE")

@@ -119,6 +119,9 @@ class Intake:
         write_keys(layer.folder, self._own)
         if self._replaced:
             pl.concat(self._replaced).write_ipc(layer.folder / "replaced.arrow")
+        if not self._keep_log:
+            for log in layer.folder.glob("*/log.parquet"):
+                log.unlink()
         layer.secure()
         return layer
 
@@ -194,7 +197,9 @@ class Intake:
                 self._progress("folding", done / len(logs))
             return count
         with ThreadPoolExecutor(2) as workers:
-            work = workers.map(lambda log: self._fold(log.parent, pl.read_parquet(log), written=True), logs)
+            work = workers.map(
+                lambda log: self._fold(log.parent, pl.read_parquet(log), written=True, alone=True), logs
+            )
             for done, folded in enumerate(work, 1):
                 self._take(folded)
                 self._progress("folding", done / len(logs))
@@ -226,18 +231,16 @@ class Intake:
 
     # One part.
 
-    def _fold(self, folder: Path, rows: pl.DataFrame, *, written: bool) -> _Folded:
+    def _fold(self, folder: Path, rows: pl.DataFrame, *, written: bool, alone: bool = False) -> _Folded:
         """Fold rows together with the kept history of all whom they concern."""
         journey = self._journey
         keys = keys_of(rows.lazy())
-        old, taken = history(rows, keys, self._stored, self._keys)
+        old, taken = history(rows, keys, () if alone else self._stored, self._keys)
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
         Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
         sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
-        if not self._keep_log:
-            (folder / "log.parquet").unlink()
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),

@@ -62,6 +62,11 @@ class Layer:
         return Cube.load(self.folder)
 
     @property
+    def has_log(self) -> bool:
+        """Whether the rows are kept beside the facts."""
+        return all((self.folder / str(number) / "log.parquet").exists() for number in range(self.parts))
+
+    @property
     def height(self) -> int:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
@@ -93,6 +98,7 @@ class Layer:
             *(path for path in self.folder.rglob("*") if path.is_dir()),
             self.folder,
             self.folder.parent,
+            self.folder.parent.parent,
         ]:
             _synced(folder)
         sums = zip(paths, digests, strict=True)
@@ -226,7 +232,8 @@ class Layers:
         with self._database.opened() as db, transaction(db):
             for source in sources:
                 db.execute(
-                    "INSERT INTO batch VALUES (?, ?, ?, ?)", (source.digest, source.name, source.size, now)
+                    "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
+                    (source.digest, source.name, source.size, now),
                 )
             for layer in retired:
                 db.execute("UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token))

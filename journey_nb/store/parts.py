@@ -136,9 +136,11 @@ class Part:
     @cached_property
     def span(self) -> tuple[datetime, datetime] | None:
         """The first and last instant; None where nobody is left."""
+        if not self.told["loaded"]:
+            return None
         first, last = (datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at"))
         if self.dead.is_empty():
-            return (first, last) if self.told["loaded"] else None
+            return first, last
         users = self.table("users")["user_id"].is_in(self.dead.implode())
         gone = self._ends(pl.col("user").is_in(users.arg_true().implode()))
         if gone is None or (gone[0] > first and gone[1] < last):  # what is passed over lies within

@@ -187,3 +187,104 @@ def test_activities_come_into_a_store_too(tmp_path: Path) -> None:
     store.add(journey)
     store.append(log)
     assert_same(store[journey.journey_id].facts, jn.JourneyStats(journey, log).facts)
+
+
+def test_rows_that_were_there_before_their_journey_are_read_again(
+    store: jn.Store, welcome_log: pl.DataFrame
+) -> None:
+    other = jn.Journey.sample("win_back")
+    others = simulate(other, users=50, seed=4)
+    lost = others[:5].with_columns(journey_id=pl.lit("nobody's"))
+    store.append(pl.concat([welcome_log[:500], others, lost]))
+    assert store.strangers.height == others.height + 5
+    store.add(other)
+    assert store.strangers.height == 5
+    assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
+
+
+def test_two_files_of_one_content_are_loaded_once(
+    store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    for name in ("a.parquet", "b.parquet"):
+        welcome_log.write_parquet(tmp_path / name)
+    loaded = store.load([tmp_path / "a.parquet", tmp_path / "b.parquet"])
+    assert (loaded.read, loaded.skipped) == (welcome_log.height, ("b.parquet",))
+
+
+def test_small_loads_without_their_log_stay_apart(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    users = welcome_log["user_id"].unique().sort()
+    for number in range(5):
+        mine = pl.col("user_id").is_in(users.gather_every(5, number).implode())
+        welcome_log.filter(mine).write_parquet(tmp_path / f"{number}.parquet")
+        store.load(tmp_path / f"{number}.parquet", keep_log=False)
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log).facts)
+    goals = tuple(goal.model_copy(update={"conversion_days": 0}) for goal in welcome.goals)
+    store.pause("welcome")
+    with pytest.raises(jn.StoreError, match="cannot be folded anew"):
+        store.relaunch("welcome", welcome.model_copy(update={"goals": goals}))
+    assert store["welcome"].facts.read == welcome_log.height
+
+
+def test_an_id_shared_across_parts_needs_their_logs_until_the_end(
+    store: jn.Store,
+    welcome: jn.Journey,
+    welcome_log: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("journey_nb.store.intake.ROWS_A_PART", 2_000)
+    shared = welcome_log["message_id"].drop_nulls()[0]
+    log = welcome_log.with_columns(
+        message_id=pl.when(pl.col("message_id").is_not_null() & (pl.int_range(pl.len()) % 97 == 0))
+        .then(pl.lit(shared)).otherwise("message_id")
+    )  # fmt: skip
+    log.write_parquet(tmp_path / "log.parquet")
+    store.load(tmp_path / "log.parquet", keep_log=False)
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, log).facts)
+
+
+def test_a_goal_with_events_stays(store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame) -> None:
+    store.append(welcome_log)
+    store.pause("welcome")
+    with pytest.raises(jn.StoreError, match="keep it"):
+        store.relaunch("welcome", welcome.model_copy(update={"goals": welcome.goals[:-1]}))
+    assert store["welcome"].facts.read == welcome_log.height
+
+
+def test_nothing_is_taken_in_or_merged_while_facts_wait_to_be_folded_anew(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start in range(0, 3_000, 1_000):
+        store.append(welcome_log[start : start + 1_000])
+    store.pause("welcome")
+    with monkeypatch.context() as broken:
+        broken.setattr(jn.Store, "_rebuild", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+        with pytest.raises(OSError, match="no room"):
+            store.relaunch("welcome", welcome.model_copy(update={"timezone": "Asia/Tokyo"}))
+    for refused in (lambda: store["welcome"], lambda: store.append(welcome_log[3_000:4_000])):
+        with pytest.raises(jn.StoreError, match="rebuild"):
+            refused()
+    store.rebuild("welcome")
+    store.append(welcome_log[3_000:])
+    after = store.get("welcome")
+    assert_frame_equal(store["welcome"].daily(), jn.JourneyStats(after, welcome_log).daily())
+    assert store.check() == []
+
+
+def test_what_only_was_set_aside_has_no_instant(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    opened = welcome_log.filter(pl.col("kind") == "message.opened")[:1]
+    orphan = opened.with_columns(
+        run_id=pl.lit(None, pl.String), message_id=pl.lit("nobody's"), event_id=pl.lit("orphan")
+    )
+    theirs = welcome_log.filter(pl.col("user_id") == opened["user_id"][0])
+    store.append(orphan)
+    store.append(theirs)
+    expected = jn.JourneyStats(welcome, pl.concat([orphan, theirs])).facts
+    assert (store["welcome"].facts.first_at, store["welcome"].facts.last_at) == (
+        expected.first_at,
+        expected.last_at,
+    )
