@@ -21,9 +21,18 @@ from journey_nb.metrics.cube import Cube
 from journey_nb.reading import LogError, Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
-from journey_nb.store.intake import NOBODYS, Intake, Progress, merged, read_keys, strangers, together
+from journey_nb.store.intake import (
+    Intake,
+    Progress,
+    merged,
+    read_keys,
+    set_apart,
+    strangers,
+    together,
+)
 from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, sha256, still_holds
 from journey_nb.store.parcels import Parcel
+from journey_nb.store.parts import EMPTY_QUARANTINE
 from journey_nb.store.registry import Registry
 from journey_nb.store.stored import StoredFacts
 
@@ -229,18 +238,14 @@ class Store(Registry):
             return
         made = {journey.journey_id: self._intake(journey).load(EventLog.from_frame(own.select(*COLUMNS)))}
         if (others := rows.filter(~mine.fill_null(False))).height:
-            made[STRANGERS] = self._layers.new()
-            made[STRANGERS].folder.mkdir(parents=True)
-            Intake(NOBODYS, made[STRANGERS]).set_aside(others)
-            made[STRANGERS].read = others.height
-            made[STRANGERS].secure()
+            made[STRANGERS] = set_apart(others, self._layers.new())
         self._layers.publish(made, {journey.journey_id: journey}, retired=layers)
 
     @property
     def strangers(self) -> pl.DataFrame:
         """The rows that named no journey of the store when they were read, as they stand in quarantine."""
         faults = [layer.faults() for layer in self._layers.of(STRANGERS)]
-        return pl.concat(faults).collect() if faults else _nothing(NOBODYS).facts.quarantined
+        return pl.concat(faults).collect() if faults else EMPTY_QUARANTINE
 
     # Loading.
 
@@ -456,7 +461,7 @@ class Store(Registry):
         intake = Intake(journey, layer, progress=progress)
         faulty = pl.concat(
             [
-                _nothing(journey).facts.quarantined,
+                EMPTY_QUARANTINE,
                 *(old.faults().collect() for old in layers if old.faulty),
             ]
         )

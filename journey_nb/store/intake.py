@@ -419,11 +419,17 @@ def strangers(log: EventLog, journeys: Sequence[Journey], layer: Layer) -> Layer
     known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
     if log.origin == "events":
         bad = log.only(~known).faulty(NOBODYS).collect(engine="streaming")
-        layer.read = bad.height
         if bad.height:
-            layer.folder.mkdir(parents=True)
-            Intake(NOBODYS, layer).set_aside(bad)
-            layer.secure()
+            set_apart(bad, layer)
+    return layer
+
+
+def set_apart(rows: pl.DataFrame, layer: Layer) -> Layer:
+    """A layer of rows that are only set aside."""
+    layer.folder.mkdir(parents=True)
+    layer.read = rows.height
+    Intake(NOBODYS, layer).set_aside(rows)
+    layer.secure()
     return layer
 
 
