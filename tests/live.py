@@ -105,7 +105,7 @@ class Live:
     def settle(self) -> None:
         """Until the kernel has answered and the picture is the newest."""
         self.page.wait_for_function("window.model.pending === 0")
-        self.page.wait_for_selector(".canvas:not([aria-busy])")
+        self.page.wait_for_selector(".view:not([aria-busy])")
 
     def close(self) -> None:
         self.page.close()

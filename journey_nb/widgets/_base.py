@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import anywidget
 import traitlets
@@ -37,14 +37,23 @@ class View(anywidget.AnyWidget):
     _actions: ClassVar[Mapping[str, str]] = {}
     """Method by action: what ``data-action`` in the templates may ask the kernel for."""
 
+    kind = traitlets.Enum(("canvas", "panel")).tag(sync=True)
+    """Which of the browser's halves brings it to life: a picture's, or that of HTML alone."""
     css = traitlets.Unicode().tag(sync=True)  # a trait called style is ipywidgets' own
     """Its style sheet, which stays within it."""
     error = traitlets.Unicode().tag(sync=True)
     """What went wrong last, as HTML; empty when nothing did."""
+    frame = traitlets.Unicode().tag(sync=True)
+    """What stays while it lives: the parts that the others fill, as HTML."""
+    tools = traitlets.Unicode().tag(sync=True)
+    """Its menus and buttons, as HTML."""
     said = traitlets.Unicode().tag(sync=True)
     """What is read aloud next."""
     locale = traitlets.Unicode("en").tag(sync=True)
     """The language of its words and numbers."""
+
+    theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
+    """The notebook's or the reader's own, or ``light`` or ``dark``."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(_esm=bundle(), css=style(), **traits)
@@ -95,7 +104,7 @@ class View(anywidget.AnyWidget):
 @cache
 def bundle() -> str:
     """The browser's half, as ``make bundle`` has built it."""
-    return (_STATIC / "canvas.js").read_text("utf-8")
+    return (_STATIC / "views.js").read_text("utf-8")
 
 
 @cache
@@ -105,8 +114,8 @@ def style() -> str:
         Path(__file__).with_name("view.css").read_text("utf-8").replace("%FONT%", palette.FONT).split()
     )
     return (
-        f":host,.canvas .jnb{{{_colours('light')}}}"
-        f":host([data-theme=dark]),:host([data-theme=dark]) .canvas .jnb{{{_colours('dark')}}}{rules}"
+        f":host,.view .jnb{{{_colours('light')}}}"
+        f":host([data-theme=dark]),:host([data-theme=dark]) .view .jnb{{{_colours('dark')}}}{rules}"
     )
 
 

@@ -85,15 +85,12 @@ class JourneyCanvas(View):
     """What the cards are tinted by: share, drop_rate, time or conversion."""
     metrics = traitlets.Bool(True).tag(sync=True)
     """Whether every card shows its numbers; otherwise the one under the pointer or the focus does."""
-    theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
 
     # What the browser is handed; drawn here, never set by people.
-    frame = traitlets.Unicode().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
     """The SVG, compressed: a tenth of its size on the wire."""
     graph = traitlets.Dict().tag(sync=True)
     """The points that each point leads to: where arrow keys go."""
-    tools = traitlets.Unicode().tag(sync=True)
     detail = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -116,7 +113,7 @@ class JourneyCanvas(View):
         self._drawn: Canvas | None = None
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
         frame = template("view.html").render(words=words, locale=locale)
-        super().__init__(theme=theme, locale=locale, period=stats.chosen, frame=frame)
+        super().__init__(kind="canvas", theme=theme, locale=locale, period=stats.chosen, frame=frame)
         self.stats = stats
         for name, value in traits.items():
             setattr(self, name, value)

@@ -161,7 +161,7 @@ def test_a_canvas_lives_in_jupyterlab_and_outlives_its_kernel(chromium: Any, lab
     ):  # the last four restart the kernel, add and cut cells in a notebook
         page.keyboard.press(key)
     page.select_option(".jnb-live [data-action=period]", "7d")
-    page.wait_for_selector(".jnb-live .canvas:not([aria-busy])")
+    page.wait_for_selector(".jnb-live .view:not([aria-busy])")
     assert "selected first_look period 7d" in run(page, 1)
     assert page.locator(".jp-Dialog").count() == 0
     assert page.locator(".jp-Notebook .jp-Cell").count() == 2
@@ -173,9 +173,7 @@ def test_a_canvas_lives_in_jupyterlab_and_outlives_its_kernel(chromium: Any, lab
         page.wait_for_selector(f".jnb-live[data-theme={wanted}]")
         page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
         page.wait_for_selector("#jupyterlab-splash", state="detached")  # JupyterLab takes it away twice, else
-        grounds[wanted] = page.locator(".jnb-live .canvas").evaluate(
-            "e => getComputedStyle(e).backgroundColor"
-        )
+        grounds[wanted] = page.locator(".jnb-live .view").evaluate("e => getComputedStyle(e).backgroundColor")
         if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
             page.screenshot(path=f"{folder}/lab-{wanted}.png")
     assert grounds["dark"] != grounds["light"]

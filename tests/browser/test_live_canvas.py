@@ -430,7 +430,7 @@ def test_it_fits_its_place_either_way_round(open_live: Callable[..., Live], dir:
     live.page.dblclick(CARD.format("signup"))
     live.settle()
     assert live.page.evaluate("document.documentElement.scrollWidth") <= width
-    room = live.page.locator(".canvas").bounding_box()
+    room = live.page.locator(".view").bounding_box()
     for part in live.page.locator(".tools :is(select, input, button), .detail, .account").all():
         if (box := part.bounding_box()) is not None:
             assert room["x"] - 1 <= box["x"], part
@@ -445,7 +445,7 @@ def test_the_theme_is_the_notebook_s_or_the_reader_s_or_the_one_asked_for(
     open_live: Callable[..., Live],
 ) -> None:
     def ground(live: Live) -> str:
-        return live.page.eval_on_selector(".canvas", "e => getComputedStyle(e).backgroundColor")
+        return live.page.eval_on_selector(".view", "e => getComputedStyle(e).backgroundColor")
 
     live = open_live(page={"color_scheme": "dark"})
     assert ground(live) == "rgb(18, 22, 27)"
@@ -459,10 +459,8 @@ def test_the_theme_is_the_notebook_s_or_the_reader_s_or_the_one_asked_for(
 
 def test_nothing_moves_for_who_wants_no_motion(open_live: Callable[..., Live]) -> None:
     live = open_live(page={"reduced_motion": "reduce"})
-    live.page.evaluate("document.querySelector('.jnb-live').shadowRoot.querySelector('.canvas').setAttribute('aria-busy', 'true')")  # fmt: skip
-    assert (
-        live.page.eval_on_selector(".canvas", "e => getComputedStyle(e, '::before').animationName") == "none"
-    )
+    live.page.evaluate("document.querySelector('.jnb-live').shadowRoot.querySelector('.view').setAttribute('aria-busy', 'true')")  # fmt: skip
+    assert live.page.eval_on_selector(".view", "e => getComputedStyle(e, '::before').animationName") == "none"
 
 
 @pytest.mark.parametrize("locale", ["fr", "ko"])
@@ -483,7 +481,7 @@ def test_no_english_word_of_the_dictionary_is_left(
     }
     kept = {words[place] for words in _WORDS.values()}
     texts = live.page.evaluate("""() => {
-      const found = [], walk = document.createTreeWalker(document.querySelector('.jnb-live').shadowRoot.querySelector('.canvas'), NodeFilter.SHOW_TEXT);
+      const found = [], walk = document.createTreeWalker(document.querySelector('.jnb-live').shadowRoot.querySelector('.view'), NodeFilter.SHOW_TEXT);
       while (walk.nextNode()) found.push(walk.currentNode.textContent.trim());
       for (const e of document.querySelector('.jnb-live').shadowRoot.querySelectorAll('[aria-label], [title], [placeholder]'))
         for (const name of ['aria-label', 'title', 'placeholder']) found.push(e.getAttribute(name) ?? '');

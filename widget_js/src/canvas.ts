@@ -2,14 +2,14 @@ import { Minimap } from "./minimap";
 import { type Model, unzip } from "./model";
 import { children, html, morph } from "./morph";
 import { Sheet } from "./sheet";
-import { follow } from "./theme";
+import { View } from "./view";
 
 const STEP = 1.25; // of a zoom by key or button
 
 type Card = SVGGElement;
 
 /** The live canvas: what Python drew, brought to life. Everything said or shown was made there. */
-class Canvas {
+export class Canvas extends View {
   private readonly sheet: Sheet;
   private readonly map: Minimap;
   private readonly hint: string;
@@ -18,22 +18,20 @@ class Canvas {
   private drawing: Promise<void> = Promise.resolve();
   private svg?: SVGSVGElement;
 
-  constructor(
-    private readonly model: Model,
-    private readonly root: HTMLElement,
-  ) {
-    root.innerHTML = model.get("frame");
+  constructor(model: Model, root: HTMLElement) {
+    super(model, root);
+    Object.assign(this.shows, {
+      picture: () => void (this.drawing = this.draw()),
+      metrics: () => this.root.classList.toggle("quiet", !this.model.get("metrics")),
+      selected: () => this.mark(),
+      detail: () => this.detail(),
+    });
     this.sheet = new Sheet(this.part(".stage"), this.part(".sheet"), (view) => this.map?.show(view));
     this.map = new Minimap(this.part<SVGSVGElement>(".map"), (x, y) => this.sheet.centre(x, y));
     this.hint = this.part(".account").textContent!;
     this.part(".stage").tabIndex = -1;
     this.listen();
     new ResizeObserver(() => this.sheet.place()).observe(this.part(".stage"));
-    for (const show of Object.values(this.shows)) show();
-  }
-
-  private part<E extends Element = HTMLElement>(selector: string): E {
-    return this.root.querySelector<E>(selector)!;
   }
 
   private get cards(): Card[] {
@@ -44,27 +42,9 @@ class Canvas {
     return this.cards.find((card) => card.dataset.point === point);
   }
 
-  /** What to do when a trait changes. */
-  readonly shows: Record<string, () => void> = {
-    picture: () => void (this.drawing = this.draw()),
-    tools: () => children(this.part(".tools"), html(this.model.get("tools"))),
-    error: () => children(this.part(".error"), html(this.model.get("error"))),
-    said: () => this.part(".said").replaceChildren(this.model.get("said")),
-    metrics: () => this.root.classList.toggle("quiet", !this.model.get("metrics")),
-    selected: () => this.mark(),
-    detail: () => this.detail(),
-  };
-
-  /** A request was met or refused: what was chosen meanwhile is put as it is now. */
-  async done(): Promise<void> {
+  override async done(): Promise<void> {
     await this.drawing;
-    this.root.removeAttribute("aria-busy");
-    this.shows.tools!();
-  }
-
-  private ask(action: string, what: object = {}): void {
-    this.root.setAttribute("aria-busy", "true");
-    this.model.send({ action, ...what });
+    await super.done();
   }
 
   private async draw(): Promise<void> {
@@ -170,37 +150,20 @@ class Canvas {
       if (this.model.get("detail")) this.ask("close");
       else this.select(null);
     });
-    root.addEventListener("click", (event) => {
-      const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
-      if (button) this.press(button.dataset.action!, { ...button.dataset });
-    });
-    root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
-    root.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const form = event.target as HTMLFormElement;
-      this.ask(form.dataset.action!, Object.fromEntries(new FormData(form)));
-    });
   }
 
-  private press(action: string, what: DOMStringMap): void {
+  protected override press(action: string, what: DOMStringMap): void {
     if (action === "zoom-in") this.sheet.zoom(STEP);
     else if (action === "zoom-out") this.sheet.zoom(1 / STEP);
     else if (action === "fit") this.sheet.fit();
-    else this.ask(action, { ...what });
+    else super.press(action, what);
   }
 
-  private choose(field: HTMLInputElement): void {
-    const { action } = field.dataset;
-    if (!action) return;
-    if (action === "metrics") {
-      this.model.set("metrics", field.checked);
-      this.model.save_changes();
-      this.shows.metrics!();
-    } else if (action === "period" && field.value === "custom") {
-      const dates = this.part<HTMLFormElement>("form[data-action=dates]");
-      dates.hidden = false;
-      dates.querySelector("input")!.focus();
-    } else this.ask(action, { value: field.type === "checkbox" ? field.checked : field.value });
+  protected override choose(field: HTMLInputElement): void {
+    if (field.dataset.action !== "metrics") return super.choose(field);
+    this.model.set("metrics", field.checked);
+    this.model.save_changes();
+    this.shows.metrics!();
   }
 
   private key(event: KeyboardEvent): void {
@@ -254,30 +217,3 @@ class Canvas {
     this.go(card, from);
   }
 }
-
-function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
-  const host = document.createElement("div");
-  host.className = "jnb-live";
-  host.dataset.lmSuppressShortcuts = "true"; // keys are ours here, not the notebook's
-  const shadow = host.attachShadow({ mode: "open" });
-  const style = document.createElement("style");
-  style.textContent = model.get("css");
-  const root = document.createElement("div");
-  root.className = "canvas";
-  shadow.append(style, root);
-  el.append(host);
-  const theme = follow(host, () => model.get("theme"));
-  const canvas = new Canvas(model, root);
-  const heard: [string, (message: any) => void][] = [
-    ...Object.entries(canvas.shows).map(([name, show]): [string, () => void] => [`change:${name}`, show]),
-    ["change:theme", theme.now],
-    ["msg:custom", () => canvas.done()],
-  ];
-  for (const [event, callback] of heard) model.on(event, callback);
-  return () => {
-    theme.stop();
-    for (const [event, callback] of heard) model.off(event, callback);
-  };
-}
-
-export default { render };

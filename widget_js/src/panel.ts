@@ -1,0 +1,10 @@
+import type { Model } from "./model";
+import { View } from "./view";
+
+/** A panel: HTML that Python made, of which a change replaces only what is new. */
+export class Panel extends View {
+  constructor(model: Model, root: HTMLElement) {
+    super(model, root);
+    this.shows.panel = () => this.fill("panel");
+  }
+}

@@ -1,0 +1,100 @@
+import type { Model } from "./model";
+import { children, html } from "./morph";
+import { follow } from "./theme";
+
+/**
+ * What every live view does: show the strings that Python made, and ask the kernel for what the reader does
+ * to an element with `data-action`. A form, a button and a field each say what they have.
+ */
+export class View {
+  constructor(
+    protected readonly model: Model,
+    protected readonly root: HTMLElement,
+  ) {
+    root.innerHTML = model.get("frame");
+  }
+
+  /** What to do when a trait changes. */
+  readonly shows: Record<string, () => void> = {
+    tools: () => this.fill("tools"),
+    error: () => this.fill("error"),
+    said: () => this.part(".said").replaceChildren(this.model.get("said")),
+  };
+
+  /** Called once, when all of it is there. */
+  start(): void {
+    const { root } = this;
+    root.addEventListener("click", (event) => {
+      const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
+      if (button) this.press(button.dataset.action!, { ...button.dataset });
+    });
+    root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
+    root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const form = event.target as HTMLFormElement;
+      this.ask(form.dataset.action!, { ...form.dataset, ...Object.fromEntries(new FormData(form)) });
+    });
+    for (const show of Object.values(this.shows)) show();
+  }
+
+  /** A request was met or refused: what was chosen meanwhile is put as it is now. */
+  async done(): Promise<void> {
+    this.root.removeAttribute("aria-busy");
+    this.shows.tools!();
+  }
+
+  protected part<E extends Element = HTMLElement>(selector: string): E {
+    return this.root.querySelector<E>(selector)!;
+  }
+
+  /** The part called as the trait is, made as the trait's HTML is. */
+  protected fill(trait: string): void {
+    children(this.part(`.${trait}`), html(this.model.get(trait)));
+  }
+
+  protected ask(action: string, what: object = {}): void {
+    this.root.setAttribute("aria-busy", "true");
+    this.model.send({ ...what, action });
+  }
+
+  protected press(action: string, what: DOMStringMap): void {
+    this.ask(action, { ...what });
+  }
+
+  protected choose(field: HTMLInputElement): void {
+    const { action } = field.dataset;
+    if (!action) return;
+    if (action === "period" && field.value === "custom") {
+      const dates = this.part<HTMLFormElement>("form[data-action=dates]");
+      dates.hidden = false;
+      dates.querySelector("input")!.focus();
+    } else this.ask(action, { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
+  }
+}
+
+/** Put a view into an element of the host's; what is returned takes it away. */
+export function mount(kind: new (model: Model, root: HTMLElement) => View, model: Model, el: HTMLElement): () => void {
+  const host = document.createElement("div");
+  host.className = "jnb-live";
+  host.dataset.lmSuppressShortcuts = "true"; // keys are ours here, not the notebook's
+  const shadow = host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = model.get("css");
+  const root = document.createElement("div");
+  root.className = "view";
+  shadow.append(style, root);
+  el.append(host);
+  const theme = follow(host, () => model.get("theme"));
+  const view = new kind(model, root);
+  view.start();
+  const heard: [string, (message: any) => void][] = [
+    ...Object.entries(view.shows).map(([name, show]): [string, () => void] => [`change:${name}`, show]),
+    ["change:theme", theme.now],
+    ["msg:custom", () => view.done()],
+  ];
+  for (const [event, callback] of heard) model.on(event, callback);
+  return () => {
+    theme.stop();
+    for (const [event, callback] of heard) model.off(event, callback);
+  };
+}
