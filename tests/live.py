@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
+import pytest
 from ipywidgets import DOMWidget
+
+from journey_nb.style.words import _WORDS
+
+AXE = Path(__file__).resolve().parents[1] / "widget_js/node_modules/axe-core/axe.min.js"
 
 # As strict as the real one is not: unknown traits and events, and what is no JSON, are errors.
 MODEL = """async ({esm, state, dir}) => {
@@ -74,7 +80,7 @@ class Live:
         self.page.expose_function("kernel", self._kernel)
         self.page.set_content("<!DOCTYPE html><title>A notebook</title>")
         self.page.evaluate(MODEL, {"esm": widget._esm, "state": self._state(_synced(widget)), "dir": dir})
-        self.page.wait_for_selector(".sheet > svg")
+        self.page.wait_for_selector(".sheet > svg" if widget.kind == "canvas" else ".panel > *")
 
     def _kernel(self, kind: str, content: Any) -> dict[str, Any]:
         if kind == "set":
@@ -111,6 +117,36 @@ class Live:
         self.page.close()
         assert self.faults == []
         assert [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))] == []
+
+
+def serious(live: Live) -> list[str]:
+    """What axe finds that is serious."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; make lint installs it")
+    live.page.evaluate(AXE.read_text("utf-8"))
+    found = live.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary'][:300]}" for v in found
+            if v["impact"] in ("serious", "critical")]  # fmt: skip
+
+
+def english(live: Live, locale: str) -> set[str]:
+    """The dictionary's English words that a French or Korean view has left, in texts and in what is said."""
+    place = {"fr": 1, "ko": 2}[locale]
+    words = {
+        words[0]
+        for words in _WORDS.values()
+        if words[0] not in words[place : place + 1] and "{" not in words[0]
+    }
+    kept = {words[place] for words in _WORDS.values()}
+    texts = live.page.evaluate("""() => {
+      const view = document.querySelector('.jnb-live').shadowRoot.querySelector('.view');
+      const found = [], walk = document.createTreeWalker(view, NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) found.push(walk.currentNode.textContent.trim());
+      for (const name of ['aria-label', 'aria-description', 'title', 'placeholder'])
+        for (const e of view.querySelectorAll(`[${name}]`)) found.push(e.getAttribute(name));
+      return found;
+    }""")
+    return {text for text in texts if text in words - kept}
 
 
 def _synced(widget: Any) -> set[str]:

@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import anywidget
 import traitlets
 
-from journey_nb.render import Html
+from journey_nb.metrics.scope import Clock
+from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import palette, word
+
+if TYPE_CHECKING:
+    from journey_nb.stats import JourneyStats
 
 _STATIC = Path(__file__).parents[1] / "static"
 
@@ -99,6 +103,85 @@ class View(anywidget.AnyWidget):
         display({**bundle, "text/plain": title}, raw=True, metadata=metadata)
         copy = {"text/html": f'{_TWIN}<div class="jnb-static">{self.figure}</div>', "text/plain": title}
         display(copy, raw=True)
+
+
+class OfStats(View):
+    """A view of statistics, whose period and clock can be chosen; its tools have :func:`when_html`.
+
+    What is chosen is drawn before it is so, by ``_show``; what cannot be drawn is refused.
+    """
+
+    _actions: ClassVar[Mapping[str, str]] = {
+        "period": "_choose_period",
+        "dates": "_choose_dates",
+        "clock": "_choose_clock",
+        "dismiss": "_dismiss",
+    }
+
+    stats = traitlets.Any(None, allow_none=True)
+    """The statistics that are shown."""
+    period = traitlets.Unicode("launch").tag(sync=True)
+    """Their period: a preset, or ``first..last``."""
+    clock = traitlets.Enum(get_args(Clock), "activity")
+    """Their clock: events at their own time (activity), or the runs that entered (cohort)."""
+
+    def __init__(self, stats: JourneyStats, **traits: Any) -> None:
+        super().__init__(period=stats.chosen, clock=stats.scope.clock, **traits)
+        self.stats = stats
+
+    def _show(self, stats: JourneyStats) -> None:
+        """Draw statistics that are not its own yet; where that fails, change nothing and raise."""
+        raise NotImplementedError
+
+    @traitlets.validate("stats")
+    def _check_stats(self, proposal: Any) -> JourneyStats:
+        stats: JourneyStats = proposal["value"]
+        self._show(stats)
+        return stats
+
+    @traitlets.validate("period")
+    def _check_period(self, proposal: Any) -> str:
+        return _at(self.stats, proposal["value"]).chosen if self.stats else proposal["value"]
+
+    @traitlets.observe("period")
+    def _follow_period(self, change: Any) -> None:
+        if self.stats and self.stats.chosen != change["new"]:
+            self._restate(_at(self.stats, change["new"]), change)
+
+    @traitlets.observe("clock")
+    def _follow_clock(self, change: Any) -> None:
+        if self.stats and self.stats.scope.clock != change["new"]:
+            self._restate(self.stats.clock(change["new"]), change)
+
+    @traitlets.observe("stats")
+    def _follow_stats(self, _: Any) -> None:
+        self.period, self.clock = self.stats.chosen, self.stats.scope.clock
+        self.said = covers(self.stats, self.locale)
+
+    def _restate(self, stats: JourneyStats, change: Any) -> None:
+        try:
+            self.stats = stats
+        except Exception:
+            setattr(self, change["name"], change["old"])  # as what is drawn
+            raise
+
+    def _choose_period(self, request: Mapping[str, Any]) -> None:
+        self.period = request["value"]
+
+    def _choose_dates(self, request: Mapping[str, Any]) -> None:
+        self.period = f"{request['first']}..{request['last']}"
+
+    def _choose_clock(self, request: Mapping[str, Any]) -> None:
+        self.clock = request["value"]
+
+    def _dismiss(self, _: Mapping[str, Any]) -> None:
+        """The error goes, as it does after every request that is met."""
+
+
+def _at(stats: JourneyStats, period: str) -> JourneyStats:
+    """The statistics over a preset, or over ``first..last``."""
+    first, dots, last = period.partition("..")
+    return stats.between(first, last) if dots else stats.period(period)
 
 
 @cache

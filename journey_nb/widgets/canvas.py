@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from journey_nb.journey import near
-from journey_nb.metrics.scope import Clock
-from journey_nb.period import PRESETS
-from journey_nb.render import Canvas, Html, covers
+from journey_nb.render import Canvas, Html
 from journey_nb.render.detail import detail_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
+from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
-from journey_nb.widgets._base import View
+from journey_nb.widgets._base import OfStats
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
 
-_WORDS = ("period", "clock", "version", "heat", "compare", "show_metrics", "find_path", "find_hint", "find", "nearest",
-          "zoom", "zoom_in", "zoom_out", "fit", "apply")  # fmt: skip
+_WORDS = ("version", "heat", "compare", "show_metrics", "find_path", "find_hint", "find", "nearest",
+          "zoom", "zoom_in", "zoom_out", "fit")  # fmt: skip
 
 
-class JourneyCanvas(View):
+class JourneyCanvas(OfStats):
     """The live canvas of a journey: zoom, select, open a step, choose the period, find a user's path.
 
     What people do with it is readable here, and what is set here they see: ``selected``, ``opened``,
-    ``period``, ``user``, ``heat``, ``metrics`` and ``stats`` are traits, to be watched with
+    ``period``, ``clock``, ``user``, ``heat``, ``metrics`` and ``stats`` are traits, to be watched with
     ``observe``. A setting that cannot be is refused, and the picture stays.
 
     Parameters
@@ -58,23 +57,16 @@ class JourneyCanvas(View):
     """
 
     _actions: ClassVar[Mapping[str, str]] = {
+        **OfStats._actions,
         "open": "_open",
         "close": "_close",
-        "period": "_choose_period",
-        "dates": "_choose_dates",
-        "clock": "_choose_clock",
         "version": "_choose_version",
         "heat": "_choose_heat",
         "compare": "_choose_compare",
         "find": "_find",
         "clear": "_clear",
-        "dismiss": "_dismiss",
     }
 
-    stats = traitlets.Any(None, allow_none=True)
-    """The statistics that are drawn."""
-    period = traitlets.Unicode("launch").tag(sync=True)
-    """Their period: a preset, or ``first..last``."""
     selected = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     """The id of the selected point."""
     opened = traitlets.Unicode(None, allow_none=True)
@@ -113,8 +105,7 @@ class JourneyCanvas(View):
         self._drawn: Canvas | None = None
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
         frame = template("view.html").render(words=words, locale=locale)
-        super().__init__(kind="canvas", theme=theme, locale=locale, period=stats.chosen, frame=frame)
-        self.stats = stats
+        super().__init__(stats, kind="canvas", theme=theme, locale=locale, frame=frame)
         for name, value in traits.items():
             setattr(self, name, value)
 
@@ -130,11 +121,8 @@ class JourneyCanvas(View):
 
     # What may be set: it is drawn before it is so, and what cannot be drawn is refused.
 
-    @traitlets.validate("stats")
-    def _check_stats(self, proposal: Any) -> JourneyStats:
-        stats: JourneyStats = proposal["value"]
+    def _show(self, stats: JourneyStats) -> None:
         self._draw(stats, self.user, self.heat)
-        return stats
 
     @traitlets.validate("user", "heat", "selected", "opened")
     def _check(self, proposal: Any) -> str | None:
@@ -154,29 +142,14 @@ class JourneyCanvas(View):
             self.detail = self._detail(self.stats, value)
         return value
 
-    @traitlets.validate("period")
-    def _check_period(self, proposal: Any) -> str:
-        return _at(self.stats, proposal["value"]).chosen if self.stats else proposal["value"]
-
-    @traitlets.observe("period")
-    def _follow_period(self, change: Any) -> None:
-        if self.stats and self.stats.chosen != change["new"]:
-            try:
-                self.stats = _at(self.stats, change["new"])
-            except Exception:
-                self.period = change["old"]  # as what is drawn
-                raise
-
     @traitlets.observe("stats")
-    def _follow_stats(self, _: Any) -> None:
-        self.period = self.stats.chosen
+    def _follow_journey(self, _: Any) -> None:
         known = self.stats.journey.points()
         for name in ("selected", "opened"):
             if getattr(self, name) not in known:
                 setattr(self, name, None)
         if self.user and self.stats.user_path(self.user).is_empty():
             self.user = None
-        self.said = covers(self.stats, self.locale)
 
     @traitlets.observe("user", "heat")
     def _follow_drawn(self, change: Any) -> None:
@@ -207,15 +180,6 @@ class JourneyCanvas(View):
     def _close(self, _: Mapping[str, Any]) -> None:
         self.opened = None
 
-    def _choose_period(self, request: Mapping[str, Any]) -> None:
-        self.period = request["value"]
-
-    def _choose_dates(self, request: Mapping[str, Any]) -> None:
-        self.period = f"{request['first']}..{request['last']}"
-
-    def _choose_clock(self, request: Mapping[str, Any]) -> None:
-        self.stats = self.stats.clock(request["value"])
-
     def _choose_version(self, request: Mapping[str, Any]) -> None:
         self.stats = self.stats.version(int(request["value"]) if request["value"] else None)
 
@@ -238,9 +202,6 @@ class JourneyCanvas(View):
     def _clear(self, _: Mapping[str, Any]) -> None:
         self._missing = ""
         self.user = None
-
-    def _dismiss(self, _: Mapping[str, Any]) -> None:
-        """The error goes, as it does after every request that is met."""
 
     # What it is drawn of.
 
@@ -272,21 +233,14 @@ class JourneyCanvas(View):
         def said(name: str) -> str:
             return word(name, self.locale)
 
-        journey, days = stats.journey, stats.scope.days
-        chosen = stats.chosen if stats.chosen in PRESETS else "custom"
+        journey = stats.journey
         every = [("", said("every_version"))]
         versions = [
             (str(v.version), word("version_n", self.locale, version=v.version)) for v in journey.versions
         ]
         return template("tools.html").render(
-            words={name: said(name) for name in _WORDS}
-            | {"first": said("period.first"), "last": said("period.last")},
-            periods=[(name, said(f"period.{name}")) for name in (*PRESETS, "custom")],
-            period=chosen,
-            first=days[0].isoformat() if days else "",
-            last=days[-1].isoformat() if days else "",
-            clocks=[(name, said(f"clock.{name}")) for name in get_args(Clock)],
-            clock=stats.scope.clock,
+            words={name: said(name) for name in _WORDS},
+            when=when_html(stats, self.locale),
             versions=every + versions if len(versions) > 1 else [],
             version=str(stats.scope.version or ""),
             heats=[("", said("heat.none")), *((name, said(f"heat.{name}")) for name in MEASURES)],
@@ -299,12 +253,6 @@ class JourneyCanvas(View):
             missing=word("not_here", self.locale, user=clean(self._missing)) if self._missing else "",
             near=stats.nearest(self._missing) if self._missing else [],
         )
-
-
-def _at(stats: JourneyStats, period: str) -> JourneyStats:
-    """The statistics over a preset, or over ``first..last``."""
-    first, dots, last = period.partition("..")
-    return stats.between(first, last) if dots else stats.period(period)
 
 
 def _graph(drawn: Canvas) -> dict[str, list[str]]:

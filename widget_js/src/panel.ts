@@ -7,4 +7,9 @@ export class Panel extends View {
     super(model, root);
     this.shows.panel = () => this.fill("panel");
   }
+
+  override async done(): Promise<void> {
+    this.shows.panel!();
+    await super.done();
+  }
 }
