@@ -78,6 +78,9 @@ class JourneyStats:
     ['point_id', 'title', 'type']
     """
 
+    store: Any = None
+    """The :class:`journey_nb.Store` they come from; None for those of a log."""
+
     def __init__(
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
@@ -107,6 +110,20 @@ class JourneyStats:
         return self._view.compare
 
     # Verbs: each returns a new JourneyStats.
+
+    def like(self, other: JourneyStats) -> JourneyStats:
+        """Look as other statistics do: the same period, clock, instant of sight, version, comparison and conditions.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> some, more = (jn.JourneyStats(journey, simulate(journey, users=users)) for users in (50, 60))
+        >>> more.like(some.period("7d")).chosen
+        '7d'
+        """
+        return self._with(**vars(other._view))
 
     def period(self, name: str) -> JourneyStats:
         """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month."""
@@ -423,6 +440,7 @@ class JourneyStats:
     def _with(self, **changes: Any) -> JourneyStats:
         other = object.__new__(JourneyStats)
         other.journey, other.facts, other._attributes = self.journey, self.facts, self._attributes
+        other.store = self.store
         other._view = dataclasses.replace(self._view, **changes)
         return other
 

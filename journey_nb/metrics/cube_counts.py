@@ -429,10 +429,9 @@ class CubeCounts(Counts):
 
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     """The counts of several frames in columns beside each other, by their keys."""
-    return added(
-        (1, rows.select(*keys, *((pl.col("n") * (name == one)).alias(one) for one in parts)))
-        for name, rows in parts.items()
-    )
+    rows = (part.lazy().select(*keys, pl.col("n").alias(name)) for name, part in parts.items())
+    counts = pl.concat(rows, how="diagonal").group_by(keys).agg(pl.col(list(parts)).sum())
+    return counts.filter(pl.any_horizontal(pl.col(list(parts)) != 0)).collect()
 
 
 def _ranks(durations: pl.DataFrame) -> pl.DataFrame:

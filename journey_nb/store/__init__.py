@@ -141,7 +141,9 @@ class Store(Registry):
     def __getitem__(self, key: str) -> JourneyStats:
         """The statistics of a journey (by its id or title), as of now."""
         journey = self.get(key)
-        return JourneyStats(journey, self._facts(journey))
+        stats = JourneyStats(journey, self._facts(journey))
+        stats.store = self
+        return stats
 
     def watch(self, key: str, every: float = 1.0) -> Iterator[JourneyStats]:
         """The statistics of a journey now, and again whenever something has been loaded or changed; it never ends.

@@ -79,7 +79,7 @@ class View(anywidget.AnyWidget):
                 raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
             answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[request["action"]])
             answer(request)
-        self.send({"done": True})
+        self.send({"done": request.get("action") if isinstance(request, dict) else None})
 
     @contextmanager
     def _painted(self) -> Iterator[None]:
@@ -115,6 +115,7 @@ class OfStats(View):
         "period": "_choose_period",
         "dates": "_choose_dates",
         "clock": "_choose_clock",
+        "look": "_look",
         "dismiss": "_dismiss",
     }
 
@@ -124,6 +125,11 @@ class OfStats(View):
     """Their period: a preset, or ``first..last``."""
     clock = traitlets.Enum(get_args(Clock), "activity")
     """Their clock: events at their own time (activity), or the runs that entered (cohort)."""
+
+    every = traitlets.Float(0, min=0).tag(sync=True)
+    """Seconds between two looks at what is watched; 0 where nothing is."""
+
+    _source: Callable[[], JourneyStats] | None = None
 
     def __init__(self, stats: JourneyStats, **traits: Any) -> None:
         super().__init__(period=stats.chosen, clock=stats.scope.clock, **traits)
@@ -164,6 +170,45 @@ class OfStats(View):
         except Exception:
             setattr(self, change["name"], change["old"])  # as what is drawn
             raise
+
+    def watch(self, every: float = 1.0, source: Callable[[], JourneyStats] | None = None) -> None:
+        """Follow what the statistics come from: numbers that change are replaced, where they stand.
+
+        The browser asks, one question at a time, and only while the view can be seen. So nothing is read while
+        the kernel is busy, in a hidden tab, or once the view is gone.
+
+        Parameters
+        ----------
+        every
+            Seconds between an answer and the next question; 0 to stop.
+        source
+            Gives the newest statistics; their period and the like are set as those on display are. By default it
+            is the store they come from, which is only read where something was loaded or changed.
+
+        Raises
+        ------
+        ValueError
+            When the statistics come from no store, and there is no other source.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> widget = jn.JourneyCanvas(jn.JourneyStats(journey, simulate(journey, users=50)))
+        >>> widget.watch(5, lambda: jn.JourneyStats(journey, simulate(journey, users=60)))
+        """
+        if every and source is None and self.stats.store is None:
+            raise ValueError(
+                "these statistics come from no store: watch(source=lambda: JourneyStats(journey, EventLog.read(…))) "
+                "reads a growing log again"
+            )
+        self._source, self.every = source, every
+
+    def _look(self, _: Mapping[str, Any]) -> None:
+        stats = self._source() if self._source else self.stats.store[self.stats.journey.journey_id]
+        if stats.facts is not self.stats.facts or stats.journey != self.stats.journey:
+            self.stats = stats.like(self.stats)
 
     def _choose_period(self, request: Mapping[str, Any]) -> None:
         self.period = request["value"]

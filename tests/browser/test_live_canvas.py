@@ -242,6 +242,34 @@ def tries_dismiss(live: Live) -> None:
     assert live.page.get_by_role("alert").count() == 0
 
 
+def tries_look(live: Live) -> None:
+    """What is watched is asked for in time; only numbers that changed are replaced."""
+    fewer = live.widget.stats
+    journey = fewer.journey
+    news = [fewer, jn.JourneyStats(journey, simulate(journey, users=230, seed=7))]
+    live.widget.period = "30d"
+    live.widget.watch(0.05, lambda: news[-1])
+    live.push()
+    was = live.page.query_selector('.sheet [data-key="points.signup.entered"]')
+    live.page.wait_for_function(
+        "([was, entered]) => was.isConnected && was.textContent === entered",
+        arg=[was, entered(news[1].period("30d"), "signup")],
+    )
+    assert live.widget.period == "30d"
+    assert not live.page.locator("[aria-busy]").count()
+    live.page.evaluate("document.querySelector('main').hidden = true")
+    live.page.wait_for_timeout(150)  # what was asked by now is answered
+    asked = live.page.evaluate("model.sent.length")
+    live.page.wait_for_timeout(300)
+    assert live.page.evaluate("model.sent.length") == asked  # nobody can see it: nothing is asked
+    live.page.evaluate("document.querySelector('main').hidden = false")
+    live.page.wait_for_function(f"model.sent.length > {asked + 1}")
+    live.page.evaluate("dispose()")
+    asked = live.page.evaluate("model.sent.length")
+    live.page.wait_for_timeout(300)
+    assert live.page.evaluate("model.sent.length") == asked
+
+
 def tries_map(live: Live) -> None:
     """Only above 40 points: see the test of the minimap."""
     assert not live.page.locator("[data-action=map]").is_visible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 import traitlets
 
 import journey_nb as jn
+from journey_nb.simulate import simulate
 
 
 @pytest.fixture
@@ -131,3 +133,39 @@ def test_the_bundle_and_the_style_ask_nobody_for_anything(widget: jn.JourneyCanv
     asked = re.findall(r"https?://[^\"']+|@import|url\(|fetch\(", widget._esm + widget.css)
     assert set(asked) == {"http://www.w3.org/2000/svg"}, "a name space, which is no address"
     assert len(widget._esm) < 40_000
+
+
+def test_a_store_is_watched_with_the_period_that_was_chosen(tmp_path: Path) -> None:
+    journey = jn.Journey.sample("welcome")
+    events = simulate(journey, users=60, seed=3).sort("occurred_at")
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    store.append(events[:400])
+    widget = jn.JourneyCanvas(store["welcome"].period("30d").clock("cohort"))
+    widget.watch()
+    before = svg(widget)
+    ask(widget, action="look")
+    assert svg(widget) == before
+    store.append(events[400:])
+    ask(widget, action="look")
+    whole = jn.JourneyStats(journey, events).period("30d").clock("cohort")
+    assert svg(widget) == jn.canvas(whole).svg != before
+    widget.watch(0)
+    assert widget.every == 0
+
+
+def test_what_is_of_no_store_needs_a_source_to_be_watched(widget: jn.JourneyCanvas) -> None:
+    with pytest.raises(ValueError, match="come from no store: watch\\(source="):
+        widget.watch()
+
+
+def test_a_source_that_fails_is_told_and_asked_again(widget: jn.JourneyCanvas) -> None:
+    log: list[jn.JourneyStats] = []
+    widget.watch(1, log.pop)
+    before = svg(widget)
+    ask(widget, action="look")
+    assert "pop from empty list" in widget.error
+    assert svg(widget) == before
+    log.append(widget.stats)
+    ask(widget, action="look")
+    assert widget.error == ""

@@ -42,7 +42,7 @@ export class Canvas extends View {
     return this.cards.find((card) => card.dataset.point === point);
   }
 
-  override async done(): Promise<void> {
+  protected override async done(): Promise<void> {
     await this.drawing;
     await super.done();
   }

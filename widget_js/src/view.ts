@@ -7,6 +7,8 @@ import { follow } from "./theme";
  * to an element with `data-action`. A form, a button and a field each say what they have.
  */
 export class View {
+  private looking = 0; // the timer of the next look
+
   constructor(
     protected readonly model: Model,
     protected readonly root: HTMLElement,
@@ -19,6 +21,7 @@ export class View {
     tools: () => this.fill("tools"),
     error: () => this.fill("error"),
     said: () => this.part(".said").replaceChildren(this.model.get("said")),
+    every: () => this.look(),
   };
 
   /** Called once, when all of it is there. */
@@ -37,8 +40,30 @@ export class View {
     for (const show of Object.values(this.shows)) show();
   }
 
-  /** A request was met or refused: what was chosen meanwhile is put as it is now. */
-  async done(): Promise<void> {
+  /** While something is watched: ask what is new, now and then, one question at a time, when it can be seen. */
+  private look(): void {
+    clearTimeout(this.looking);
+    const every = this.model.get("every");
+    if (!every) return;
+    this.looking = window.setTimeout(() => {
+      const seen = !document.hidden && this.root.checkVisibility({ contentVisibilityAuto: true });
+      if (seen) this.model.send({ action: "look" });
+      else this.look();
+    }, every * 1000);
+  }
+
+  /** What the kernel says: that a request was met or refused. */
+  heard({ done }: { done?: string }): void {
+    if (done === "look") this.look();
+    else void this.done();
+  }
+
+  stop(): void {
+    clearTimeout(this.looking);
+  }
+
+  /** What was chosen meanwhile is put as it is now. */
+  protected async done(): Promise<void> {
     this.root.removeAttribute("aria-busy");
     this.shows.tools!();
   }
@@ -90,11 +115,12 @@ export function mount(kind: new (model: Model, root: HTMLElement) => View, model
   const heard: [string, (message: any) => void][] = [
     ...Object.entries(view.shows).map(([name, show]): [string, () => void] => [`change:${name}`, show]),
     ["change:theme", theme.now],
-    ["msg:custom", () => view.done()],
+    ["msg:custom", (message) => view.heard(message)],
   ];
   for (const [event, callback] of heard) model.on(event, callback);
   return () => {
     theme.stop();
+    view.stop();
     for (const [event, callback] of heard) model.off(event, callback);
   };
 }
