@@ -94,6 +94,15 @@ class Cube:
         still = waiting.group_by("point", "cause", "since", "due").agg(n=pl.len())
         return cls(rows, _durations(visits), _as(still, OPEN))
 
+    @classmethod
+    def together(cls, cubes: Sequence[Cube]) -> Cube:
+        """Cubes that add, laid behind each other: who asks adds up anyway. Only open stays are looked at one by one."""
+        rows, durations, still = (
+            pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations", "open")
+        )
+        net = still.group_by("point", "cause", "since", "due").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
+        return cls(rows, durations, net if len(cubes) > 1 else still)
+
     @cached_property
     def legend(self) -> pl.DataFrame:
         """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""

@@ -39,6 +39,7 @@ Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 REASON = pl.col("word").cast(pl.Enum(REASONS))
+SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
 
 class Cubed(Facts, Protocol):
@@ -229,7 +230,7 @@ class CubeCounts(Counts):
         )
         days = self._rows.filter(pl.col("code").is_in(told["code"].implode()))
         days = days.group_by("code", date=day).agg(pl.col("n").sum()).join(told, on="code")
-        return days.group_by("date", "metric", "breakdown").agg(count=pl.col("n").sum())
+        return days.group_by("date", "metric", "breakdown").agg(count=pl.col("n").sum()).filter(SOME)
 
     # Runs.
 
@@ -268,6 +269,7 @@ class CubeCounts(Counts):
         parts = [
             rows.group_by(date="day", breakdown=breakdown)
             .agg(count=pl.col("n").sum())
+            .filter(SOME)
             .select("date", pl.lit(metric).alias("metric"), "breakdown", "count")
             for metric, rows, breakdown in kinds
         ]
@@ -337,7 +339,7 @@ class CubeCounts(Counts):
         days = pl.col("day")
         rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
         counts = rows.group_by("point", "bucket").agg(stays=pl.col("n").sum())
-        return self._keyed(counts)
+        return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
         ranks = _ranks(self.durations())

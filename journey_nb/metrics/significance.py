@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from journey_nb.metrics.intervals import Z95
 
 Z80 = 0.8416212335729143  # the 80 % point of the normal distribution: the power
-GRID = 4001
+GRID = 2401
 
 
 def two_proportion_p(converted: int, n: int, base_converted: int, base_n: int) -> float | None:
@@ -88,7 +88,7 @@ def probability_best(arms: Sequence[tuple[int, int]]) -> list[float]:
     if len(arms) < 2:
         return [1.0] * len(arms)
     shapes = [(converted + 1, n - converted + 1) for converted, n in arms]
-    levels = expit(np.linspace(-30, 30, GRID))
+    levels = expit(np.linspace(-18, 18, GRID))
     grid = np.unique(np.concatenate([[0.0], *(betaincinv(a, b, levels) for a, b in shapes), [1.0]]))
     below = np.stack([betainc(a, b, grid) for a, b in shapes])
     best = []

@@ -119,7 +119,7 @@ class StoredFacts(Assembled):
     @cached_property
     def cube(self) -> Cube:
         """The counts of all parts."""
-        return Cube.sum([(1, layer.cube) for layer in self.layers])
+        return Cube.together([layer.cube for layer in self.layers])
 
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
