@@ -490,6 +490,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "due_at": ("Due", "Échéance", "예정"),
     "ways": ("Ways on", "Suites", "다음 경로"),
     "drop_list": ("Drop-offs: {count}", "Abandons : {count}", "이탈: {count}"),
+    "faults_of": (
+        "To be mended before the journey can be drawn: {count}",
+        "À corriger avant que le parcours puisse être dessiné : {count}",
+        "여정을 그리려면 먼저 고쳐야 할 항목: {count}",
+    ),
     "failed_part": ("Not available: {error}", "Indisponible : {error}", "표시할 수 없음: {error}"),
 }  # fmt: skip
 

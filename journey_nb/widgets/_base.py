@@ -100,7 +100,9 @@ class View(anywidget.AnyWidget):
 
         title = self.alt
         bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        display({**bundle, "text/plain": title}, raw=True, metadata=metadata)
+        # The empty one is taken by our extension of JupyterLab (widget_js/labextension), where there is one.
+        ours = {"application/x-journey-nb.view+json": {}, "text/plain": title}
+        display({**bundle, **ours}, raw=True, metadata=metadata)
         copy = {"text/html": f'{_TWIN}<div class="jnb-static">{self.figure}</div>', "text/plain": title}
         display(copy, raw=True)
 
