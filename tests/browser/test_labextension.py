@@ -1,0 +1,140 @@
+"""The extension of JupyterLab: saved views in every state, with it and without; journey documents as pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import nbformat
+import pytest
+from lab import PANEL, Lab, ready, reopen, run, shut, watched, wear
+
+import journey_nb as jn
+
+pytestmark = pytest.mark.browser
+
+# Where there is no kernel, or it goes: ipywidgets and JupyterLab complain, whatever the notebook holds.
+THEIRS = ("@jupyter-widgets/jupyterlab-manager", "Could not restore the debugger state")
+FRONT = ".lm-DockPanel-widget:not(.lm-mod-hidden)"
+
+
+@pytest.fixture(scope="module", params=["with our extension", "without it"])
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    has_it = request.param == "with our extension"
+    server = Lab(tmp_path_factory.mktemp("lab"), request.getfixturevalue("extension") if has_it else None)
+    server.has_extension = has_it
+    yield server
+    server.close()
+
+
+def sees_only_the_picture(page: Any, sentence: bool = False) -> None:
+    """And, where the sanitiser took the rules that hide it, the sentence that stands for the live half."""
+    picture = page.locator(f"{FRONT} .jnb-static img")
+    picture.wait_for(state="visible")
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 400
+    assert "Welcome series" in picture.get_attribute("alt")
+    assert page.locator(f"{FRONT} .jnb-live").count() == 0
+    told = page.locator(f"{FRONT} .jp-OutputArea-child:visible").all_inner_texts()
+    assert [text.startswith("Journey “Welcome series”") for text in told] == [True] * sentence + [False]
+
+
+def sees_only_the_live_view(page: Any) -> None:
+    page.locator(f"{FRONT} .jnb-live .sheet > svg").wait_for()
+    assert not page.locator(f"{FRONT} .jnb-static").is_visible()
+
+
+def test_a_saved_view_is_good_in_every_state(chromium: Any, lab: Lab) -> None:
+    path = lab.write("canvas.ipynb")
+    page, faults, requests = watched(chromium)
+    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
+    ready(page, path.name)
+    assert page.evaluate("'journey-nb' in (globalThis._JUPYTERLAB ?? {})") == lab.has_extension
+    run(page, 0)
+    sees_only_the_live_view(page)
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function(f"!{PANEL}.context.model.dirty")
+    page.reload()
+    ready(page, path.name)
+    sees_only_the_live_view(page)
+    assert faults == []
+    shut(page, path.name)
+
+    reopen(page, path.name, kernel=True)
+    sees_only_the_picture(page)
+    if lab.has_extension:  # else ipywidgets complains that the kernel has no such model
+        assert not any("model not found" in fault for fault in faults)
+    shut(page, path.name)
+    reopen(page, path.name, kernel=False)
+    assert page.evaluate(f"{PANEL}.content.widgets[0].model.trusted")
+    sees_only_the_picture(page)
+
+    stranger = nbformat.read(path, as_version=4)
+    stranger.cells[1].source = "# by another hand, so not trusted here"
+    nbformat.write(stranger, lab.folder / "stranger.ipynb")
+    shut(page, path.name)
+    for kernel in (False, True):
+        reopen(page, "stranger.ipynb", kernel)
+        assert not page.evaluate(f"{PANEL}.content.widgets[0].model.trusted")
+        sees_only_the_picture(page, sentence=not lab.has_extension)
+        shut(page, "stranger.ipynb")
+    assert [fault for fault in faults if not any(theirs in fault for theirs in THEIRS)] == []
+    page.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("lab", ["with our extension"], indirect=True)
+def test_a_journey_document_opens_as_its_canvas(chromium: Any, lab: Lab) -> None:
+    document = jn.Journey.sample("welcome").write(lab.folder / "2026.welcome.journey.json")
+    page, faults, requests = watched(chromium)
+    page.goto(f"{lab.url}/lab?token=t&reset")
+    page.dblclick(f".jp-DirListing-item[title*='{document.name}']")
+    picture = page.locator(".jp-MimeDocument .jnb-figure img")
+    picture.wait_for()
+    assert "Welcome series" in picture.get_attribute("alt")
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 400
+    for theme in ("Dark", "Light"):
+        wear(page, theme)
+        assert picture.evaluate("image => getComputedStyle(image).colorScheme") == theme.lower()
+
+    text = document.read_text("utf-8")
+    hostile = json.loads(text)
+    hostile["title"] = "<img src=x onerror=alert(1)>"
+    change(page, json.dumps(hostile))  # as an editor beside it does; nothing is saved
+    page.locator(".jp-MimeDocument img[alt*=onerror]").wait_for()
+    hostile["versions"][0]["points"][0]["type"] = "<script>alert(1)</script>"
+    hostile["timezone"] = "Nowhere"
+    change(page, json.dumps(hostile))
+    told = page.get_by_role("alert").locator("li")
+    told.nth(1).wait_for()
+    assert "versions.0.points.0.type: unknown value '<script>alert(1)</script>'" in told.nth(0).inner_text()
+    assert "timezone: unknown time zone 'Nowhere'" in told.nth(1).inner_text()
+    assert page.locator(".jp-MimeDocument :is(script, img)").count() == 0
+    assert document.read_text("utf-8") == text
+    forged = page.request.post(
+        f"{lab.url}/journey-nb/picture", data=text
+    )  # as another site would, cookies and all
+    assert forged.status == 403
+    assert faults == []
+    page.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+def change(page: Any, text: str) -> None:
+    page.evaluate(f"text => {PANEL}.context.model.fromString(text)", text)
+
+
+@pytest.mark.parametrize("lab", ["with our extension"], indirect=True)
+def test_only_who_may_read_gets_a_picture(lab: Lab) -> None:
+    def ask(query: str) -> str:
+        request = Request(f"{lab.url}/journey-nb/picture{query}", b'{"format": "journey/1"}')
+        with urlopen(request, timeout=60) as answer:
+            return json.load(answer)["html"]
+
+    assert "To be mended" in ask("?token=t")
+    assert "À corriger" in ask("?token=t&locale=fr_FR")
+    for query in ("", "?token=wrong"):
+        with pytest.raises(HTTPError, match="403"):
+            ask(query)
