@@ -44,9 +44,16 @@ class Lab:
         self.folder.mkdir()
         names = "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR JUPYTERLAB_SETTINGS_DIR JUPYTERLAB_WORKSPACES_DIR IPYTHONDIR"
         homes = {name: str(folder / name.lower()) for name in names.split()}
-        news = Path(homes["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab/apputils-extension/notification.jupyterlab-settings")  # fmt: skip
-        news.parent.mkdir(parents=True)
-        news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+        settings = {
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "notebook-extension/tracker": {
+                "windowingMode": "none"
+            },  # what is out of sight can be looked at too
+        }
+        for name, values in settings.items():
+            file = Path(homes["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", f"{name}.jupyterlab-settings")
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(values))
         if extension:  # before one that is installed
             homes |= {"JUPYTER_PATH": str(extension / "share/jupyter"), "JUPYTER_CONFIG_PATH": str(extension / "etc/jupyter")}  # fmt: skip
         else:
@@ -79,10 +86,10 @@ class Lab:
             self.process.kill()
         self.log.close()
 
-    def write(self, name: str) -> Path:
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(MAKE.strip()), nbformat.v4.new_code_cell(TELL)]
-        )
+    def write(self, name: str, second: str = TELL) -> Path:
+        """A notebook of two cells, the first of which shows a canvas."""
+        cells = [nbformat.v4.new_code_cell(code.strip()) for code in (MAKE, second)]
+        notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.folder / name)
         return self.folder / name

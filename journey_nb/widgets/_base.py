@@ -16,6 +16,7 @@ from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import palette, word
+from journey_nb.widgets._shown import boxed, show
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -26,13 +27,6 @@ _STATIC = Path(__file__).parents[1] / "static"
 # contrast on these. In the dark, cards stand out by being lighter than the ground.
 _HOST = {"surface": "--jp-layout-color1", "text": "--jp-content-font-color1", "line": "--jp-border-color1"}
 _GROUND = {"light": "--jp-layout-color2", "dark": "--jp-layout-color0"}
-
-# One picture live, one for wherever no kernel is: of the two outputs CSS hides the one that is not needed.
-_TWIN = (
-    "<style>.jp-OutputArea-child:has(.jnb-live)+.jp-OutputArea-child:has(.jnb-static){display:none}"
-    ".jp-OutputArea-child:not(:has(.jnb-live)):has(+.jp-OutputArea-child .jnb-static){display:none}"
-    ".output_area:not(:has(.jnb-live)):has(+.output_area .jnb-static){display:none}</style>"
-)
 
 
 class View(anywidget.AnyWidget):
@@ -95,16 +89,13 @@ class View(anywidget.AnyWidget):
         else:
             self.error = ""
 
-    def _ipython_display_(self, **options: Any) -> None:
+    def _ipython_display_(self, **_: Any) -> None:
         from IPython.display import display
 
-        title = self.alt
-        bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        # The empty one is taken by our extension of JupyterLab (widget_js/labextension), where there is one.
-        ours = {"application/x-journey-nb.view+json": {}, "text/plain": title}
-        display({**bundle, **ours}, raw=True, metadata=metadata)
-        copy = {"text/html": f'{_TWIN}<div class="jnb-static">{self.figure}</div>', "text/plain": title}
-        display(copy, raw=True)
+        display(show(self, [self]), raw=True)
+
+
+boxed(View)  # which takes effect in a notebook only
 
 
 class OfStats(View):
