@@ -34,9 +34,10 @@ class Lab:
     """A server of its own on a folder of its own; nothing of the machine's settings is used.
 
     The extension is the folder that a wheel brings to share/ and etc/; without one none is active.
+    The program is jupyterlab, or notebook, which is made of the same parts.
     """
 
-    def __init__(self, folder: Path, extension: Path | None = None) -> None:
+    def __init__(self, folder: Path, extension: Path | None = None, program: str = "jupyterlab") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -46,9 +47,8 @@ class Lab:
         homes = {name: str(folder / name.lower()) for name in names.split()}
         settings = {
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-            "notebook-extension/tracker": {
-                "windowingMode": "none"
-            },  # what is out of sight can be looked at too
+            # What is out of sight can be looked at too.
+            "notebook-extension/tracker": {"windowingMode": "none"},
         }
         for name, values in settings.items():
             file = Path(homes["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", f"{name}.jupyterlab-settings")
@@ -62,12 +62,13 @@ class Lab:
             disabled.write_text(json.dumps({"disabledExtensions": {"journey-nb": True}}))
         options = {
             "ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.port_retries": 0, "IdentityProvider.token": "t",
-            "ServerApp.root_dir": self.folder, "LabApp.expose_app_in_browser": True, "LabApp.news_url": None,
+            "ServerApp.root_dir": self.folder, "LabApp.expose_app_in_browser": True,
+            "JupyterNotebookApp.expose_app_in_browser": True, "LabApp.news_url": None,
             "ServerApp.terminals_enabled": False,
         }  # fmt: skip
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in options.items())],
+            [sys.executable, "-m", program, "--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in options.items())],
             env={**os.environ, **homes, "PYTHONPATH": str(ROOT)}, stdout=self.log, stderr=self.log,
         )  # fmt: skip
         for _ in range(PATIENCE // 500):
@@ -95,16 +96,17 @@ class Lab:
         return self.folder / name
 
 
-def run(page: Any, cell: int) -> str:
-    """Run one cell to its end, and what it printed."""
+def run(page: Any, cell: int, wait: bool = True) -> str:
+    """Run one cell to its end, unless told not to wait, and what it printed."""
     page.evaluate(
-        f"""async cell => {{
+        f"""async ([cell, wait]) => {{
           const panel = {PANEL};
           panel.content.activeCellIndex = cell;
           await panel.sessionContext.ready;
-          await jupyterapp.commands.execute("notebook:run-cell");
+          const done = jupyterapp.commands.execute("notebook:run-cell");
+          if (wait) await done;
         }}""",
-        cell,
+        [cell, wait],
     )
     return page.evaluate(
         f"cell => {PANEL}.content.widgets[cell].model.sharedModel.outputs.map(o => o.text ?? '').flat().join('')",

@@ -33,7 +33,7 @@ export async function documents(shared: Shared): Promise<object> {
     dataType: "string",
     rank: 0,
     rendererFactory: {
-      safe: true,
+      safe: false, // in an output that is not trusted nothing is asked of the server
       mimeTypes: [MIME],
       createRenderer: ({ translator }: any) => new Document(translator?.languageCode ?? ""),
     },

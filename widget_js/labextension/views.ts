@@ -6,7 +6,7 @@ const WIDGET = "application/vnd.jupyter.widget-view+json";
 // A view is two outputs of its notebook: the live one, then its picture. These are the rules that trusted outputs carry
 // along (`_TWIN` in widgets/_base.py) where there is no extension; and pictures follow the theme of JupyterLab.
 const STYLE = `
-.jp-OutputArea-child:has(.jnb-view):not(:has(.jnb-live)){display:none}
+.jp-OutputArea-child:has(>.jnb-view):not(:has(.jnb-live)){display:none}
 .jp-OutputArea-child:has(.jnb-live)+.jp-OutputArea-child:has(.jnb-static){display:none}
 [data-jp-theme-light=true] .jnb-figure img{color-scheme:light}
 [data-jp-theme-light=false] .jnb-figure img{color-scheme:dark}`;
