@@ -121,7 +121,10 @@ def test_a_journey_document_opens_as_its_canvas(chromium: Any, lab: Lab) -> None
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 400
     for theme in ("Dark", "Light"):
         wear(page, theme)
-        assert picture.evaluate("image => getComputedStyle(image).colorScheme") == theme.lower()
+        page.wait_for_function(  # it may just be drawn again
+            "scheme => getComputedStyle(document.querySelector('.jnb-figure img')).colorScheme === scheme",
+            arg=theme.lower(),
+        )
 
     text = document.read_text("utf-8")
     hostile = json.loads(text)
