@@ -60,9 +60,7 @@ def daily(
         )
         .encode(
             x=day,
-            y=alt.Y(
-                "count:Q", title=None, axis=alt.Axis(tickMinStep=1, labelExpr=_number_labels(",d", locale))
-            ),
+            y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, labelExpr=_count_labels(locale))),
             color=alt.Color("name:N", scale=series, legend=legend),
             strokeDash=alt.StrokeDash(
                 "name:N",
@@ -252,6 +250,11 @@ def _number_labels(pattern: str, locale: str) -> str:
     for sign, own in ((",", "\t"), (".", point), ("\t", group), ("%", percent)):
         text = f"join(split({text}, {json.dumps(sign)}), {json.dumps(own)})" if sign != own else text
     return text
+
+
+def _count_labels(locale: str) -> str:
+    """Labels of whole numbers: an axis this short may have ticks between them."""
+    return f"datum.value % 1 ? '' : {_number_labels(',d', locale)}"
 
 
 def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart:

@@ -45,6 +45,8 @@ class View(anywidget.AnyWidget):
     """What stays while it lives: the parts that the others fill, as HTML."""
     tools = traitlets.Unicode().tag(sync=True)
     """Its menus and buttons, as HTML."""
+    export = traitlets.Unicode().tag(sync=True)
+    """What is being exported, as the HTML of a window; empty when nothing is."""
     said = traitlets.Unicode().tag(sync=True)
     """What is read aloud next."""
     locale = traitlets.Unicode("en").tag(sync=True)
@@ -81,13 +83,15 @@ class View(anywidget.AnyWidget):
         try:
             yield
         except Exception as error:
-            name = (
-                "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
-            )
-            told = word("last_good", self.locale, error=clean(f"{name}{error}", 400))
+            told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
         else:
             self.error = ""
+
+    def _told(self, error: Exception) -> str:
+        """What went wrong, in words."""
+        name = "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
+        return word("last_good", self.locale, error=clean(f"{name}{error}", 400))
 
     def _ipython_display_(self, **_: Any) -> None:
         from IPython.display import display
