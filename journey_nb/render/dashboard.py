@@ -116,7 +116,7 @@ def dashboard_html(
     *,
     heads: Mapping[str, Html] | None = None,
     live: bool = False,
-    locale: str = "en",
+    locale: str = "",
 ) -> Html:
     """The four parts with their headline numbers; the opened one with its details.
 
@@ -153,14 +153,14 @@ def dashboard_html(
     return Html(html, alt(stats, made, locale))
 
 
-def alt(stats: JourneyStats, heads: Mapping[str, Html], locale: str = "en") -> str:
+def alt(stats: JourneyStats, heads: Mapping[str, Html], locale: str = "") -> str:
     """The headline numbers in sentences."""
     said = [word("dashboard", locale, title=clean(stats.journey.label))]
     said += [f"{word(f'part.{name}', locale)}: {head.text}" for name, head in heads.items()]
     return ". ".join(said) + "."
 
 
-def heads_html(stats: JourneyStats, locale: str = "en") -> dict[str, Html]:
+def heads_html(stats: JourneyStats, locale: str = "") -> dict[str, Html]:
     """The headline numbers of each part."""
     health, audience = stats.health(), stats.audience()
     of_messages = ("messages_sent", "messages_opened", "open_rate")
@@ -257,7 +257,7 @@ def _audience(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -> I
     yield word("user_list", locale), tools, users_html(found.head(PAGE), chosen, live=live, locale=locale)
 
 
-def users_html(found: pl.DataFrame, chosen: Choice, *, live: bool = True, locale: str = "en") -> Html:
+def users_html(found: pl.DataFrame, chosen: Choice, *, live: bool = True, locale: str = "") -> Html:
     """Rows of ``stats.users()``; in a live view each with a button that picks its user."""
     if found.is_empty() and chosen.search:
         return Html.escaped(word("nobody", locale, text=clean(chosen.search)))

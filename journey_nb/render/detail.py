@@ -14,6 +14,7 @@ from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import csv
 from journey_nb.style import format, word
+from journey_nb.style.locales import asked
 
 if TYPE_CHECKING:
     from journey_nb.metrics.experiments import Experiment
@@ -30,7 +31,7 @@ _IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_in
            "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
 
 
-def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "en") -> Html:
+def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "") -> Html:
     """The detail window of a point: a dialog's content, with the button that closes it.
 
     Parameters
@@ -64,7 +65,7 @@ def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, 
         sections=[(heading, Markup(part)) for heading, part in _sections(stats, point, goal, locale)],
         exports=Markup().join(csv(what, locale, named=title, point=point_id) for what in _exports(point)),
         close=word("close", locale),
-        locale=locale,
+        locale=asked(locale),
     )
     return Html(html, title)
 
@@ -131,7 +132,7 @@ def _experiment(
     yield "", table(found.table.drop("lift"), locale=locale)
 
 
-def concluded(found: Experiment, locale: str = "en") -> list[str]:
+def concluded(found: Experiment, locale: str = "") -> list[str]:
     """What may be concluded from an experiment, and what to know about it, in sentences."""
     verdict = (
         word("verdict.winner", locale, variant=clean(found.verdict.removeprefix("winner ")))

@@ -28,7 +28,7 @@ def figure_html(
     *,
     notes: Sequence[str] = (),
     limit: int = LIMIT,
-    locale: str = "en",
+    locale: str = "",
 ) -> Html:
     """A picture, what it shows in words, and its tables folded up under it.
 
@@ -63,7 +63,7 @@ def figure_html(
     return Html(html, alt)
 
 
-def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "en") -> Html:
+def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "") -> Html:
     """Counts day by day as a small picture with its table; ``table`` is ``stats.daily()`` or rows of it.
 
     It is drawn here, so that the browser needs no charting code.

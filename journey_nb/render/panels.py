@@ -84,7 +84,7 @@ def table(
     limit: int = LIMIT,
     of: str = "",
     dress: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None,
-    locale: str = "en",
+    locale: str = "",
 ) -> Html:
     """A frame as a table: headings in words, numbers grouped, rates as percentages.
 
@@ -140,7 +140,7 @@ def table(
     return Html(html, f"{clean(title) or 'table'}: {frame.height} × {len(names)}")
 
 
-def cards(frame: pl.DataFrame, *, of: str = "", locale: str = "en") -> Html:
+def cards(frame: pl.DataFrame, *, of: str = "", locale: str = "") -> Html:
     """The numbers of a one-row table as a row of cards, each with its change where there is one.
 
     ``of`` says which of the tables it is: every card then says what its number counts.
@@ -171,7 +171,7 @@ def cards(frame: pl.DataFrame, *, of: str = "", locale: str = "en") -> Html:
     return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
 
 
-def explained(name: str, locale: str = "en") -> str:
+def explained(name: str, locale: str = "") -> str:
     """What a number counts, over what and by which clock, in sentences; empty where no table has it.
 
     Examples
@@ -193,7 +193,7 @@ def explained(name: str, locale: str = "en") -> str:
     return " ".join(f"{said[:1].upper()}{said[1:]}." for said in (counts, clock) if said)
 
 
-def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: str = "en") -> str:
+def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: str = "") -> str:
     """One value of a table as people read it; its column says what it is.
 
     Examples

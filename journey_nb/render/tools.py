@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
 
 
-def when_html(stats: JourneyStats, locale: str = "en") -> Markup:
+def when_html(stats: JourneyStats, locale: str = "") -> Markup:
     """The period menu with its dates, and the clock switch; they ask for period, dates and clock.
 
     Examples
@@ -48,7 +48,7 @@ def control(name: str, **fields: Any) -> Markup:
     return Markup(getattr(template("controls.html").module, name)(**fields).strip())
 
 
-def csv(what: str, locale: str = "en", *, named: str = "", **of: str | None) -> Markup:
+def csv(what: str, locale: str = "", *, named: str = "", **of: str | None) -> Markup:
     """The button that asks for an export: of a list that stands there, or of something that is named.
 
     Examples

@@ -197,7 +197,7 @@ _MEANINGS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def meaning(sentence: str, locale: str = "en") -> str:
+def meaning(sentence: str, locale: str = "") -> str:
     """A sentence of ``stats.explain`` in a language that is shipped; one without a translation stays.
 
     Examples

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-LOCALES: tuple[str, ...] = ("en", "fr", "ko")
+from journey_nb.style.locales import LOCALES, language
 
 # key: (English, French, Korean)
 _WORDS: dict[str, tuple[str, str, str]] = {
@@ -557,11 +557,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
 
 def place(locale: str) -> int:
     """Where a language stands in an entry of the dictionary; English where it is not shipped."""
-    language = locale.split("-")[0].split("_")[0].lower()
-    return LOCALES.index(language) if language in LOCALES else 0
+    spoken = language(locale)
+    return LOCALES.index(spoken) if spoken in LOCALES else 0
 
 
-def word(key: str, locale: str = "en", **fields: object) -> str:
+def word(key: str, locale: str = "", **fields: object) -> str:
     """The word a person reads for a key; English where the language is not shipped.
 
     Raises
@@ -582,7 +582,7 @@ def word(key: str, locale: str = "en", **fields: object) -> str:
     return text.format(**fields) if fields else text
 
 
-def column(name: str, locale: str = "en") -> str:
+def column(name: str, locale: str = "") -> str:
     """The heading of a column; a name of the reader's own stays, made readable.
 
     Examples
@@ -599,7 +599,7 @@ def column(name: str, locale: str = "en") -> str:
     return text[:1].upper() + text[1:]
 
 
-def value(text: str, locale: str = "en") -> str:
+def value(text: str, locale: str = "") -> str:
     """The word for a value of a table (a reason, a type, a status), or the value itself.
 
     Examples

@@ -17,6 +17,7 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
+from journey_nb.style.locales import asked
 from journey_nb.widgets._export import Exporting
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class JourneyCanvas(Exporting):
     theme
         ``auto`` follows the notebook, or the reader's system outside one; else ``light`` or ``dark``.
     locale
-        The language of its words and numbers: en, fr, ko.
+        The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
         What to begin with: selected, user, heat, metrics.
 
@@ -95,7 +96,7 @@ class JourneyCanvas(Exporting):
         goal: str | None = None,
         folder: str | Path = "exports",
         theme: palette.Theme = "auto",
-        locale: str = "en",
+        locale: str = "",
         **traits: Any,
     ) -> None:
         known = ("selected", "user", "heat", "metrics")
@@ -109,7 +110,7 @@ class JourneyCanvas(Exporting):
         self._missing = ""
         self._drawn: Canvas | None = None
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        frame = template("view.html").render(words=words, locale=locale)
+        frame = template("view.html").render(words=words, locale=asked(locale))
         super().__init__(stats, kind="canvas", theme=theme, locale=locale, frame=frame)
         for name, value in traits.items():
             setattr(self, name, value)

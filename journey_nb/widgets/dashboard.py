@@ -16,6 +16,7 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
+from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
 from journey_nb.widgets._export import Exporting
 
@@ -40,7 +41,7 @@ class Dashboard(Exporting):
     theme
         ``auto`` follows the notebook, or the reader's system outside one; else ``light`` or ``dark``.
     locale
-        The language of its words and numbers: en, fr, ko.
+        The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
         What to begin with: opened, channel, goal, search, page, user, selected.
 
@@ -90,7 +91,7 @@ class Dashboard(Exporting):
         *,
         folder: str | Path = "exports",
         theme: palette.Theme = "auto",
-        locale: str = "en",
+        locale: str = "",
         **traits: Any,
     ) -> None:
         for name in traits:
@@ -101,7 +102,7 @@ class Dashboard(Exporting):
         self.folder = Path(folder)
         self._heads: dict[str, Html] = {}
         self._drawn = Choice()
-        frame = template("panel.html").render(words={"tools": word("tools", locale)}, locale=locale)
+        frame = template("panel.html").render(words={"tools": word("tools", locale)}, locale=asked(locale))
         super().__init__(stats, kind="panel", theme=theme, locale=locale, frame=frame)
         for name, value in traits.items():
             setattr(self, name, value)
