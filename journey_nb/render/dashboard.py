@@ -10,6 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Goal, near
+from journey_nb.render import covers
 from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import Html, cards, cell, table, template
 from journey_nb.render.text import clean
@@ -149,13 +150,15 @@ def dashboard_html(
     chosen.check(stats)
     made = heads or heads_html(stats, locale)
     parts = [_part(stats, name, made[name], chosen, live, locale) for name in PARTS]
-    html = template("dashboard.html").render(parts=parts, live=live)
+    html = template("dashboard.html").render(
+        parts=parts, live=live, title=clean(stats.journey.label), covers=covers(stats, locale)
+    )
     return Html(html, alt(stats, made, locale))
 
 
 def alt(stats: JourneyStats, heads: Mapping[str, Html], locale: str = "") -> str:
     """The headline numbers in sentences."""
-    said = [word("dashboard", locale, title=clean(stats.journey.label))]
+    said = [word("dashboard", locale, title=clean(stats.journey.label)), covers(stats, locale)]
     said += [f"{word(f'part.{name}', locale)}: {head.text}" for name, head in heads.items()]
     return ". ".join(said) + "."
 
@@ -165,15 +168,25 @@ def heads_html(stats: JourneyStats, locale: str = "") -> dict[str, Html]:
     health, audience = stats.health(), stats.audience()
     of_messages = ("messages_sent", "messages_opened", "open_rate")
     rows = {
-        "performance": (health, "health", ("goals_reached",)),
         "audience": (audience, "audience", ("in_journey", "entrances", "unique_entrants")),
         "communications": (health, "health", of_messages),
         "health": (health, "health", ("entrances", "drop_offs", "internal_errors", "send_errors")),
     }
-    return {
+    heads = {
         name: cards(_compared(frame, columns), of=of, locale=locale)
         for name, (frame, of, columns) in rows.items()
     }
+    return {"performance": _goals_reached(stats, health, locale), **heads}
+
+
+def _goals_reached(stats: JourneyStats, health: pl.DataFrame, locale: str) -> Html:
+    """The goals that were reached, and the conversion to the journey's first, by which it is judged."""
+    numbers, named = _compared(health, ("goals_reached",)), {}
+    if goals := stats.journey.goals:
+        first = stats.goals().filter(pl.col("goal_id") == goals[0].goal_id).head(1)
+        numbers = numbers.hstack(_compared(first, ("conversion_rate",)))
+        named["conversion_rate"] = word("conversion_to", locale, goal=clean(goals[0].label))
+    return cards(numbers, of="health", named=named, locale=locale)
 
 
 def _compared(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -261,7 +274,8 @@ def users_html(found: pl.DataFrame, chosen: Choice, *, live: bool = True, locale
     """Rows of ``stats.users()``; in a live view each with a button that picks its user."""
     if found.is_empty() and chosen.search:
         return Html.escaped(word("nobody", locale, text=clean(chosen.search)))
-    columns = ("user_id", "device_id", "run_no", "status", "last_step", "entered_at", "updated_at", "left_at", "reason")  # fmt: skip
+    times = ("entered_at", "updated_at", "left_at")
+    columns = ("user_id", "status", "last_step", *times, "reason", "run_no", "device_id")
     dress: dict[str, Callable[[_Row], str]] = {"last_step": lambda row: _last_step(row, locale)}
     if live:
         dress["user_id"] = lambda row: _link("user", row["user_id"], row["user_id"], chosen.user)

@@ -140,10 +140,13 @@ def table(
     return Html(html, f"{clean(title) or 'table'}: {frame.height} × {len(names)}")
 
 
-def cards(frame: pl.DataFrame, *, of: str = "", locale: str = "") -> Html:
+def cards(
+    frame: pl.DataFrame, *, of: str = "", named: Mapping[str, str] | None = None, locale: str = ""
+) -> Html:
     """The numbers of a one-row table as a row of cards, each with its change where there is one.
 
-    ``of`` says which of the tables it is: every card then says what its number counts.
+    ``of`` says which of the tables it is: every card then says what its number counts. ``named`` calls some
+    columns otherwise.
 
     Examples
     --------
@@ -160,11 +163,11 @@ def cards(frame: pl.DataFrame, *, of: str = "", locale: str = "") -> Html:
         shown.append(
             {
                 "key": name,
-                "label": column(name, locale),
+                "label": clean((named or {}).get(name) or column(name, locale)),
                 "value": cell(name, row[name], row, locale),
                 "change": format.change(row.get(f"{name}_change"), locale) if f"{name}_change" in row else "",
                 "before": before,
-                "told": explained(f"{of}.{name}", locale) if of else "",
+                "told": (explained(f"{of}.{name}", locale) or explained(name, locale)) if of else "",
             }
         )
     html = template("cards.html").render(cards=shown, css=Markup(_css()))

@@ -508,6 +508,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "conversion_days": ("Conversion window", "Fenêtre de conversion", "전환 기간"),
     "n_days": ("{count} days", "{count} jours", "{count}일"),
     "ends_journey": ("Ends the journey", "Met fin au parcours", "여정 종료"),
+    "conversion_to": ("Conversion to {goal}", "Conversion vers {goal}", "{goal} 전환율"),
     "any_goal": ("Any goal", "Tout objectif", "모든 목표"),
     "credited": ("Credited points", "Étapes créditées", "귀속 단계"),
     "user_list": ("Users", "Utilisateurs", "사용자"),

@@ -87,6 +87,8 @@ def test_headlines_and_cards_are_the_tables_numbers(widget: jn.Dashboard, verb: 
     shown = Tables(widget.panel).cards
     assert shown["goals_reached"] == column(health, "goals_reached")
     assert shown["in_journey"] == column(audience, "in_journey")
+    assert shown["conversion_rate"] == column(stats.goals().head(1), "conversion_rate")
+    assert "Conversion to First order" in widget.panel
     assert set(shown["entrances"]) == set(column(health, "entrances"))
 
 
@@ -157,8 +159,9 @@ def test_the_pages_of_users_are_the_whole_list(widget: jn.Dashboard) -> None:
     widget.page = 2
     rows = Tables(widget.panel).of("User")
     page = users.slice(2 * PAGE, PAGE)
-    assert [row[3] for row in rows] == column(page, "status")
-    assert [row[5] for row in rows] == column(page, "entered_at")
+    assert [row[1] for row in rows] == column(page, "status")
+    assert [row[2] for row in rows] == column(page, "last_step")
+    assert [row[3] for row in rows] == column(page, "entered_at")
 
 
 def test_a_search_begins_with_its_first_page(widget: jn.Dashboard) -> None:
@@ -368,6 +371,7 @@ def test_a_notebook_keeps_the_same_without_its_controls(
     assert (
         re.findall(r"<(?:button|form|input|select|nav|svg)|data-action|role=\"tab", copy["text/html"]) == []
     )
+    assert "<strong>Welcome series</strong> · 23 Feb 2026 – 23 May 2026" in copy["text/html"]
     now, kept = Tables(widget.panel), Tables(copy["text/html"])
     assert kept.cards == now.cards
     assert [len(table) for table in kept.tables] == [len(table) for table in now.tables]
