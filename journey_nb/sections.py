@@ -18,7 +18,7 @@ from journey_nb.stats import JourneyStats
 from journey_nb.style import column, format, word
 
 
-def heading(stats: JourneyStats, *, locale: str = "en") -> Html:
+def heading(stats: JourneyStats, *, locale: str = "") -> Html:
     """What the report is about: the journey, the period, the clock, the instant of sight."""
     journey, scope = stats.journey, stats.scope
     shown = journey.version(scope.version).version
@@ -52,7 +52,7 @@ def _days(days: Sequence[date], locale: str) -> str:
     return word("days", locale, first=first, last=last, count=format.number(len(days), locale))
 
 
-def account(stats: JourneyStats, *, locale: str = "en") -> Html:
+def account(stats: JourneyStats, *, locale: str = "") -> Html:
     """Whether it adds up: the rows of the log, the runs of the journey, and every gap there is."""
     facts, row = stats.facts, stats.audience().row(0, named=True)
     checks = stats.reconciliation()
@@ -98,7 +98,7 @@ def account(stats: JourneyStats, *, locale: str = "en") -> Html:
     return Html("<p>" + "<br>".join(map(escape, lines)) + "</p>" + "".join(map(str, broken)), " ".join(lines))
 
 
-def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "en") -> list[Any]:
+def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "") -> list[Any]:
     """Every A/B/n split of the shown version: the verdict, the chart and the table."""
     journey = stats.journey
     splits = [point for point in journey.version(stats.scope.version).points if point.type == "split_abn"]
@@ -123,7 +123,7 @@ def definitions(
     stats: JourneyStats,
     tables: Iterable[str] = ("health", "audience", "goals", "communications", "messages", "points"),
     *,
-    locale: str = "en",
+    locale: str = "",
 ) -> Html:
     """What the columns of some tables count, folded up; the definitions themselves are in English."""
     parts = []

@@ -87,9 +87,9 @@ class Lab:
             self.process.kill()
         self.log.close()
 
-    def write(self, name: str, second: str = TELL) -> Path:
-        """A notebook of two cells, the first of which shows a canvas."""
-        cells = [nbformat.v4.new_code_cell(code.strip()) for code in (MAKE, second)]
+    def write(self, name: str, second: str = TELL, first: str = MAKE) -> Path:
+        """A notebook of two cells, the first of which shows a canvas, unless another is given."""
+        cells = [nbformat.v4.new_code_cell(code.strip()) for code in (first, second)]
         notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.folder / name)

@@ -16,6 +16,7 @@ from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import palette, word
+from journey_nb.style.locales import asked
 from journey_nb.widgets._shown import boxed, show
 
 if TYPE_CHECKING:
@@ -45,16 +46,18 @@ class View(anywidget.AnyWidget):
     """What stays while it lives: the parts that the others fill, as HTML."""
     tools = traitlets.Unicode().tag(sync=True)
     """Its menus and buttons, as HTML."""
+    export = traitlets.Unicode().tag(sync=True)
+    """What is being exported, as the HTML of a window; empty when nothing is."""
     said = traitlets.Unicode().tag(sync=True)
     """What is read aloud next."""
-    locale = traitlets.Unicode("en").tag(sync=True)
+    locale = traitlets.Unicode().tag(sync=True)
     """The language of its words and numbers."""
 
     theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
     """The notebook's or the reader's own, or ``light`` or ``dark``."""
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__(_esm=bundle(), css=style(), **traits)
+    def __init__(self, *, locale: str = "", **traits: Any) -> None:
+        super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
         self.on_msg(self._asked)
 
     @property
@@ -81,13 +84,15 @@ class View(anywidget.AnyWidget):
         try:
             yield
         except Exception as error:
-            name = (
-                "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
-            )
-            told = word("last_good", self.locale, error=clean(f"{name}{error}", 400))
+            told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
         else:
             self.error = ""
+
+    def _told(self, error: Exception) -> str:
+        """What went wrong, in words."""
+        name = "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
+        return word("last_good", self.locale, error=clean(f"{name}{error}", 400))
 
     def _ipython_display_(self, **_: Any) -> None:
         from IPython.display import display

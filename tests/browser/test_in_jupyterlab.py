@@ -1,4 +1,4 @@
-"""The live canvas in a real JupyterLab: worked with, and seen by the kernel."""
+"""Live views in a real JupyterLab: worked with, and seen by the kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import PANEL, Lab, ready, run, watched, wear
+from lab import MAKE, PANEL, Lab, ready, reopen, run, shut, watched, wear
 
 pytestmark = pytest.mark.browser
 
@@ -65,5 +65,55 @@ def test_a_canvas_lives_in_jupyterlab(chromium: Any, lab: Lab) -> None:
     assert "widgets" not in nbformat.read(path, as_version=4).metadata
     assert path.stat().st_size < 150_000
     assert faults == []
+    page.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: Any, lab: Lab) -> None:
+    told = "print('opened', widget.opened, 'user', widget.user, 'period', widget.period)"
+    path = lab.write("dashboard.ipynb", told, MAKE.replace("JourneyCanvas", "Dashboard"))
+    page, faults, requests = watched(chromium)
+    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
+    ready(page, path.name)
+
+    run(page, 0)
+    page.click(".jnb-live [data-action=part][data-value=audience]")
+    page.wait_for_selector(".jnb-live [data-action=user]")
+    assert not page.locator(".jnb-static").is_visible()
+    page.locator(".jnb-live [data-action=user]").first.click()
+    page.wait_for_selector(".jnb-live .link[aria-pressed=true]")
+    user = page.locator(".jnb-live .link[aria-pressed=true]").text_content()
+    page.fill(".jnb-live [name=text]", "u00000")
+    page.keyboard.press("b")  # a key of the notebook's, too
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".jnb-live .view:not([aria-busy])")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 2
+    assert run(page, 1) == f"opened audience user {user} period launch\n"
+    page.click(".jnb-live [data-what=users]")
+    with page.expect_download() as download:
+        page.click(".jnb-live form[data-action=write] button")
+    page.get_by_role("button", name="Another period").wait_for()
+    (file,) = (lab.folder / "exports").iterdir()
+    assert download.value.suggested_filename == file.name
+    assert Path(download.value.path()).read_bytes() == file.read_bytes()
+    page.keyboard.press("Escape")
+    page.locator(".jnb-live .export").wait_for(state="hidden")
+    if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/lab-dashboard.png")
+    assert faults == []
+    shut(page, path.name)
+
+    stranger = nbformat.read(path, as_version=4)
+    assert "widgets" not in stranger.metadata
+    stranger.cells[1].source += "  # by another hand, so not trusted here"
+    nbformat.write(stranger, lab.folder / "stranger.ipynb")
+    for name in (path.name, "stranger.ipynb"):
+        reopen(page, name, kernel=False)
+        assert page.evaluate(f"{PANEL}.content.widgets[0].model.trusted") == (name == path.name)
+        copy = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-static")
+        copy.get_by_text("Conversion to First order").wait_for(state="visible")
+        assert "Campaign health" in copy.text_content()
+        assert copy.locator("button, form, [data-action]").count() == 0
+        assert page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-live").count() == 0
     page.close()
     assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
