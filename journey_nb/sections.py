@@ -10,12 +10,23 @@ import polars as pl
 from markupsafe import Markup, escape
 
 from journey_nb import charts
-from journey_nb.facts import Folded
 from journey_nb.render.detail import concluded
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
 from journey_nb.stats import JourneyStats
 from journey_nb.style import column, format, word
+
+
+def section(key: str, *, locale: str = "en") -> Html:
+    """A heading and what is below it, in the reader's language.
+
+    Examples
+    --------
+    >>> section("waiting")
+    Waiting: Where runs stand now and what they wait for.
+    """
+    title, about = word(f"section.{key}", locale), word(f"section.{key}.about", locale)
+    return Html(f"<h2>{escape(title)}</h2><p>{escape(about)}</p>", f"{title}: {about}")
 
 
 def heading(stats: JourneyStats, *, locale: str = "en") -> Html:
@@ -54,7 +65,7 @@ def _days(days: Sequence[date], locale: str) -> str:
 
 def account(stats: JourneyStats, *, locale: str = "en") -> Html:
     """Whether it adds up: the rows of the log, the runs of the journey, and every gap there is."""
-    facts, row = stats.facts, stats.audience().row(0, named=True)
+    rows, row = stats.report(), stats.audience().row(0, named=True)
     checks = stats.reconciliation()
     gaps = checks.filter(pl.col("gap") != 0)
 
@@ -63,18 +74,11 @@ def account(stats: JourneyStats, *, locale: str = "en") -> Html:
             sentence, locale, **{name: format.number(count, locale) for name, count in counts.items()}
         )
 
-    lines = []
-    if isinstance(facts, Folded):
-        lines.append(
-            said(
-                "account_rows",
-                read=facts.read,
-                loaded=facts.loaded,
-                duplicates=facts.duplicates,
-                quarantined=facts.quarantined.height,
-            )
-        )
-    lines.append(
+    lines = [
+        said(
+            "account_rows",
+            **{name: getattr(rows, name) for name in ("read", "loaded", "duplicates", "quarantined")},
+        ),
         said(
             "account_runs",
             before=row["in_journey_before"],
@@ -83,19 +87,53 @@ def account(stats: JourneyStats, *, locale: str = "en") -> Html:
             early=row["exits"] - row["completed"],
             dropped=row["internal_errors"] + row["send_errors"],
             inside=row["in_journey"],
-        )
-    )
-    lines.append(
+        ),
         said("checks_fine", count=checks.height)
         if gaps.is_empty()
-        else said("checks_off", gaps=gaps.height, count=checks.height)
-    )
+        else said("checks_off", gaps=gaps.height, count=checks.height),
+    ]
     broken: list[Any] = [] if gaps.is_empty() else [table(gaps, locale=locale)]
-    if isinstance(facts, Folded) and facts.quarantined.height:
-        rules = facts.quarantined.group_by("rule").agg(rows=pl.len(), example=pl.col("detail").first())
-        rules = rules.sort("rows", "rule", descending=[True, False])
-        broken.append(_folded(word("quarantine", locale), [table(rules, locale=locale)]))
+    if rows.quarantined:
+        broken.append(_folded(word("quarantine", locale), [table(rows.frame, locale=locale)]))
     return Html("<p>" + "<br>".join(map(escape, lines)) + "</p>" + "".join(map(str, broken)), " ".join(lines))
+
+
+def compared(stats: JourneyStats) -> JourneyStats:
+    """The stats with the period before beside them, where there is one."""
+    return stats if stats.previous_scope is None else stats.compare()
+
+
+def changes(stats: JourneyStats, *, locale: str = "en") -> list[Any]:
+    """What changed against the period before: channels, goals, and the steps whose entries changed most."""
+    if stats.previous_scope is None:
+        return [Html.escaped(word("nothing_before", locale))]
+    beside = stats.compare()
+    moved = pl.col("entered") - pl.col("entered_prev")
+    shown: list[tuple[str, pl.DataFrame, tuple[str, ...]]] = [
+        ("communications", beside.communications(), ("channel", "sent", "engagement_rate")),
+        ("goals", beside.goals(), ("title", "users", "conversion_rate")),
+        (
+            "points",
+            beside.points().filter(moved != 0).sort(moved.abs(), descending=True, maintain_order=True),
+            ("title", "entered", "completed"),
+        ),
+    ]
+    return [
+        table(
+            frame,
+            word(name, locale),
+            columns=[
+                key,
+                *(f"{number}{end}" for number in numbers for end in ("", "_prev", "_change")),
+            ],
+            limit=_MOVED,
+            locale=locale,
+        )
+        for name, frame, (key, *numbers) in shown
+    ]
+
+
+_MOVED = 12  # so many rows of a table of changes
 
 
 def experiments(stats: JourneyStats, goal: str = "", *, locale: str = "en") -> list[Any]:
@@ -142,7 +180,7 @@ def definitions(
     return Html("".join(parts), f"definitions of {', '.join(tables)}")
 
 
-def show(parts: Iterable[Any]) -> None:
+def show(*parts: Any) -> None:
     """Display parts one below the other."""
     from IPython.display import display
 

@@ -173,7 +173,7 @@ def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
     assert journey_nb.Store("store")["welcome"].facts.read == welcome_log.height + 10
     assert Path("canvas.svg").exists()
     assert Path("visits.html").exists()
-    assert list(Path("reports").glob("*.html"))
+    assert list(Path("reports").glob("*/*.html"))
 
 
 def test_the_set_up_shadows_no_command_that_it_looks_for() -> None:
