@@ -23,7 +23,7 @@ from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.style import LOCALES, word
-from journey_nb.subject import ReportError, belonging, chosen, open_store
+from journey_nb.subject import ReportError, belonging, chosen, open_store, words
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -98,7 +98,7 @@ def report_notebooks() -> dict[str, Path]:
     --------
     >>> from journey_nb.reports import report_notebooks
     >>> sorted(report_notebooks())
-    ['campaign']
+    ['campaign', 'channel', 'experiment', 'path', 'portfolio']
     """
     here = Path(__file__).parent
     for folder in (here / "notebooks", here.parent / "notebooks"):
@@ -337,16 +337,16 @@ def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
     from journey_nb.stats import JourneyStats
 
     nothing = JourneyStats(journey, pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)))
-    known = {"locale": LOCALES, "channel": CHANNELS, "point": tuple(journey.points())}
+    named = {"locale": LOCALES, "channel": CHANNELS, "point": tuple(journey.points())}
     try:
         chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
         if goal := values.get("goal"):
             journey.goal(goal)
     except (KeyError, ValueError) as error:
         raise ReportError(error.args[0]) from None
-    for name, words in known.items():
-        if (value := values.get(name)) and value not in words:
-            raise ReportError(f"no {name} {value!r}{near(value, words) or '; there are ' + ', '.join(words)}")
+    for name, known in named.items():
+        if (value := values.get(name)) and value not in known:
+            raise ReportError(f"no {name} {value!r}{near(value, known) or '; there are ' + ', '.join(known)}")
 
 
 def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
@@ -497,17 +497,6 @@ def slug(text: str) -> str:
     while len(name.encode()) > 100:  # file systems count bytes
         name = name[:-1]
     return name.strip("-")
-
-
-def words(text: str) -> list[str]:
-    """The words of a parameter that takes several, separated by commas.
-
-    Examples
-    --------
-    >>> words("running, paused")
-    ['running', 'paused']
-    """
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def notebook_page(path: Path, locale: str = "en") -> str:

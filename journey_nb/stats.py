@@ -321,7 +321,9 @@ class JourneyStats:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
         return paths.nearest(self.scope, str(user))
 
-    def paths(self, top: int = 20, collapse_loops: bool = True, *, by: str | None = None) -> pl.DataFrame:
+    def paths(
+        self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
+    ) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion."""
         return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
 

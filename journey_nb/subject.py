@@ -51,6 +51,54 @@ def open_stats(
     return chosen(stats, period, clock, as_of, version, machine)
 
 
+def open_portfolio(
+    store: str = "",
+    *,
+    status: str = "",
+    category: str = "",
+    type: str = "",
+    tag: str = "",
+    title: str = "",
+    period: str = "",
+    clock: str = "",
+    as_of: str = "",
+) -> list[JourneyStats]:
+    """The stats of every journey of a store that meets the filters, each of which may name several words.
+
+    Without a store these are the three samples over small simulated audiences.
+    """
+    where = {"status": status, "category": category, "type": type, "tag": tag, "title": title}
+    found = _of_store(store, where) if store else _samples(where)
+    return [chosen(stats, period, clock, as_of) for stats in found]
+
+
+def _of_store(store: str, where: dict[str, str]) -> list[JourneyStats]:
+    opened = open_store(store)
+    meant = opened.find(**{name: words(text) for name, text in where.items() if text})
+    return [opened[key] for key in meant["journey_id"]]
+
+
+def _samples(where: dict[str, str]) -> list[JourneyStats]:
+    from journey_nb.simulate import simulate
+    from journey_nb.stats import JourneyStats
+
+    if any(where.values()):
+        raise ReportError("filters choose among the journeys of a store: name its folder")
+    samples = [Journey.sample(name) for name in ("welcome", "abandoned_cart", "win_back")]
+    return [JourneyStats(sample, simulate(sample, users=500)) for sample in samples]
+
+
+def words(text: str) -> list[str]:
+    """The words of a parameter that takes several, separated by commas.
+
+    Examples
+    --------
+    >>> words("running, paused")
+    ['running', 'paused']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def chosen(
     stats: JourneyStats,
     period: str = "",

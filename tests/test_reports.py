@@ -13,8 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import journey_nb as jn
-from journey_nb import reports
-from journey_nb.exports import campaign_statistics, write_table
+from journey_nb import reports, sections
+from journey_nb.exports import campaign_statistics, channel_statistics, write_table
 from journey_nb.manifest import leave
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
@@ -541,6 +541,61 @@ def test_the_report_runs_as_it_stands(tmp_path: Path) -> None:
     assert_frame_equal(chosen.points(), expected.points())
 
 
+OTHERS = {
+    "channel": [{"channel": "email", "period": "30d"}, {"locale": "fr", "goal": "first_order"}],
+    "experiment": [
+        {"goal": "first_order", "period": "30d"},
+        {"point": "offer_test", "method": "sequential", "locale": "ko"},
+    ],
+    "path": [{"top": 5, "clock": "cohort"}, {"user": "…", "locale": "fr"}],
+    "portfolio": [{"category": "Onboarding"}, {"period": "30d", "locale": "ko"}],
+}
+
+
+@pytest.mark.parametrize(("name", "which"), [(name, which) for name in OTHERS for which in (0, 1)])
+def test_every_report_says_what_its_tables_say(
+    name: str, which: int, store: jn.Store, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    values = dict(OTHERS[name][which])
+    stats, locale = welcome_stats.period(values.get("period", "launch")), values.get("locale", "en")
+    if "user" in values:
+        values["user"] = stats.users()["user_id"][0]
+    about = {} if name == "portfolio" else {"journey": "welcome"}
+    made = run_report(name, store=store.path, **about, out=tmp_path / "out",
+                      formats=["html", "parquet"], **values)  # fmt: skip
+    expected, shown = _expected(name, stats, store, values, locale)
+    assert_frame_equal(pl.read_parquet(made["parquet"]), expected)
+    assert expected.height
+    page = made["html"].read_text(encoding="utf-8")
+    assert str(shown) in page
+    assert made.manifest["journeys"][0]["reconciliation"]["gaps"] == 0
+
+
+def _expected(
+    name: str, stats: jn.JourneyStats, store: jn.Store, values: dict[str, Any], locale: str
+) -> tuple[pl.DataFrame, Any]:
+    """The table that a report leaves, and a part of its page."""
+    if name == "channel":
+        channel, goal = values.get("channel", sections.busiest(stats)), values.get("goal")
+        issues = stats.delivery_issues(channel).sort("count", descending=True, maintain_order=True)
+        return channel_statistics(stats, channel, goal), table(issues.drop("channel"), locale=locale)
+    if name == "experiment":
+        found = stats.experiment("offer_test", "first_order", mde=0.02, method=values.get("method", "fixed"))
+        leading = found.table.select(pl.lit("offer_test").alias("point_id"), pl.all())
+        return leading, table(found.table.drop("lift"), locale=locale)
+    if name == "path" and "user" in values:
+        (told, picture) = sections.user_runs(stats, values["user"], locale=locale)
+        assert picture.path is not None
+        return stats.user_path(values["user"]), told
+    if name == "path":
+        stats = stats.clock("cohort")
+        return stats.paths(top=5), sections.converters(stats, locale=locale)
+    several = [stats, store["win_back"].period(values.get("period", "launch"))][
+        : 1 if "category" in values else 2
+    ]
+    return campaign_statistics(several), sections.movement(several, locale=locale)
+
+
 def tutorial(folder: Path, **values: str) -> str:
     """The tutorial notebook, run; all that it said."""
     import papermill
@@ -583,23 +638,3 @@ def test_a_report_finds_its_files_from_anywhere(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert reports._from_anywhere("events/*.csv") == str(tmp_path / "events/*.csv")
     assert reports._from_anywhere("s3://shop/events/*.csv") == "s3://shop/events/*.csv"
-
-
-def test_the_database_notebook_shows_what_it_finds(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """It is kept with its outputs, for readers without a kernel: a run anew finds the same."""
-    import nbclient
-
-    source = Path(__file__).parent.parent / "notebooks/from_a_database.ipynb"
-    kept, made = (nbformat.read(source, as_version=4) for _ in range(2))
-    nbclient.NotebookClient(
-        made, resources={"metadata": {"path": str(tmp_path)}}, record_timing=False, store_widget_state=False
-    ).execute()
-    made.metadata = kept.metadata
-    if request.config.getoption("update_snapshots"):
-        nbformat.write(made, source)
-        kept = made
-    assert made.cells == kept.cells
-    shown = [output.data for cell in made.cells for output in cell.get("outputs", [])]
-    assert "quarantined" in shown[1]["text/plain"]
-    assert '<img src="data:image/svg+xml' in shown[-1]["text/html"]
-    assert str(tmp_path) not in source.read_text(encoding="utf-8")
