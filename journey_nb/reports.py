@@ -395,14 +395,13 @@ def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> lis
     from journey_nb.exports import write_table
 
     table, told = manifest.left(work)
-    page = work / "page.html"
-    page.write_text(notebook_page(ran, locale), encoding="utf-8")
     for format, path in files.items():
-        if format == "html":
-            shutil.copyfile(page, path)
-        elif format == "pdf":
+        if format in ("html", "pdf"):
+            page = path.with_suffix(".html")
+            page.write_text(notebook_page(ran, locale), encoding="utf-8")
+        if format == "pdf":
             _print(page, path)
-        elif format != "notebook":
+        elif format not in ("html", "notebook"):
             write_table(table, path)
     return told
 
