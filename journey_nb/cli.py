@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | journeys | status | history``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history``."""
 
 from __future__ import annotations
 
@@ -507,6 +507,25 @@ def _report_for_each(name: str, store: str, filters: tuple[str, ...], options: d
             out.print(f"[green]✓[/] {said(title)}: [bold]{said(str(made.folder))}[/]{fresh}", soft_wrap=True)
     if failed:
         raise SystemExit(1)
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...", type=click.Path(dir_okay=False))
+def freeze(notebooks: tuple[str, ...]) -> None:
+    """Take dead widget views and stored widget state out of notebooks, so that readers without a kernel see pictures.
+
+    \b
+    Example:
+      journey-nb freeze analysis.ipynb
+    """
+    from journey_nb.freeze import freeze as frozen
+
+    for path in notebooks:
+        removed = frozen(path)
+        out.print(
+            f"[bold]{said(path)}[/]: {f'{removed:,} taken out' if removed else 'frozen already'}",
+            soft_wrap=True,
+        )
 
 
 _STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))

@@ -22,7 +22,7 @@ from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "journeys", "status", "history")
+COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history")
 
 
 @pytest.fixture
