@@ -614,10 +614,6 @@ def tutorial(folder: Path, **values: str) -> str:
     return "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in outputs)
 
 
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
-    assert "Entrances 200" in tutorial(tmp_path)
-
-
 def test_the_tutorial_runs_on_data_of_ones_own(tmp_path: Path, open_data: Any) -> None:
     columns = {
         "user": "patient",
