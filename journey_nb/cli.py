@@ -358,9 +358,15 @@ def _scoped(command: _Command) -> _Command:
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
+@click.option(
+    "--pseudonyms",
+    is_flag=True,
+    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
+)
 @_scoped
 def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
-           last: str | None, period: str, clock: str | None, as_of: str, version: int, **options: Any) -> None:  # fmt: skip
+           last: str | None, period: str, clock: str | None, as_of: str, version: int, pseudonyms: bool,
+           **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -372,14 +378,16 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     import polars as pl
 
     from journey_nb.exports import write_table
+    from journey_nb.pseudonyms import Pseudonyms
 
+    people = Pseudonyms.from_environment() if pseudonyms else None
     given = {name: value for name, value in options.items() if value}
     table_of = _table(name, given)
     scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version}
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
-    table = table_of(stats)
+    table = table_of(stats.under(people) if people else stats)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
     out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
@@ -441,9 +449,15 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
 )
+@click.option(
+    "--pseudonyms",
+    is_flag=True,
+    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
+)
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
-           folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...], **scope: Any) -> None:  # fmt: skip
+           folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
+           pseudonyms: bool, **scope: Any) -> None:  # fmt: skip
     """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
@@ -453,6 +467,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
       journey-nb report campaign --store store --for-each category=Onboarding --only-if-changed
       journey-nb report --parameters
     """
+    from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.reports import check_parameters, run_report
     from journey_nb.subject import ReportError
 
@@ -471,6 +486,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         "out": folder,
         "formats": formats,
         "only_if_changed": only_if_changed,
+        "pseudonyms": Pseudonyms.from_environment() if pseudonyms else None,
         "progress": err.is_terminal,
     }
     if filters:

@@ -26,7 +26,7 @@ MANIFEST = "manifest.json"
 _TABLE, _TOLD = "table.parquet", "told.json"
 
 # What makes another run needless, where it is as it was.
-_SAME = ("report", "about", "parameters", "inputs", "notebook", "versions")
+_SAME = ("report", "about", "parameters", "pseudonyms", "inputs", "notebook", "versions")
 
 
 def leave(out: str, table: pl.DataFrame, *about: JourneyStats) -> None:

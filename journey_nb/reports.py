@@ -15,7 +15,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,10 @@ from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.style import LOCALES, word
-from journey_nb.subject import ReportError, belonging, chosen, open_store, words
+from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
+    from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
 
 # Types a parameters cell may state, what a value of each may be, and how a word is read as one.
@@ -139,6 +140,7 @@ def run_report(
     out: str | Path = "reports",
     formats: Sequence[str] = ("html", "notebook", "csv"),
     only_if_changed: bool = False,
+    pseudonyms: Pseudonyms | None = None,
     progress: bool = False,
     **values: Any,
 ) -> ReportFiles:
@@ -163,6 +165,9 @@ def run_report(
         CHROMIUM names, or one on the PATH.
     only_if_changed
         Run only if something differs from the run before: an input, a parameter, a version.
+    pseudonyms
+        Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
+        is named as the log names it. The notebook is not given the log then.
     progress
         Whether to show a progress bar.
     **values
@@ -179,6 +184,8 @@ def run_report(
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked)
+    if pseudonyms is not None and "journey" in _cell(name):
+        about, checked = _under(pseudonyms, about, checked)
     asked = _asked(name, stats, checked)
     out = Path(out)
     place = _place(about, name, asked, out)
@@ -187,6 +194,7 @@ def run_report(
             "report": name,
             "about": about.identity,
             "parameters": asked,
+            "pseudonyms": pseudonyms is not None,
             "inputs": about.inputs(work, place),
             "notebook": manifest.sha256(notebook),
             "versions": manifest.versions(),
@@ -310,6 +318,17 @@ def _about(
         lines = {"journey": _from_anywhere(str(journey)), "log": _from_anywhere(str(log))}
         return _About(subject.label, subject.journey_id, [subject], lines)
     raise ReportError("say what the report is about: stats=, or journey= and log=, or store= and journey=")
+
+
+def _under(pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]) -> tuple[_About, dict[str, Any]]:
+    """The same report under pseudonyms: what the notebook is given holds no id any more."""
+    stats = about.stats or open_stats(
+        *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
+    )
+    if user := checked.get("user"):
+        is_user = (stats.facts.runs["user_id"] == user).any()
+        checked = checked | {"user": pseudonyms.of(user, "user_id" if is_user else "device_id")}
+    return replace(about, lines={"saved": "stats"}, stats=stats.under(pseudonyms)), checked
 
 
 def _whole_store(name: str, store: str | Path | None, checked: Mapping[str, Any]) -> _About:

@@ -56,6 +56,7 @@ def heading(stats: JourneyStats, *, locale: str = "en") -> Html:
         word("as_of", locale, moment=format.moment(_local(scope.as_of, stats), locale)),
         *([word("machines", locale)] if scope.machine else []),
         *([word("some_runs", locale)] if scope.keep is not None else []),
+        *([word("pseudonyms", locale)] if stats.pseudonymous else []),
     ]
     title = clean(journey.label)
     html = f"<h1>{escape(title)}</h1><p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"

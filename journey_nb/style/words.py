@@ -367,6 +367,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "by_cohort": ("cohort clock: {what}", "horloge de cohorte : {what}", "코호트 기준: {what}"),
     "as_of": ("as of {moment}", "état au {moment}", "{moment} 기준 상태"),
     "machines": ("opens and clicks by machines counted", "ouvertures et clics automatiques comptés", "자동 열람과 클릭 포함"),
+    "pseudonyms": ("users and devices under pseudonyms", "utilisateurs et appareils sous pseudonyme", "사용자와 기기는 가명"),
     "some_runs": ("some runs only", "certains passages seulement", "일부 실행만"),
     "account_rows": (
         "Rows of the log: {read} read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined.",
