@@ -241,17 +241,17 @@ TABLES = {
                countIf(credit = 'indirect') AS indirect FROM credited GROUP BY point
     """,
     "communications": """
-        SELECT t.* EXCEPT (arrived, reports, interacted), ifNull(c.goal_users, 0) AS goal_users,
+        SELECT ifNull(t.channel, c.channel) AS channel, t.* EXCEPT (channel, arrived, reports, interacted), ifNull(c.goal_users, 0) AS goal_users,
                CASE channel WHEN 'push' THEN opened WHEN 'sms' THEN delivered WHEN 'whatsapp' THEN opened
                     WHEN 'in_app' THEN interacted ELSE clicked END
                / nullIf(if(channel IN ('email', 'whatsapp') AND reports, arrived, sent), 0) AS engagement_rate
         FROM (SELECT channel, {tally}, countIf(fate = 'sent' AND (sent_in.delivered OR sent_in.opened OR sent_in.clicked)) AS arrived,
                      countIf(fate = 'sent' AND (sent_in.delivered OR sent_in.bounced)) * 100 >= countIf(fate = 'sent') AS reports,
                      countIf(fate = 'sent' AND sent_in.interacted) AS interacted FROM sent_in GROUP BY channel) t
-        LEFT JOIN (SELECT channel, count() AS goal_users FROM credited GROUP BY channel) c ON t.channel = c.channel
+        FULL JOIN (SELECT channel, count() AS goal_users FROM credited WHERE channel IS NOT NULL GROUP BY channel) c ON t.channel = c.channel
     """,
     "messages": """
-        SELECT t.point AS point_id, t.* EXCEPT point, opened / nullIf(sent, 0) AS open_rate,
+        SELECT ifNull(t.point, c.point) AS point_id, t.* EXCEPT point, opened / nullIf(sent, 0) AS open_rate,
                clicked / nullIf(sent, 0) AS click_rate, ifNull(after_users, 0) AS goal_after_interaction,
                ifNull(after_users, 0) / nullIf(sent_users, 0) AS goal_after_interaction_rate,
                ifNull(c.goal_users, 0) AS goal_users, ifNull(c.goal_direct, 0) AS goal_direct,
@@ -261,8 +261,8 @@ TABLES = {
                    FROM (SELECT point, user_id, run, engaged_pos FROM sent_in WHERE fate = 'sent' AND engaged_pos IS NOT NULL) m
                    JOIN (SELECT run, max(goals.pos) AS pos FROM goals GROUP BY run) l ON m.run = l.run
                    WHERE m.engaged_pos < l.pos GROUP BY m.point) a ON t.point = a.point
-        LEFT JOIN (SELECT point, count() AS goal_users, countIf(credit = 'direct') AS goal_direct,
-                          countIf(credit = 'indirect') AS goal_indirect FROM credited GROUP BY point) c ON t.point = c.point
+        FULL JOIN (SELECT point, count() AS goal_users, countIf(credit = 'direct') AS goal_direct,
+                          countIf(credit = 'indirect') AS goal_indirect FROM credited WHERE point IS NOT NULL GROUP BY point) c ON t.point = c.point
     """,
     "delivery_issues": """
         SELECT i.channel AS channel, outcome, reason, count, count / attempts AS rate

@@ -233,11 +233,11 @@ TABLES = {
         WITH t AS (SELECT channel, {tally}, count(*) FILTER (fate = 'sent' AND (delivered OR opened OR clicked)) AS arrived,
                    count(*) FILTER (fate = 'sent' AND (delivered OR bounced)) * 100 >= count(*) FILTER (fate = 'sent') AS reports,
                    count(*) FILTER (fate = 'sent' AND interacted) AS interacted FROM sent_in GROUP BY channel)
-        SELECT t.* EXCLUDE (arrived, reports, interacted), coalesce(c.goal_users, 0) AS goal_users,
+        SELECT channel, t.* EXCLUDE (channel, arrived, reports, interacted), coalesce(c.goal_users, 0) AS goal_users,
                CASE channel WHEN 'push' THEN opened WHEN 'sms' THEN delivered WHEN 'whatsapp' THEN opened
                     WHEN 'in_app' THEN interacted ELSE clicked END
                / nullif(CASE WHEN channel IN ('email', 'whatsapp') AND reports THEN arrived ELSE sent END, 0) AS engagement_rate
-        FROM t LEFT JOIN (SELECT channel, count(*) AS goal_users FROM credited GROUP BY channel) c USING (channel)
+        FROM t FULL JOIN (SELECT channel, count(*) AS goal_users FROM credited WHERE channel IS NOT NULL GROUP BY channel) c USING (channel)
     """,
     "messages": """
         WITH latest AS (SELECT run, max(pos) AS pos FROM goals GROUP BY run),
@@ -245,12 +245,12 @@ TABLES = {
                   FROM sent_in m JOIN latest l USING (run) WHERE m.fate = 'sent' AND m.engaged_pos < l.pos GROUP BY m.point),
         c AS (SELECT point, count(*) AS goal_users, count(*) FILTER (credit = 'direct') AS goal_direct,
                      count(*) FILTER (credit = 'indirect') AS goal_indirect FROM credited WHERE point IS NOT NULL GROUP BY point)
-        SELECT t.point AS point_id, t.* EXCLUDE point, opened / nullif(sent, 0) AS open_rate,
+        SELECT point AS point_id, t.* EXCLUDE point, opened / nullif(sent, 0) AS open_rate,
                clicked / nullif(sent, 0) AS click_rate, coalesce(goal_after_interaction, 0) AS goal_after_interaction,
                coalesce(goal_after_interaction, 0) / nullif(sent_users, 0) AS goal_after_interaction_rate,
                coalesce(goal_users, 0) AS goal_users, coalesce(goal_direct, 0) AS goal_direct,
                coalesce(goal_indirect, 0) AS goal_indirect
-        FROM (SELECT point, {tally} FROM sent_in GROUP BY point) t LEFT JOIN after USING (point) LEFT JOIN c USING (point)
+        FROM (SELECT point, {tally} FROM sent_in GROUP BY point) t LEFT JOIN after USING (point) FULL JOIN c USING (point)
     """,
     "delivery_issues": """
         WITH a AS (SELECT *, count(*) OVER (PARTITION BY channel) AS attempts FROM sent_in)

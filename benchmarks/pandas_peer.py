@@ -334,7 +334,9 @@ class Tables:
             if channel in table.index:
                 above[channel], below[channel] = table.loc[channel, over], under[channel]
         table["engagement_rate"] = above / below
-        table["goal_users"] = self.credited.groupby("channel", observed=True).size()
+        credited = self.credited.groupby("channel", observed=True).size()
+        table = table.reindex(table.index.union(credited.index))
+        table["goal_users"] = credited
         return table.drop(columns=["shown", "interacted"]).reset_index()
 
     def messages_table(self) -> pd.DataFrame:
@@ -344,6 +346,7 @@ class Tables:
         engaged = engaged[engaged["engaged_pos"] < engaged["run"].map(latest)]
         table["goal_after_interaction"] = distinct(engaged, "point")
         credits = self.credited.groupby(["point", "credit"], observed=True).size().unstack(fill_value=0)
+        table = table.reindex(table.index.union(credits.index))  # credited later, for what was sent before
         for kind in ("direct", "indirect"):
             table[f"goal_{kind}"] = credits.get(kind, 0)
         table = table.fillna(0)

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats as JourneyStats
     from journey_nb.store import Store as Store
     from journey_nb.store import StoreError as StoreError
+    from journey_nb.style import set_locale as set_locale
     from journey_nb.subject import ReportError as ReportError
+    from journey_nb.widgets import Dashboard as Dashboard
     from journey_nb.widgets import JourneyCanvas as JourneyCanvas
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Canvas": "render",
+    "Dashboard": "widgets",
     "EventLog": "events",
     "Journey": "journey",
     "JourneyCanvas": "widgets",
@@ -43,10 +46,11 @@ _HOMES = {
     "campaign_statistics": "exports",
     "canvas": "render",
     "run_report": "reports",
+    "set_locale": "style",
 }
 
-__all__ = ["Canvas", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyStats", "LogError", "ReportError",
-           "Store", "StoreError", "campaign_statistics", "canvas", "run_report"]  # fmt: skip
+__all__ = ["Canvas", "Dashboard", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyStats", "LogError", "ReportError",
+           "Store", "StoreError", "campaign_statistics", "canvas", "run_report", "set_locale"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ import altair as alt
 import polars as pl
 
 from journey_nb.style import column, format, palette
+from journey_nb.style.locales import language
 from journey_nb.style.words import value, word
 
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
@@ -30,7 +31,7 @@ def daily(
     table: pl.DataFrame,
     metrics: Sequence[str] = ("entrances", "completed", "drop_offs"),
     *,
-    locale: str = "en",
+    locale: str = "",
 ) -> alt.Chart:
     """Lines of daily counts, one a metric; ``table`` is ``stats.daily()``."""
     rows = (
@@ -60,9 +61,7 @@ def daily(
         )
         .encode(
             x=day,
-            y=alt.Y(
-                "count:Q", title=None, axis=alt.Axis(tickMinStep=1, labelExpr=_number_labels(",d", locale))
-            ),
+            y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, labelExpr=_count_labels(locale))),
             color=alt.Color("name:N", scale=series, legend=legend),
             strokeDash=alt.StrokeDash(
                 "name:N",
@@ -80,7 +79,7 @@ def daily(
     return _finished(chart, f"{word('daily', locale)}, {' – '.join(span)}: {said}.")
 
 
-def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """Bars of the users who reached each goal, with the conversion rate; ``table`` is ``stats.goals()``."""
     rows = table.unique("goal_id", keep="first", maintain_order=True)
     data = [
@@ -95,7 +94,7 @@ def goals(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
-def ranking(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """Bars of the users who reached any goal, by journey, the most first; ``table`` is the campaign statistics."""
     rows = table.sort("Goals", descending=True, maintain_order=True)
     data = [
@@ -110,7 +109,7 @@ def ranking(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
-def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """Bars of what became of each channel's messages; ``table`` is ``stats.communications()``."""
     stages = ("sent", "delivered", "opened", "clicked")
     names = [column(stage, locale) for stage in stages]
@@ -148,7 +147,7 @@ def channels(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     return _finished(_sized(chart + text, groups, row=4 * 17), f"{word('communications', locale)}: {said}.")
 
 
-def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def time_in_step(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """How long people stay at each step, from the median to the 90th percentile; ``table`` is ``stats.points()``."""
     data = [
         {
@@ -186,7 +185,7 @@ def time_in_step(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
     return _finished(_sized(range_ + dot + text, len(data)), f"{median} … {slow}: {said}.")
 
 
-def variants(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def variants(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """The rate of each variant with its 95 % interval; ``table`` is that of ``stats.variants(…)``."""
     from journey_nb.metrics.intervals import wilson
 
@@ -257,7 +256,7 @@ def _day_labels(locale: str) -> str:
     """Vega's expression for a day of the axis; its own formats know no other language."""
     months = json.dumps([format.month(number, locale) for number in range(1, 13)])
     day, month = "utcdate(datum.value)", f"{months}[utcmonth(datum.value)]"
-    return f"{month} + ' ' + {day} + '일'" if locale.startswith("ko") else f"{day} + ' ' + {month}"
+    return f"{month} + ' ' + {day} + '일'" if language(locale) == "ko" else f"{day} + ' ' + {month}"
 
 
 def _number_labels(pattern: str, locale: str) -> str:
@@ -267,6 +266,11 @@ def _number_labels(pattern: str, locale: str) -> str:
     for sign, own in ((",", "\t"), (".", point), ("\t", group), ("%", percent)):
         text = f"join(split({text}, {json.dumps(sign)}), {json.dumps(own)})" if sign != own else text
     return text
+
+
+def _count_labels(locale: str) -> str:
+    """Labels of whole numbers: an axis this short may have ticks between them."""
+    return f"datum.value % 1 ? '' : {_number_labels(',d', locale)}"
 
 
 def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart:

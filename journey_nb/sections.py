@@ -22,7 +22,7 @@ from journey_nb.style import column, format, word
 _ROWS = ("read", "loaded", "duplicates", "quarantined")
 
 
-def section(key: str, *, locale: str = "en", **fields: str) -> Html:
+def section(key: str, *, locale: str = "", **fields: str) -> Html:
     """A heading and what is below it, in the reader's language.
 
     Examples
@@ -35,7 +35,7 @@ def section(key: str, *, locale: str = "en", **fields: str) -> Html:
     return Html(f"<h2>{escape(title)}</h2><p>{escape(about)}</p>", f"{title}: {about}")
 
 
-def heading(stats: JourneyStats, *, locale: str = "en") -> Html:
+def heading(stats: JourneyStats, *, locale: str = "") -> Html:
     """What the report is about: the journey, the period, the clock, the instant of sight."""
     journey, scope = stats.journey, stats.scope
     shown = journey.version(scope.version).version
@@ -70,7 +70,7 @@ def _days(days: Sequence[date], locale: str) -> str:
     return word("days", locale, first=first, last=last, count=format.number(len(days), locale))
 
 
-def account(stats: JourneyStats, *, locale: str = "en") -> Html:
+def account(stats: JourneyStats, *, locale: str = "") -> Html:
     """Whether it adds up: the rows of the log, the runs of the journey, and every gap there is."""
     rows, row = stats.report(), stats.audience().row(0, named=True)
     checks = stats.reconciliation()
@@ -120,7 +120,7 @@ def changes(
     stats: JourneyStats,
     tables: Iterable[str] = ("communications", "goals", "points"),
     *,
-    locale: str = "en",
+    locale: str = "",
     **options: Any,
 ) -> list[Any]:
     """What changed against the period before, table by table; of points those whose entries changed most."""
@@ -167,7 +167,7 @@ def judged(
 
 
 def experiments(
-    stats: JourneyStats, goal: str = "", point: str = "", *, locale: str = "en", **how: Any
+    stats: JourneyStats, goal: str = "", point: str = "", *, locale: str = "", **how: Any
 ) -> list[Any]:
     """Of each of the :func:`judged` the verdict, the chart and the table."""
     found = judged(stats, goal, point, **how)
@@ -193,7 +193,7 @@ def variants_table(found: Iterable[tuple[Point, Experiment]]) -> pl.DataFrame:
     return pl.concat(tables) if tables else pl.DataFrame({"point_id": []}, schema={"point_id": pl.String})
 
 
-def sample_sizes(found: Iterable[tuple[Point, Experiment]], mde: float, *, locale: str = "en") -> Html:
+def sample_sizes(found: Iterable[tuple[Point, Experiment]], mde: float, *, locale: str = "") -> Html:
     """What each test has and needs."""
     rows = [
         {
@@ -218,7 +218,7 @@ def sample_sizes(found: Iterable[tuple[Point, Experiment]], mde: float, *, local
 # Paths.
 
 
-def user_runs(stats: JourneyStats, user: str, *, locale: str = "en") -> list[Any]:
+def user_runs(stats: JourneyStats, user: str, *, locale: str = "") -> list[Any]:
     """Every run of a user, and the newest on the canvas; of a user who is not here the ids most like it."""
     path = stats.user_path(user)
     if path.is_empty():
@@ -231,14 +231,14 @@ def user_runs(stats: JourneyStats, user: str, *, locale: str = "en") -> list[Any
     return [table(titled, columns=told, locale=locale), canvas(stats, path=path, locale=locale)]
 
 
-def ways(stats: JourneyStats, top: int = 20, *, locale: str = "en") -> Html:
+def ways(stats: JourneyStats, top: int = 20, *, locale: str = "") -> Html:
     """The most frequent ways, by the titles of their steps."""
     way = _titles(stats, pl.element())
     frame = stats.paths(top=top).with_columns(way=pl.col("path").list.eval(way).list.join(" → "))
     return table(frame, columns=["way", "runs", "users", "share", "converted", "rate"], locale=locale)
 
 
-def converters(stats: JourneyStats, *, locale: str = "en") -> Html:
+def converters(stats: JourneyStats, *, locale: str = "") -> Html:
     """Which steps the runs that reached a goal came to more, or less, often than the others."""
     every = stats.paths(top=None)
     others = pl.col("runs") - pl.col("converted")
@@ -266,7 +266,7 @@ def _titles(stats: JourneyStats, point: pl.Expr) -> pl.Expr:
 # Several journeys.
 
 
-def portfolio_heading(several: Sequence[JourneyStats], *, locale: str = "en") -> Html:
+def portfolio_heading(several: Sequence[JourneyStats], *, locale: str = "") -> Html:
     """How many journeys there are, and the days that they cover together."""
     title = word("report.portfolio", locale)
     days = sorted({day for stats in several for day in (*stats.scope.days[:1], *stats.scope.days[-1:])})
@@ -280,13 +280,13 @@ def portfolio_heading(several: Sequence[JourneyStats], *, locale: str = "en") ->
     )
 
 
-def campaigns(statistics: pl.DataFrame, *, locale: str = "en") -> Html:
+def campaigns(statistics: pl.DataFrame, *, locale: str = "") -> Html:
     """The campaign statistics as a table."""
     day = pl.col("Created at").str.head(10).str.to_date()
     return table(statistics.with_columns(day), locale=locale)
 
 
-def movement(several: Iterable[JourneyStats], *, locale: str = "en") -> Html:
+def movement(several: Iterable[JourneyStats], *, locale: str = "") -> Html:
     """The headline numbers of each journey beside the period before."""
     numbers = ("entrances", "messages_sent", "goals_reached")
     columns = [f"{number}{end}" for number in numbers for end in ("", "_prev", "_change")]
@@ -297,7 +297,7 @@ def movement(several: Iterable[JourneyStats], *, locale: str = "en") -> Html:
     return table(pl.concat(rows), locale=locale)
 
 
-def accounts(several: Iterable[JourneyStats], *, locale: str = "en") -> Html:
+def accounts(several: Iterable[JourneyStats], *, locale: str = "") -> Html:
     """Of each journey what became of its log's rows, and whether it adds up."""
     rows = []
     for stats in several:
@@ -318,7 +318,7 @@ def definitions(
     stats: JourneyStats,
     tables: Iterable[str] = ("health", "audience", "goals", "communications", "messages", "points"),
     *,
-    locale: str = "en",
+    locale: str = "",
 ) -> Html:
     """What the columns of some tables count, folded up; the definitions themselves are in English."""
     parts = []

@@ -16,7 +16,7 @@ _HOMES = {"run": "runs", "user": "users", "visit": "visits", "message": "message
 FEW = 20  # one run in so many, or fewer, are looked up; more are filtered
 
 Tables = Callable[[str], pl.DataFrame]
-Rows = Callable[[str, pl.Series], pl.DataFrame]
+RowsOf = Callable[[str, str, pl.Series], pl.DataFrame]
 
 
 class OfUsers:
@@ -28,16 +28,16 @@ class OfUsers:
         Gives a whole table by its name.
     keep
         One boolean a user: whether it belongs.
-    of_runs
-        Gives the rows of few runs (sorted ids) of a table that stands run by run, without reading all of it.
+    rows_of
+        Gives the rows of a table that carry one of some sorted ids in a column, where tables are not at hand.
     named
         Whether messages belong that only their events name: those of somebody else's run, which then have none.
     """
 
     def __init__(
-        self, tables: Tables, keep: pl.Series, of_runs: Rows | None = None, *, named: bool = False
+        self, tables: Tables, keep: pl.Series, rows_of: RowsOf | None = None, *, named: bool = False
     ) -> None:
-        self._tables, self._keep, self._of_runs, self._named = tables, keep, of_runs, named
+        self._tables, self._keep, self._rows_of, self._named = tables, keep, rows_of, named
         self._made: dict[str, pl.DataFrame] = {}
         self._kept: dict[str, pl.DataFrame] = {}
 
@@ -72,15 +72,16 @@ class OfUsers:
     def _found(self, name: str) -> pl.DataFrame:
         if name == "users":
             return self._tables(name).filter(self._keep)
-        if name in ("runs", "goals"):  # a goal may be of no run
-            rows = self._tables(name)
+        of_users = name in ("runs", "goals")  # a goal may be of no run
+        if self._rows_of is not None:
+            ids = self._keep.arg_true() if of_users else self._rows("runs")["run"]
+            return self._rows_of(name, "user" if of_users else "run", ids)
+        rows = self._tables(name)
+        if of_users:
             return rows.filter(self._keep.gather(rows["user"]))
         runs, count = self._rows("runs")["run"], self._tables("runs").height
-        if runs.len() * FEW < count and self._of_runs is not None:
-            return self._of_runs(name, runs)
-        rows = self._tables(name)
         if runs.len() * FEW < count and rows["run"].is_sorted():
-            return rows[spans(rows["run"], runs)]
+            return rows[_spans(rows["run"], runs)]
         chosen = pl.repeat(False, count, eager=True).scatter(runs, True)
         return rows.filter(chosen.gather(rows["run"]))
 
@@ -130,7 +131,7 @@ def _carried(table: pl.DataFrame) -> Iterable[tuple[str, str]]:
     return [(of, column) for of, columns in _IDS.items() for column in columns if column in table.columns]
 
 
-def spans(sorted_runs: pl.Series, runs: pl.Series) -> pl.Series:
+def _spans(sorted_runs: pl.Series, runs: pl.Series) -> pl.Series:
     """Where the rows of some runs stand in a table that stands run by run."""
     low, high = (sorted_runs.search_sorted(runs, side) for side in ("left", "right"))
     return pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()

@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +69,23 @@ def welcome_log(welcome: jn.Journey) -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def welcome_stats(welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.JourneyStats:
     return jn.JourneyStats(welcome, jn.EventLog.from_frame(welcome_log))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is built of this checkout; its source distribution lies beside it."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def extension(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the wheel brings to the share/ and etc/ of where it is installed: the extension of JupyterLab."""
+    folder = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return next(folder.glob("*.data")) / "data"
 
 
 @pytest.fixture(scope="session")

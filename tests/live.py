@@ -39,7 +39,7 @@ MODEL = """async ({esm, state, dir}) => {
       if (at < 0) throw new Error('never heard ' + event);
       this.heard.splice(at, 1);
     }
-    tell(event, message) { for (const [e, c] of [...this.heard]) if (e === event) c(message); }
+    tell(event, message, buffers) { for (const [e, c] of [...this.heard]) if (e === event) c(message, buffers); }
     async ask(kind, content) {
       this.pending += 1;
       this.hear(await window.kernel(kind, content));
@@ -48,7 +48,7 @@ MODEL = """async ({esm, state, dir}) => {
     hear({state, messages}) {
       Object.assign(this.traits, read(state));
       for (const name of Object.keys(state)) this.tell('change:' + name);
-      for (const message of messages) this.tell('msg:custom', message);
+      for (const [message, buffers] of messages) this.tell('msg:custom', message, buffers.map(bytes));
     }
   }
   const view = (await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})))).default;
@@ -71,7 +71,7 @@ class Live:
         self._changed: set[str] = set()
         self._messages: list[Any] = []
         widget.observe(lambda change: self._changed.add(change["name"]), list(_synced(widget)))
-        widget.send = self._messages.append
+        widget.send = self._send
         self.page = browser.new_page(viewport={"width": width, "height": 900}, **page)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
@@ -90,6 +90,9 @@ class Live:
         else:
             self.widget._handle_custom_msg(content, [])
         return self._news()
+
+    def _send(self, message: Any, buffers: Any = ()) -> None:
+        self._messages.append((message, [base64.b64encode(buffer).decode() for buffer in buffers]))
 
     def push(self) -> None:
         """Hand the page what code has changed in Python."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -78,7 +79,8 @@ def test_an_unknown_name_tells_the_near_one() -> None:
 
 
 def test_versions_agree() -> None:
-    assert PYPROJECT["project"]["version"] == journey_nb.__version__
+    extension = json.loads((ROOT / "widget_js/labextension/package.json").read_text(encoding="utf-8"))
+    assert PYPROJECT["project"]["version"] == journey_nb.__version__ == extension["version"]
 
 
 def test_every_dependency_says_why() -> None:
@@ -87,14 +89,6 @@ def test_every_dependency_says_why() -> None:
         assert re.search(rf'"{re.escape(name)}",\s*# \w.{{10,}}\(.+\)', text), (
             f"{name}: add what for, and its licence"
         )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
 
 
 def test_the_wheel_carries_what_it_needs_and_no_more(wheel: Path) -> None:
@@ -111,9 +105,24 @@ def test_the_wheel_carries_what_it_needs_and_no_more(wheel: Path) -> None:
         path.relative_to(ROOT).as_posix() for path in (ROOT / "journey_nb").rglob("*") if path.is_file()
     }
     assert {name for name in source if "__pycache__" not in name} <= names
+    shared = {name.partition(".data/data/")[2] for name in names if ".data/data/" in name}
+    assert shared == {
+        "share/jupyter/labextensions/journey-nb/package.json",
+        "share/jupyter/labextensions/journey-nb/static/remoteEntry.js",
+        "etc/jupyter/jupyter_server_config.d/journey_nb.json",
+    }
     stray = {name for name in names if not name.startswith(("journey_nb/", "journey_nb-"))}
     assert not stray
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_an_editable_install_has_the_extension_of_jupyterlab_too(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert sum("/share/jupyter/labextensions/journey-nb/" in name for name in names) == 2
+    assert any(name.endswith("/etc/jupyter/jupyter_server_config.d/journey_nb.json") for name in names)
 
 
 def test_the_installed_package_finds_its_report(wheel: Path, tmp_path: Path) -> None:
@@ -148,7 +157,8 @@ def test_the_source_distribution_can_be_built_from_and_tested(wheel: Path) -> No
 def test_nothing_shipped_names_a_host() -> None:
     """No CDN, no font, no telemetry: the only addresses are names of formats."""
     formats = ("http://www.w3.org/", "https://vega.github.io/schema/", "https://json-schema.org/")
-    shipped = [*(ROOT / "journey_nb").rglob("*"), *(ROOT / "notebooks").glob("*.ipynb")]
+    shipped = [*(ROOT / "journey_nb").rglob("*"), *(ROOT / "notebooks").glob("*.ipynb"),
+               *(ROOT / "widget_js/labextension").rglob("*")]  # fmt: skip
     for path in shipped:
         if path.suffix in {".py", ".json", ".html", ".css", ".js", ".j2", ".svg", ".ipynb"}:
             for address in re.findall(r"https?://[^\s\"'<>)`\\]+", path.read_text(encoding="utf-8")):

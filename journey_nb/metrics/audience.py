@@ -89,12 +89,12 @@ def users_columns(scope: Scope) -> dict[str, pl.DataType]:
 
 def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> pl.DataFrame:
     """The runs of a page; only as many are looked at as it takes to fill it."""
-    runs = scope.facts.runs
+    runs, named = scope.facts.runs, _named(scope, search)
     if limit is None:
-        return _inside(scope, runs, search).slice(offset)
-    found, height = [_inside(scope, runs.clear(), search)], 0
+        return _inside(scope, runs, named).slice(offset)
+    found, height = [_inside(scope, runs.clear(), named)], 0
     for some in runs.iter_slices(SLICE):
-        found.append(_inside(scope, some, search))
+        found.append(_inside(scope, some, named))
         height += found[-1].height
         if height >= offset + limit:
             break
@@ -104,15 +104,19 @@ def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> p
 SLICE = 100_000
 
 
-def _inside(scope: Scope, runs: pl.DataFrame, search: str | None) -> pl.DataFrame:
+def _inside(scope: Scope, runs: pl.DataFrame, named: pl.Expr) -> pl.DataFrame:
     """Those of some runs that were inside at any time in the period, and are searched for."""
     inside = pl.col("inside") & (pl.col("was_inside") | scope.within("entered_at"))
-    found = scope.seen_runs(runs).filter(inside)
+    return scope.seen_runs(runs.filter(named)).filter(inside)
+
+
+def _named(scope: Scope, search: str | None) -> pl.Expr:
+    """Whose user or any of whose devices is searched for."""
     if not search:
-        return found
+        return pl.lit(True)
     word = search.lower()
     devices = scope.facts.devices.filter(_contains("device_id", word))
-    return found.filter(_contains("user_id", word) | pl.col("run").is_in(devices["run"].unique().implode()))
+    return _contains("user_id", word) | pl.col("run").is_in(devices["run"].unique().implode())
 
 
 def _contains(column: str, word: str) -> pl.Expr:

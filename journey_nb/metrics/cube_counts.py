@@ -71,6 +71,13 @@ class Cubed(Facts, Protocol):
         """
         ...
 
+    def inside(self, at: datetime) -> Facts:
+        """All facts of the users with a run under way just before an instant, numbered anew as well.
+
+        The log begins within a truncated run: it is under way from the first.
+        """
+        ...
+
 
 def counts_of(scope: Scope, version: bool = False) -> Counts:
     """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
@@ -393,7 +400,7 @@ class CubeCounts(Counts):
 
     def waiting(self) -> pl.DataFrame:
         if self.scope.cut <= self._facts.last_at:
-            return Counts(self.scope).waiting()
+            return Counts(replace(self.scope, facts=self._facts.inside(self.scope.cut))).waiting()
         stays = self._facts.cube.open.group_by("point", word="cause").agg(
             n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
         )

@@ -25,6 +25,7 @@ from journey_nb.render.heat import MEASURES
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import Html
 from journey_nb.style import format, palette, word
+from journey_nb.style.locales import asked
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -53,7 +54,7 @@ class Canvas:
     theme
         ``light``, ``dark``, or ``auto`` to follow the reader's system.
     locale
-        The language of its words and numbers: en, fr, ko.
+        The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
 
     Raises
     ------
@@ -78,7 +79,7 @@ class Canvas:
         heat: str | None = None,
         goal: str | None = None,
         theme: palette.Theme = "auto",
-        locale: str = "en",
+        locale: str = "",
     ) -> None:
         # What is asked for is looked at here: a picture never raises where it is shown.
         if goal is not None:
@@ -91,7 +92,7 @@ class Canvas:
             )
         if path is not None and not isinstance(path, pl.DataFrame):
             _check_path(path, stats.journey)
-        self.stats, self.goal, self.theme, self.locale, self.heat = stats, goal, theme, locale, heat
+        self.stats, self.goal, self.theme, self.locale, self.heat = stats, goal, theme, asked(locale), heat
         self.path = _newest_run(path) if isinstance(path, pl.DataFrame) else path
         self.faults: list[str] = []
         """Why parts of the picture are missing, if any are."""
@@ -237,7 +238,7 @@ def canvas(stats: JourneyStats, **options: Any) -> Canvas:
     return Canvas(stats, **options)
 
 
-def covers(stats: JourneyStats, locale: str = "en") -> str:
+def covers(stats: JourneyStats, locale: str = "") -> str:
     """What a stats' numbers cover: its days and its clock, in words."""
     from zoneinfo import ZoneInfo
 

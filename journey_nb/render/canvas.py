@@ -117,7 +117,7 @@ def canvas_svg(
     subtitle: str = "",
     notes: Sequence[str] = (),
     theme: palette.Theme = "auto",
-    locale: str = "en",
+    locale: str = "",
 ) -> str:
     """Draw a version of a journey.
 
@@ -185,7 +185,7 @@ def canvas_alt(
     points: pl.DataFrame | None = None,
     *,
     path: Sequence[str] | pl.DataFrame | None = None,
-    locale: str = "en",
+    locale: str = "",
 ) -> str:
     """What the canvas shows, in a few sentences."""
     shown = version if isinstance(version, Version) else journey.version(version)
@@ -345,7 +345,7 @@ def _pill(
     return _Pill(fit(label, LABEL_ROOM, LABEL), count, share, best)
 
 
-def branch_label(branch: Branch, version: Version, locale: str = "en") -> str:
+def branch_label(branch: Branch, version: Version, locale: str = "") -> str:
     """What a branch is called: its label, else its key in words; nothing where it is the only way on.
 
     Examples

@@ -9,10 +9,12 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Point
-from journey_nb.render.figure import figure_html
+from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
+from journey_nb.render.tools import csv
 from journey_nb.style import format, word
+from journey_nb.style.locales import asked
 
 if TYPE_CHECKING:
     from journey_nb.metrics.experiments import Experiment
@@ -29,7 +31,7 @@ _IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_in
            "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
 
 
-def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "en") -> Html:
+def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "") -> Html:
     """The detail window of a point: a dialog's content, with the button that closes it.
 
     Parameters
@@ -61,8 +63,9 @@ def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, 
         title=title,
         caption=word((point.type == "message" and point.channel) or point.type, locale),
         sections=[(heading, Markup(part)) for heading, part in _sections(stats, point, goal, locale)],
+        exports=Markup().join(csv(what, locale, named=title, point=point_id) for what in _exports(point)),
         close=word("close", locale),
-        locale=locale,
+        locale=asked(locale),
     )
     return Html(html, title)
 
@@ -81,6 +84,11 @@ def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) 
         yield word("waiting_list", locale), waiting
     if point.type == "message":
         yield word("daily", locale), _daily(stats, point, locale)
+
+
+def _exports(point: Point) -> tuple[str, ...]:
+    """What of a point can be a file: its numbers, who came, whom its messages went to."""
+    return ("point", "step-users", *(("point-users",) if point.type == "message" else ()))
 
 
 def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
@@ -124,7 +132,7 @@ def _experiment(
     yield "", table(found.table.drop("lift"), locale=locale)
 
 
-def concluded(found: Experiment, locale: str = "en") -> list[str]:
+def concluded(found: Experiment, locale: str = "") -> list[str]:
     """What may be concluded from an experiment, and what to know about it, in sentences."""
     verdict = (
         word("verdict.winner", locale, variant=clean(found.verdict.removeprefix("winner ")))
@@ -154,18 +162,6 @@ def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
 
 
 def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:
-    """The days as a picture with its table; drawn here, so that the browser needs no charting code."""
-    from journey_nb import charts
-
     metrics = ("impressions", "interacted") if point.channel == "in_app" else ("sent", "opened", "clicked")
-    name = pl.col("metric").cast(pl.String)
-    rows = stats.daily(by="point").filter(
-        pl.col("breakdown").cast(pl.String) == point.point_id, name.is_in(metrics)
-    )
-    # Without the points that only a live chart answers at, the picture is a fifth as large.
-    lines = charts.daily(rows, metrics, locale=locale).mark_line(strokeWidth=2, interpolate="monotone")
-    bundle, _ = charts.offline(lines.properties(width=420).to_dict())
-    days = rows.with_columns(name).pivot("metric", index="date", values="count")
-    return figure_html(
-        bundle["image/svg+xml"], {word("daily", locale): days}, bundle["text/plain"], locale=locale
-    )
+    here = pl.col("breakdown").cast(pl.String) == point.point_id
+    return daily_html(stats.daily(by="point").filter(here), metrics, locale=locale)

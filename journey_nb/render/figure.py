@@ -13,9 +13,12 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 from markupsafe import Markup
 
-from journey_nb.render.panels import Html, table, template
+from journey_nb.render.panels import LIMIT, Html, table, template
 from journey_nb.render.text import clean
 from journey_nb.style import word
+
+DAYS = 60
+"""Days listed under a small picture of them, the newest first; the others are counted below."""
 
 
 def figure_html(
@@ -24,7 +27,8 @@ def figure_html(
     alt: str = "",
     *,
     notes: Sequence[str] = (),
-    locale: str = "en",
+    limit: int = LIMIT,
+    locale: str = "",
 ) -> Html:
     """A picture, what it shows in words, and its tables folded up under it.
 
@@ -38,6 +42,8 @@ def figure_html(
         What it shows; read aloud instead of it, and shown as text where no picture can be.
     notes
         Sentences under the picture, such as why a part is missing.
+    limit
+        Rows shown of each table.
 
     Examples
     --------
@@ -47,7 +53,7 @@ def figure_html(
     """
     found = re.search(r'<svg[^>]*? width="(\d+)"', svg)
     folded = [
-        (word("table_of", locale, title=clean(title)), Markup(table(frame, locale=locale)))
+        (word("table_of", locale, title=clean(title)), Markup(table(frame, limit=limit, locale=locale)))
         for title, frame in (tables or {}).items()
     ]
     html = template("figure.html").render(
@@ -55,3 +61,45 @@ def figure_html(
         notes=[clean(note, 400) for note in notes],
     )  # fmt: skip
     return Html(html, alt)
+
+
+def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "") -> Html:
+    """Counts day by day as a small picture with its table; ``table`` is ``stats.daily()`` or rows of it.
+
+    It is drawn here, so that the browser needs no charting code.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> row = {"date": date(2026, 3, 1), "metric": "sent", "breakdown": "push", "count": 3}
+    >>> repr(daily_html(pl.DataFrame([row]), ["sent"]))
+    'By day, 1 Mar 2026 – 1 Mar 2026: Sent 3.'
+    """
+    from journey_nb.charts import daily, offline
+
+    name = pl.col("metric").cast(pl.String)
+    rows = table.filter(name.is_in(metrics))
+    # Straight from day to day: a curve takes three times as much to write down.
+    lines = daily(rows, metrics, locale=locale).mark_line(strokeWidth=2)
+    bundle, _ = offline(lines.properties(width=420).to_dict())
+    svg = _lean(bundle["image/svg+xml"])
+    days = rows.with_columns(name).pivot("metric", index="date", values="count", aggregate_function="sum")
+    days = days.sort("date", descending=True)  # the newest are looked for
+    tables = {word("daily", locale): days}
+    return figure_html(svg, tables, bundle["text/plain"], limit=DAYS, locale=locale)
+
+
+def _lean(svg: str) -> str:
+    """A chart in a quarter of its letters: to a tenth of a pixel, its font named once, nothing for scripts."""
+    font = _FONT.search(svg)
+    for what in (_FONT, _SAID):
+        svg = what.sub("", svg)
+    svg = _LONG.sub(r"\1", svg)
+    return svg.replace("<svg", f"<svg{font[0]}", 1) if font else svg
+
+
+_FONT = re.compile(r' font-family="[^"]*"')
+_SAID = re.compile(
+    r' (?:aria-[a-z]+|role|class|pointer-events|stroke-miterlimit)="[^"]*"'
+)  # an <img> says its alt
+_LONG = re.compile(r"(\d\.\d)\d+")

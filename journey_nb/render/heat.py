@@ -56,7 +56,7 @@ MEASURES: dict[str, Callable[[Row, int], float | None]] = {
 """What a heat map can show; ``word(f"heat.{name}")`` says it."""
 
 
-def heat(rows: Mapping[str, Row], measure: str, entrances: int, locale: str = "en") -> dict[str, Heat]:
+def heat(rows: Mapping[str, Row], measure: str, entrances: int, locale: str = "") -> dict[str, Heat]:
     """The heat of each point, by its id; a point without the measure has none.
 
     Parameters

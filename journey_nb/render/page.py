@@ -11,9 +11,10 @@ from markupsafe import Markup
 from journey_nb.render.panels import Html, template
 from journey_nb.render.text import clean
 from journey_nb.style import palette
+from journey_nb.style.locales import asked
 
 
-def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "en") -> str:
+def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "") -> str:
     """A whole page of parts that are HTML already; its policy lets a browser load nothing from anywhere.
 
     Parameters
@@ -30,7 +31,10 @@ def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "en") ->
     True
     """
     return template("page.html").render(
-        title=clean(title), parts=[Markup(str(part)) for part in parts], locale=locale, css=Markup(_css())
+        title=clean(title),
+        parts=[Markup(str(part)) for part in parts],
+        locale=asked(locale),
+        css=Markup(_css()),
     )
 
 

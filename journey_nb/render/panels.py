@@ -6,7 +6,7 @@ any theme; all text from data is escaped by the templates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from journey_nb.journey import BRANCH_KEYS
+from journey_nb.metrics.definitions import DESIGN, explain
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
+from journey_nb.style.meanings import meaning
 from journey_nb.style.words import value as worded
 
 LIMIT = 200
@@ -83,7 +85,9 @@ def table(
     *,
     columns: Sequence[str] | None = None,
     limit: int = LIMIT,
-    locale: str = "en",
+    of: str = "",
+    dress: Mapping[str, Callable[[Mapping[str, Any]], str]] | None = None,
+    locale: str = "",
 ) -> Html:
     """A frame as a table: headings in words, numbers grouped, rates as percentages.
 
@@ -97,6 +101,10 @@ def table(
         What to show; by default all, but ids whose title stands beside them.
     limit
         How many rows to show; how many more there are is said.
+    of
+        Which of the tables it is: the headings of numbers then say what these count.
+    dress
+        What stands in the cells of a column instead of the value, made of the row: text or markup.
 
     Examples
     --------
@@ -106,9 +114,17 @@ def table(
     True
     """
     names = list(columns) if columns else [n for n in frame.columns if _IDS.get(n) not in frame.columns]
-    head = [(column(name, locale), _is_number(frame.schema[name], name)) for name in names]
+    numbers = [_is_number(frame.schema[name], name) for name in names]
+    head = [
+        (column(name, locale), number, explained(f"{of}.{name}", locale) if of and number else "")
+        for name, number in zip(names, numbers, strict=True)
+    ]
+
+    def shown(name: str, row: Mapping[str, Any]) -> str:
+        return dress[name](row) if dress and name in dress else cell(name, row[name], row, locale)
+
     rows = [
-        [(cell(name, row[name], row, locale), number) for name, (_, number) in zip(names, head, strict=True)]
+        [(shown(name, row), number) for name, number in zip(names, numbers, strict=True)]
         for row in frame.head(limit).iter_rows(named=True)
     ]
     more = (
@@ -127,8 +143,13 @@ def table(
     return Html(html, f"{clean(title) or 'table'}: {frame.height} × {len(names)}")
 
 
-def cards(frame: pl.DataFrame, *, locale: str = "en") -> Html:
+def cards(
+    frame: pl.DataFrame, *, of: str = "", named: Mapping[str, str] | None = None, locale: str = ""
+) -> Html:
     """The numbers of a one-row table as a row of cards, each with its change where there is one.
+
+    ``of`` says which of the tables it is: every card then says what its number counts. ``named`` calls some
+    columns otherwise.
 
     Examples
     --------
@@ -145,17 +166,40 @@ def cards(frame: pl.DataFrame, *, locale: str = "en") -> Html:
         shown.append(
             {
                 "key": name,
-                "label": column(name, locale),
+                "label": clean((named or {}).get(name) or column(name, locale)),
                 "value": cell(name, row[name], row, locale),
                 "change": format.change(row.get(f"{name}_change"), locale) if f"{name}_change" in row else "",
                 "before": before,
+                "told": (explained(f"{of}.{name}", locale) or explained(name, locale)) if of else "",
             }
         )
     html = template("cards.html").render(cards=shown, css=Markup(_css()))
     return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
 
 
-def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: str = "en") -> str:
+def explained(name: str, locale: str = "") -> str:
+    """What a number counts, over what and by which clock, in sentences; empty where no table has it.
+
+    Examples
+    --------
+    >>> explained("audience.in_journey_before")
+    'Runs inside as the period begins. As it stood at the start of the period (cohort clock: 0).'
+    """
+    try:
+        told = explain(name)
+    except KeyError:
+        return ""
+    parts = [
+        column(part, locale) if part.isidentifier() else meaning(part, locale)
+        for part in (told.numerator, told.denominator)
+        if part
+    ]
+    counts = meaning(told.counts, locale) + (f" ({' / '.join(parts)})" if parts else "")
+    clock = "" if told.clock == DESIGN else meaning(told.clock, locale)
+    return " ".join(f"{said[:1].upper()}{said[1:]}." for said in (counts, clock) if said)
+
+
+def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: str = "") -> str:
     """One value of a table as people read it; its column says what it is.
 
     Examples

@@ -1,21 +1,22 @@
-"""The menus that views of statistics share: which days they cover, and by which clock they count."""
+"""What people work live views with, as HTML: the menus of period and clock, the buttons of exports."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from markupsafe import Markup
 
 from journey_nb.metrics.scope import Clock
 from journey_nb.period import PRESETS
 from journey_nb.render.panels import template
+from journey_nb.render.text import clean
 from journey_nb.style import word
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
 
 
-def when_html(stats: JourneyStats, locale: str = "en") -> Markup:
+def when_html(stats: JourneyStats, locale: str = "") -> Markup:
     """The period menu with its dates, and the clock switch; they ask for period, dates and clock.
 
     Examples
@@ -40,3 +41,22 @@ def when_html(stats: JourneyStats, locale: str = "en") -> Markup:
         clock=stats.scope.clock,
     )
     return Markup(html)
+
+
+def control(name: str, **fields: Any) -> Markup:
+    """A control of the template controls.html."""
+    return Markup(getattr(template("controls.html").module, name)(**fields).strip())
+
+
+def csv(what: str, locale: str = "", *, named: str = "", **of: str | None) -> Markup:
+    """The button that asks for an export: of a list that stands there, or of something that is named.
+
+    Examples
+    --------
+    >>> str(csv("users"))
+    '<button type="button" data-action="export" data-what="users" aria-label="Export as CSV: User list">CSV</button>'
+    """
+    name = word(f"export.{what}", locale)
+    told = word("csv_of", locale, what=f"{name}, {clean(named)}" if named else name)
+    given = {key: value for key, value in of.items() if value}
+    return control("csv", what=what, label=name if named else word("csv", locale), told=told, **given)

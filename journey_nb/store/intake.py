@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -22,6 +23,9 @@ from journey_nb.metrics.cube import Cube, steps
 from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
 from journey_nb.store.parts import CHUNK, Part, coded_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ROWS_A_PART = 2_500_000
 _KEYS = {"event_id": 1, "run_id": 2, "message_id": 3}  # the ids that two users may share, each hashed apart
@@ -68,7 +72,7 @@ class Intake:
         journey: Journey,
         layer: Layer,
         stored: Sequence[Part] = (),
-        keys: Sequence[pl.Series] = (),
+        keys: Sequence[NDArray[Any]] = (),
         *,
         keep_log: bool = True,
         progress: Progress | None = None,
@@ -134,7 +138,7 @@ class Intake:
         """
         layer = self.layer
         layer.folder.mkdir(parents=True)
-        self._own.append(every := pl.concat(read_keys(other) for other in others).sort())
+        self._own.append(every := _every(others).sort())
         met = pl.concat([_twice(every), hits(every, self._keys)]).unique()
         self._cubes += [(1, other.cube) for other in others]
         self._steps += [told for other in others for told in other.steps()]
@@ -191,7 +195,8 @@ class Intake:
         if (
             self._stored
         ):  # a part may have to take users over from an earlier layer, so one comes after the other
-            self._keys.append(_twice(pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort()))
+            met = _twice(pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort())
+            self._keys.append(met.to_numpy())
             for done, log in enumerate(logs, 1):
                 self._take(self._fold(log.parent, pl.read_parquet(log), written=True))
                 self._progress("folding", done / len(logs))
@@ -288,7 +293,7 @@ def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
 
 
 def history(
-    rows: pl.DataFrame, own: pl.Series, stored: Sequence[Part], keys: Sequence[pl.Series]
+    rows: pl.DataFrame, own: pl.Series, stored: Sequence[Part], keys: Sequence[NDArray[Any]]
 ) -> tuple[pl.DataFrame, dict[Path, pl.Series]]:
     """The kept rows of everybody whom new rows (with these ids of their ``own``) concern, and by part who that is."""
     if not stored:
@@ -355,14 +360,16 @@ def keys_of(rows: pl.LazyFrame) -> pl.Series:
     return keys.filter(keys.ne_missing(keys.shift()))
 
 
-def hits(wanted: pl.Series, keys: Sequence[pl.Series]) -> pl.Series:
+def hits(wanted: pl.Series, keys: Sequence[NDArray[Any]]) -> pl.Series:
     """Those of the sorted hashes that are in one of the sorted indexes."""
-    found = pl.repeat(False, wanted.len(), eager=True)
+    import numpy as np
+
+    sought = wanted.to_numpy()
+    found = np.zeros(len(sought), dtype=bool)
     for index in keys:
-        if index.len():
-            place = index.search_sorted(wanted).clip(upper_bound=index.len() - 1)
-            found = found | (index.gather(place) == wanted)
-    return wanted.filter(found)
+        if len(index):
+            found |= index[np.searchsorted(index, sought).clip(max=len(index) - 1)] == sought
+    return wanted.filter(pl.Series(found))
 
 
 def _twice(keys: pl.Series) -> pl.Series:
@@ -371,23 +378,29 @@ def _twice(keys: pl.Series) -> pl.Series:
 
 
 # Hashes change with polars: an index is named after what it makes of one word.
-_HASHED = pl.Series(["journey"]).hash().item()
+_KEYS_FILE = f"keys-{pl.Series(['journey']).hash().item():016x}.u64"
 
 
 def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
-    """Write the index of a layer."""
+    """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
-    every.to_frame("key").write_ipc(folder / f"keys-{_HASHED:016x}.arrow", compression="uncompressed")
+    every.to_numpy().astype("<u8", copy=False).tofile(folder / _KEYS_FILE)
     return every
 
 
-def read_keys(layer: Layer) -> pl.Series:
-    """The index of a layer; made anew where another polars wrote it."""
-    path = layer.folder / f"keys-{_HASHED:016x}.arrow"
-    if path.exists():
-        return pl.read_ipc(path)["key"]
-    logs = layer.folder.glob("*/log.parquet")
-    return write_keys(layer.folder, [keys_of(pl.scan_parquet(log)) for log in logs])
+def read_keys(layer: Layer) -> NDArray[Any]:
+    """The index of a layer, of which only what is looked up is read; made anew where another polars wrote it."""
+    import numpy as np
+
+    path = layer.folder / _KEYS_FILE
+    if not path.exists():
+        logs = layer.folder.glob("*/log.parquet")
+        write_keys(layer.folder, [keys_of(pl.scan_parquet(log)) for log in logs])
+    return np.memmap(path, "<u8", "r") if path.stat().st_size else np.zeros(0, "<u8")
+
+
+def _every(layers: Sequence[Layer]) -> pl.Series:
+    return pl.concat(pl.Series(read_keys(layer)) for layer in layers)
 
 
 def sharing(once: Settled) -> pl.Series:
@@ -459,7 +472,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     intake.fold(pl.concat(part.all_rows() for part in parts), sum(part.height for part in parts))
     add_up(layer, group)
     Cube.sum([(1, other.cube) for other in group]).save(layer.folder)
-    write_keys(layer.folder, [read_keys(other) for other in group])
+    write_keys(layer.folder, [_every(group)])
     elsewhere = ~pl.col("part").str.split("/").list.first().is_in([other.token for other in group])
     pl.concat(other.replaced() for other in group).filter(elsewhere).write_ipc(
         layer.folder / "replaced.arrow"

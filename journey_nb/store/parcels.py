@@ -25,7 +25,7 @@ ROWS: dict[str, pl.DataType] = {
 }
 PIECE = 4 * 2**20  # bytes: whole files would not fit into a row everywhere
 # Names become paths: of what comes from elsewhere, only those are taken that a layer may have.
-_LAYER, _FILE = re.compile(r"\d+-\d+"), re.compile(r"(\d+/)?[\w-]+\.(arrow|parquet|json)")
+_LAYER, _FILE = re.compile(r"\d+-\d+"), re.compile(r"(\d+/)?[\w-]+\.(arrow|parquet|json|u64)")
 
 
 def packed(layer: Layer, journey_id: str, of: int) -> Iterator[tuple[Any, ...]]:

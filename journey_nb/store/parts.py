@@ -1,14 +1,21 @@
-"""Parts: the facts and the kept rows of some users, as files written once and never changed."""
+"""Parts: the facts and the kept rows of some users, as files written once and never changed.
+
+A store may be larger than the memory: where few rows of a large table are asked for, only these are read, and of
+tables that were read whole those used last stay, up to a quarter of the machine's memory.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 import polars as pl
@@ -17,14 +24,60 @@ from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.store.database import StoreError
-from journey_nb.subset import OfUsers, Tables, spans
+from journey_nb.subset import OfUsers, Tables
 
-# Looked up row by row: uncompressed, mapped into memory. The others are read whole, or not at all.
-MAPPED = ("runs", "visits", "waits", "messages", "goals", "devices", "users")
-PACKED = ("events", "quarantined")
+SMALL = ("runs", "goals", "devices", "users")  # stay in memory
+LARGE = ("visits", "waits", "messages")  # in order of runs, so that the rows of one are found
+PACKED = ("events", "quarantined")  # seldom read
 CHUNK = 65_536  # rows of the kept log that are read together
+BATCH = 16_384  # rows of a large table that are
+SPANS = 12  # so many pieces of a large table are read one by one; for more, the table is read whole
+
+# The times at which something is counted.
+_COUNTED = {
+    "runs": ("entered_at", "left_at"),
+    "visits": ("arrived_at", "left_at"),
+    "messages": ("sent_at", "failed_at", "skipped_at"),
+    "goals": ("at",),
+}
 
 _ZSTD: Any = {"compression": "zstd", "compression_level": 1, "row_group_size": CHUNK}
+
+
+_Key = tuple[Path, str, tuple[str, ...]]
+
+
+class _Kept:
+    """The tables that were used last."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size, self._lock = limit, 0, Lock()
+        self._tables: OrderedDict[_Key, tuple[pl.DataFrame, int]] = OrderedDict()
+
+    def get(self, key: _Key) -> pl.DataFrame | None:
+        with self._lock:
+            if key in self._tables:
+                self._tables.move_to_end(key)
+                return self._tables[key][0]
+        return None
+
+    def put(self, key: _Key, table: pl.DataFrame) -> None:
+        with self._lock:
+            if key not in self._tables:
+                self._tables[key] = table, int(table.estimated_size())
+                self._size += self._tables[key][1]
+            while self._size > self._limit:
+                self._size -= self._tables.popitem(last=False)[1][1]
+
+
+def _quarter_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, ValueError):  # not told by this system
+        return 2 * 2**30
+
+
+_kept = _Kept(_quarter_of_memory())
 
 
 @dataclass(frozen=True)
@@ -37,14 +90,15 @@ class Part:
     folder: Path
     journey: Journey
     dead: pl.Series = field(default_factory=lambda: pl.Series("user_id", [], dtype=pl.String))
+    _opened: dict[str, pl.LazyFrame] = field(default_factory=dict, compare=False, repr=False)
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
         """Write the facts of one fold; with ``log`` the rows they come from as well (else they are there already)."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in MAPPED:
-            getattr(facts, name).write_ipc(folder / f"{name}.arrow", compression="uncompressed")
+        for name in (*SMALL, *LARGE):
+            getattr(facts, name).write_ipc(folder / f"{name}.arrow", record_batch_size=BATCH)
         for name in PACKED:
             getattr(facts, name).write_parquet(folder / f"{name}.parquet", **_ZSTD)
         rows = settled.distinct
@@ -54,7 +108,7 @@ class Part:
             part.replace(folder / "log.parquet")
         else:
             rows = pl.scan_parquet(folder / "log.parquet").select("user_id").collect()
-        _where(rows["user_id"]).write_ipc(folder / "where.arrow", compression="uncompressed")
+        _where(rows["user_id"]).write_ipc(folder / "where.arrow")
         told = {"first_at": facts.first_at.isoformat(), "last_at": facts.last_at.isoformat()}
         numbers = {"rows": settled.distinct.height, "loaded": facts.loaded}
         (folder / "facts.json").write_text(json.dumps(told | numbers), encoding="utf-8")
@@ -74,7 +128,7 @@ class Part:
         places = pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()
         chunks = self._where["chunk"].gather(places).unique().sort()
         log = self._log()
-        wanted = [log.slice(first * CHUNK, count * CHUNK) for first, count in _spans(chunks)]
+        wanted = [log.slice(first * CHUNK, count * CHUNK) for first, count in _spans(chunks, chunks + 1)]
         mine = pl.col("user_id").is_in(users.implode())
         with readable(self.folder / "log.parquet"):
             return pl.concat(part.filter(mine) for part in wanted).collect()
@@ -85,14 +139,12 @@ class Part:
         return log.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else log
 
     def _log(self) -> pl.LazyFrame:
-        path = self.folder / "log.parquet"
-        if not path.exists() and self.folder.exists():
+        if not (self.folder / "log.parquet").exists() and self.folder.exists():
             raise StoreError(
                 "these facts are kept without their log (keep_log=False): nothing can be appended to them; "
                 "load everything into a store that keeps it"
             )
-        with readable(path):
-            return coded_for(self.journey, pl.scan_parquet(path))
+        return self._scan("log")
 
     @property
     def height(self) -> int:
@@ -141,28 +193,57 @@ class Part:
         first, last = (datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at"))
         if self.dead.is_empty():
             return first, last
-        users = self.table("users")["user_id"].is_in(self.dead.implode())
-        gone = self._ends(pl.col("user").is_in(users.arg_true().implode()))
+        gone = self._ends(pl.col("user").is_in((~self._alive).arg_true().implode()))
         if gone is None or (gone[0] > first and gone[1] < last):  # what is passed over lies within
             return first, last
-        return self._ends(~pl.col("user").is_in(users.arg_true().implode()))
+        return self._ends(pl.col("user").is_in(self._alive.arg_true().implode()))
 
     def _ends(self, of: pl.Expr) -> tuple[datetime, datetime] | None:
-        runs = self.table("runs").select("user", "first_at", "last_at").filter(of)
-        goals = self.table("goals").filter(pl.col("run").is_null() & of)  # those of no run
+        runs = self._scan("runs").filter(of).select("first_at", "last_at").collect()
+        goals = (
+            self._scan("goals").filter(pl.col("run").is_null() & of).select("at").collect()
+        )  # those of no run
         ends = pl.concat([runs["first_at"], runs["last_at"], goals["at"]])
         return (cast(datetime, ends.min()), cast(datetime, ends.max())) if ends.len() else None
 
     def table(self, name: str) -> pl.DataFrame:
         """One table as it was written, users passed over included."""
-        if name not in self._read:
-            path = self.folder / f"{name}.{'arrow' if name in MAPPED else 'parquet'}"
+        known = self._read.get(name) if name in SMALL else _kept.get(self._key(name))
+        if known is not None:
+            return known
+        with readable(self._path(name)):
+            table = self._scan(name).collect()
+        if name in SMALL:
+            self._read[name] = table
+        elif name in LARGE:
+            _kept.put(self._key(name), table)
+        return table
+
+    def _key(self, name: str) -> _Key:
+        return self.folder, name, self._words
+
+    @cached_property
+    def _words(self) -> tuple[str, ...]:
+        """By which the tables are coded."""
+        return *self.journey.points(), *(goal.goal_id for goal in self.journey.goals)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.{'arrow' if name in (*SMALL, *LARGE) else 'parquet'}"
+
+    def _scan(self, name: str) -> pl.LazyFrame:
+        if name not in self._opened:
+            path = self._path(name)
             with readable(path):
-                table = pl.read_ipc(path).lazy() if name in MAPPED else pl.scan_parquet(path)
-                self._read[name] = coded_for(self.journey, table).collect()
-        return self._read[name]
+                table = pl.scan_ipc(path) if path.suffix == ".arrow" else pl.scan_parquet(path)
+                self._opened[name] = coded_for(self.journey, table)
+        return self._opened[name]
 
     # The tables of the users that are not passed over.
+
+    @cached_property
+    def _alive(self) -> pl.Series:
+        """One boolean a user: whether it is not passed over."""
+        return ~self.table("users")["user_id"].is_in(self.dead.implode())
 
     def living(self, name: str) -> pl.DataFrame:
         """One table without the users passed over."""
@@ -170,25 +251,61 @@ class Part:
 
     @cached_property
     def _living(self) -> Tables:
-        if self.dead.is_empty():
-            return self.table
-        keep = ~self.table("users")["user_id"].is_in(self.dead.implode())
-        return OfUsers(self.table, keep).table
+        return self.table if self.dead.is_empty() else OfUsers(self.table, self._alive).table
 
     def few(self, users: pl.Series, *, named: bool = False) -> Tables:
         """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""
-        keep = pl.repeat(False, self._living("users").height, eager=True).scatter(users, True)
-        lookup = self._of_runs if self.dead.is_empty() else None
-        return OfUsers(self._living, keep, lookup, named=named).table
+        return self._of(self._alive.arg_true().gather(users), named)
 
-    def _of_runs(self, name: str, runs: pl.Series) -> pl.DataFrame:
-        if name in MAPPED:
-            rows = self._living(name)
-            return rows[spans(rows["run"], runs)]
-        path = self.folder / f"{name}.parquet"
-        with readable(path):  # of a packed table only the groups that hold them are read
-            near = pl.col("run").is_between(runs.min(), runs.max()) & pl.col("run").is_in(runs.implode())
-            return coded_for(self.journey, pl.scan_parquet(path)).filter(near).collect()
+    def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Tables:
+        """The tables of the living users of whom something is counted within one of the spans."""
+        active = pl.repeat(False, self._alive.len(), eager=True)
+        for name, times in _COUNTED.items():
+            within = pl.any_horizontal(
+                pl.col(time).is_between(start, end, closed="left") for time in times for start, end in spans
+            )
+            active = active.scatter(self.table(name).filter(within)["user"].drop_nulls(), True)
+        return self._of((active & self._alive).arg_true(), False)
+
+    def inside(self, at: datetime) -> Tables:
+        """The tables of the living users with a run under way just before an instant."""
+        begun = (pl.col("first_at") < at) | pl.col("truncated")  # the log begins within these
+        under_way = begun & ((pl.col("last_at") >= at) | pl.col("left_at").is_null())
+        users = self.table("runs").filter(under_way)["user"].unique().sort()
+        return self._of(users.filter(self._alive.gather(users)), False)
+
+    def _of(self, users: pl.Series, named: bool) -> Tables:
+        keep = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)
+        return OfUsers(self.table, keep, self._rows_of, named=named).table
+
+    def _rows_of(self, name: str, column: str, ids: pl.Series) -> pl.DataFrame:
+        """The rows of a table that carry one of the sorted ids."""
+        carries = pl.col(column).is_in(ids.implode())
+        if name in SMALL:
+            return self.table(name).filter(carries)
+        if name in LARGE:
+            first, stop = (self._ends_of_runs(name).gather(ids + after) for after in (0, 1))
+            if _kept.get(self._key(name)) is None and len(some := _spans(first, stop)) <= SPANS:
+                rows = [self._scan(name).slice(*span) for span in some] or [self._scan(name).clear()]
+                with readable(self._path(name)):
+                    return pl.concat(rows).collect()
+            return self.table(name)[
+                pl.select(pl.int_ranges(first, stop).explode(empty_as_null=False)).to_series()
+            ]
+        with readable(self._path(name)):  # only the groups that may hold them are read
+            return (
+                self._scan(name).filter(pl.col(column).is_between(ids.min(), ids.max()) & carries).collect()
+            )
+
+    def _ends_of_runs(self, name: str) -> pl.Series:
+        """How many rows of a large table stand before each run, and in all."""
+        if (key := f"runs of {name}") not in self._read:
+            every = pl.int_range(self.table("runs").height + 1, dtype=pl.UInt32, eager=True)
+            with readable(self._path(name)):
+                runs = self._scan(name).select("run").collect()["run"]
+            ends = runs.search_sorted(every).cast(pl.UInt32)
+            self._read[key] = ends.to_frame("rows")
+        return self._read[key]["rows"]
 
 
 @contextmanager
@@ -210,11 +327,16 @@ def _where(user_id: pl.Series) -> pl.DataFrame:
     return user_id.to_frame("user_id").with_columns(chunk=chunk).unique().sort("user_id", "chunk")
 
 
-def _spans(chunks: pl.Series) -> list[tuple[int, int]]:
-    """Neighbouring chunks together: first chunk, how many."""
-    breaks = (chunks.diff().fill_null(1) != 1).cum_sum()
-    spans = pl.DataFrame({"chunk": chunks, "span": breaks}).group_by("span", maintain_order=True)
-    return spans.agg(pl.col("chunk").first(), count=pl.len()).select("chunk", "count").rows()
+def _spans(first: pl.Series, stop: pl.Series) -> list[tuple[int, int]]:
+    """Pieces in their order, those that touch as one: where it begins, how long it is."""
+    pieces = pl.DataFrame({"first": first, "stop": stop}).filter(pl.col("first") < pl.col("stop"))
+    apart = (pl.col("first") != pl.col("stop").shift()).fill_null(False).cum_sum()
+    spans = pieces.group_by(apart.alias("span"), maintain_order=True)
+    return (
+        spans.agg(pl.col("first").first(), count=pl.col("stop").last() - pl.col("first").first())
+        .drop("span")
+        .rows()
+    )
 
 
 # Words.

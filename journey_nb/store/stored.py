@@ -146,27 +146,11 @@ class StoredFacts(Assembled):
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Facts:
         """The facts of the users of whom something is counted within one of the spans."""
         with ThreadPoolExecutor(2) as workers:
-            active = workers.map(lambda part: _active(part.living, spans).arg_true(), self.parts)
-            return self._assembled([part.few(users) for part, users in zip(self.parts, active, strict=True)])
+            return self._assembled(list(workers.map(lambda part: part.around(spans), self.parts)))
+
+    def inside(self, at: datetime) -> Facts:
+        """The facts of the users with a run under way just before an instant."""
+        return self._assembled([part.inside(at) for part in self.parts])
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at)
-
-
-_COUNTED = {
-    "runs": ("entered_at", "left_at"),
-    "visits": ("arrived_at", "left_at"),
-    "messages": ("sent_at", "failed_at", "skipped_at"),
-    "goals": ("at",),
-}
-
-
-def _active(tables: Tables, spans: Sequence[tuple[datetime, datetime]]) -> pl.Series:
-    """One boolean a user: whether anything of theirs is counted within one of the spans."""
-    active = pl.repeat(False, tables("users").height, eager=True)
-    for name, times in _COUNTED.items():
-        within = pl.any_horizontal(
-            pl.col(time).is_between(start, end, closed="left") for time in times for start, end in spans
-        )
-        active = active.scatter(tables(name).filter(within)["user"].drop_nulls(), True)
-    return active

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from journey_nb.style import format, palette
-from journey_nb.style.words import LOCALES, column, word
+from journey_nb.style.locales import LOCALES, set_locale
+from journey_nb.style.words import column, word
 
-__all__ = ["LOCALES", "column", "format", "palette", "word"]
+__all__ = ["LOCALES", "column", "format", "palette", "set_locale", "word"]

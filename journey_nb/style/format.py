@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from journey_nb.style.locales import language
+
 NOTHING = "–"
 _NARROW = "\u202f"  # narrow no-break space: French groups and units
 _NBSP = "\u00a0"
@@ -50,14 +52,14 @@ _WHOLE_CURRENCIES = {"JPY", "KRW", "VND", "CLP"}
 
 
 def _locale(locale: str) -> _Locale:
-    return _LOCALES.get(locale.split("-")[0].split("_")[0].lower(), _LOCALES["en"])
+    return _LOCALES.get(language(locale), _LOCALES["en"])
 
 
 def _missing(value: float | None) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def number(value: float | None, locale: str = "en", digits: int | None = None) -> str:
+def number(value: float | None, locale: str = "", digits: int | None = None) -> str:
     """A number with its thousands grouped; whole numbers without decimals.
 
     Examples
@@ -83,7 +85,7 @@ def number(value: float | None, locale: str = "en", digits: int | None = None) -
     return "−" + text if value < 0 and text.strip("0.,") else text
 
 
-def compact(value: float | None, locale: str = "en") -> str:
+def compact(value: float | None, locale: str = "") -> str:
     """A number short enough for a card: exact below 100,000, then with a unit.
 
     Examples
@@ -110,7 +112,7 @@ def _three_digits(value: float) -> float:
     return round(value, max(0, 2 - math.floor(math.log10(value)))) if value else 0.0
 
 
-def percent(rate: float | None, locale: str = "en", digits: int = 1) -> str:
+def percent(rate: float | None, locale: str = "", digits: int = 1) -> str:
     """A rate of 0…1 as a percentage.
 
     Examples
@@ -130,7 +132,7 @@ def percent(rate: float | None, locale: str = "en", digits: int = 1) -> str:
     return text + style.percent
 
 
-def signed(value: float | None, locale: str = "en") -> str:
+def signed(value: float | None, locale: str = "") -> str:
     """A number with its sign, zero without; short where it is large.
 
     Examples
@@ -142,7 +144,7 @@ def signed(value: float | None, locale: str = "en") -> str:
     return "+" + text if value is not None and not _missing(value) and value > 0 else text
 
 
-def change(relative: float | None, locale: str = "en") -> str:
+def change(relative: float | None, locale: str = "") -> str:
     """A relative change with its sign, as the ``_change`` columns hold it.
 
     Examples
@@ -154,7 +156,7 @@ def change(relative: float | None, locale: str = "en") -> str:
     return "+" + text if relative is not None and not _missing(relative) and relative > 0 else text
 
 
-def duration(seconds: float | timedelta | None, locale: str = "en") -> str:
+def duration(seconds: float | timedelta | None, locale: str = "") -> str:
     """A length of time in its two largest units.
 
     Examples
@@ -182,7 +184,7 @@ def duration(seconds: float | timedelta | None, locale: str = "en") -> str:
     return sign + text
 
 
-def day(value: date | None, locale: str = "en") -> str:
+def day(value: date | None, locale: str = "") -> str:
     """A calendar day.
 
     Examples
@@ -193,12 +195,12 @@ def day(value: date | None, locale: str = "en") -> str:
     if value is None:
         return NOTHING
     month = _locale(locale).months[value.month - 1]
-    if locale.startswith("ko"):
+    if language(locale) == "ko":
         return f"{value.year}년 {month} {value.day}일"
     return f"{value.day} {month} {value.year}"
 
 
-def month(number: int, locale: str = "en") -> str:
+def month(number: int, locale: str = "") -> str:
     """A month's short name.
 
     Examples
@@ -209,7 +211,7 @@ def month(number: int, locale: str = "en") -> str:
     return _locale(locale).months[number - 1]
 
 
-def signs(locale: str = "en") -> tuple[str, str, str]:
+def signs(locale: str = "") -> tuple[str, str, str]:
     """What groups thousands, what begins the decimals, and what says per cent.
 
     Examples
@@ -221,7 +223,7 @@ def signs(locale: str = "en") -> tuple[str, str, str]:
     return style.group, style.point, style.percent
 
 
-def moment(value: datetime | None, locale: str = "en") -> str:
+def moment(value: datetime | None, locale: str = "") -> str:
     """A day and the time on it, to the minute, in the zone the value carries.
 
     Examples
@@ -232,7 +234,7 @@ def moment(value: datetime | None, locale: str = "en") -> str:
     return NOTHING if value is None else f"{day(value, locale)} {value:%H:%M}"
 
 
-def money(value: float | None, currency: str | None = None, locale: str = "en") -> str:
+def money(value: float | None, currency: str | None = None, locale: str = "") -> str:
     """An amount of money; a currency without a symbol keeps its code.
 
     Examples
@@ -246,6 +248,6 @@ def money(value: float | None, currency: str | None = None, locale: str = "en") 
     text = number(amount, locale, 0 if currency in _WHOLE_CURRENCIES else 2)
     sign = "−" if value < 0 else ""
     symbol = _CURRENCIES.get(currency or "")
-    if not symbol or locale.startswith("fr"):
+    if not symbol or language(locale) == "fr":
         return f"{sign}{text}{_NBSP}{symbol or currency}" if currency else sign + text
     return f"{sign}{symbol}{text}"

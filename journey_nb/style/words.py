@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-LOCALES: tuple[str, ...] = ("en", "fr", "ko")
+from journey_nb.style.locales import LOCALES, language
 
 # key: (English, French, Korean)
 _WORDS: dict[str, tuple[str, str, str]] = {
@@ -696,16 +696,79 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "due_at": ("Due", "Échéance", "예정"),
     "ways": ("Ways on", "Suites", "다음 경로"),
     "drop_list": ("Drop-offs: {count}", "Abandons : {count}", "이탈: {count}"),
+    "faults_of": (
+        "To be mended before the journey can be drawn: {count}",
+        "À corriger avant que le parcours puisse être dessiné : {count}",
+        "여정을 그리려면 먼저 고쳐야 할 항목: {count}",
+    ),
     "failed_part": ("Not available: {error}", "Indisponible : {error}", "표시할 수 없음: {error}"),
+    # On the dashboard
+    "part.performance": ("Performance", "Performance", "성과"),
+    "part.audience": ("Audience", "Audience", "오디언스"),
+    "part.communications": ("Communications", "Communications", "커뮤니케이션"),
+    "part.health": ("Campaign health", "Santé de la campagne", "캠페인 상태"),
+    "details_of": ("{part}: details", "{part} : détails", "{part}: 상세"),
+    "dashboard": ("Dashboard of “{title}”", "Tableau de bord de « {title} »", "“{title}” 대시보드"),
+    "conditions": ("Conditions", "Conditions", "조건"),
+    "event": ("Event", "Événement", "이벤트"),
+    "conversion_days": ("Conversion window", "Fenêtre de conversion", "전환 기간"),
+    "n_days": ("{count} days", "{count} jours", "{count}일"),
+    "ends_journey": ("Ends the journey", "Met fin au parcours", "여정 종료"),
+    "conversion_to": ("Conversion to {goal}", "Conversion vers {goal}", "{goal} 전환율"),
+    "any_goal": ("Any goal", "Tout objectif", "모든 목표"),
+    "credited": ("Credited points", "Étapes créditées", "귀속 단계"),
+    "user_list": ("Users", "Utilisateurs", "사용자"),
+    "search_users": ("Search users", "Chercher des utilisateurs", "사용자 검색"),
+    "search": ("Search", "Chercher", "검색"),
+    "nobody": ("Nobody found for “{text}”.", "Personne pour « {text} ».", "“{text}”에 해당하는 사용자가 없습니다."),
+    "page_rows": ("Rows {first} – {last}", "Lignes {first} – {last}", "{first} – {last}행"),
+    "page_n": ("Page {page}", "Page {page}", "{page}페이지"),
+    "page_before": ("Previous page", "Page précédente", "이전 페이지"),
+    "page_after": ("Next page", "Page suivante", "다음 페이지"),
+    "exited_by_cancel": (
+        "Exited by cancel event: {event}",
+        "Sorti par événement d’annulation : {event}",
+        "취소 이벤트로 종료: {event}",
+    ),
+    "over_time": ("Over time", "Dans le temps", "시간별 추이"),
+    "no_channels": ("This journey has no messages.", "Ce parcours n’a aucun message.", "이 여정에는 메시지가 없습니다."),
+    "row_menu": ("Actions for {title}", "Actions pour {title}", "{title} 작업"),
+    # Exports
+    "csv": ("CSV", "CSV", "CSV"),
+    "csv_of": ("Export as CSV: {what}", "Exporter en CSV : {what}", "CSV로 내보내기: {what}"),
+    "export.campaign": ("Campaign statistics", "Statistiques de campagne", "캠페인 통계"),
+    "export.goal": ("Goal statistics", "Statistiques des objectifs", "목표 통계"),
+    "export.channel": ("Channel statistics", "Statistiques du canal", "채널 통계"),
+    "export.point": ("Point statistics", "Statistiques de l’étape", "단계 통계"),
+    "export.point-users": ("Point users", "Utilisateurs de l’étape", "단계 사용자"),
+    "export.step-users": ("Step users", "Visiteurs de l’étape", "단계 방문 사용자"),
+    "export.users": ("User list", "Liste des utilisateurs", "사용자 목록"),
+    "export_of": ("Export {what}", "Exporter {what}", "{what} 내보내기"),
+    "export_dates": ("Export these dates", "Exporter ces dates", "이 기간 내보내기"),
+    "exporting": ("Writing {what} …", "Écriture : {what}…", "{what} 쓰는 중…"),
+    "exported": ("{count} rows written", "{count} lignes écrites", "{count}행 저장됨"),
+    "exported_to": ("On the kernel’s side:", "Du côté du noyau :", "커널 측 경로:"),
+    "download_begun": (
+        "The browser saves it as {name}.",
+        "Le navigateur l’enregistre sous {name}.",
+        "브라우저에 {name}(으)로 저장됩니다.",
+    ),
+    "download_large": (
+        "With {size} MB it is too large for the browser; take the file below.",
+        "Avec {size} Mo, il est trop grand pour le navigateur ; prenez le fichier ci-dessous.",
+        "{size}MB로 브라우저에서 받기에는 너무 큽니다. 아래 파일을 사용하세요.",
+    ),
+    "another_period": ("Another period", "Une autre période", "다른 기간"),
 }  # fmt: skip
 
 
-def _place(locale: str) -> int:
-    language = locale.split("-")[0].split("_")[0].lower()
-    return LOCALES.index(language) if language in LOCALES else 0
+def place(locale: str) -> int:
+    """Where a language stands in an entry of the dictionary; English where it is not shipped."""
+    spoken = language(locale)
+    return LOCALES.index(spoken) if spoken in LOCALES else 0
 
 
-def word(key: str, locale: str = "en", **fields: object) -> str:
+def word(key: str, locale: str = "", **fields: object) -> str:
     """The word a person reads for a key; English where the language is not shipped.
 
     Raises
@@ -722,11 +785,11 @@ def word(key: str, locale: str = "en", **fields: object) -> str:
         close = difflib.get_close_matches(key, _WORDS, n=2)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         raise KeyError(f"no word {key!r} in the dictionary{hint}")
-    text = _WORDS[key][_place(locale)]
+    text = _WORDS[key][place(locale)]
     return text.format(**fields) if fields else text
 
 
-def column(name: str, locale: str = "en") -> str:
+def column(name: str, locale: str = "") -> str:
     """The heading of a column; a name of the reader's own stays, made readable.
 
     Examples
@@ -743,7 +806,7 @@ def column(name: str, locale: str = "en") -> str:
     return text[:1].upper() + text[1:]
 
 
-def value(text: str, locale: str = "en") -> str:
+def value(text: str, locale: str = "") -> str:
     """The word for a value of a table (a reason, a type, a status), or the value itself.
 
     Examples

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from journey_nb.widgets.canvas import JourneyCanvas
+from journey_nb.widgets.dashboard import Dashboard
 
-__all__ = ["JourneyCanvas"]
+__all__ = ["Dashboard", "JourneyCanvas"]

@@ -16,6 +16,8 @@ from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import palette, word
+from journey_nb.style.locales import asked
+from journey_nb.widgets._shown import boxed, show
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -26,13 +28,6 @@ _STATIC = Path(__file__).parents[1] / "static"
 # contrast on these. In the dark, cards stand out by being lighter than the ground.
 _HOST = {"surface": "--jp-layout-color1", "text": "--jp-content-font-color1", "line": "--jp-border-color1"}
 _GROUND = {"light": "--jp-layout-color2", "dark": "--jp-layout-color0"}
-
-# One picture live, one for wherever no kernel is: of the two outputs CSS hides the one that is not needed.
-_TWIN = (
-    "<style>.jp-OutputArea-child:has(.jnb-live)+.jp-OutputArea-child:has(.jnb-static){display:none}"
-    ".jp-OutputArea-child:not(:has(.jnb-live)):has(+.jp-OutputArea-child .jnb-static){display:none}"
-    ".output_area:not(:has(.jnb-live)):has(+.output_area .jnb-static){display:none}</style>"
-)
 
 
 class View(anywidget.AnyWidget):
@@ -51,16 +46,18 @@ class View(anywidget.AnyWidget):
     """What stays while it lives: the parts that the others fill, as HTML."""
     tools = traitlets.Unicode().tag(sync=True)
     """Its menus and buttons, as HTML."""
+    export = traitlets.Unicode().tag(sync=True)
+    """What is being exported, as the HTML of a window; empty when nothing is."""
     said = traitlets.Unicode().tag(sync=True)
     """What is read aloud next."""
-    locale = traitlets.Unicode("en").tag(sync=True)
+    locale = traitlets.Unicode().tag(sync=True)
     """The language of its words and numbers."""
 
     theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
     """The notebook's or the reader's own, or ``light`` or ``dark``."""
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__(_esm=bundle(), css=style(), **traits)
+    def __init__(self, *, locale: str = "", **traits: Any) -> None:
+        super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
         self.on_msg(self._asked)
 
     @property
@@ -87,22 +84,23 @@ class View(anywidget.AnyWidget):
         try:
             yield
         except Exception as error:
-            name = (
-                "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
-            )
-            told = word("last_good", self.locale, error=clean(f"{name}{error}", 400))
+            told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
         else:
             self.error = ""
 
-    def _ipython_display_(self, **options: Any) -> None:
+    def _told(self, error: Exception) -> str:
+        """What went wrong, in words."""
+        name = "" if isinstance(error, (traitlets.TraitError, ValueError)) else f"{type(error).__name__}: "
+        return word("last_good", self.locale, error=clean(f"{name}{error}", 400))
+
+    def _ipython_display_(self, **_: Any) -> None:
         from IPython.display import display
 
-        title = self.alt
-        bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        display({**bundle, "text/plain": title}, raw=True, metadata=metadata)
-        copy = {"text/html": f'{_TWIN}<div class="jnb-static">{self.figure}</div>', "text/plain": title}
-        display(copy, raw=True)
+        display(show(self, [self]), raw=True)
+
+
+boxed(View)  # which takes effect in a notebook only
 
 
 class OfStats(View):

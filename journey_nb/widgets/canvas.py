@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -16,7 +17,8 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
-from journey_nb.widgets._base import OfStats
+from journey_nb.style.locales import asked
+from journey_nb.widgets._export import Exporting
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -25,7 +27,7 @@ _WORDS = ("version", "heat", "compare", "show_metrics", "find_path", "find_hint"
           "zoom", "zoom_in", "zoom_out", "fit")  # fmt: skip
 
 
-class JourneyCanvas(OfStats):
+class JourneyCanvas(Exporting):
     """The live canvas of a journey: zoom, select, open a step, choose the period, find a user's path.
 
     What people do with it is readable here, and what is set here they see: ``selected``, ``opened``,
@@ -38,10 +40,12 @@ class JourneyCanvas(OfStats):
         The statistics to draw, with their period, clock, version and comparison.
     goal
         The goal by which tests are judged; by default the journey's first.
+    folder
+        Where exported files are written; made when the first one is.
     theme
         ``auto`` follows the notebook, or the reader's system outside one; else ``light`` or ``dark``.
     locale
-        The language of its words and numbers: en, fr, ko.
+        The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
         What to begin with: selected, user, heat, metrics.
 
@@ -57,7 +61,7 @@ class JourneyCanvas(OfStats):
     """
 
     _actions: ClassVar[Mapping[str, str]] = {
-        **OfStats._actions,
+        **Exporting._actions,
         "open": "_open",
         "close": "_close",
         "version": "_choose_version",
@@ -90,8 +94,9 @@ class JourneyCanvas(OfStats):
         stats: JourneyStats,
         *,
         goal: str | None = None,
+        folder: str | Path = "exports",
         theme: palette.Theme = "auto",
-        locale: str = "en",
+        locale: str = "",
         **traits: Any,
     ) -> None:
         known = ("selected", "user", "heat", "metrics")
@@ -101,10 +106,11 @@ class JourneyCanvas(OfStats):
                     f"JourneyCanvas takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
                 )
         self.goal = goal
+        self.folder = Path(folder)
         self._missing = ""
         self._drawn: Canvas | None = None
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        frame = template("view.html").render(words=words, locale=locale)
+        frame = template("view.html").render(words=words, locale=asked(locale))
         super().__init__(stats, kind="canvas", theme=theme, locale=locale, frame=frame)
         for name, value in traits.items():
             setattr(self, name, value)

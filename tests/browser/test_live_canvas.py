@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from fabricate import HOSTILE, tree
 from live import Live, english, serious
 
 import journey_nb as jn
+from journey_nb.exports import point_users
 from journey_nb.simulate import simulate
 
 pytestmark = pytest.mark.browser
@@ -20,13 +22,14 @@ CARD = ".sheet [data-point={}]"
 
 
 @pytest.fixture
-def open_live(chromium: Any, welcome_stats: jn.JourneyStats) -> Iterator[Callable[..., Live]]:
+def open_live(chromium: Any, welcome_stats: jn.JourneyStats, tmp_path: Path) -> Iterator[Callable[..., Live]]:
     opened: list[Live] = []
 
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        opened.append(Live(chromium, jn.JourneyCanvas(stats or welcome_stats, **options), **(page or {})))
+        widget = jn.JourneyCanvas(stats or welcome_stats, folder=tmp_path, **options)
+        opened.append(Live(chromium, widget, **(page or {})))
         return opened[-1]
 
     yield make
@@ -227,6 +230,56 @@ def tries_close(live: Live) -> None:
     assert live.widget.opened is None
     assert not live.page.locator(".detail").is_visible()
     assert focused(live) == "hello_push"
+
+
+def tries_export(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    for what, name in (
+        ("point", "Point statistics"),
+        ("step-users", "Step users"),
+        ("point-users", "Point users"),
+    ):
+        live.page.click(f"[data-what={what}]")
+        live.settle()
+        assert live.page.get_by_role("dialog", name=f"Export {name}, Welcome push").is_visible()
+        live.page.keyboard.press("Escape")
+        live.settle()
+        assert live.widget.opened == "hello_push", "Escape closes the window above only"
+    live.widget.opened = "settle"
+    assert "point-users" not in live.widget.detail
+
+
+def tries_write(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    live.page.click("[data-what=point-users]")
+    live.settle()
+    live.page.fill(".export [name=first]", "2026-03-01")
+    live.page.fill(".export [name=last]", "2026-03-31")
+    with live.page.expect_download() as download:
+        live.page.click("form[data-action=write] button")
+    live.settle()
+    (path,) = live.widget.folder.iterdir()
+    assert download.value.suggested_filename == path.name
+    assert Path(download.value.path()).read_bytes() == path.read_bytes()
+    rows = point_users(live.widget.stats.between("2026-03-01", "2026-03-31"), "hello_push").height
+    assert f"{rows} rows written" in live.page.locator(".export").text_content()
+
+
+def tries_export_again(live: Live) -> None:
+    tries_write(live)
+    live.page.click("[data-action=export-again]")
+    live.settle()
+    assert live.page.locator("form[data-action=write]").is_visible()
+
+
+def tries_export_close(live: Live) -> None:
+    tries_write(live)
+    live.page.click("[data-action=export-close]")
+    live.settle()
+    assert not live.page.locator(".export").is_visible()
+    assert live.widget.opened == "hello_push"
 
 
 def tries_dismiss(live: Live) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from journey_nb import events, journey
 from journey_nb.metrics import definitions
 from journey_nb.style import LOCALES, column, format, palette, word
+from journey_nb.style.meanings import _MEANINGS
 from journey_nb.style.words import _WORDS, value
 
 INK = ("text", "muted", "accent", "good", "warn", "bad", "entry", "message", "wait", "split", "other")
@@ -109,6 +110,38 @@ def test_every_word_is_there_in_every_language_with_the_same_fields(key: str) ->
     assert all(texts)
     fields = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in texts]
     assert fields[0] == fields[1] == fields[2]
+
+
+def test_what_a_number_counts_is_said_in_every_language() -> None:
+    """Of the tables that are shown with it; and no translation is left of a sentence that is gone."""
+    shown = (
+        "health",
+        "audience",
+        "users",
+        "goals",
+        "credit",
+        "communications",
+        "messages",
+        "delivery_issues",
+    )
+    tables = [definitions.TABLES[name] for name in shown]
+    numbers = [
+        column
+        for table in tables
+        for column in table.columns.values()
+        if not column.unit.startswith(("text", "time"))
+    ]
+    said = (
+        {column.counts for column in numbers}
+        | {column.clock for column in numbers}
+        | {t.clock for t in tables}
+    )
+    said |= {part for column in numbers for part in (column.numerator, column.denominator) if part}
+    said -= {"", definitions.DESIGN} | {part for part in said if part.isidentifier()}
+    assert sorted(said - set(_MEANINGS)) == []
+    every = {c.counts for table in definitions.TABLES.values() for c in table.columns.values()}
+    assert sorted(set(_MEANINGS) - said - every) == []
+    assert all(len(texts) == 2 and all(texts) for texts in _MEANINGS.values())
 
 
 def test_an_unknown_word_names_the_nearest() -> None:

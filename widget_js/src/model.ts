@@ -3,8 +3,8 @@ export interface Model {
   get(name: string): any;
   set(name: string, value: unknown): void;
   save_changes(): void;
-  on(event: string, callback: (message: any) => void): void;
-  off(event: string, callback: (message: any) => void): void;
+  on(event: string, callback: (message: any, buffers: DataView[]) => void): void;
+  off(event: string, callback: (message: any, buffers: DataView[]) => void): void;
   send(content: unknown): void;
 }
 

@@ -22,6 +22,7 @@ export class View {
     error: () => this.fill("error"),
     said: () => this.part(".said").replaceChildren(this.model.get("said")),
     every: () => this.look(),
+    export: () => this.exporting(),
   };
 
   /** Called once, when all of it is there. */
@@ -32,6 +33,9 @@ export class View {
       if (button) this.press(button.dataset.action!, { ...button.dataset });
     });
     root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
+    const exporting = this.part(".export");
+    exporting.addEventListener("keydown", (event) => event.stopPropagation()); // the window's keys are its own
+    exporting.addEventListener("close", () => this.model.get("export") && this.ask("export-close"));
     root.addEventListener("submit", (event) => {
       event.preventDefault();
       const form = event.target as HTMLFormElement;
@@ -53,9 +57,18 @@ export class View {
   }
 
   /** What the kernel says: that a request was met or refused. */
-  heard({ done }: { done?: string }): void {
-    if (done === "look") this.look();
+  heard({ done, save }: { done?: string; save?: string }, buffers: DataView[]): void {
+    if (save) keep(save, buffers[0]!);
+    else if (done === "look") this.look();
     else void this.done();
+  }
+
+  /** A window over the rest, which stays open while something is being exported. */
+  private exporting(): void {
+    const window = this.part<HTMLDialogElement>(".export");
+    this.fill("export");
+    if (!this.model.get("export")) window.close();
+    else if (!window.open) window.showModal();
   }
 
   stop(): void {
@@ -97,6 +110,15 @@ export class View {
   }
 }
 
+/** A file of the kernel's, kept as the reader's browser keeps files. */
+function keep(name: string, bytes: DataView): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes as DataView<ArrayBuffer>]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** Put a view into an element of the host's; what is returned takes it away. */
 export function mount(kind: new (model: Model, root: HTMLElement) => View, model: Model, el: HTMLElement): () => void {
   const host = document.createElement("div");
@@ -112,10 +134,10 @@ export function mount(kind: new (model: Model, root: HTMLElement) => View, model
   const theme = follow(host, () => model.get("theme"));
   const view = new kind(model, root);
   view.start();
-  const heard: [string, (message: any) => void][] = [
+  const heard: [string, (message: any, buffers: DataView[]) => void][] = [
     ...Object.entries(view.shows).map(([name, show]): [string, () => void] => [`change:${name}`, show]),
     ["change:theme", theme.now],
-    ["msg:custom", (message) => view.heard(message)],
+    ["msg:custom", (message, buffers) => view.heard(message, buffers)],
   ];
   for (const [event, callback] of heard) model.on(event, callback);
   return () => {
