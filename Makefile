@@ -6,7 +6,7 @@ PEERS   := .venv-peers/.ready
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m mutate picture lab clean
+.PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m mutate picture notebooks lab clean
 
 help:           ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caugh
 
 picture: $(READY) ## the README's picture, drawn anew from the demo's numbers
 	@$(BIN)/python docs/picture.py
+
+notebooks: $(READY) ## every notebook run as it stands and kept with what it shows
+	@$(BIN)/python docs/notebooks.py
 
 lab: $(READY)   ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $$([ $$(id -u) = 0 ] && echo --allow-root) notebooks

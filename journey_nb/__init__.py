@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from journey_nb.journey import JourneyError as JourneyError
     from journey_nb.render import Canvas as Canvas
     from journey_nb.render import canvas as canvas
-    from journey_nb.reports import ReportError as ReportError
     from journey_nb.reports import run_report as run_report
     from journey_nb.stats import JourneyStats as JourneyStats
     from journey_nb.store import Store as Store
     from journey_nb.store import StoreError as StoreError
     from journey_nb.style import set_locale as set_locale
+    from journey_nb.subject import ReportError as ReportError
     from journey_nb.widgets import Dashboard as Dashboard
     from journey_nb.widgets import JourneyCanvas as JourneyCanvas
 
@@ -40,7 +40,7 @@ _HOMES = {
     "JourneyError": "journey",
     "JourneyStats": "stats",
     "LogError": "events",
-    "ReportError": "reports",
+    "ReportError": "subject",
     "Store": "store",
     "StoreError": "store",
     "campaign_statistics": "exports",

@@ -94,6 +94,21 @@ def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
+def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
+    """Bars of the users who reached any goal, by journey, the most first; ``table`` is the campaign statistics."""
+    rows = table.sort("Goals", descending=True, maintain_order=True)
+    data = [
+        {
+            "name": _short(title),
+            "users": users,
+            "label": f"{format.number(users, locale)}  ·  {format.percent(users / reach if reach else None, locale)}",
+        }
+        for title, users, reach in rows.select("Title", "Goals", "Total reach").iter_rows()
+    ]
+    said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
+    return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
+
+
 def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """Bars of what became of each channel's messages; ``table`` is ``stats.communications()``."""
     stages = ("sent", "delivered", "opened", "clicked")

@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | journeys | status | history``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history``."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def demo(folder: Path, users: int, seed: int) -> None:
     picture = canvas(stats).save(folder / "welcome-canvas.svg")
     _print_campaign(stats)
     out.print("\nWritten:")
-    for path, what in ((report.page, "the report: open it in a browser"), (report.notebook, "the same as a notebook"),
-                       (report.csv, "the campaign's numbers"), (picture, "the canvas"), (document, "the journey"),
+    for path, what in ((report["html"], "the report: open it in a browser"), (report["notebook"], "the same as a notebook"),
+                       (report["csv"], "the campaign's numbers"), (picture, "the canvas"), (document, "the journey"),
                        (log_path, "its event log")):  # fmt: skip
         out.print(f"  [bold]{said(str(path))}[/]  [dim]{what}[/]", soft_wrap=True)
 
@@ -358,9 +358,15 @@ def _scoped(command: _Command) -> _Command:
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
+@click.option(
+    "--pseudonyms",
+    is_flag=True,
+    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
+)
 @_scoped
 def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
-           last: str | None, period: str, clock: str | None, as_of: str, version: int, **options: Any) -> None:  # fmt: skip
+           last: str | None, period: str, clock: str | None, as_of: str, version: int, pseudonyms: bool,
+           **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -372,14 +378,16 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     import polars as pl
 
     from journey_nb.exports import write_table
+    from journey_nb.pseudonyms import Pseudonyms
 
+    people = Pseudonyms.from_environment() if pseudonyms else None
     given = {name: value for name, value in options.items() if value}
     table_of = _table(name, given)
     scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version}
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
-    table = table_of(stats)
+    table = table_of(stats.under(people) if people else stats)
     path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
     out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
@@ -387,15 +395,42 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
 
 @main.command()
 @click.argument("name", default="campaign", is_eager=True)
-@click.option("--journey", type=click.Path(dir_okay=False), required=True, help="The journey document.")
-@click.option("--log", required=True, help="The event log: a file or a pattern.")
+@click.argument("key", required=False)
+@click.option("--journey", type=click.Path(dir_okay=False), help="The journey document, with --log.")
+@click.option("--log", help="The event log: a file or a pattern.")
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False),
+    help="A store instead: KEY is the id or title of a journey in it.",
+)
+@click.option(
+    "--for-each",
+    "filters",
+    multiple=True,
+    metavar="FILTER=VALUE",
+    help="A report for each journey of the store with this status, category, type, tag or title; repeatable.",
+)
 @click.option(
     "--out",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default="reports",
     show_default=True,
-    help="Folder for the files.",
+    help="Folder for the reports; each has its own in it.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    default=("html", "notebook", "csv"),
+    show_default=True,
+    help="html, pdf, notebook, csv, parquet or xlsx; repeatable.",
+)
+@click.option(
+    "--only-if-changed",
+    is_flag=True,
+    help="Run only where an input, a parameter or a version differs from the last run.",
 )
 @click.option(
     "-p",
@@ -405,6 +440,7 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     metavar="NAME=VALUE",
     help="A value for the report's parameters cell; repeatable.",
 )
+@click.option("--locale", help="The language of words, numbers and dates: en, fr or ko.")
 @click.option(
     "--parameters",
     "ask",
@@ -413,28 +449,99 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
 )
+@click.option(
+    "--pseudonyms",
+    is_flag=True,
+    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
+)
 @_scoped
-def report(name: str, journey: str, log: str, folder: Path, given: tuple[str, ...], **scope: Any) -> None:
-    """Run a report: an executed notebook, an offline page and the campaign's CSV.
+def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
+           folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
+           pseudonyms: bool, **scope: Any) -> None:  # fmt: skip
+    """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
     Example:
       journey-nb report campaign --journey welcome.journey.json --log "events/*.parquet" --period 30d
+      journey-nb report campaign welcome --store store -f html -f pdf -f xlsx --locale fr
+      journey-nb report campaign --store store --for-each category=Onboarding --only-if-changed
       journey-nb report --parameters
     """
-    from journey_nb.reports import ReportError, check_parameters, run_report
+    from journey_nb.pseudonyms import Pseudonyms
+    from journey_nb.reports import check_parameters, run_report
+    from journey_nb.subject import ReportError
 
+    if store and (journey or log):
+        raise click.UsageError("say --store, or --journey and --log")
+    if (key or filters) and not store:
+        raise click.UsageError(f"{key or '--for-each'} is meant in a store: say --store DIR")
+    if key and filters:
+        raise click.UsageError("name one journey, or say --for-each")
     try:
         values = check_parameters(name, dict(_pair(item) for item in given))
+        values |= check_parameters(name, {key: value for key, value in scope.items() if value})
     except ReportError as error:
         raise click.UsageError(said(error)) from None
-    values |= {key: value for key, value in scope.items() if value}
+    how: dict[str, Any] = {
+        "out": folder,
+        "formats": formats,
+        "only_if_changed": only_if_changed,
+        "pseudonyms": Pseudonyms.from_environment() if pseudonyms else None,
+        "progress": err.is_terminal,
+    }
+    if filters:
+        _report_for_each(name, str(store), filters, {**how, **values})
+        return
     with _step(f"Running the {name} report", spinner=False) as done:
-        made = run_report(name, journey=journey, log=log, out=folder, progress=err.is_terminal, **values)
-        done(f"Ran the {name} report")
-    out.print("Written:")
+        made = run_report(name, journey=key or journey, log=log, store=store, **how, **values)
+        done(f"Ran the {name} report" if made.fresh else f"Nothing changed since the last {name} report")
+    out.print("Written:" if made.fresh else "There already:")
     for path in made:
         out.print(f"  [bold]{said(str(path))}[/]", soft_wrap=True)
+
+
+def _report_for_each(name: str, store: str, filters: tuple[str, ...], options: dict[str, Any]) -> None:
+    from journey_nb.reports import FILTERS, run_for_each
+
+    where: dict[str, list[str]] = {}
+    for item in filters:
+        filter_, value = _pair(item)
+        if filter_ not in FILTERS:
+            raise click.UsageError(
+                f"no filter {filter_!r}{near(filter_, FILTERS)}; there are {', '.join(FILTERS)}"
+            )
+        where.setdefault(filter_, []).append(value)
+    failed = False
+    for title, made in run_for_each(name, store, where, **options):
+        if isinstance(made, Exception):
+            failed = True
+            err.print(f"[red]✗[/] {said(title)}: {said(_words(made))}", soft_wrap=True)
+            for note in getattr(made, "__notes__", ()):
+                err.print(f"  {said(note)}", soft_wrap=True)
+        else:
+            fresh = "" if made.fresh else " [dim]nothing changed[/]"
+            out.print(f"[green]✓[/] {said(title)}: [bold]{said(str(made.folder))}[/]{fresh}", soft_wrap=True)
+    if failed:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, required=True, metavar="NOTEBOOK...", type=click.Path(dir_okay=False))
+def freeze(notebooks: tuple[str, ...]) -> None:
+    """Take dead widget views and stored widget state out of notebooks, so that readers without a kernel see pictures.
+
+    \b
+    Example:
+      journey-nb freeze analysis.ipynb
+    """
+    from journey_nb.freeze import freeze as frozen
+
+    for path in notebooks:
+        removed = frozen(path)
+        out.print(
+            f"[bold]{said(path)}[/]: {f'{removed:,} taken out' if removed else 'frozen already'}",
+            soft_wrap=True,
+        )
 
 
 _STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))
@@ -580,7 +687,7 @@ def _journey(name: str) -> Journey:
 
 
 def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
-    from journey_nb.reports import open_stats
+    from journey_nb.subject import open_stats
 
     return open_stats(journey=journey, log=log, **{key: value for key, value in scope.items() if value})
 
@@ -632,7 +739,7 @@ def _period(period: str, first: str | None, last: str | None) -> str:
 def _pair(item: str) -> tuple[str, str]:
     name, equals, value = item.partition("=")
     if not equals:
-        raise click.UsageError(f"-p {item}: write it as NAME=VALUE")
+        raise click.UsageError(f"{item}: write it as NAME=VALUE")
     return name, value
 
 

@@ -1,9 +1,13 @@
-"""Files appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -40,3 +44,93 @@ def whole(path: str | Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(place: str | Path) -> Iterator[Path]:
+    """Give a folder of one's own to fill; it takes the place of ``place`` in one step once it is complete.
+
+    Whatever ends the process, even in the midst of that step, ``place`` is as before or as after, never a
+    mixture; what fails leaves nothing behind, what is killed a hidden folder that a later call sweeps
+    away. Of two writers at once the last one to finish stays.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("a", "b"):
+    ...         with whole_folder(f"{folder}/x") as made:
+    ...             _ = (made / name).write_text("whole")
+    ...     [found.name for found in Path(folder).iterdir()], [found.name for found in Path(folder, "x").iterdir()]
+    (['x'], ['b'])
+    """
+    place = Path(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(place.parent)
+    made = place.parent / f"{_MAKING}{token_hex(8)}"
+    made.mkdir()
+    try:
+        yield made
+        with _alone(place.parent):
+            _put(made, place)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+_MAKING, _ASIDE = ".making-", ".aside-"
+
+
+def _put(made: Path, place: Path) -> None:
+    """Rename a folder to its place; what stood there ends where it was made."""
+    if not place.exists():
+        made.rename(place)
+    elif not _exchanged(made, place):
+        # A system that cannot exchange two names: for an instant there is neither, and _sweep knows whose it was.
+        aside = place.with_name(_ASIDE + place.name)
+        place.rename(aside)
+        try:
+            made.rename(place)
+        except OSError:
+            aside.rename(place)
+            raise
+        aside.rename(made)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange what two names mean, in one step; False where the system or its drive cannot."""
+    try:
+        system = ctypes.CDLL(None, use_errno=True)
+        if hasattr(system, "renameat2"):  # Linux; -100: relative to the working folder, 2: exchange
+            return not system.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2)
+        return not system.renamex_np(os.fsencode(one), os.fsencode(other), 2)  # macOS; 2: swap
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def _sweep(folder: Path) -> None:
+    """Put back what a killed call had set aside, and remove what it was making, a day later."""
+    with _alone(folder):
+        for aside in folder.glob(f"{_ASIDE}*"):
+            place = folder / aside.name.removeprefix(_ASIDE)
+            shutil.rmtree(aside) if place.exists() else aside.rename(place)
+    for left in folder.glob(f"{_MAKING}*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - 86_400:
+                shutil.rmtree(left)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else puts a folder here; only Unix has the lock for it."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network drives know no locks
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)  # and with it the lock

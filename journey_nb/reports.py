@@ -1,26 +1,32 @@
-"""Reports: a notebook with parameters is run, and leaves itself, a page and a CSV; all of them or none."""
+"""Reports: a notebook with parameters is run, and leaves itself, a page and tables; all of them or none."""
 
 from __future__ import annotations
 
 import ast
-import csv
+import hashlib
 import html
+import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from journey_nb.journey import Journey, near
+from journey_nb import manifest
+from journey_nb.files import whole_folder
+from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.style import LOCALES, word
+from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
-    from journey_nb.metrics.scope import Clock
+    from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
 
 # Types a parameters cell may state, what a value of each may be, and how a word is read as one.
@@ -36,13 +42,21 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
     ),
 }
 # Lines of the parameters cell that run_report fills in itself.
-_INNER = ("saved", "journey", "log", "csv")
-# Lines that say what of a log is meant, as open_stats takes them.
+_INNER = ("saved", "store", "journey", "log", "out")
+# Lines that say what of a log is meant, as open_stats takes them; and which journeys of a store.
 _SCOPE = ("period", "clock", "as_of", "version", "machine")
+FILTERS = ("status", "category", "type", "tag", "title")
 
-
-class ReportError(Exception):
-    """A report that could not be made: a parameter that does not fit, or a cell that failed."""
+FORMATS = {
+    "html": ".html",
+    "pdf": ".pdf",
+    "notebook": ".ipynb",
+    "csv": ".csv",
+    "parquet": ".parquet",
+    "xlsx": ".xlsx",
+}
+"""What a report may leave, and how the files end."""
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
 @dataclass(frozen=True)
@@ -57,14 +71,25 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """The files that a report left."""
+    """What a report left: ``files["html"]`` and the others by their format, in a folder of their own.
 
-    notebook: Path
-    page: Path
-    csv: Path
+    ``fresh`` is False where nothing had changed and the files are those of the run before.
+    """
+
+    folder: Path
+    files: Mapping[str, Path]
+    fresh: bool = True
+
+    def __getitem__(self, format: str) -> Path:
+        return self.files[format]
 
     def __iter__(self) -> Iterator[Path]:
-        return iter((self.page, self.notebook, self.csv))
+        return iter((*self.files.values(), self.folder / manifest.MANIFEST))
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Parameters, inputs, rows, checks, versions, durations and outputs of the run."""
+        return manifest.read(self.folder) or {}
 
 
 def report_notebooks() -> dict[str, Path]:
@@ -74,7 +99,7 @@ def report_notebooks() -> dict[str, Path]:
     --------
     >>> from journey_nb.reports import report_notebooks
     >>> sorted(report_notebooks())
-    ['campaign']
+    ['campaign', 'channel', 'experiment', 'path', 'portfolio']
     """
     here = Path(__file__).parent
     for folder in (here / "notebooks", here.parent / "notebooks"):
@@ -84,7 +109,7 @@ def report_notebooks() -> dict[str, Path]:
 
 
 def parameters(name: str) -> dict[str, Parameter]:
-    """What a report may be told beside its journey and log, from its notebook's parameters cell.
+    """What a report may be told beside what it is about, from its notebook's parameters cell.
 
     Examples
     --------
@@ -92,13 +117,16 @@ def parameters(name: str) -> dict[str, Parameter]:
     >>> parameters("campaign")["version"].default
     0
     """
+    return {key: row for key, row in _cell(name).items() if key not in _INNER}
+
+
+def _cell(name: str) -> dict[str, Parameter]:
     import papermill
 
     found = papermill.inspect_notebook(str(_notebook(name)))
     return {
         key: Parameter(key, row["inferred_type_name"], _literal(row["default"]), row["help"])
         for key, row in found.items()
-        if key not in _INNER
     }
 
 
@@ -108,24 +136,38 @@ def run_report(
     stats: JourneyStats | None = None,
     journey: str | Path | None = None,
     log: str | Path | None = None,
+    store: str | Path | None = None,
     out: str | Path = "reports",
+    formats: Sequence[str] = ("html", "notebook", "csv"),
+    only_if_changed: bool = False,
+    pseudonyms: Pseudonyms | None = None,
     progress: bool = False,
     **values: Any,
 ) -> ReportFiles:
-    """Run a report and leave its executed notebook, its offline page and the campaign's CSV in ``out``.
+    """Run a report and leave its files in a folder of its own below ``out``, with a manifest.json.
 
-    The three files appear together, or none does and what stood there stays.
+    The folder appears whole, or what stood there stays, whatever ends the process.
 
     Parameters
     ----------
     name
         The report, such as ``campaign``.
     stats
-        What it is about, with its period, clock and filters; or give ``journey`` and ``log``.
+        What it is about, with its period, clock and filters; or give ``journey`` and ``log``, or ``store``.
     journey, log
         The journey document and the event log, as paths (the log may be a pattern).
+    store
+        The folder of a store, in which ``journey`` is an id or a title.
     out
-        The folder for the files.
+        The folder for the report's folder.
+    formats
+        Which of html, pdf, notebook, csv, parquet and xlsx to leave. A PDF needs a Chromium: the one that
+        CHROMIUM names, or one on the PATH.
+    only_if_changed
+        Run only if something differs from the run before: an input, a parameter, a version.
+    pseudonyms
+        Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
+        is named as the log names it. The notebook is not given the log then.
     progress
         Whether to show a progress bar.
     **values
@@ -139,38 +181,165 @@ def run_report(
     """
     notebook = _notebook(name)
     checked = check_parameters(name, values)
-    if (stats is None) == (journey is None and log is None):
-        raise ReportError("give either stats=, or journey= and log=")
-    if stats is None and (journey is None or log is None):
-        raise ReportError(f"{'journey' if journey is None else 'log'}= is missing beside the other one")
-    subject = belonging(stats).journey if stats is not None else Journey.read(str(journey))
-    _check_scope(subject, log, checked)
+    wanted = _check_formats(formats)
+    about = _about(name, stats, journey, log, store, checked)
+    _check_values(about.journeys[0], checked)
+    if pseudonyms is not None and "journey" in _cell(name):
+        about, checked = _under(pseudonyms, about, checked)
+    asked = _asked(name, stats, checked)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
-    # Beside the final place, so that the moves below stay within one file system.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as made:
-        covered = str(checked.get("period") or (stats.chosen if stats is not None else ""))
-        work, stem = Path(made), _stem(subject, name, covered, out)
-        if stats is not None:
-            checked |= {"saved": "stats"}
-            stats.save(work / "stats")
-        else:
-            checked |= {"journey": _from_anywhere(str(journey)), "log": _from_anywhere(str(log))}
-        files = ReportFiles(work / f"{stem}.ipynb", work / f"{stem}.html", work / f"{stem}.csv")
+    place = _place(about, name, asked, out)
+    with _workshop(out) as work:
+        told: dict[str, Any] = {
+            "report": name,
+            "about": about.identity,
+            "parameters": asked,
+            "pseudonyms": pseudonyms is not None,
+            "inputs": about.inputs(work, place),
+            "notebook": manifest.sha256(notebook),
+            "versions": manifest.versions(),
+        }
+        names = {format: place.name + ending for format, ending in FORMATS.items() if format in wanted}
+        if only_if_changed and manifest.is_current(place, told, names.values()):
+            return ReportFiles(place, {format: place / file for format, file in names.items()}, fresh=False)
+        began = time.perf_counter()
+        ran = work / f"{place.name}.ipynb"
         try:
-            _execute(notebook, files.notebook, {**checked, "csv": files.csv.name}, progress)
+            _execute(notebook, ran, {**checked, **about.lines, "out": "."}, progress)
         except ReportError as error:
-            if files.notebook.exists():
-                kept = out / f"{stem}.failed.ipynb"
-                files.notebook.replace(kept)
+            if ran.exists():
+                kept = out / f"{place.name}.failed.ipynb"
+                ran.replace(kept)
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
-        _tidy(files.notebook, out, checked)
-        files.page.write_text(notebook_page(files.notebook), encoding="utf-8")
-        publish(files, out)
-        (out / f"{stem}.failed.ipynb").unlink(missing_ok=True)
-    return ReportFiles(*(out / path.name for path in (files.notebook, files.page, files.csv)))
+        executed = time.perf_counter()
+        _tidy(ran, place, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
+        files = {format: work / file for format, file in names.items()}
+        told["journeys"] = _write(files, ran, work, checked.get("locale", "en"))
+        told["durations"] = {
+            "notebook": round(executed - began, 3),
+            "files": round(time.perf_counter() - executed, 3),
+        }
+        told |= {"made_at": manifest.moment(), "outputs": manifest.of_outputs(files.values())}
+        with whole_folder(place) as made:
+            _carry(place, made)
+            for file in files.values():
+                file.rename(made / file.name)
+            manifest.write(made, told)
+        (out / f"{place.name}.failed.ipynb").unlink(missing_ok=True)
+    return ReportFiles(place, {format: place / file for format, file in names.items()})
+
+
+def run_for_each(
+    name: str, store: str | Path, where: Mapping[str, Sequence[str]], **options: Any
+) -> Iterator[tuple[str, ReportFiles | Exception]]:
+    """Run a report for each journey of a store that meets the filters; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    name
+        The report.
+    store
+        The folder of the store.
+    where
+        The filters of :meth:`Store.find`: status, category, type, tag, title.
+    **options
+        As for :func:`run_report`.
+
+    Yields
+    ------
+    tuple
+        The journey's title, and its files or the error.
+    """
+    if "journey" not in _cell(name):
+        raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
+    found = open_store(store).find(**where)
+    if found.is_empty():
+        raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
+    for journey_id, title in found.select("journey_id", "title").iter_rows():
+        try:
+            yield title or journey_id, run_report(name, store=store, journey=journey_id, **options)
+        except (ReportError, OSError, KeyError, ValueError) as error:
+            yield title or journey_id, error
+
+
+def _filtered(where: Mapping[str, Sequence[str]]) -> str:
+    return (
+        ", ".join(f"{key}={value}" for key, values in where.items() for value in values) or "no filter at all"
+    )
+
+
+# What a report is about.
+
+
+@dataclass(frozen=True)
+class _About:
+    """The journeys of a report, and the lines of its parameters cell that name them."""
+
+    title: str
+    identity: str
+    journeys: Sequence[Journey]
+    lines: dict[str, str]
+    stats: JourneyStats | None = None
+
+    def inputs(self, work: Path, place: Path) -> list[dict[str, Any]]:
+        """The files that are read; statistics in memory are written for it first."""
+        if self.stats is not None:
+            self.stats.save(work / "stats")
+            return manifest.of_files(sorted((work / "stats").iterdir()), work)
+        if store := self.lines.get("store"):
+            return manifest.of_store(open_store(store), self.journeys)
+        return manifest.of_files([self.lines["journey"]], place) + manifest.of_files(self.lines["log"], place)
+
+
+def _about(
+    name: str,
+    stats: JourneyStats | None,
+    journey: str | Path | None,
+    log: str | Path | None,
+    store: str | Path | None,
+    checked: Mapping[str, Any],
+) -> _About:
+    if "journey" not in _cell(name):
+        return _whole_store(name, store, checked)
+    if stats is not None and journey is log is store is None:
+        subject = belonging(stats).journey
+        return _About(subject.label, subject.journey_id, [subject], {"saved": "stats"}, stats)
+    if stats is None and store is not None and journey is not None and log is None:
+        opened = open_store(store)
+        subject = opened.get(str(journey))
+        lines = {"store": str(Path(store).absolute()), "journey": subject.journey_id}
+        return _About(subject.label, subject.journey_id, [subject], lines)
+    if stats is None and store is None and journey is not None and log is not None:
+        from journey_nb.events import EventLog
+
+        subject = Journey.read(str(journey))
+        EventLog.read(str(log))  # lazily: whether there is such a file, and what its columns are
+        lines = {"journey": _from_anywhere(str(journey)), "log": _from_anywhere(str(log))}
+        return _About(subject.label, subject.journey_id, [subject], lines)
+    raise ReportError("say what the report is about: stats=, or journey= and log=, or store= and journey=")
+
+
+def _under(pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]) -> tuple[_About, dict[str, Any]]:
+    """The same report under pseudonyms: what the notebook is given holds no id any more."""
+    stats = about.stats or open_stats(
+        *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
+    )
+    if user := checked.get("user"):
+        is_user = (stats.facts.runs["user_id"] == user).any()
+        checked = checked | {"user": pseudonyms.of(user, "user_id" if is_user else "device_id")}
+    return replace(about, lines={"saved": "stats"}, stats=stats.under(pseudonyms)), checked
+
+
+def _whole_store(name: str, store: str | Path | None, checked: Mapping[str, Any]) -> _About:
+    if store is None:
+        raise ReportError(f"the {name} report is about a store: give store=")
+    opened, folder = open_store(store), Path(store).absolute()
+    where = {key: words(checked[key]) for key in FILTERS if checked.get(key)}
+    journeys = [opened.get(key) for key in opened.find(**where)["journey_id"]]
+    if not journeys:
+        raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
+    return _About(folder.name, str(folder.name), journeys, {"store": str(folder)})
 
 
 def _from_anywhere(path: str) -> str:
@@ -179,87 +348,120 @@ def _from_anywhere(path: str) -> str:
     return path if is_url(path) else str(Path(path).absolute())
 
 
-def _check_scope(journey: Journey, log: str | Path | None, values: Mapping[str, Any]) -> None:
+def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
     """Refuse what no report can be about, before a kernel starts for it."""
     import polars as pl
 
-    from journey_nb.events import COLUMNS, EventLog
+    from journey_nb.events import COLUMNS
     from journey_nb.stats import JourneyStats
 
-    if log is not None:
-        EventLog.read(str(log))  # lazily: whether there is such a file, and what its columns are
     nothing = JourneyStats(journey, pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)))
+    named = {"locale": LOCALES, "channel": CHANNELS, "point": tuple(journey.points())}
     try:
-        _chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
+        chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
         if goal := values.get("goal"):
             journey.goal(goal)
     except (KeyError, ValueError) as error:
         raise ReportError(error.args[0]) from None
+    for name, known in named.items():
+        if (value := values.get(name)) and value not in known:
+            raise ReportError(f"no {name} {value!r}{near(value, known) or '; there are ' + ', '.join(known)}")
 
 
-def _stem(journey: Journey, name: str, period: str, out: Path) -> str:
-    """What a report's files are called; reports on other periods or other journeys keep theirs."""
-    title = slug(journey.label) or slug(journey.journey_id)
-    end = f"-{slug(period)}" if period not in ("", "launch") else ""
-    stem = f"{title}-{name}{end}"
-    try:
-        with (out / f"{stem}.csv").open(encoding="utf-8", newline="") as lines:
-            there = next(csv.DictReader(lines), {}).get("UUID", journey.journey_id)
-    except (OSError, ValueError):
-        return stem
-    return stem if there == journey.journey_id else f"{title}-{slug(journey.journey_id[:8])}-{name}{end}"
+def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report was asked for beside its defaults; the period of stats is asked for too."""
+    given = {"period": stats.chosen} if stats is not None else {}
+    given |= {key: value for key, value in checked.items() if value != ""}
+    known = parameters(name)
+    return {
+        key: given[key] for key in known if key in given and given[key] not in (known[key].default, "launch")
+    }
 
 
-def _sweep(out: Path) -> None:
-    """Remove what a run that was killed left behind, a day later."""
-    for left in out.glob(".making-*"):
-        with suppress(OSError):
-            if left.stat().st_mtime < time.time() - 86_400:
-                shutil.rmtree(left)
+def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path) -> Path:
+    """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own."""
+    title = slug(about.title) or slug(about.identity)
+    more = slug(" ".join(_said(key, value) for key, value in asked.items()))
+    place = out / "-".join(filter(None, (title, name, more)))
+    there = manifest.read(place)
+    if there is None:
+        if place.exists():
+            raise ReportError(f"{place} is there and no report made it; name another folder for the reports")
+        return place
+    wanted = [name, about.identity, dict(asked)]
+    if [there.get(key) for key in ("report", "about", "parameters")] == wanted:
+        return place
+    return place.with_name(f"{place.name}-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:8]}")
 
 
-def publish(files: Iterable[Path], out: Path) -> None:
-    """Move files to their folder, over those of the same names: all of them, or on a failure none.
+def _said(key: str, value: Any) -> str:
+    return value if isinstance(value, str) else key if value is True else f"{key} {value}"
 
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as made, TemporaryDirectory() as out:
-    ...     _ = Path(made, "a").write_text("new")
-    ...     publish([Path(made, "a")], Path(out))
-    ...     Path(out, "a").read_text()
-    'new'
-    """
-    moved: list[tuple[Path, Path]] = []
-    with _alone(out):
-        try:
-            for made in files:
-                place, old = out / made.name, made.with_name(f"old-{made.name}")
-                if place.exists():
-                    shutil.copy2(place, old)
-                made.replace(place)
-                moved.append((place, old))
-        except BaseException:
-            for place, old in moved:
-                old.replace(place) if old.exists() else place.unlink()
-            raise
+
+# ---------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else publishes into a folder; only Unix has the lock for it."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network drives know no locks
-            fcntl.flock(place, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(place)  # and with it the lock
+def _workshop(out: Path) -> Iterator[Path]:
+    """A folder to work in, beside the final place so that files only need to be renamed."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as work:
+        yield Path(work)
+
+
+def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> list[dict[str, Any]]:
+    """Write what is wanted of an executed notebook; what it told of its journeys is returned."""
+    from journey_nb.exports import write_table
+
+    table, told = manifest.left(work)
+    for format, path in files.items():
+        if format in ("html", "pdf"):
+            page = path.with_suffix(".html")
+            page.write_text(notebook_page(ran, locale), encoding="utf-8")
+        if format == "pdf":
+            _print(page, path)
+        elif format not in ("html", "notebook"):
+            write_table(table, path)
+    return told
+
+
+def _carry(place: Path, made: Path) -> None:
+    """Bring along what others put into a report's folder."""
+    ours = {row["path"] for row in (manifest.read(place) or {}).get("outputs", ())} | {manifest.MANIFEST}
+    for path in place.iterdir() if place.exists() else ():
+        if path.name not in ours:
+            shutil.copytree(path, made / path.name) if path.is_dir() else shutil.copy2(path, made)
+
+
+def _check_formats(formats: Sequence[str]) -> list[str]:
+    for format in formats:
+        if format not in FORMATS:
+            raise ReportError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")
+    if "pdf" in formats and _browser() is None:
+        raise ReportError(
+            "a PDF is printed by a Chromium and none is found: name it in CHROMIUM, or leave pdf out"
+        )
+    return list(formats)
+
+
+def _browser() -> str | None:
+    names = (os.environ.get("CHROMIUM"), *_BROWSERS)
+    return next(filter(None, (shutil.which(name) for name in names if name)), None)
+
+
+def _print(page: Path, target: Path) -> None:
+    """A page as PDF."""
+    with tempfile.TemporaryDirectory() as profile:
+        command = [
+            _browser() or "chromium",
+            *("--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+            *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+            *(f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target}"),
+            page.absolute().as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if not target.exists():
+        raise ReportError(f"{command[0]} printed no PDF: {done.stderr.strip()[-500:]}")
 
 
 def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,7 +479,7 @@ def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     {'version': 2}
     >>> check_parameters("campaign", {"perod": "7d"})
     Traceback (most recent call last):
-    journey_nb.reports.ReportError: the campaign report has no parameter 'perod'; did you mean 'period'?
+    journey_nb.subject.ReportError: the campaign report has no parameter 'perod'; did you mean 'period'?
     """
     known = parameters(name)
     checked: dict[str, Any] = {}
@@ -315,7 +517,7 @@ def slug(text: str) -> str:
     return name.strip("-")
 
 
-def notebook_page(path: Path) -> str:
+def notebook_page(path: Path, locale: str = "en") -> str:
     """An executed notebook as one page that asks no network for anything; its code is left out."""
     import nbformat
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -332,7 +534,7 @@ def notebook_page(path: Path) -> str:
             parts.append(markdown.render(cell.source))
         elif cell.cell_type == "code":
             parts.extend(_output_html(output) for output in cell.outputs)
-    return page_html(notebook.metadata.get("title", path.stem), parts)
+    return page_html(notebook.metadata.get("title", path.stem), parts, locale=locale)
 
 
 def _output_html(output: Mapping[str, Any]) -> str:
@@ -347,82 +549,6 @@ def _output_html(output: Mapping[str, Any]) -> str:
         # Inline, so that the picture follows the page's theme.
         return f'<figure class="jnb-chart" role="img" aria-label="{text}">{data["image/svg+xml"]}</figure>'
     return f"<pre>{text}</pre>" if text else ""
-
-
-def open_stats(
-    saved: str = "",
-    journey: str = "",
-    log: str = "",
-    *,
-    period: str = "",
-    clock: str = "",
-    as_of: str = "",
-    version: int = 0,
-    machine: bool = False,
-) -> JourneyStats:
-    """The stats that a report's parameters cell asks for; what is empty stays as it is.
-
-    Without a journey and a log it is the welcome sample over a small simulated audience, so that a
-    report notebook runs as it stands.
-    """
-    from journey_nb.events import EventLog
-    from journey_nb.stats import JourneyStats
-
-    if saved:
-        stats = JourneyStats.load(saved)
-    elif journey:
-        stats = belonging(JourneyStats(Journey.read(journey), EventLog.read(log)))
-    else:
-        from journey_nb.simulate import simulate
-
-        sample = Journey.sample("welcome")
-        stats = JourneyStats(sample, EventLog.from_frame(simulate(sample, users=2_000)))
-    return _chosen(stats, period, clock, as_of, version, machine)
-
-
-def _chosen(
-    stats: JourneyStats,
-    period: str = "",
-    clock: str = "",
-    as_of: str = "",
-    version: int = 0,
-    machine: bool = False,
-) -> JourneyStats:
-    if as_of:
-        stats = stats.as_of(as_of)
-    if period:
-        first, dots, last = period.partition("..")
-        stats = stats.between(first, last) if dots else stats.period(period)
-    if clock:
-        stats = stats.clock(cast("Clock", clock))  # an unknown one is told there
-    if version:
-        stats = stats.version(version)
-    return stats.machine(include=True) if machine else stats
-
-
-def belonging(stats: JourneyStats) -> JourneyStats:
-    """The stats, unless no row of their log counts: then the log is another journey's.
-
-    Raises
-    ------
-    ReportError
-        Naming the rules that the rows broke, and the journeys they name instead.
-    """
-    from journey_nb.facts import Folded
-
-    facts, journey = stats.facts, stats.journey
-    if not isinstance(facts, Folded) or not facts.read or facts.loaded:
-        return stats
-    quarantined = facts.quarantined
-    rules = quarantined["rule"].value_counts(sort=True).head(3).iter_rows()
-    error = ReportError(
-        f"no row of the log belongs to {journey.label!r}: {', '.join(f'{rule} {n:,}' for rule, n in rules)}"
-    )
-    foreign = quarantined.filter(quarantined["rule"] == "unknown_journey")["journey_id"].drop_nulls()
-    if found := foreign.value_counts(sort=True).head(3)["journey_id"].to_list():
-        named = ", ".join(repr(one[:80]) for one in found)
-        error.add_note(f"the log names the journey {named}, the document is {journey.journey_id!r}")
-    raise error
 
 
 def _notebook(name: str) -> Path:
@@ -470,23 +596,18 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bo
 
 
 def _failing_cell(path: Path) -> str:
-    """Where a notebook failed: the heading above the cell, and the cell's own first line."""
+    """Where a notebook failed: the cell's name, and its own first line."""
     import nbformat
 
-    heading = ""
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown" and "papermill-error-cell-tag" not in cell.metadata.get("tags", ()):
-            heading = next(
-                (line.strip("# ") for line in cell.source.splitlines() if line.startswith("#")), heading
-            )
-        elif any(output.output_type == "error" for output in cell.get("outputs", ())):
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
             first = next((line for line in cell.source.splitlines() if line.strip()), "")
-            return f"under “{heading}”, in the cell that begins “{first}”"
+            return f"in the cell “{cell.id}”, which begins “{first}”"
     return "before its first cell"
 
 
-def _tidy(path: Path, out: Path, values: Mapping[str, Any]) -> None:
-    """Take out when and where it ran: the same input leaves the same notebook, and it runs again from ``out``."""
+def _tidy(path: Path, place: Path, values: Mapping[str, Any], title: str) -> None:
+    """Take out when and where it ran: the same input leaves the same notebook, and it runs again from ``place``."""
     import nbformat
 
     again = dict(values)
@@ -494,13 +615,32 @@ def _tidy(path: Path, out: Path, values: Mapping[str, Any]) -> None:
         head = "# Ran on statistics that were in memory; name a journey and a log to run it again."
     else:
         head = "# Parameters"
-        again |= {name: os.path.relpath(values[name], out) for name in ("journey", "log")}
+        paths = ("store",) if "store" in again else ("journey", "log")
+        again |= {name: _from(place, values[name]) for name in paths}
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.title = title
+    notebook.cells = [cell for cell in notebook.cells if not _is_note(cell)]
     for holder in (notebook, *notebook.cells):
         holder.metadata.pop("papermill", None)
         if "injected-parameters" in holder.metadata.get("tags", ()):
+            holder.id = "given"  # papermill makes one up
             holder.source = "\n".join((head, *(f"{name} = {value!r}" for name, value in again.items())))
     nbformat.write(notebook, path)
+
+
+def _from(place: Path, path: str) -> str:
+    from journey_nb.reading import is_url
+
+    return path if is_url(path) else os.path.relpath(path, place)
+
+
+def _is_note(cell: Any) -> bool:
+    """Whether a cell tells who opens the notebook what it is for; who reads the report need not know."""
+    return bool(cell.cell_type == "markdown" and "hide" in cell.metadata.get("tags", ()))
+
+
+def _title(name: str, values: Mapping[str, Any]) -> str:
+    return word(f"report.{name}", values.get("locale", "en"))
 
 
 def _plain(text: str) -> str:

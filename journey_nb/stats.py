@@ -26,6 +26,7 @@ from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
+from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.reading import cell
 
 DIMENSIONS = ("variant", "entry_point", "version")
@@ -45,6 +46,7 @@ class _View:
     version: int | None = None
     machine: bool = False
     compare: bool = False
+    pseudonymous: bool = False
     where: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
 
@@ -202,6 +204,34 @@ class JourneyStats:
             self._meets(name, value)  # a mistake is told here, not by the first table
         return self._with(where=(*self._view.where, *conditions.items()))
 
+    def under(self, pseudonyms: Pseudonyms) -> JourneyStats:
+        """The same numbers of the same people under keyed pseudonyms, to be shown to others; in memory.
+
+        Ids of users, devices, runs and messages become pseudonyms, free texts of the log are left out.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.pseudonyms import Pseudonyms
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=50, seed=1))
+        >>> shared = stats.under(Pseudonyms(b"a key of many bytes, not this one"))
+        >>> shared.health().equals(stats.health()), shared.users()["user_id"][0].startswith("u-")
+        (True, True)
+        """
+        kept = self._kept()
+        chosen = () if kept is None else (("run", self.facts.runs.filter(kept)["run"]),)
+        other = self._with(where=chosen, pseudonymous=True)
+        other.facts = pseudonyms.facts(self.facts)
+        other._attributes = pseudonyms.table(self._attributes)
+        return other
+
+    @property
+    def pseudonymous(self) -> bool:
+        """Whether ids are pseudonyms."""
+        return self._view.pseudonymous
+
     # Tables of the four dashboards.
 
     def health(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
@@ -321,7 +351,9 @@ class JourneyStats:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
         return paths.nearest(self.scope, str(user))
 
-    def paths(self, top: int = 20, collapse_loops: bool = True, *, by: str | None = None) -> pl.DataFrame:
+    def paths(
+        self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
+    ) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion."""
         return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
 

@@ -22,7 +22,7 @@ from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "journeys", "status", "history")
+COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history")
 
 
 @pytest.fixture
@@ -282,6 +282,12 @@ def test_export_says_what_an_export_takes(here: Path, args: tuple[str, ...], cod
         (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "7d"), 2, "NAME=VALUE"),
         (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "version=two"), 2, "int is wanted"),
         (("report", "--journey", "welcome.journey.json", "--log", "events.parquet", "-p", "journey=x"), 2, "no parameter 'journey'"),
+        (("report", "campaign", "welcome"), 2, "say --store DIR"),
+        (("report", "campaign", "welcome", "--store", "store", "--for-each", "tag=x"), 2, "name one journey, or say --for-each"),
+        (("report", "--store", "store", "--for-each", "tags=x"), 2, "did you mean 'tag'"),
+        (("report", "--store", "store", "--log", "events.parquet"), 2, "say --store, or --journey and --log"),
+        (("report", "campaign", "welcome", "--store", "store"), 1, "there is no store in 'store'"),
+        (("report", "--journey", "welcome.journey.json"), 1, "say what the report is about"),
         (("report", "campain", "--parameters"), 1, "did you mean 'campaign'"),
         (("report", "--parameters", "campain"), 1, "did you mean 'campaign'"),
         (("simulate", "welcome", "-o", "x.parquet", "--days", "100000000"), 2, "3660"),
@@ -293,6 +299,41 @@ def test_export_says_what_an_export_takes(here: Path, args: tuple[str, ...], cod
 def test_a_mistake_is_told_in_a_line(here: Path, args: tuple[str, ...], code: int, said: str) -> None:
     assert said in refused(*args, code=code)
     assert not Path("reports").exists()
+
+
+def test_report_on_a_store_from_the_command_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for reaches the report; the running itself is tried in test_reports."""
+    run("import", "events.parquet", "--store", "store", "--journey", "welcome.journey.json")
+    asked: list[dict[str, Any]] = []
+
+    def run_report(name: str, **given: Any) -> reports.ReportFiles:
+        asked.append({"name": name, **given})
+        return reports.ReportFiles(Path("reports/x"), {}, fresh=len(asked) == 1)
+
+    monkeypatch.setattr(reports, "run_report", run_report)
+    done = run(
+        "report", "campaign", "welcome", "--store", "store", "-f", "pdf", "--locale", "fr", "-p", "goal=order"
+    )
+    assert "Ran the campaign report" in " ".join(done.output.split()) + done.stderr
+    assert {key: asked[0][key] for key in ("name", "store", "journey", "formats", "locale", "goal")} == {
+        "name": "campaign", "store": "store", "journey": "welcome", "formats": ("pdf",), "locale": "fr", "goal": "order",
+    }  # fmt: skip
+    done = run(
+        "report", "--store", "store", "--for-each", "title=welcome", "--only-if-changed", "--period", "7d"
+    )
+    assert "✓ Welcome series: reports/x nothing changed" in done.output
+    assert (asked[1]["only_if_changed"], asked[1]["period"]) == (True, "7d")
+
+
+def test_a_report_for_each_ends_badly_where_one_does(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("import", "events.parquet", "--store", "store", "--journey", "welcome.journey.json")
+
+    def run_report(name: str, **given: Any) -> reports.ReportFiles:
+        raise reports.ReportError("the kernel of the report died")
+
+    monkeypatch.setattr(reports, "run_report", run_report)
+    text = refused("report", "--store", "store", "--for-each", "status=running")
+    assert "✗ Welcome series: the kernel of the report died" in text
 
 
 def test_report_lists_its_parameters() -> None:
@@ -401,7 +442,7 @@ def test_demo_shows_the_campaign_and_leaves_its_files(here: Path) -> None:
     assert result.exit_code == 0, result.output
     for name in CAMPAIGN:
         assert name in result.output
-    made = {path.suffix for path in Path("demo").iterdir()}
+    made = {path.suffix for path in Path("demo").rglob("*.*")}
     assert made == {".html", ".ipynb", ".csv", ".svg", ".json", ".parquet"}
     for path in Path("demo").iterdir():
         assert str(path) in result.output

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from journey_nb import Journey
+from journey_nb import Journey, files
 from journey_nb.exports import write_table
-from journey_nb.files import whole
+from journey_nb.files import whole, whole_folder
 from journey_nb.simulate import simulate_to
 
 
@@ -65,3 +67,75 @@ def test_nobodys_file_of_the_old_name_is_touched(tmp_path: Path) -> None:
     own.write_text("mine")
     Journey.sample("welcome").write(tmp_path / "w.journey.json")
     assert own.read_text() == "mine"
+
+
+# Folders
+
+
+def fill(place: Path, text: str) -> None:
+    with whole_folder(place) as made:
+        for name in ("a", "b", "c"):
+            (made / name).write_text(text)
+
+
+@pytest.fixture(params=[True, False], ids=["exchanging", "renaming"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's exchange of two names, and as where there is none."""
+    if not request.param:
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+
+
+def test_folders_of_several_writers_at_once_never_mix(system: None, tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    for turn in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda who, turn=turn: fill(place, f"{turn} {who}"), range(4)))
+        assert len({path.read_text() for path in place.iterdir()}) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_fails_leaves_what_stood_there(system: None, tmp_path: Path) -> None:
+    fill(tmp_path / "x", "old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "x") as made:  # noqa: PT012
+        (made / "a").write_text("half")
+        raise RuntimeError
+    assert {path.read_text() for path in (tmp_path / "x").iterdir()} == {"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_cannot_be_put_leaves_what_stood_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system knows no exchange and the second of three renames fails."""
+    fill(tmp_path / "x", "old")
+    monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+    rename = Path.rename
+
+    def refused(path: Path, to: Path) -> Path:
+        if ".making" in path.name:
+            raise OSError("full")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="full"):
+        fill(tmp_path / "x", "new")
+    assert {path.read_text() for path in (tmp_path / "x").iterdir()} == {"old"}
+
+
+def test_what_a_killed_writer_had_set_aside_is_put_back(tmp_path: Path) -> None:
+    """Killed between two renames, where the system knows no exchange."""
+    fill(tmp_path / ".aside-x", "old")
+    fill(tmp_path / "y", "other")
+    assert {path.read_text() for path in (tmp_path / "x").iterdir()} == {"old"}
+    fill(tmp_path / ".aside-x", "older")  # and where its place is taken, it is of no use
+    fill(tmp_path / "y", "other")
+    assert {path.read_text() for path in (tmp_path / "x").iterdir()} == {"old"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+
+
+def test_what_a_killed_writer_was_making_is_swept_a_day_later(tmp_path: Path) -> None:
+    for name in (".making-old", ".making-new"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / ".making-old", (0, 0))
+    fill(tmp_path / "x", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".making-new", "x"]

@@ -98,7 +98,7 @@ def test_the_wheel_carries_what_it_needs_and_no_more(wheel: Path) -> None:
         "journey_nb/samples/welcome.journey.json",
         "journey_nb/samples/abandoned_cart.journey.json",
         "journey_nb/samples/win_back.journey.json",
-        "journey_nb/notebooks/campaign_report.ipynb",
+        *(f"journey_nb/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*_report.ipynb")),
     ):
         assert needed in names
     source = {
@@ -131,9 +131,10 @@ def test_the_installed_package_finds_its_report(wheel: Path, tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    module, notebook = map(Path, done.stdout.split())
+    module, *notebooks = map(Path, done.stdout.split())
     assert module.is_relative_to(tmp_path.resolve())
-    assert notebook == tmp_path.resolve() / "journey_nb/notebooks/campaign_report.ipynb"
+    assert len(notebooks) == 5
+    assert notebooks[0] == tmp_path.resolve() / "journey_nb/notebooks/campaign_report.ipynb"
 
 
 def test_the_source_distribution_can_be_built_from_and_tested(wheel: Path) -> None:
@@ -183,7 +184,7 @@ def test_the_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
     assert journey_nb.Store("store")["welcome"].facts.read == welcome_log.height + 10
     assert Path("canvas.svg").exists()
     assert Path("visits.html").exists()
-    assert list(Path("reports").glob("*.html"))
+    assert list(Path("reports").glob("*/*.html"))
 
 
 def test_the_set_up_shadows_no_command_that_it_looks_for() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,21 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import journey_nb as jn
-from journey_nb import reports
-from journey_nb.exports import campaign_statistics, write_table
+from journey_nb import reports, sections
+from journey_nb.exports import campaign_statistics, channel_statistics, write_table
+from journey_nb.manifest import leave
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
-    ReportError,
+    FORMATS,
     ReportFiles,
     check_parameters,
     notebook_page,
     parameters,
-    publish,
     report_notebooks,
     run_report,
     slug,
 )
+from journey_nb.subject import ReportError
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def report(stats: jn.JourneyStats, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def notebook(report: ReportFiles) -> Any:
-    return nbformat.read(report.notebook, as_version=4)
+    return nbformat.read(report["notebook"], as_version=4)
 
 
 def outputs(notebook: Any, source: str) -> list[Any]:
@@ -51,9 +51,11 @@ def outputs(notebook: Any, source: str) -> list[Any]:
     return next(cell.outputs for cell in notebook.cells if cell.cell_type == "code" and source in cell.source)
 
 
-def test_leaves_three_files_and_nothing_else(report: ReportFiles) -> None:
+def test_leaves_a_folder_of_its_files_and_nothing_else(report: ReportFiles) -> None:
     names = [f"welcome-series-campaign-30d.{end}" for end in ("csv", "html", "ipynb")]
-    assert sorted(path.name for path in report.page.parent.iterdir()) == names
+    assert [path.name for path in report.folder.parent.iterdir()] == ["welcome-series-campaign-30d"]
+    assert sorted(path.name for path in report.folder.iterdir()) == ["manifest.json", *names]
+    assert sorted(report) == sorted(report.folder.iterdir())
 
 
 def test_every_cell_ran_and_none_stored_a_widget(notebook: Any) -> None:
@@ -67,20 +69,20 @@ def test_every_cell_ran_and_none_stored_a_widget(notebook: Any) -> None:
 
 def test_the_numbers_are_those_of_the_stats(notebook: Any, stats: jn.JourneyStats) -> None:
     for name in ("health", "audience"):
-        (shown,) = outputs(notebook, f"cards(stats.{name}())")
-        assert shown.data["text/plain"] == repr(cards(getattr(stats, name)()))
+        _, shown = outputs(notebook, f"cards(compared(stats).{name}()")
+        assert shown.data["text/plain"] == repr(cards(getattr(stats.compare(), name)()))
     for name in ("goals", "waiting"):
-        (shown,) = outputs(notebook, f"table(stats.{name}())")
+        *_, shown = outputs(notebook, f"table(stats.{name}()")
         assert shown.data["text/html"] == str(table(getattr(stats, name)()))
-    (drawn,) = outputs(notebook, "canvas(stats)")
+    _, drawn = outputs(notebook, "canvas(stats")
     assert drawn.data["text/html"] == jn.canvas(stats)._repr_html_()
-    (head,) = outputs(notebook, "heading(stats)")
+    (head,) = outputs(notebook, "heading(stats")
     for said in ("Welcome series", "22 Mar 2026 – 20 Apr 2026 (30 days)", "cohort clock", "some runs only"):
         assert said in head.data["text/plain"]
 
 
 def test_the_account_adds_up(notebook: Any, stats: jn.JourneyStats) -> None:
-    (said,) = outputs(notebook, "account(stats)")
+    (said,) = outputs(notebook, "account(stats")
     numbers = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", said.data["text/plain"])]
     read, loaded, duplicates, quarantined, before, came, completed, early, errors, inside = numbers[:10]
     assert read == loaded + duplicates + quarantined
@@ -90,7 +92,7 @@ def test_the_account_adds_up(notebook: Any, stats: jn.JourneyStats) -> None:
 
 
 def test_the_experiment_has_its_verdict(notebook: Any, stats: jn.JourneyStats) -> None:
-    shown = outputs(notebook, "experiments(stats, goal)")
+    _, *shown = outputs(notebook, "experiments(stats, goal")
     assert len(shown) == 3
     found = stats.experiment("offer_test", stats.journey.goals[0].goal_id)
     assert f"Verdict: {found.verdict}." in shown[0].data["text/html"]
@@ -101,12 +103,12 @@ def test_the_csv_is_the_campaign_statistics(
     report: ReportFiles, stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
     expected = write_table(campaign_statistics(stats), tmp_path / "expected.csv")
-    assert report.csv.read_bytes() == expected.read_bytes()
-    assert len(pl.read_csv(report.csv).columns) == 26
+    assert report["csv"].read_bytes() == expected.read_bytes()
+    assert len(pl.read_csv(report["csv"]).columns) == 26
 
 
 def test_the_page_asks_no_network(report: ReportFiles) -> None:
-    page = report.page.read_text(encoding="utf-8")
+    page = report["html"].read_text(encoding="utf-8")
     addresses = set(re.findall(r"https?://[^\s\"'<>)&]+", page))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert not re.findall(r"<(?:script|link|iframe|object|embed)\b", page)
@@ -114,7 +116,7 @@ def test_the_page_asks_no_network(report: ReportFiles) -> None:
 
 
 def test_the_page_shows_no_code_and_no_inner_workings(report: ReportFiles) -> None:
-    page = report.page.read_text(encoding="utf-8")
+    page = report["html"].read_text(encoding="utf-8")
     for inner in ("import ", "stats.", "saved", "Parameters", "stats.save"):
         assert inner not in re.sub(
             r"<style.*?</style>|<svg.*?</svg>|base64,[^\"]*", "", page, flags=re.DOTALL
@@ -122,7 +124,7 @@ def test_the_page_shows_no_code_and_no_inner_workings(report: ReportFiles) -> No
 
 
 def test_the_page_is_made_of_the_notebook_alone(report: ReportFiles) -> None:
-    assert notebook_page(report.notebook) == report.page.read_text(encoding="utf-8")
+    assert notebook_page(report["notebook"]) == report["html"].read_text(encoding="utf-8")
 
 
 @pytest.mark.browser
@@ -137,9 +139,9 @@ def test_the_page_reads_in_a_browser_without_a_network(
     page, asked, said = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
-    page.goto(report.page.as_uri())
+    page.goto(report["html"].as_uri())
     try:
-        assert [url for url in asked if not url.startswith("data:")] == [report.page.as_uri()]
+        assert [url for url in asked if not url.startswith("data:")] == [report["html"].as_uri()]
         assert not said
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("h1").all_inner_texts() == ["Welcome series"]
@@ -210,8 +212,8 @@ def test_every_parameter_has_a_type_and_says_what_it_is() -> None:
 
 
 def test_what_it_is_about_must_be_said_once(stats: jn.JourneyStats, tmp_path: Path) -> None:
-    for given in ({}, {"stats": stats, "log": "x"}, {"journey": "x"}, {"log": "x"}):
-        with pytest.raises(ReportError, match=r"journey=|log="):
+    for given in ({}, {"stats": stats, "log": "x"}, {"journey": "x"}, {"log": "x"}, {"store": tmp_path}):
+        with pytest.raises(ReportError, match=r"stats=, or journey= and log="):
             run_report("campaign", out=tmp_path, **given)
 
 
@@ -231,22 +233,30 @@ def test_a_journey_with_faults_is_told_before_anything_runs(tmp_path: Path) -> N
     assert not (tmp_path / "reports").exists()
 
 
+def made_before(folder: Path, stats: jn.JourneyStats) -> Path:
+    """What a run before this one has left."""
+    folder.mkdir(parents=True)
+    about = {"report": "campaign", "about": stats.journey.journey_id, "parameters": {"period": "30d"}}
+    (folder / "manifest.json").write_text(json.dumps({**about, "outputs": []}))
+    (folder / f"{folder.name}.html").write_text("old")
+    return folder
+
+
 def test_a_failing_cell_is_named_and_the_old_report_stays(
     stats: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = [nbformat.v4.new_markdown_cell("## Health"), nbformat.v4.new_code_cell("never = 1 / 0")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "bad_report.ipynb")
+    bad = nbformat.read(report_notebooks()["campaign"], as_version=4)
+    bad.cells = [bad.cells[1], nbformat.v4.new_code_cell("never = 1 / 0", id="health")]
+    nbformat.write(bad, tmp_path / "bad_report.ipynb")
     monkeypatch.setattr(reports, "_notebook", lambda name: tmp_path / "bad_report.ipynb")
     out = tmp_path / "out"
-    out.mkdir()
-    old = out / "welcome-series-campaign-30d.html"
-    old.write_text("old")
+    old = made_before(out / "welcome-series-campaign-30d", stats) / "welcome-series-campaign-30d.html"
     with pytest.raises(ReportError, match="ZeroDivisionError") as caught:
         run_report("campaign", stats=stats, out=out)
-    assert "under “Health”, in the cell that begins “never = 1 / 0”" in str(caught.value)
+    assert "in the cell “health”, which begins “never = 1 / 0”" in str(caught.value)
     kept = out / "welcome-series-campaign-30d.failed.ipynb"
     assert caught.value.__notes__ == [f"the notebook as far as it came: {kept}"]
-    assert sorted(out.iterdir()) == [kept, old]
+    assert set(out.iterdir()) == {kept, old.parent}
     assert old.read_text() == "old"
 
 
@@ -259,6 +269,7 @@ def test_a_failing_cell_is_named_and_the_old_report_stays(
         ({"clock": "cohorts"}, "did you mean 'cohort'"),
         ({"version": 9}, "no version 9"),
         ({"goal": "orderd"}, "no goal 'orderd'"),
+        ({"locale": "french"}, "there are en, fr, ko"),
     ],
 )
 def test_a_scope_that_cannot_be_is_told_before_anything_runs(
@@ -279,7 +290,7 @@ def test_a_log_that_is_not_there_is_told_before_anything_runs(welcome: jn.Journe
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, welcome: jn.Journey) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports whose notebook is written as it would be, but never run."""
 
     def execute(source: Path, target: Path, values: dict[str, Any], progress: bool) -> None:
@@ -288,7 +299,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, welcome: jn.Journey) -> None:
         papermill.execute_notebook(
             str(source), str(target), values, kernel_name="python3", language="python", prepare_only=True
         )
-        target.with_suffix(".csv").write_text(f"Title,UUID\nWelcome,{welcome.journey_id}\n")
+        leave(str(target.parent), pl.DataFrame({"Title": ["Welcome"]}))
 
     monkeypatch.setattr(reports, "_execute", execute)
 
@@ -300,14 +311,14 @@ def test_the_notebook_runs_again_from_where_it_lies(
     welcome.write("w.journey.json")
     pl.DataFrame(schema=dict.fromkeys(jn.events.COLUMNS, pl.String)).write_csv("log.csv")
     made = run_report("campaign", journey="w.journey.json", log="log.csv", out="out")
-    said = made.notebook.read_text()
+    said = made["notebook"].read_text()
     assert str(tmp_path) not in said
-    assert "../w.journey.json" in said
-    assert "../log.csv" in said
-    said = run_report("campaign", stats=stats, out="out").notebook.read_text()
+    assert "../../w.journey.json" in said
+    assert "../../log.csv" in said
+    said = run_report("campaign", stats=stats, out="out")["notebook"].read_text()
     assert "Ran on statistics that were in memory" in said
     assert "saved = 'stats'" not in said
-    assert ".csv'" not in said  # run again, it must not write over the numbers
+    assert "out = '" not in said  # run again, it must not write over the numbers
 
 
 def test_reports_on_other_periods_and_journeys_keep_their_files(
@@ -319,58 +330,162 @@ def test_reports_on_other_periods_and_journeys_keep_their_files(
     launch = run_report("campaign", stats=stats, out=tmp_path, period="launch")
     week = run_report("campaign", stats=stats, out=tmp_path, period="7d")
     dates = run_report("campaign", stats=stats, out=tmp_path, period="2026-03-01..2026-03-31")
-    (tmp_path / "welcome-series-campaign-30d.csv").write_text("Title,UUID\nWelcome,someone-elses\n")
-    other = run_report("campaign", stats=stats, out=tmp_path)
-    start = stats.journey.journey_id[:8].lower()
-    assert [made.csv.name for made in (plain, launch, week, dates, other)] == [
-        "welcome-series-campaign-30d.csv",
-        "welcome-series-campaign.csv",
-        "welcome-series-campaign-7d.csv",
-        "welcome-series-campaign-2026-03-01-2026-03-31.csv",
-        f"welcome-series-{start}-campaign-30d.csv",
+    korean = run_report("campaign", stats=stats, out=tmp_path, locale="ko", version=2, machine=True)
+    assert [
+        made["csv"].relative_to(tmp_path).as_posix() for made in (plain, launch, week, dates, korean)
+    ] == [
+        "welcome-series-campaign-30d/welcome-series-campaign-30d.csv",
+        "welcome-series-campaign/welcome-series-campaign.csv",
+        "welcome-series-campaign-7d/welcome-series-campaign-7d.csv",
+        "welcome-series-campaign-2026-03-01-2026-03-31/welcome-series-campaign-2026-03-01-2026-03-31.csv",
+        "welcome-series-campaign-30d-version-2-machine-ko/welcome-series-campaign-30d-version-2-machine-ko.csv",
     ]
+    someone_elses = {**plain.manifest, "about": "another journey"}
+    (plain.folder / "manifest.json").write_text(json.dumps(someone_elses))
+    other = run_report("campaign", stats=stats, out=tmp_path)
+    assert re.fullmatch("welcome-series-campaign-30d-[0-9a-f]{8}", other.folder.name)
+    assert plain.manifest == someone_elses
     assert not list(tmp_path.glob("*.failed.ipynb"))
 
 
-def test_what_a_killed_run_left_is_swept_a_day_later(
+@pytest.fixture
+def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.Store:
+    made = jn.Store(tmp_path / "store")
+    made.add(welcome)
+    made.append(welcome_log)
+    made.add(jn.Journey.sample("win_back"))
+    return made
+
+
+def test_a_report_on_a_journey_of_a_store(
+    store: jn.Store, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    """In Korean: the numbers are those of the log, and no heading is in another language."""
+    made = run_report("campaign", store=store.path, journey="welcome", out=tmp_path / "out",
+                      formats=["html", "notebook", "parquet"], locale="ko", period="30d")  # fmt: skip
+    expected = campaign_statistics(welcome_stats.period("30d"))
+    assert_frame_equal(pl.read_parquet(made["parquet"]), expected)
+    page = made["html"].read_text(encoding="utf-8")
+    headings = re.findall(r"<(?:h[1-4]|summary|th)\b[^>]*>([^<]*)</", page)
+    assert [text for text in headings if re.search("[A-Za-z]{3,}", text)] == [
+        "Welcome series",
+        "Which welcome offer? – First order",
+    ]
+    assert '<html lang="ko">' in page
+    notebook = nbformat.read(made["notebook"], as_version=4)
+    assert not [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert "../../store" in notebook.cells[1].source
+    (told,) = made.manifest["journeys"]
+    assert told["rows"]["read"] == told["rows"]["loaded"] == welcome_stats.facts.read
+    assert told["reconciliation"]["gaps"] == 0 < told["reconciliation"]["checks"]
+    assert len(made.manifest["inputs"]) == 2  # the document and one load
+
+
+def test_a_store_that_is_not_there_or_lacks_the_journey_is_told(store: jn.Store, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no store"):
+        run_report("campaign", store=tmp_path / "none", journey="welcome", out=tmp_path / "out")
+    with pytest.raises(KeyError, match="did you mean 'welcome_series'"):
+        run_report("campaign", store=store.path, journey="welcome_serie", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "none").exists()
+
+
+def test_nothing_is_run_where_nothing_changed(
+    quick: None, store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    def again(**given: Any) -> bool:
+        asked: dict[str, Any] = {"store": store.path, "journey": "welcome", "formats": ["csv"], **given}
+        return run_report("campaign", out=tmp_path / "out", only_if_changed=True, **asked).fresh
+
+    assert [again(), again()] == [True, False]
+    assert [again(formats=["csv", "parquet"]), again(formats=["csv", "parquet"])] == [True, False]
+    assert [again(), again(), again(goal="first_order"), again()] == [True, False, True, False]
+    late = welcome_log.filter(pl.col("user_id") == welcome_log["user_id"][0])
+    store.append(late.with_columns(pl.col("user_id", "event_id", "run_id", "message_id") + "x"))
+    assert [again(), again()] == [True, False]
+    (tmp_path / "out/welcome-series-campaign/welcome-series-campaign.csv").write_text("spoilt")
+    assert [again(), again()] == [True, False]
+
+
+def test_nothing_changed_in_files_either(
+    quick: None, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    welcome.write(tmp_path / "w.journey.json")
+    welcome_log.write_parquet(tmp_path / "a.parquet")
+    how: dict[str, Any] = {"journey": tmp_path / "w.journey.json", "log": tmp_path / "*.parquet",
+                           "out": tmp_path / "out", "only_if_changed": True}  # fmt: skip
+    first = run_report("campaign", **how)
+    assert (first.fresh, run_report("campaign", **how).fresh) == (True, False)
+    sizes = {row["path"]: row["bytes"] for row in first.manifest["inputs"]}
+    assert sizes == {
+        f"../../{name}": (tmp_path / name).stat().st_size for name in ("w.journey.json", "a.parquet")
+    }
+    welcome_log.head(9).write_parquet(tmp_path / "b.parquet")
+    assert run_report("campaign", **how).fresh
+
+
+def test_a_report_for_each_journey_of_a_store(quick: None, store: jn.Store, tmp_path: Path) -> None:
+    from journey_nb.reports import run_for_each
+
+    wanted = {"title": ["welcome", "win"]}
+    made = dict(run_for_each("campaign", store.path, wanted, out=tmp_path / "out", goal="first_order"))
+    assert made["Welcome series"]["csv"].exists()  # type: ignore[index]
+    assert "no goal 'first_order'" in str(made["Win-back"])  # this one has others, and stops nothing
+    with pytest.raises(ReportError, match="no journey of the store is meant by title=none"):
+        list(run_for_each("campaign", store.path, {"title": ["none"]}))
+
+
+def test_a_format_that_is_not_there_is_told_before_anything_runs(
+    stats: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ReportError, match="no format 'xls'; did you mean 'xlsx'"):
+        run_report("campaign", stats=stats, out=tmp_path / "out", formats=["xls"])
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    with pytest.raises(ReportError, match="name it in CHROMIUM"):
+        run_report("campaign", stats=stats, out=tmp_path / "out", formats=["pdf"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.browser
+def test_every_format_says_the_same_and_a_run_anew_is_the_same_to_the_byte(
+    report: ReportFiles, stats: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    again = run_report("campaign", stats=stats, out=tmp_path, formats=list(FORMATS))
+    assert again.manifest["made_at"] == "2026-01-01T00:00:00+00:00"
+    for same in ("html", "csv"):
+        assert again[same].read_bytes() == report[same].read_bytes(), same
+    first, second = (json.loads(made["notebook"].read_text()) for made in (report, again))
+    assert first == second
+    expected = campaign_statistics(stats)
+    assert_frame_equal(pl.read_parquet(again["parquet"]), expected)
+    write_table(pl.read_parquet(again["parquet"]), tmp_path / "anew.parquet")
+    write_table(expected, tmp_path / "expected.parquet")
+    assert (tmp_path / "expected.parquet").read_bytes() == again["parquet"].read_bytes()
+    assert again["xlsx"].stat().st_size > 5_000
+    assert again["pdf"].read_bytes()[:5] == b"%PDF-"
+    assert {row["path"] for row in again.manifest["outputs"]} == {again[name].name for name in FORMATS}
+
+
+def test_a_folder_that_no_report_made_is_not_written_over(
     quick: None, stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
-    for name in (".making-old", ".making-new"):
-        (tmp_path / name).mkdir()
-    os.utime(tmp_path / ".making-old", (0, 0))
-    run_report("campaign", stats=stats, out=tmp_path)
-    assert [path.name for path in tmp_path.glob(".making-*")] == [".making-new"]
+    mine = tmp_path / "welcome-series-campaign-30d"
+    mine.mkdir()
+    with pytest.raises(ReportError, match="no report made it"):
+        run_report("campaign", stats=stats, out=tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]
 
 
-# How the files come to their place.
-
-
-def made(folder: Path, text: str) -> list[Path]:
-    folder.mkdir()
-    files = [folder / name for name in ("a.html", "a.ipynb", "a.csv")]
-    for file in files:
-        file.write_text(text)
-    return files
-
-
-def test_what_cannot_be_published_leaves_the_old_files(tmp_path: Path) -> None:
-    """A folder stands where the third file should go: the two before it are as they were, or not there."""
-    (tmp_path / "out/a.csv").mkdir(parents=True)
-    (tmp_path / "out/a.html").write_text("old")
-    with pytest.raises(OSError, match=r"a\.csv"):
-        publish(made(tmp_path / "made", "new"), tmp_path / "out")
-    assert (tmp_path / "out/a.html").read_text() == "old"
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.html"]
-
-
-def test_two_reports_at_once_never_mix(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    for turn in range(30):
-        sets = [made(tmp_path / f"{turn}-{who}", f"{who}") for who in range(4)]
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(publish, sets, [out] * 4))
-        assert len({path.read_text() for path in out.iterdir()}) == 1
+def test_what_others_put_beside_a_report_stays_and_what_it_no_longer_leaves_goes(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    made = run_report("campaign", stats=stats, out=tmp_path, formats=["csv", "parquet"])
+    (made.folder / "notes.txt").write_text("mine")
+    again = run_report("campaign", stats=stats, out=tmp_path, formats=["xlsx"])
+    names = {path.name for path in again.folder.iterdir()}
+    assert names == {"manifest.json", "notes.txt", "welcome-series-campaign-30d.xlsx"}
 
 
 @pytest.mark.parametrize(
@@ -413,7 +528,7 @@ def test_text_from_the_log_is_escaped_on_the_page(tmp_path: Path) -> None:
 
 def test_the_report_runs_as_it_stands(tmp_path: Path) -> None:
     """Opened in JupyterLab and run without a word said, the notebook is about the welcome sample."""
-    from journey_nb.reports import open_stats
+    from journey_nb.subject import open_stats
 
     stats = open_stats()
     assert stats.journey == jn.Journey.sample("welcome")
@@ -424,6 +539,61 @@ def test_the_report_runs_as_it_stands(tmp_path: Path) -> None:
         stats.as_of("2026-04-01").between("2026-03-01", "2026-03-31").clock("cohort").version(2).machine()
     )
     assert_frame_equal(chosen.points(), expected.points())
+
+
+OTHERS = {
+    "channel": [{"channel": "email", "period": "30d"}, {"locale": "fr", "goal": "first_order"}],
+    "experiment": [
+        {"goal": "first_order", "period": "30d"},
+        {"point": "offer_test", "method": "sequential", "locale": "ko"},
+    ],
+    "path": [{"top": 5, "clock": "cohort"}, {"user": "…", "locale": "fr"}],
+    "portfolio": [{"category": "Onboarding"}, {"period": "30d", "locale": "ko"}],
+}
+
+
+@pytest.mark.parametrize(("name", "which"), [(name, which) for name in OTHERS for which in (0, 1)])
+def test_every_report_says_what_its_tables_say(
+    name: str, which: int, store: jn.Store, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    values = dict(OTHERS[name][which])
+    stats, locale = welcome_stats.period(values.get("period", "launch")), values.get("locale", "en")
+    if "user" in values:
+        values["user"] = stats.users()["user_id"][0]
+    about = {} if name == "portfolio" else {"journey": "welcome"}
+    made = run_report(name, store=store.path, **about, out=tmp_path / "out",
+                      formats=["html", "parquet"], **values)  # fmt: skip
+    expected, shown = _expected(name, stats, store, values, locale)
+    assert_frame_equal(pl.read_parquet(made["parquet"]), expected)
+    assert expected.height
+    page = made["html"].read_text(encoding="utf-8")
+    assert str(shown) in page
+    assert made.manifest["journeys"][0]["reconciliation"]["gaps"] == 0
+
+
+def _expected(
+    name: str, stats: jn.JourneyStats, store: jn.Store, values: dict[str, Any], locale: str
+) -> tuple[pl.DataFrame, Any]:
+    """The table that a report leaves, and a part of its page."""
+    if name == "channel":
+        channel, goal = values.get("channel", sections.busiest(stats)), values.get("goal")
+        issues = stats.delivery_issues(channel).sort("count", descending=True, maintain_order=True)
+        return channel_statistics(stats, channel, goal), table(issues.drop("channel"), locale=locale)
+    if name == "experiment":
+        found = stats.experiment("offer_test", "first_order", mde=0.02, method=values.get("method", "fixed"))
+        leading = found.table.select(pl.lit("offer_test").alias("point_id"), pl.all())
+        return leading, table(found.table.drop("lift"), locale=locale)
+    if name == "path" and "user" in values:
+        (told, picture) = sections.user_runs(stats, values["user"], locale=locale)
+        assert picture.path is not None
+        return stats.user_path(values["user"]), told
+    if name == "path":
+        stats = stats.clock("cohort")
+        return stats.paths(top=5), sections.converters(stats, locale=locale)
+    several = [stats, store["win_back"].period(values.get("period", "launch"))][
+        : 1 if "category" in values else 2
+    ]
+    return campaign_statistics(several), sections.movement(several, locale=locale)
 
 
 def tutorial(folder: Path, **values: str) -> str:
@@ -442,10 +612,6 @@ def tutorial(folder: Path, **values: str) -> str:
         "users.csv",
     ]
     return "\n".join(str(output.get("data", {}).get("text/plain", "")) for output in outputs)
-
-
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
-    assert "Entrances 200" in tutorial(tmp_path)
 
 
 def test_the_tutorial_runs_on_data_of_ones_own(tmp_path: Path, open_data: Any) -> None:
@@ -468,23 +634,3 @@ def test_a_report_finds_its_files_from_anywhere(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert reports._from_anywhere("events/*.csv") == str(tmp_path / "events/*.csv")
     assert reports._from_anywhere("s3://shop/events/*.csv") == "s3://shop/events/*.csv"
-
-
-def test_the_database_notebook_shows_what_it_finds(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """It is kept with its outputs, for readers without a kernel: a run anew finds the same."""
-    import nbclient
-
-    source = Path(__file__).parent.parent / "notebooks/from_a_database.ipynb"
-    kept, made = (nbformat.read(source, as_version=4) for _ in range(2))
-    nbclient.NotebookClient(
-        made, resources={"metadata": {"path": str(tmp_path)}}, record_timing=False, store_widget_state=False
-    ).execute()
-    made.metadata = kept.metadata
-    if request.config.getoption("update_snapshots"):
-        nbformat.write(made, source)
-        kept = made
-    assert made.cells == kept.cells
-    shown = [output.data for cell in made.cells for output in cell.get("outputs", [])]
-    assert "quarantined" in shown[1]["text/plain"]
-    assert '<img src="data:image/svg+xml' in shown[-1]["text/html"]
-    assert str(tmp_path) not in source.read_text(encoding="utf-8")

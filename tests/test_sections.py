@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import journey_nb as jn
-from journey_nb.sections import account, definitions, experiments, heading
+from journey_nb.sections import account, changes, converters, definitions, experiments, heading, user_runs
 from journey_nb.style.words import LOCALES
 
 
@@ -55,3 +55,42 @@ def test_definitions_have_headings_in_words(welcome_stats: jn.JourneyStats) -> N
     html = definitions(welcome_stats, ("health",), locale="fr").html
     assert '<th scope="col">Colonne</th>' in html
     assert "Taux d’ouverture" in html
+
+
+def test_changes_stand_beside_the_period_before(welcome_stats: jn.JourneyStats) -> None:
+    assert repr(changes(welcome_stats)[0]) == "There is no period before this one to compare with."
+    month = welcome_stats.period("30d")
+    channels, _, points = changes(month, locale="fr")
+    before = month.compare().communications()["sent_prev"][0]
+    assert f">{before}</td>" in channels.html
+    moved = (
+        month.compare()
+        .points()
+        .select(pl.col("title"), by=(pl.col("entered") - pl.col("entered_prev")).abs())
+    )
+    first = re.search(r"<td[^>]*>([^<]+)</td>", points.html)
+    assert first is not None
+    assert first[1] in moved.filter(pl.col("by") == pl.col("by").max())["title"].to_list()
+
+
+def test_converters_are_those_who_reached_a_goal(welcome_stats: jn.JourneyStats) -> None:
+    """Against the rows: the runs with a goal, and how many of them came to a step."""
+    facts = welcome_stats.facts
+    scope = welcome_stats.scope
+    entered = scope.of_members(facts.runs).filter(pl.col("entered_at").is_between(scope.start, scope.cut))
+    reached = set(scope.goals["run"]) & set(entered["run"])
+    came = set(scope.visits.filter(pl.col("point") == "offer_test")["run"])
+    row = re.search(r"Which welcome offer\?</td>(.*?)</tr>", converters(welcome_stats).html, re.DOTALL)
+    assert row is not None
+    shown = re.findall(r"([\d.]+)%", row[1])[:2]
+    rest = set(entered["run"]) - reached
+    assert shown == [
+        f"{100 * len(came & some) / len(some):.1f}".removesuffix(".0") for some in (reached, rest)
+    ]
+
+
+def test_a_user_who_is_not_here_is_told_with_those_most_like_it(welcome_stats: jn.JourneyStats) -> None:
+    someone = welcome_stats.users()["user_id"][0]
+    (said,) = user_runs(welcome_stats, someone + "x")
+    assert someone in repr(said)
+    assert "is not in this journey" in repr(said)

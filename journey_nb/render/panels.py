@@ -39,9 +39,12 @@ _KEYS = {
     "metric",
     "mark",
     "check",
+    "Status",
+    "Type",
 }
 _BRANCHES = {key for keys in BRANCH_KEYS.values() for key in keys or () if not key.endswith(":")}
-_RATES = {"share", "survival", "low", "high", "probability_best", "rate"}
+_RATES = {"share", "survival", "low", "high", "probability_best", "rate", "mde"}
+_RATE_ENDS = "_rate", " CTR"
 _DIFFERENCES = {"difference", "difference_low", "difference_high", "lift"}
 _IDS = {"point_id": "title", "goal_id": "title", "last_point_id": "last_step"}
 
@@ -240,7 +243,7 @@ def _number(name: str, value: float, row: Mapping[str, Any], locale: str) -> str
         return format.change(value, locale)
     if name == "p_value":
         return format.number(value, locale, 3)
-    if name in _RATES or name.removesuffix("_low").removesuffix("_high").endswith("_rate"):
+    if name in _RATES or name.removesuffix("_low").removesuffix("_high").endswith(_RATE_ENDS):
         return format.percent(value, locale)
     if name.startswith("seconds"):
         return format.duration(value, locale)

@@ -1,0 +1,135 @@
+"""Pseudonyms: the same numbers, and no id of the log anywhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import journey_nb as jn
+from journey_nb.cli import main
+from journey_nb.exports import EXPORTS
+from journey_nb.pseudonyms import Pseudonyms
+from journey_nb.reports import run_report
+
+KEY = b"a key that only the tests know"
+IDS = ("user_id", "device_id", "run_id", "message_id")
+
+
+@pytest.fixture(scope="module")
+def own_log(welcome_log: pl.DataFrame) -> pl.DataFrame:
+    """The welcome log with ids that are found wherever they stand, and some rows that are set aside."""
+    telling = [(pl.lit("SECRET") + pl.col(name)).alias(name) for name in (*IDS, "event_id")]
+    log = welcome_log.with_columns(*telling)
+    odd = log.head(3).with_columns(point_id=pl.lit("SECRETnowhere"), event_id=pl.lit("SECRET-odd"))
+    return pl.concat([log, odd])
+
+
+@pytest.fixture(scope="module")
+def own(welcome: jn.Journey, own_log: pl.DataFrame) -> jn.JourneyStats:
+    return jn.JourneyStats(welcome, own_log)
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, unique=True), st.sampled_from(IDS))
+def test_pseudonyms_are_stable_distinct_and_those_of_the_key(ids: list[str], kind: str) -> None:
+    one, other = Pseudonyms(KEY), Pseudonyms(KEY + b"!")
+    frame = pl.DataFrame({kind: [*ids, None, ids[0]]}, schema={kind: pl.String})
+    made = one.table(frame)[kind].to_list()
+    assert made == [*(one.of(name, kind) for name in ids), None, made[0]]
+    assert len(set(made)) == len(ids) + 1
+    assert not {name for name in made if name} & {other.of(name, kind) for name in ids}
+    assert all(re.fullmatch("[udrm]-[0-9a-f]{20}", name) for name in made if name)
+
+
+def test_every_number_is_as_before(own: jn.JourneyStats) -> None:
+    shared = own.period("30d").where(variant=["A", "B"]).under(Pseudonyms(KEY))
+    plain = own.period("30d").where(variant=["A", "B"])
+    for name in (
+        "health",
+        "daily",
+        "audience",
+        "goals",
+        "communications",
+        "points",
+        "waiting",
+        "drops",
+        "paths",
+    ):
+        assert_frame_equal(getattr(shared, name)(), getattr(plain, name)())
+    users = plain.users().with_columns(Pseudonyms(KEY).table(plain.users()))
+    assert_frame_equal(shared.users(), users, check_row_order=False)
+    assert shared.report().read == plain.report().read
+    assert shared.pseudonymous
+    assert not plain.pseudonymous
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_no_export_holds_an_id_of_the_log(name: str, own: jn.JourneyStats) -> None:
+    options = {"point_id": "hello_push"} if name in ("step-users", "point", "point-users") else {}
+    table = EXPORTS[name](own.under(Pseudonyms(KEY)), **options).lazy().collect()
+    assert table.height
+    assert "SECRET" not in table.write_csv()
+    if name in ("step-users", "point-users", "users"):
+        assert (
+            "SECRET" in EXPORTS[name](own, **options).lazy().collect().write_csv()
+        )  # else this would show nothing
+
+
+def test_a_report_under_pseudonyms_holds_no_id_and_says_so(own: jn.JourneyStats, tmp_path: Path) -> None:
+    someone = own.users()["user_id"][0]
+    made = run_report("path", stats=own, out=tmp_path / "out", pseudonyms=Pseudonyms(KEY), user=someone)
+    pseudonym = Pseudonyms(KEY).of(someone)
+    for path in made:
+        text = path.read_text(encoding="utf-8")
+        assert "SECRET" not in text
+        assert KEY.decode() not in text
+        assert pseudonym in text or path.suffix == ".csv"  # a way has no column of users
+    assert pseudonym in made.folder.name
+    assert "users and devices under pseudonyms" in made["html"].read_text(encoding="utf-8")
+    assert made.manifest["pseudonyms"] is True
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [({}, "set JOURNEY_NB_PSEUDONYM_KEY"), ({"JOURNEY_NB_PSEUDONYM_KEY": "short"}, "can be guessed")],
+)
+def test_without_a_good_key_there_are_none(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Pseudonyms.from_environment(environment)
+
+
+def test_the_command_line_takes_the_key_from_a_file(
+    welcome: jn.Journey,
+    own_log: pl.DataFrame,
+    own: jn.JourneyStats,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    welcome.write("w.journey.json")
+    own_log.write_parquet("log.parquet")
+    Path("key").write_bytes(KEY + b"\n")
+    command: list[Any] = [
+        "export",
+        "w.journey.json",
+        "log.parquet",
+        "-t",
+        "users",
+        "-o",
+        "users.csv",
+        "--pseudonyms",
+    ]
+    monkeypatch.delenv("JOURNEY_NB_PSEUDONYM_KEY", raising=False)
+    assert "pseudonyms need a key" in CliRunner().invoke(main, command).output
+    monkeypatch.setenv("JOURNEY_NB_PSEUDONYM_KEY_FILE", "key")
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    expected = {Pseudonyms(KEY).of(name) for name in own.users()["user_id"]}
+    assert set(pl.read_csv("users.csv")["user_id"]) == expected

@@ -1,0 +1,90 @@
+"""The examples of docs/scheduling: a crontab, a systemd timer, an Airflow DAG."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import pytest
+
+import journey_nb as jn
+from journey_nb import cli
+from journey_nb.reports import check_parameters
+
+EXAMPLES = Path(__file__).parent.parent / "docs/scheduling"
+
+
+def command_of(text: str) -> list[str]:
+    """What stands behind journey-nb in a line, up to where the shell goes on."""
+    words = shlex.split(text[text.index("journey-nb report ") :], comments=False)
+    end = next((place for place, word in enumerate(words) if word.startswith((">", "|"))), len(words))
+    return words[1:end]
+
+
+@pytest.mark.parametrize("name", ["crontab", "journey-nb-report.service"])
+def test_the_command_is_one_that_is_understood(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(cli, "_report_for_each", lambda *given: asked.append(given))
+    line = next(line for line in (EXAMPLES / name).read_text().splitlines() if "journey-nb report " in line)
+    done = CliRunner().invoke(cli.main, command_of(line))
+    assert done.exit_code == 0, done.output
+    ((report, store, filters, options),) = asked
+    assert (report, store, filters) == ("campaign", "store", ("status=running",))
+    assert (options["period"], options["only_if_changed"]) == ("30d", True)
+
+
+def test_a_line_of_the_crontab_has_five_fields_and_a_command() -> None:
+    jobs = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if line and line[0] not in "#SJ"]
+    assert [line.split(maxsplit=5)[:5] for line in jobs] == [["0", "5", "*", "*", "*"]]
+    assert not [line for line in jobs if "%" in line]  # cron takes it for the end of the line
+    subprocess.run(["sh", "-n", "-c", jobs[0].split(maxsplit=5)[5]], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
+def test_systemd_has_nothing_against_the_timer(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("journey-nb")
+    for path in EXAMPLES.glob("journey-nb-report.*"):
+        text = path.read_text().replace("/opt/journeys/.venv/bin/journey-nb", str(program))
+        (tmp_path / path.name).write_text(text.replace("/opt/journeys", str(tmp_path)))
+    units = [str(path) for path in tmp_path.iterdir()]
+    done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr + done.stdout) == (0, "")
+
+
+def test_the_dag_runs_the_report(
+    tmp_path: Path, welcome: jn.Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow itself is not installed: what its operator is given is run as it runs it, with papermill."""
+    import papermill
+
+    given: list[dict[str, Any]] = []
+    for name in ("airflow", "airflow.providers", "airflow.providers.papermill", "airflow.providers.papermill.operators",
+                 "airflow.providers.papermill.operators.papermill"):  # fmt: skip
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["airflow"].DAG = lambda *names, **how: nullcontext()  # type: ignore[attr-defined]
+    operators = sys.modules["airflow.providers.papermill.operators.papermill"]
+    operators.PapermillOperator = lambda **options: given.append(options)  # type: ignore[attr-defined]
+    source = EXAMPLES / "airflow_reports.py"
+    exec(compile(source.read_text(), source.name, "exec"), {})
+    (task,) = given
+    told = {key: value for key, value in task["parameters"].items() if key not in ("store", "journey")}
+    assert check_parameters("campaign", told) == told
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    made = papermill.execute_notebook(
+        task["input_nb"], str(tmp_path / "run.ipynb"), {**task["parameters"], "store": str(store.path)},
+        kernel_name=task["kernel_name"], language=task["language_name"], progress_bar=False, report_mode=True,
+    )  # fmt: skip
+    nbformat.validate(made)
+    assert "Welcome series" in str(made.cells[3].outputs)
