@@ -115,5 +115,6 @@ def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: 
         assert "Campaign health" in copy.text_content()
         assert copy.locator("button, form, [data-action]").count() == 0
         assert page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-live").count() == 0
+        shut(page, name)
     page.close()
     assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
