@@ -317,6 +317,18 @@ class JourneyStats:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
         return paths.user_path(self.scope, str(user))
 
+    def user_runs(self, user: str) -> pl.DataFrame:
+        """Every run of a user (by user or device id), newest first: status, version, times, goals."""
+        return paths.user_runs(self.scope, str(user))
+
+    def user_events(self, user: str) -> pl.DataFrame:
+        """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
+        return paths.user_events(self.scope, str(user))
+
+    def beginning(self, start: str, limit: int = 8) -> list[str]:
+        """User and device ids that begin so: what to offer while one is typed."""
+        return paths.beginning(self.scope, str(start), limit)
+
     def nearest(self, user: str) -> list[str]:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
         return paths.nearest(self.scope, str(user))

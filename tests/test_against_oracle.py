@@ -250,6 +250,8 @@ TABLES: dict[str, Table] = {
     "incremental": each("incremental", lambda pair: ({"goal": g} for g in goal_ids(pair)), exact=False),
     "time_to_goal": each("time_to_goal", every_start, exact=False),
     "user_path": each("user_path", some_users, ordered=True),
+    "user_runs": each("user_runs", some_users, ordered=True),
+    "user_events": each("user_events", some_users),
     "paths": table("paths", top=1000),
     "campaign statistics": campaign,
     "goal statistics": exported(

@@ -39,6 +39,7 @@ _KEYS = {
     "metric",
     "mark",
     "check",
+    "kind",
 }
 _BRANCHES = {key for keys in BRANCH_KEYS.values() for key in keys or () if not key.endswith(":")}
 _RATES = {"share", "survival", "low", "high", "probability_best", "rate"}

@@ -169,6 +169,19 @@ def tries_find(live: Live) -> None:
     assert live.page.locator(".missing").count() == 0
 
 
+def tries_suggest(live: Live) -> None:
+    live.page.locator("[name=user]").press_sequentially("u00001")
+    live.page.wait_for_selector(".offers")
+    live.settle()
+    offered = live.page.locator(".offers button")
+    assert offered.all_text_contents() == live.widget.stats.beginning("u00001")
+    name = offered.last.text_content()
+    offered.last.click()
+    live.settle()
+    assert live.widget.user == name
+    assert live.page.locator(".offers").count() == 0
+
+
 def tries_clear(live: Live) -> None:
     live.widget.user = live.widget.stats.users(limit=1)["user_id"].item()
     live.push()

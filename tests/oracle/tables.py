@@ -1061,17 +1061,26 @@ def _window_open(scope: Scope, one: Assignment, goal: str, unit: str) -> bool:
 # ---------------------------------------------------------------- paths
 
 
-def user_path(reading: Reading, query: Query, user: str) -> Table:
-    """Every run of a user or device, newest first, a row per visit."""
-    scope = Scope(reading, query)
+def _runs_of(scope: Scope, user: str) -> list[Run]:
+    """Every run of a user or device, newest first."""
     own = [
         run for run in scope.runs.values() if run.user == user or any(row.device == user for row in run.rows)
     ]
-    table = []
-    for run in sorted(
+    return sorted(
         own, key=lambda run: (not run.truncated, run.entered_at or run.first_at, run.run_no), reverse=True
-    ):
-        seen = [visit for visit in run.visits if visit.arrived_at is None or scope.seen(visit.arrived_at)]
+    )
+
+
+def _visits_seen(scope: Scope, run: Run) -> list[Visit]:
+    return [visit for visit in run.visits if visit.arrived_at is None or scope.seen(visit.arrived_at)]
+
+
+def user_path(reading: Reading, query: Query, user: str) -> Table:
+    """Every run of a user or device, newest first, a row per visit."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        seen = _visits_seen(scope, run)
         head = {
             "run_id": run.run_id,
             "run_no": run.run_no,
@@ -1096,6 +1105,97 @@ def user_path(reading: Reading, query: Query, user: str) -> Table:
                 }
             )
     return table
+
+
+def user_runs(reading: Reading, query: Query, user: str) -> Table:
+    """A row per run of a user or device, newest first."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        left = scope.seen(run.left_at)
+        goals = [g for g in reading.goals if g.run == run.run_id and g.counts and scope.seen(g.at)]
+        table.append(
+            {
+                "run_id": run.run_id,
+                "run_no": run.run_no,
+                "user_id": run.user,
+                "device_id": run.device,
+                "status": run.end_status if left else "in_progress",
+                "version": run.version,
+                "entered_at": run.entered_at,
+                "left_at": run.left_at if left else None,
+                "reason": run.reason if left else None,
+                "goals": list(dict.fromkeys(g.goal for g in sorted(goals, key=lambda g: (g.at, g.pos)))),
+            }
+        )
+    return table
+
+
+def user_events(reading: Reading, query: Query, user: str) -> Table:
+    """What was done in the runs of a user or device."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        visits = _visits_seen(scope, run)
+
+        def step(point: str | None, pos: float, visits: list[Visit] = visits) -> int | None:
+            """The last visit of the point that had begun by then."""
+            begun = [n for n, v in enumerate(visits, 1) if v.point == point and v.opened_pos < pos]
+            return max(begun, default=None)
+
+        done: Table = []
+        for message in reading.messages.values():
+            if message.run == run.run_id:
+                first = min(
+                    (row for row in message.rows if scope.seen(row.at)), key=lambda r: r.pos, default=None
+                )
+                place = step(first.point, first.pos) if first else None
+                head = {"step_no": place, "point_id": message.point, "message_id": message.message_id}
+                done += [head | row for row in _done_with(scope, message)]
+        for goal in reading.goals:
+            if goal.run == run.run_id and goal.counts and scope.seen(goal.at):
+                done.append({"step_no": step(goal.here, goal.pos), "at": goal.at, "kind": "goal.reached",
+                             "point_id": goal.here, "goal_id": goal.goal})  # fmt: skip
+        for number, visit in enumerate(visits, 1):
+            head = {"step_no": number, "point_id": visit.point}
+            for wait in visit.waits:
+                if scope.seen(wait.at) and (visit.left_at is None or wait.at <= visit.left_at):
+                    done.append(
+                        head
+                        | {"at": wait.at, "kind": "wait.started", "reason": wait.cause, "due_at": wait.due}
+                    )
+            for skip in visit.skips[:1]:
+                if scope.seen(skip.at):
+                    done.append(head | {"at": skip.at, "kind": "point.skipped", "reason": skip.reason})
+        table += [dict.fromkeys(COLUMNS["user_events"]) | {"run_id": run.run_id} | row for row in done]
+    return table
+
+
+def _done_with(scope: Scope, message: Message) -> Iterator[dict[str, Any]]:
+    """What became of a message, the first time each."""
+    known = scope.fate(message)
+    if known is None:
+        return
+    fate, at = known
+    if fate != "sent":
+        told = message.failed if fate == "failed" else message.skipped
+        assert told is not None
+        yield {"kind": f"message.{fate}", "at": at, "reason": told.reason}
+        return
+    yield {"kind": "message.impression" if message.channel == "in_app" else "message.sent", "at": at}
+    if scope.bounced(message):
+        assert message.bounced is not None
+        yield {"kind": "message.failed", "at": message.bounced.at, "reason": message.bounced.reason}
+    first = {
+        "delivered": message.delivered_at,
+        "opened": scope.opened_at(message),
+        "clicked": scope.clicked_at(message),
+        "interacted": message.interacted_at,
+        "unsubscribed": message.unsubscribed_at,
+    }
+    for name in ("replied", "dismissed", "complained"):
+        first[name] = min((row.at for row in message.rows if row.kind == f"message.{name}"), default=None)
+    yield from ({"kind": f"message.{name}", "at": at} for name, at in first.items() if scope.seen(at))
 
 
 def _message_at(scope: Scope, run: Run, visit: Visit) -> str | None:
@@ -1218,6 +1318,8 @@ COLUMNS: dict[str, list[str]] = {
         "variants": "variant is_control assigned converted rate difference difference_low difference_high lift "
         "p_value probability_best immature",
         "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
+        "user_runs": "run_id run_no user_id device_id status version entered_at left_at reason goals",
+        "user_events": "run_id step_no at kind point_id message_id goal_id reason due_at",
         "paths": "path runs users share converted rate",
         "time_to_goal": "day at_risk reached survival low high",
         "cohorts": "cohort age runs users reached rate immature",
