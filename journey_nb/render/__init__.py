@@ -185,6 +185,12 @@ class Canvas:
             return int(self.path["version"][0])
         return self.stats.scope.version
 
+    def take(self, other: Canvas) -> None:
+        """Take over the tables that another picture of the same stats was drawn of, if it has them all."""
+        if not other.faults:
+            tables = ("table", "branches", "_messages", "_subtitle")
+            vars(self).update({name: vars(other)[name] for name in tables if name in vars(other)})
+
     def _svg(self, theme: palette.Theme, said: bool) -> str:
         tables: dict[str, Any] = {
             "points": self.table,

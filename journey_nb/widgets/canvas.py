@@ -124,10 +124,10 @@ class JourneyCanvas(Exporting):
                 setattr(self, name, traits[name])
 
     @staticmethod
-    def _half(locale: str) -> dict[str, str]:
-        """Which of the browser's halves it has, and in which frame."""
+    def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
+        """Which of the browser's halves it has, and its frame, with the name of the panel beside the canvas."""
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        return {"kind": "canvas", "frame": template("view.html").render(words=words, locale=locale)}
+        return {"kind": kind, "frame": template("view.html").render(words=words, beside=beside, locale=locale)}
 
     @property
     def alt(self) -> str:
@@ -267,6 +267,8 @@ class JourneyCanvas(Exporting):
             return
         drawn = Canvas(now["stats"], heat=now["heat"], goal=self.goal, theme=now["theme"], locale=self.locale,
                        **self._lit(now))  # fmt: skip
+        if self._drawn and self._drawn.stats is now["stats"]:
+            drawn.take(self._drawn)
         drawn.svg  # noqa: B018 - its faults are known once it is drawn
         if self._drawn and (new := [fault for fault in drawn.faults if fault not in self._drawn.faults]):
             raise ValueError(" ".join(new))  # the picture there is, is better than part of one

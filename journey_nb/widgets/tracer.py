@@ -10,7 +10,6 @@ import traitlets
 
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html, figure_html
-from journey_nb.render.panels import template
 from journey_nb.render.trace import trace_html, ways_table
 from journey_nb.style import word
 from journey_nb.widgets.canvas import JourneyCanvas
@@ -58,9 +57,8 @@ class PathTracer(JourneyCanvas):
     panel = traitlets.Unicode().tag(sync=True)
 
     @staticmethod
-    def _half(locale: str) -> dict[str, str]:
-        words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard", "user_path")}
-        return {"kind": "tracer", "frame": template("tracer.html").render(words=words, locale=locale)}
+    def _half(locale: str, kind: str = "tracer", beside: str = "") -> dict[str, str]:
+        return JourneyCanvas._half(locale, kind, beside or word("user_path", locale))
 
     @property
     def alt(self) -> str:
