@@ -20,7 +20,7 @@ from journey_nb import metrics, period
 from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
-from journey_nb.metrics import definitions, experiments, intervals, paths, retention
+from journey_nb.metrics import definitions, experiments, intervals, paths, retention, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
@@ -274,6 +274,14 @@ class JourneyStats:
     def drops(self, point_id: str | None = None, *, by: str | None = None) -> pl.DataFrame:
         """What was lost where: runs and messages, by class and reason."""
         return self._table("drops", by, point_id=point_id)
+
+    def waiting_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
+        """Who waits at a point, by the cause and by how long."""
+        return self._grouped(lambda scope: spans.waiting_times(scope, point_id), self.scope, by)
+
+    def response_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
+        """How long after its sending a point's message was first opened and clicked (in-app: interacted with)."""
+        return self._grouped(lambda scope: spans.response_times(scope, point_id), self.scope, by)
 
     def reconciliation(self, by: str | None = None) -> pl.DataFrame:
         """What should balance, and by how much it does not (METRICS.md, section 9)."""

@@ -236,6 +236,8 @@ TABLES: dict[str, Table] = {
     "points": table("points", ordered=True),
     "branches": table("branches"),
     "waiting": table("waiting"),
+    "waiting_times": each("waiting_times", every_point),
+    "response_times": each("response_times", every_point, ordered=True),
     "drops": table("drops"),
     "drops of a point": each("drops", lambda pair: ({"point_id": p} for p in point_ids(pair)[1:3])),
     "credit": each("credit", every_credit),

@@ -357,6 +357,18 @@ TABLES: dict[str, _Table] = {
         "reason": _word("why", EVENT),
         "count": _Column("runs dropped, or messages lost", "runs or messages"),
     }),
+    "waiting_times": _Table("a cause of waiting at the point, and a length", STATE, "sections 5 and 14.20", {
+        "cause": _word("the visit's last wait.started; null without one", STATE),
+        "seconds": _Column("they have waited at least so long; null: since before the log begins", "seconds"),
+        "seconds_to": _Column("and less than this; null: no end", "seconds"),
+        "runs": _Column("open visits", "visits"),
+    }),
+    "response_times": _Table("an outcome of the point's messages, and a length", SEND, "section 5", {
+        "outcome": _word("opened, clicked or (in-app) interacted", SEND),
+        "seconds": _Column("it took at least so long from the sending", "seconds"),
+        "seconds_to": _Column("and less than this; null: no end", "seconds"),
+        "messages": _Column("messages of which the first such response came then", "messages"),
+    }),
     "reconciliation": _Table("a check, of the journey or of a point", EVENT, "section 9", {
         "point_id": _word("the point; null: the journey"),
         "check": _word("runs, credit, visits or arrivals: what must balance"),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from journey_nb.exports import point_users
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
-from journey_nb.render.detail import detail_html
+from journey_nb.render.detail import PEOPLE, People, detail_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
@@ -65,6 +66,8 @@ class JourneyCanvas(Exporting):
         **Exporting._actions,
         "open": "_open",
         "close": "_close",
+        "statistics": "_choose_full",
+        "page": "_turn",
         "version": "_choose_version",
         "heat": "_choose_heat",
         "compare": "_choose_compare",
@@ -81,6 +84,8 @@ class JourneyCanvas(Exporting):
     """The id of the selected point."""
     opened = traitlets.Unicode(None, allow_none=True)
     """The id of the point whose detail window is open."""
+    full = traitlets.Bool(False)
+    """Whether the window of a message shows its full statistics."""
     user = traitlets.Unicode(None, allow_none=True)
     """The user or device of whom a run is lit up."""
     run = traitlets.Unicode(None, allow_none=True)
@@ -116,6 +121,7 @@ class JourneyCanvas(Exporting):
         self.goal = goal
         self.folder = Path(folder)
         self._missing = self._typed = ""
+        self._first = 0  # of the rows on the page of a message's users
         self._drawn: Canvas | None = None
         self._now: Mapping[str, Any] = {}
         super().__init__(stats, theme=theme, locale=locale, **self._half(asked(locale)))
@@ -127,7 +133,10 @@ class JourneyCanvas(Exporting):
     def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
         """Which of the browser's halves it has, and its frame, with the name of the panel beside the canvas."""
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        return {"kind": kind, "frame": template("view.html").render(words=words, beside=beside, locale=locale)}
+        return {
+            "kind": kind,
+            "frame": template("view.html").render(words=words, beside=beside, locale=locale),
+        }
 
     @property
     def alt(self) -> str:
@@ -170,8 +179,15 @@ class JourneyCanvas(Exporting):
         elif value not in (known := self.stats.journey.points()):
             raise KeyError(f"{self.stats.journey.label!r} has no point {value!r}{near(value, known)}")
         elif name == "opened":
-            self.detail = self._detail(self.stats, value)
+            self.detail = self._detail(self.stats, value, full=False)
         return value
+
+    @traitlets.validate("full")
+    def _check_full(self, proposal: Any) -> bool:
+        full: bool = proposal["value"]
+        self._first = 0
+        self.detail = self._detail(self.stats, self.opened, full)
+        return full
 
     @traitlets.observe("stats")
     def _follow_journey(self, _: Any) -> None:
@@ -201,6 +217,7 @@ class JourneyCanvas(Exporting):
 
     @traitlets.observe("opened")
     def _follow_opened(self, change: Any) -> None:
+        self.full = False
         if change["new"] is None:
             self.detail = ""
 
@@ -216,6 +233,14 @@ class JourneyCanvas(Exporting):
 
     def _close(self, _: Mapping[str, Any]) -> None:
         self.opened = None
+
+    def _choose_full(self, request: Mapping[str, Any]) -> None:
+        self.full = bool(request["value"])
+
+    def _turn(self, request: Mapping[str, Any]) -> None:
+        first = int(request["value"])
+        self.detail = self._detail(self.stats, self.opened, self.full, first)
+        self._first = first
 
     def _choose_version(self, request: Mapping[str, Any]) -> None:
         self.stats = self.stats.version(int(request["value"]) if request["value"] else None)
@@ -293,11 +318,15 @@ class JourneyCanvas(Exporting):
             "picture": gzip.compress(drawn.svg.encode(), mtime=0),
             "graph": _graph(drawn),
             "tools": self._tools(now),
-            "detail": self._detail(stats, self.opened if self.opened in stats.journey.points() else None),
+            "detail": self._detail(stats, self.opened, self.full, self._first),
         }
 
-    def _detail(self, stats: JourneyStats, point: str | None) -> str:
-        return str(detail_html(stats, point, goal=self.goal, locale=self.locale)) if point else ""
+    def _detail(self, stats: JourneyStats, point: str | None, full: bool, first: int = 0) -> str:
+        if point not in (points := stats.journey.points()):
+            return ""
+        full = full and points[point].type == "message"
+        people = _people(stats, point, first, self.goal) if full else None
+        return str(detail_html(stats, point, people=people, goal=self.goal, locale=self.locale))
 
     def _tools(self, now: Mapping[str, Any]) -> str:
         def said(name: str) -> str:
@@ -337,6 +366,13 @@ class JourneyCanvas(Exporting):
             "compare": stats.comparing,
             "nothing_before": said("no_previous") if stats.comparing and stats.previous_scope is None else "",
         }
+
+
+def _people(stats: JourneyStats, point: str, first: int, goal: str | None) -> People:
+    """A page of those whom a message went to; past the end, the last one."""
+    rows = point_users(stats, point, goal)
+    first = max(0, min(first, (rows.height - 1) // PEOPLE * PEOPLE))
+    return People(rows.slice(first, PEOPLE), first, rows.height)
 
 
 def _graph(drawn: Canvas) -> dict[str, list[str]]:

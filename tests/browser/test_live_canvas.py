@@ -235,6 +235,47 @@ def tries_drops(live: Live) -> None:
     assert live.widget.stats.drops("hello_push").height == reasons.locator("tbody tr").count()
 
 
+def tries_statistics(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    switch = live.page.locator("[data-action=statistics]")
+    assert switch.text_content() == "Full statistics · Welcome aboard"
+    switch.click()
+    live.settle()
+    assert live.widget.full
+    row = live.widget.stats.messages().filter(pl.col("point_id") == "hello_push").row(0, named=True)
+    for name in ("sent", "sent_users", "goal_direct", "skipped"):
+        assert live.page.locator(f'.detail [data-key="{name}"]').text_content() == f"{row[name]:,}"
+    assert live.page.get_by_role("img", name="Time from sending").is_visible()
+    live.page.get_by_role("button", name="Back").click()
+    live.settle()
+    assert not live.widget.full
+    assert (
+        live.page.evaluate("document.querySelector('.jnb-live').shadowRoot.activeElement.dataset.action")
+        == "statistics"
+    )
+
+
+def tries_page(live: Live) -> None:
+    live.widget.opened = "hello_push"
+    live.widget.full = True
+    live.push()
+    users = point_users(live.widget.stats, "hello_push")["user_id"].to_list()
+
+    def shown() -> list[str]:
+        return live.page.locator(".detail section:last-child tbody td:first-child").all_text_contents()
+
+    live.page.wait_for_selector("[data-action=page]")
+    assert shown() == users[:20]
+    live.page.get_by_role("button", name="Next page").click()
+    live.settle()
+    assert shown() == users[20:40]
+    assert f"Rows 21 – 40 of {len(users)}" in live.page.locator(".detail .turn").text_content()
+    live.page.get_by_role("button", name="Previous page").click()
+    live.settle()
+    assert shown() == users[:20]
+
+
 def tries_close(live: Live) -> None:
     live.page.dblclick(CARD.format("hello_push"))
     live.settle()
@@ -474,9 +515,14 @@ def test_large_journeys_have_a_minimap(open_live: Callable[..., Live]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["plain", "detail", "path"])
+@pytest.mark.parametrize("state", ["plain", "detail", "statistics", "path"])
 def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str, state: str) -> None:
     live = open_live(page={"color_scheme": scheme}, heat="share")
+    if state == "statistics":
+        live.page.dblclick(CARD.format("hello_push"))
+        live.settle()
+        live.page.click("[data-action=statistics]")
+        live.settle()
     if state == "detail":
         live.page.dblclick(CARD.format("hello_push"))
         live.settle()
@@ -547,6 +593,9 @@ def test_no_english_word_of_the_dictionary_is_left(
     live.settle()
     own = {branch.label for branch in welcome_stats.journey.version().branches}
     assert english(live, locale) - own == set()
+    live.page.click("[data-action=statistics]")
+    live.settle()
+    assert english(live, locale) - own == set()
 
 
 # What goes wrong
@@ -593,6 +642,7 @@ def test_hostile_texts_run_nowhere_and_break_nothing(open_live: Callable[..., Li
     live = open_live(jn.JourneyStats(journey, log))
     for point in journey.versions[-1].points:
         live.page.evaluate("point => window.model.send({action: 'open', point})", point.point_id)
+        live.page.evaluate("window.model.send({action: 'statistics', value: '1'})")
         live.settle()
         assert live.page.locator(".detail h2").count() == 1
         assert live.page.get_by_role("alert").count() == 0

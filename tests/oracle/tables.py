@@ -731,6 +731,75 @@ def waiting(reading: Reading, query: Query) -> Table:
     ]
 
 
+WAIT_LENGTHS = [
+    (0, 3600),
+    (3600, 21600),
+    (21600, 86400),
+    (86400, 172800),
+    (172800, 604800),
+    (604800, 2592000),
+    (2592000, None),
+]
+RESPONSE_LENGTHS = [
+    *(
+        (0, 60),
+        (60, 300),
+        (300, 900),
+        (900, 3600),
+        (3600, 10800),
+        (10800, 21600),
+        (21600, 43200),
+        (43200, 86400),
+    ),
+    *((86400, 172800), (172800, 604800), (604800, None)),
+]
+
+
+def _within(took: timedelta, first: int, last: int | None) -> bool:
+    return took >= timedelta(seconds=first) and (last is None or took < timedelta(seconds=last))
+
+
+def waiting_times(reading: Reading, query: Query, point_id: str) -> Table:
+    scope = Scope(reading, query)
+    counts: Counter[tuple[str | None, int | None, int | None]] = Counter()
+    read_at = scope.as_of + timedelta(microseconds=1)
+    read_at = read_at if scope.cohort else min(read_at, scope.end)
+    for visit in scope.visits():
+        if visit.point != point_id or not scope.open_after(visit):
+            continue
+        waits = [wait for wait in visit.waits if scope.by_state(wait.at)]
+        cause, since = (waits[-1].cause, waits[-1].at) if waits else (None, visit.arrived_at)
+        if since is None:
+            counts[cause, None, None] += 1
+        for first, last in WAIT_LENGTHS:
+            if since is not None and _within(read_at - since, first, last):
+                counts[cause, first, last] += 1
+    return [{"cause": c, "seconds": a, "seconds_to": b, "runs": n} for (c, a, b), n in counts.items()]
+
+
+def response_times(reading: Reading, query: Query, point_id: str) -> Table:
+    scope = Scope(reading, query)
+    every = [message for message in reading.messages.values() if message.point == point_id]
+    own = [message for message in scope.messages("sent") if message.point == point_id]
+    most = Counter(message.channel for message in every)
+    channel = min(
+        (c for c in most if most[c] == max(most.values())), default=scope.points()[point_id].get("channel")
+    )
+    marks: dict[str, Callable[[Message], datetime | None]] = {
+        "opened": scope.opened_at,
+        "clicked": scope.clicked_at,
+    }
+    if channel == "in_app":
+        marks = {"interacted": lambda message: message.interacted_at}
+    table = []
+    for outcome, at in marks.items():
+        took = [at(message) - message.sent.at for message in own if scope.seen(at(message))]
+        for first, last in RESPONSE_LENGTHS:
+            count = sum(_within(one, first, last) for one in took)
+            table.append({"outcome": outcome, "seconds": first, "seconds_to": last, "messages": count})
+    return table
+
+
 def drops(reading: Reading, query: Query, point_id: str | None = None) -> Table:
     scope = Scope(reading, query)
     counts: Counter[tuple[str | None, str, str, str]] = Counter()
@@ -1313,6 +1382,8 @@ COLUMNS: dict[str, list[str]] = {
         "unsubscribed seconds_p50 seconds_p90",
         "branches": "source branch target label runs users share",
         "waiting": "point_id title type cause runs users oldest_since next_due",
+        "waiting_times": "cause seconds seconds_to runs",
+        "response_times": "outcome seconds seconds_to messages",
         "drops": "point_id title grain class reason count",
         "credit": "point_id users direct indirect",
         "variants": "variant is_control assigned converted rate difference difference_low difference_high lift "
