@@ -16,12 +16,13 @@ import polars as pl
 
 from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Version
 from journey_nb.layout import Layout, Route, bends, layout
+from journey_nb.metrics.definitions import TABLES
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw, step_notes
 from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import icon, symbols
-from journey_nb.render.panels import is_branch_word
+from journey_nb.render.panels import explained, is_branch_word
 from journey_nb.render.text import clean, fit, key, squeeze, width, xml
-from journey_nb.style import format, palette, word
+from journey_nb.style import column, format, palette, word
 
 MARGIN = 32.0
 HEADER = 72.0
@@ -244,6 +245,27 @@ def canvas_alt(
         more = ["…"] if len(steps) > 12 else []
         said.append(word("canvas_path", locale, count=count(len(steps)), path=" → ".join(steps[:12] + more)))
     return " ".join(said)
+
+
+def meanings(locale: str = "en") -> dict[str, str]:
+    """What the numbers of the canvas count, and those of the paths beside it, by the two ends of their ``data-key``.
+
+    Examples
+    --------
+    >>> meanings()["branches.runs"]
+    'Runs: Traversals. Each event at its own time; on the cohort clock those of the runs that entered, up to as_of.'
+    """
+    told = {
+        f"{name}.{counted}": f"{column(counted, locale)}: {said}"
+        for name in ("points", "branches", "paths")
+        for counted in TABLES[name].columns
+        if (said := explained(f"{name}.{counted}", locale))
+    }
+    rates = {
+        f"points.{name}_rate": told[f"points.{name}"]
+        for name in ("delivered", "opened", "clicked", "interacted")
+    }
+    return told | rates | {"points.drop_offs": f"{column('drop_offs', locale)}: {word('lost_here', locale)}"}
 
 
 # -- What the tables say

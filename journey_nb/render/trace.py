@@ -140,7 +140,7 @@ def _ways(stats: JourneyStats, ways: pl.DataFrame, locale: str) -> Iterator[Mapp
             "value": _value(row["path"]),
             "title": " → ".join(titles.get(point, clean(point)) for point in row["path"]),
             "numbers": [
-                (column(name, locale), cell(name, row[name], row, locale))
+                (name, column(name, locale), cell(name, row[name], row, locale))
                 for name in ways.columns
                 if name != "path"
             ],

@@ -521,6 +521,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "waiting_list": ("Waiting, the longest first", "En attente, les plus anciens d’abord", "대기 목록, 오래된 순"),
     "since": ("Since", "Depuis", "시작"),
     "due_at": ("Due", "Échéance", "예정"),
+    "lost_here": (
+        "Messages that failed, bounced or were skipped.",
+        "Messages en échec, rejetés ou ignorés.",
+        "실패·반송·건너뛴 메시지.",
+    ),
     "full_statistics": ("Full statistics", "Statistiques complètes", "전체 통계"),
     "back": ("Back", "Retour", "뒤로"),
     "response_times": ("Time from sending", "Délai depuis l’envoi", "발송 후 경과 시간"),

@@ -12,6 +12,7 @@ import traitlets
 from journey_nb.exports import point_users
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
+from journey_nb.render.canvas import meanings
 from journey_nb.render.detail import PEOPLE, People, detail_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.panels import template
@@ -100,6 +101,8 @@ class JourneyCanvas(Exporting):
     """The SVG, compressed: a tenth of its size on the wire."""
     graph = traitlets.Dict().tag(sync=True)
     """The points that each point leads to: where arrow keys go."""
+    meanings = traitlets.Dict().tag(sync=True)
+    """What its numbers count, by table and column."""
     detail = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -124,7 +127,8 @@ class JourneyCanvas(Exporting):
         self._first = 0  # of the rows on the page of a message's users
         self._drawn: Canvas | None = None
         self._now: Mapping[str, Any] = {}
-        super().__init__(stats, theme=theme, locale=locale, **self._half(asked(locale)))
+        told = {"meanings": meanings(locale), **self._half(asked(locale))}
+        super().__init__(stats, theme=theme, locale=locale, **told)
         for name in self._begins:  # a run is one of the user's
             if name in traits:
                 setattr(self, name, traits[name])

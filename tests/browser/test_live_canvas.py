@@ -14,6 +14,8 @@ from live import Live, english, serious
 
 import journey_nb as jn
 from journey_nb.exports import point_users
+from journey_nb.render.canvas import meanings
+from journey_nb.render.panels import explained
 from journey_nb.simulate import simulate
 
 pytestmark = pytest.mark.browser
@@ -263,7 +265,9 @@ def tries_page(live: Live) -> None:
     users = point_users(live.widget.stats, "hello_push")["user_id"].to_list()
 
     def shown() -> list[str]:
-        return live.page.locator(".detail section:last-child tbody td:first-child").all_text_contents()
+        return live.page.locator(
+            ".detail section:has([data-action=page]) tbody td:first-child"
+        ).all_text_contents()
 
     live.page.wait_for_selector("[data-action=page]")
     assert shown() == users[:20]
@@ -457,6 +461,26 @@ def test_hover_and_focus_tell_a_card_s_account(live: Live) -> None:
     told = live.page.locator(".account").text_content()
     assert told == live.page.locator(CARD.format("hello_push")).get_attribute("aria-description")
     assert f"{entered(live.widget.stats, 'hello_push')} entered" in told
+
+
+def test_hover_and_focus_tell_what_a_number_counts(live: Live) -> None:
+    said = meanings()
+    account = live.page.locator(".account")
+    for key, told in (
+        ("points.hello_push.sent", "points.sent"),
+        ("points.hello_push.opened_rate", "points.opened"),
+        ("points.hello_push.drop_offs", "points.drop_offs"),
+        ("branches.signup|default.runs", "branches.runs"),
+    ):
+        live.page.hover(f'.sheet [data-key="{key}"]')
+        assert account.text_content() == said[told] != ""
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    number = live.page.get_by_role("group", name="Click rate")
+    number.focus()
+    assert account.text_content() == explained("messages.click_rate") != ""
+    live.page.hover(".detail [data-key=entered]")
+    assert account.text_content() == explained("points.entered") != ""
 
 
 def test_the_whole_canvas_works_from_the_keyboard(live: Live) -> None:

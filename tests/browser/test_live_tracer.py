@@ -11,6 +11,7 @@ from fabricate import HOSTILE
 from live import Live, english, serious
 
 import journey_nb as jn
+from journey_nb.render.canvas import meanings
 from journey_nb.simulate import simulate
 from journey_nb.style import format, word
 
@@ -234,6 +235,14 @@ def test_each_action_has_its_effect(live: Live, action: str) -> None:
 
 def test_no_action_is_left_untried() -> None:
     assert set(jn.PathTracer._actions) - set(jn.JourneyCanvas._actions) <= set(TRIED)
+
+
+def test_hover_and_focus_tell_what_a_path_s_numbers_count(live: Live) -> None:
+    account = live.page.locator(".account")
+    live.page.hover(".ways li:nth-child(2) [data-key='paths.share'] dd")
+    assert account.text_content() == meanings()["paths.share"] != ""
+    live.page.locator(".ways dt[tabindex]").last.focus()
+    assert account.text_content() == meanings()["paths.rate"] != ""
 
 
 def test_what_code_sets_is_shown(live: Live, someone: tuple[str, list[str]]) -> None:

@@ -2,7 +2,7 @@ import { Minimap } from "./minimap";
 import { type Model, unzip } from "./model";
 import { children, html, morph } from "./morph";
 import { Sheet } from "./sheet";
-import { View } from "./view";
+import { View, tells } from "./view";
 
 const STEP = 1.25; // of a zoom by key or button
 
@@ -147,10 +147,7 @@ export class Canvas extends View {
       if (card) this.ask("open", { point: card.dataset.point });
     });
     for (const name of ["pointerover", "focusin"]) {
-      stage.addEventListener(name, (event) => {
-        const card = cardOf(event) ?? this.focused;
-        this.part(".account").textContent = card?.getAttribute("aria-description") ?? this.hint;
-      });
+      root.addEventListener(name, (event) => this.account(event.target as Element));
     }
     stage.addEventListener("keydown", (event) => this.key(event));
     root.addEventListener("keydown", (event) => {
@@ -160,6 +157,17 @@ export class Canvas extends View {
       if (this.model.get("detail")) this.ask("close");
       else this.select(null);
     });
+  }
+
+  /** Say what a number counts; of a card that is elsewhere under the pointer or the focus, its account. */
+  private account(at: Element): void {
+    const onStage = at.closest(".stage");
+    if (!onStage && !at.closest(".detail, .panel")) return;
+    const key = at.closest<SVGElement>("[data-key]")?.dataset.key?.split(".") ?? [];
+    const meaning = this.model.get("meanings")[`${key[0]}.${key.at(-1)}`];
+    const card = onStage && (at.closest<Card>("[data-point]") ?? this.focused);
+    const told = meaning || (onStage ? card?.getAttribute("aria-description") : tells(at));
+    this.part(".account").textContent = told || this.hint;
   }
 
   /** Arrows go through what is offered under the field, Escape puts it away. */

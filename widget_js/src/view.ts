@@ -131,6 +131,13 @@ function keep(name: string, bytes: DataView): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** What an element says of itself; a cell's number is told by its heading. */
+export function tells(at: Element | null): string {
+  const cell = at?.closest<HTMLTableCellElement>("td");
+  const heading = cell?.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex];
+  return (at?.closest("[title]") ?? heading)?.getAttribute("title") ?? "";
+}
+
 /** Put a view into an element of the host's; what is returned takes it away. */
 export function mount(kind: new (model: Model, root: HTMLElement) => View, model: Model, el: HTMLElement): () => void {
   const host = document.createElement("div");
