@@ -121,7 +121,7 @@ def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     return _finished(chart, f"{word('communications', locale)}: {said}.")
 
 
-def response_times(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart:
+def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     """Bars of how many messages were first opened and clicked how soon; ``table`` is ``stats.response_times()``."""
     names = {outcome: column(outcome, locale) for outcome in table["outcome"].unique(maintain_order=True)}
     data = [
@@ -141,7 +141,7 @@ def response_times(table: pl.DataFrame, *, locale: str = "en") -> alt.LayerChart
     return _finished(chart, f"{word('response_times', locale)}: {said}.")
 
 
-def span(least: int | None, most: int | None, locale: str = "en") -> str:
+def span(least: int | None, most: int | None, locale: str = "") -> str:
     """A length that is known within bounds.
 
     Examples

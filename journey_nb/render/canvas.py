@@ -247,7 +247,7 @@ def canvas_alt(
     return " ".join(said)
 
 
-def meanings(locale: str = "en") -> dict[str, str]:
+def meanings(locale: str = "") -> dict[str, str]:
     """What the numbers of the canvas count, and those of the paths beside it, by the two ends of their ``data-key``.
 
     Examples

@@ -130,7 +130,7 @@ def card(
 
 
 def step_notes(
-    path: pl.DataFrame, events: pl.DataFrame, goals: Mapping[str, str], locale: str = "en"
+    path: pl.DataFrame, events: pl.DataFrame, goals: Mapping[str, str], locale: str = ""
 ) -> dict[str, list[Note]]:
     """When a run came to each point and what was done there, by point id.
 

@@ -89,7 +89,7 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "")
     return figure_html(svg, tables, bundle["text/plain"], limit=DAYS, locale=locale)
 
 
-def responses_html(table: pl.DataFrame, *, locale: str = "en") -> Html:
+def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
     """How soon messages were answered as a small picture with its table; ``table`` is ``stats.response_times()``.
 
     Examples
@@ -106,7 +106,7 @@ def responses_html(table: pl.DataFrame, *, locale: str = "en") -> Html:
     return figure_html(_lean(bundle["image/svg+xml"]), tables, bundle["text/plain"], locale=locale)
 
 
-def spans(table: pl.DataFrame, locale: str = "en") -> pl.DataFrame:
+def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:
     """A table of lengths, with each in words (took) in place of its bounds."""
     from journey_nb.charts import span
 

@@ -77,7 +77,7 @@ class Trace:
         """What was done at them."""
         return self._own(self.stats.user_events(self.user))
 
-    def alt(self, locale: str = "en") -> str:
+    def alt(self, locale: str = "") -> str:
         """The run in a sentence."""
         row = self.runs.row(self.place, named=True)
         return word(
@@ -96,7 +96,7 @@ class Trace:
 
 
 def trace_html(
-    stats: JourneyStats, trace: Trace | None = None, path: Sequence[str] | None = None, *, locale: str = "en"
+    stats: JourneyStats, trace: Trace | None = None, path: Sequence[str] | None = None, *, locale: str = ""
 ) -> Html:
     """The runs and steps of a user, where one is traced, and the frequent paths, of which one may be lit.
 
