@@ -128,7 +128,7 @@ def user_events(scope: Scope, user: str) -> pl.DataFrame:
 def _newest_first(scope: Scope) -> pl.DataFrame:
     """The runs, each with its place; those of which the log begins mid-way are the oldest."""
     began = pl.coalesce("entered_at", "first_at")
-    runs = scope.runs.sort("truncated", began, "run_no", "run", descending=[False, True, True, True])
+    runs = scope.runs.sort("truncated", began, "run_no", "run_id", descending=[False, True, True, True])
     return runs.with_row_index("place")
 
 

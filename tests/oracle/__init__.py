@@ -56,6 +56,7 @@ Where METRICS.md is silent, the oracle reads it so (section in brackets):
   (else the newest that has it), then others assigned.
 - [7] A conversion in another run of the user is later if its time is, ranks telling equal times apart.
   immature counts the units whose window is open: that of the run of their first assignment.
+- [11] Runs of several users that a device finds, equal in entry and number, go by run_id.
 - [11] user_path() has a row per visit, with its first message and its first goal;
   the outcome of an open one is in_progress. A run without a visit has one row, without a step.
 - [11] paths() are of the runs that entered in the period; converted: reached any goal, as the clock counts.

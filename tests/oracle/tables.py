@@ -1136,7 +1136,9 @@ def _runs_of(scope: Scope, user: str) -> list[Run]:
         run for run in scope.runs.values() if run.user == user or any(row.device == user for row in run.rows)
     ]
     return sorted(
-        own, key=lambda run: (not run.truncated, run.entered_at or run.first_at, run.run_no), reverse=True
+        own,
+        key=lambda run: (not run.truncated, run.entered_at or run.first_at, run.run_no, run.run_id),
+        reverse=True,
     )
 
 
