@@ -286,6 +286,35 @@ def test_a_journey_without_goals_or_messages_says_so() -> None:
     assert "This journey has no messages." in widget.panel
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_at_all_is_shown_too(welcome_stats: jn.JourneyStats, part: str) -> None:
+    for stats in (
+        welcome_stats.between("2020-01-01", "2020-01-02").compare(),
+        welcome_stats.where(users=[]).clock("cohort"),
+        jn.JourneyStats(welcome_stats.journey, simulate(welcome_stats.journey, users=5).clear()),
+    ):
+        widget = jn.Dashboard(stats, opened=part)
+        assert Tables(widget.panel).cards["messages_sent"][0] == "0"
+        assert widget.figure.html
+
+
+def test_out_of_a_store_it_is_the_same(
+    welcome: jn.Journey, welcome_log: pl.DataFrame, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    store.append(welcome_log)
+    stored = jn.Dashboard(store[welcome.journey_id])
+    plain = jn.Dashboard(welcome_stats)
+    for part in PARTS:
+        stored.opened = plain.opened = part
+        assert stored.panel == plain.panel
+    stored.watch(1)
+    ask(stored, action="look")
+    assert stored.error == ""
+    assert stored.panel == plain.panel
+
+
 # Files
 
 
