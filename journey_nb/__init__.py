@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from journey_nb.subject import ReportError as ReportError
     from journey_nb.widgets import Dashboard as Dashboard
     from journey_nb.widgets import JourneyCanvas as JourneyCanvas
+    from journey_nb.widgets import PathTracer as PathTracer
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOMES = {
     "JourneyError": "journey",
     "JourneyStats": "stats",
     "LogError": "events",
+    "PathTracer": "widgets",
     "ReportError": "subject",
     "Store": "store",
     "StoreError": "store",
@@ -49,8 +51,9 @@ _HOMES = {
     "set_locale": "style",
 }
 
-__all__ = ["Canvas", "Dashboard", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyStats", "LogError", "ReportError",
-           "Store", "StoreError", "campaign_statistics", "canvas", "run_report", "set_locale"]  # fmt: skip
+__all__ = ["Canvas", "Dashboard", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyStats", "LogError",
+           "PathTracer", "ReportError", "Store", "StoreError", "campaign_statistics", "canvas", "run_report",
+           "set_locale"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

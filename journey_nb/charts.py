@@ -125,26 +125,51 @@ def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         if row[stage]
     ]
     said = _said(f"{row['channel']}, {row['stage']} {row['label']}" for row in data)
-    y = _names(data, "channel").scale(paddingInner=0.3)
-    base = _chart(data).encode(
-        y=y,
-        yOffset=alt.YOffset("stage:N", sort=names, scale=alt.Scale(paddingInner=0.15)),
-        x=alt.X("count:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
+    chart = _grouped(
+        data,
+        "channel",
+        names,
+        channel=column("channel", locale),
+        stage=column("metric", locale),
+        label=column("count", locale),
     )
-    colour = alt.Color(
-        "stage:N",
-        scale=alt.Scale(domain=names, range=_colours(4)),
-        legend=alt.Legend(title=None, orient="top", symbolType="square"),
-    )
-    chart = base.mark_bar(cornerRadiusEnd=2).encode(
-        color=colour,
-        tooltip=_tooltip(
-            channel=column("channel", locale), stage=column("metric", locale), label=column("count", locale)
-        ),
-    )
-    text = base.mark_text(align="left", dx=4, color=palette.TEXT_ANY).encode(text="label:N")
-    groups = len({row["channel"] for row in data})
-    return _finished(_sized(chart + text, groups, row=4 * 17), f"{word('communications', locale)}: {said}.")
+    return _finished(chart, f"{word('communications', locale)}: {said}.")
+
+
+def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
+    """Bars of how many messages were first opened and clicked how soon; ``table`` is ``stats.response_times()``."""
+    names = {outcome: column(outcome, locale) for outcome in table["outcome"].unique(maintain_order=True)}
+    data = [
+        {
+            "took": span(row["seconds"], row["seconds_to"], locale),
+            "stage": names[row["outcome"]],
+            "count": row["messages"],
+            "label": format.number(row["messages"], locale) if row["messages"] else "",
+        }
+        for row in table.iter_rows(named=True)
+    ]
+    said = _said(f"{row['stage']}, {row['took']}: {row['label']}" for row in data if row["label"])
+    chart = _grouped(
+        data, "took", list(names.values()),
+        took=column("took", locale), stage=column("outcome", locale), label=column("messages", locale),
+    )  # fmt: skip
+    return _finished(chart, f"{word('response_times', locale)}: {said}.")
+
+
+def span(least: int | None, most: int | None, locale: str = "") -> str:
+    """A length that is known within bounds.
+
+    Examples
+    --------
+    >>> span(0, 60), span(60, 300), span(604_800, None), span(None, None)
+    ('< 1 min', '1 min – 5 min', '≥ 7 d', '–')
+    """
+    if least is None:
+        return format.NOTHING
+    if most is None:
+        return f"≥ {format.duration(least, locale)}"
+    until = format.duration(most, locale)
+    return f"{format.duration(least, locale)} – {until}" if least else f"< {until}"
 
 
 def time_in_step(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
@@ -282,6 +307,24 @@ def _bars(data: list[dict[str, Any]], field: str, locale: str) -> alt.LayerChart
     bars = base.mark_bar(cornerRadiusEnd=3, height=16, color=palette.SERIES_ANY[0])
     text = base.mark_text(align="left", dx=6, color=palette.TEXT_ANY).encode(text="label:N")
     return _sized(bars + text, len(data))
+
+
+def _grouped(data: list[dict[str, Any]], field: str, names: list[str], **said: str) -> alt.LayerChart:
+    """Bars beside each other, a few for each value of a field; ``said`` are the titles in the tooltip."""
+    base = _chart(data).encode(
+        y=_names(data, field).scale(paddingInner=0.3),
+        yOffset=alt.YOffset("stage:N", sort=names, scale=alt.Scale(paddingInner=0.15)),
+        x=alt.X("count:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
+    )
+    colour = alt.Color(
+        "stage:N",
+        scale=alt.Scale(domain=names, range=_colours(len(names))),
+        legend=alt.Legend(title=None, orient="top", symbolType="square"),
+    )
+    chart = base.mark_bar(cornerRadiusEnd=2).encode(color=colour, tooltip=_tooltip(**said))
+    text = base.mark_text(align="left", dx=4, color=palette.TEXT_ANY).encode(text="label:N")
+    groups = len({row[field] for row in data})
+    return _sized(chart + text, groups, row=len(names) * 17)
 
 
 def _sized(chart: alt.LayerChart, rows: int, row: int = _ROW) -> alt.LayerChart:

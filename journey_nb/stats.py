@@ -20,7 +20,7 @@ from journey_nb import metrics, period
 from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
-from journey_nb.metrics import definitions, experiments, intervals, paths, retention
+from journey_nb.metrics import definitions, experiments, intervals, paths, retention, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
@@ -305,6 +305,14 @@ class JourneyStats:
         """What was lost where: runs and messages, by class and reason."""
         return self._table("drops", by, point_id=point_id)
 
+    def waiting_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
+        """Who waits at a point, by the cause and by how long."""
+        return self._grouped(lambda scope: spans.waiting_times(scope, point_id), self.scope, by)
+
+    def response_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
+        """How long after its sending a point's message was first opened and clicked (in-app: interacted with)."""
+        return self._grouped(lambda scope: spans.response_times(scope, point_id), self.scope, by)
+
     def reconciliation(self, by: str | None = None) -> pl.DataFrame:
         """What should balance, and by how much it does not (METRICS.md, section 9)."""
         return self._table("reconciliation", by)
@@ -346,6 +354,18 @@ class JourneyStats:
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
         return paths.user_path(self.scope, str(user))
+
+    def user_runs(self, user: str) -> pl.DataFrame:
+        """Every run of a user (by user or device id), newest first: status, version, times, goals."""
+        return paths.user_runs(self.scope, str(user))
+
+    def user_events(self, user: str) -> pl.DataFrame:
+        """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
+        return paths.user_events(self.scope, str(user))
+
+    def beginning(self, start: str, limit: int = 8) -> list[str]:
+        """User and device ids that begin so: what to offer while one is typed."""
+        return paths.beginning(self.scope, str(start), limit)
 
     def nearest(self, user: str) -> list[str]:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""

@@ -236,6 +236,8 @@ TABLES: dict[str, Table] = {
     "points": table("points", ordered=True),
     "branches": table("branches"),
     "waiting": table("waiting"),
+    "waiting_times": each("waiting_times", every_point),
+    "response_times": each("response_times", every_point, ordered=True),
     "drops": table("drops"),
     "drops of a point": each("drops", lambda pair: ({"point_id": p} for p in point_ids(pair)[1:3])),
     "credit": each("credit", every_credit),
@@ -250,6 +252,8 @@ TABLES: dict[str, Table] = {
     "incremental": each("incremental", lambda pair: ({"goal": g} for g in goal_ids(pair)), exact=False),
     "time_to_goal": each("time_to_goal", every_start, exact=False),
     "user_path": each("user_path", some_users, ordered=True),
+    "user_runs": each("user_runs", some_users, ordered=True),
+    "user_events": each("user_events", some_users),
     "paths": table("paths", top=1000),
     "campaign statistics": campaign,
     "goal statistics": exported(

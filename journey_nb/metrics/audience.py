@@ -93,15 +93,15 @@ def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> p
     if limit is None:
         return _inside(scope, runs, named).slice(offset)
     found, height = [_inside(scope, runs.clear(), named)], 0
-    for some in runs.iter_slices(SLICE):
-        found.append(_inside(scope, some, named))
+    start, size = 0, SLICE
+    while start < runs.height and height < offset + limit:
+        found.append(_inside(scope, runs.slice(start, size), named))
         height += found[-1].height
-        if height >= offset + limit:
-            break
+        start, size = start + size, 2 * size
     return pl.concat(found).slice(offset, limit)
 
 
-SLICE = 100_000
+SLICE = 100_000  # runs that are looked at first; further on, more at a time
 
 
 def _inside(scope: Scope, runs: pl.DataFrame, named: pl.Expr) -> pl.DataFrame:

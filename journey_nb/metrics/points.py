@@ -80,7 +80,7 @@ def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
     """
     counts, metrics = scope.counts_on_version, ["entered", *DEPARTURES]
     found = counts.visits_by_day()
-    if scope.points.filter(pl.col("point_id") == _known(scope, point_id))["is_message"].item():
+    if scope.points.filter(pl.col("point_id") == known_point(scope, point_id))["is_message"].item():
         sends = counts.messages_by_day("point", "send")
         sends = sends.with_columns(pl.col("metric").replace_strict(MESSAGE_METRICS, return_dtype=TEXT))
         found = pl.concat([found, sends.filter(pl.col("metric").is_in(_MESSAGES))])
@@ -168,12 +168,19 @@ def drops(scope: Scope, point_id: str | None = None) -> pl.DataFrame:
     parts = [_by_class(dropped, "run", internal), _by_class(counts.issues(), "message", skipped)]
     table = pl.concat(parts).group_by(key).agg(pl.col("count").sum())
     if point_id is not None:
-        table = table.filter(pl.col("point") == _known(scope, point_id))
+        table = table.filter(pl.col("point") == known_point(scope, point_id))
     table = table.join(scope.points.with_row_index("place"), on="point", how="left")
     return shaped(table.sort("place", *key[1:], nulls_last=True), DROPS)
 
 
-def _known(scope: Scope, point_id: str) -> str:
+def known_point(scope: Scope, point_id: str) -> str:
+    """The point, if any version has it.
+
+    Raises
+    ------
+    KeyError
+        When none has; the message names the near miss.
+    """
     known = scope.points["point_id"]
     if point_id not in known:
         raise KeyError(f"{scope.journey.label!r} has no point {point_id!r}{near(point_id, known)}")

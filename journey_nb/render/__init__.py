@@ -47,6 +47,8 @@ class Canvas:
     path
         A way to highlight: point ids in order, or the rows of ``stats.user_path(user)``, of which
         the newest run is drawn, on its own version.
+    events
+        The rows of ``stats.user_events(user)``: those of that run are told on the cards.
     heat
         A measure to tint the cards by: share, drop_rate, time or conversion.
     goal
@@ -76,6 +78,7 @@ class Canvas:
         stats: JourneyStats,
         *,
         path: Sequence[str] | pl.DataFrame | None = None,
+        events: pl.DataFrame | None = None,
         heat: str | None = None,
         goal: str | None = None,
         theme: palette.Theme = "auto",
@@ -94,6 +97,9 @@ class Canvas:
             _check_path(path, stats.journey)
         self.stats, self.goal, self.theme, self.locale, self.heat = stats, goal, theme, asked(locale), heat
         self.path = _newest_run(path) if isinstance(path, pl.DataFrame) else path
+        self.events = events
+        if isinstance(self.path, pl.DataFrame) and events is not None:
+            self.events = events.join(self.path, on="run_id", how="semi", maintain_order="left")
         self.faults: list[str] = []
         """Why parts of the picture are missing, if any are."""
 
@@ -179,6 +185,12 @@ class Canvas:
             return int(self.path["version"][0])
         return self.stats.scope.version
 
+    def take(self, other: Canvas) -> None:
+        """Take over the tables that another picture of the same stats was drawn of, if it has them all."""
+        if not other.faults:
+            tables = ("table", "branches", "_messages", "_subtitle")
+            vars(self).update({name: vars(other)[name] for name in tables if name in vars(other)})
+
     def _svg(self, theme: palette.Theme, said: bool) -> str:
         tables: dict[str, Any] = {
             "points": self.table,
@@ -192,6 +204,7 @@ class Canvas:
             self.version,
             **tables,
             path=self.path,
+            events=self.events,
             heat=self.heat,
             notes=self.faults if said else (),  # known once the tables are taken
             theme=theme,

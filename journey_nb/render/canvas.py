@@ -15,13 +15,14 @@ from typing import Any
 import polars as pl
 
 from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Version
-from journey_nb.layout import Box, Layout, Route, bends, layout
-from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw
+from journey_nb.layout import Layout, Route, bends, layout
+from journey_nb.metrics.definitions import TABLES
+from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw, step_notes
 from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import icon, symbols
-from journey_nb.render.panels import is_branch_word
+from journey_nb.render.panels import explained, is_branch_word
 from journey_nb.render.text import clean, fit, key, squeeze, width, xml
-from journey_nb.style import format, palette, word
+from journey_nb.style import column, format, palette, word
 
 MARGIN = 32.0
 HEADER = 72.0
@@ -113,6 +114,7 @@ def canvas_svg(
     messages: pl.DataFrame | None = None,
     variants: Mapping[str, Any] | None = None,
     path: Sequence[str] | pl.DataFrame | None = None,
+    events: pl.DataFrame | None = None,
     heat: str | None = None,
     subtitle: str = "",
     notes: Sequence[str] = (),
@@ -135,6 +137,8 @@ def canvas_svg(
         By point id, the experiment at a split: an ``Experiment`` or its verdict.
     path
         A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
+    events
+        The rows of user_events() of that path: tells on the cards when and what.
     heat
         A measure to tint the cards by, one of :data:`~journey_nb.render.heat.MEASURES`.
     subtitle
@@ -159,13 +163,23 @@ def canvas_svg(
     entrances = _sum(
         (rows[p.point_id] for p in journey.points().values() if p.is_entry and p.point_id in rows), "entered"
     )
+    told: dict[str, list[Note]] = {}
+    if isinstance(path, pl.DataFrame) and events is not None:
+        told = step_notes(path, events, {goal.goal_id: goal.label for goal in journey.goals}, locale)
     tints = heat_map(rows, heat, entrances, locale) if heat else {}
     cards = {
         point.point_id: card(point, rows.get(point.point_id) if points is not None else None,
-                             _notes(point, shown, flows, verdicts, locale), locale, tints.get(point.point_id))
+                             [*told.get(point.point_id, ()), *_notes(point, shown, flows, verdicts, locale)],
+                             locale, tints.get(point.point_id))
         for point in shown.points
     }  # fmt: skip
-    away = [card(point, rows.get(point.point_id), (), locale) for point in _away(journey, shown, rows)]
+    lit = way.steps if way else {}
+    away = [
+        card(point, rows.get(point.point_id), told.get(point.point_id, ()), locale)
+        for point in _away(
+            journey, shown, rows | {step: {"point_id": step} for step in lit if step not in rows}
+        )
+    ]
     pills = {(b.source, b.key): _pill(b, shown, flows, verdicts, locale) for b in shown.branches}
     placed = layout(
         shown, {name: c.size for name, c in cards.items()}, {name: p.size for name, p in pills.items()}
@@ -231,6 +245,27 @@ def canvas_alt(
         more = ["…"] if len(steps) > 12 else []
         said.append(word("canvas_path", locale, count=count(len(steps)), path=" → ".join(steps[:12] + more)))
     return " ".join(said)
+
+
+def meanings(locale: str = "") -> dict[str, str]:
+    """What the numbers of the canvas count, and those of the paths beside it, by the two ends of their ``data-key``.
+
+    Examples
+    --------
+    >>> meanings()["branches.runs"]
+    'Runs: Traversals. Each event at its own time; on the cohort clock those of the runs that entered, up to as_of.'
+    """
+    told = {
+        f"{name}.{counted}": f"{column(counted, locale)}: {said}"
+        for name in ("points", "branches", "paths")
+        for counted in TABLES[name].columns
+        if (said := explained(f"{name}.{counted}", locale))
+    }
+    rates = {
+        f"points.{name}_rate": told[f"points.{name}"]
+        for name in ("delivered", "opened", "clicked", "interacted")
+    }
+    return told | rates | {"points.drop_offs": f"{column('drop_offs', locale)}: {word('lost_here', locale)}"}
 
 
 # -- What the tables say
@@ -386,7 +421,7 @@ def _unknown(row: Mapping[str, Any]) -> Point:
 
 def _steps(path: Sequence[str] | pl.DataFrame) -> list[str]:
     return (
-        path["point_id"].cast(pl.String).to_list()
+        path["point_id"].cast(pl.String).drop_nulls().to_list()
         if isinstance(path, pl.DataFrame)
         else [str(step) for step in path]
     )
@@ -396,7 +431,7 @@ def _path(path: Sequence[str] | pl.DataFrame, version: Version) -> _Path:
     ids = _steps(path)
     taken: list[str | None] = [None] * len(ids)
     if isinstance(path, pl.DataFrame) and "branch" in path.columns:
-        taken = path["branch"].cast(pl.String).to_list()
+        taken = path.filter(pl.col("point_id").is_not_null())["branch"].cast(pl.String).to_list()
     steps: dict[str, list[int]] = {}
     for number, point_id in enumerate(ids, 1):
         steps.setdefault(point_id, []).append(number)
@@ -453,7 +488,7 @@ class _Picture:
                 f'<g transform="translate({_short(left)} {_short(top)})">',
                 *(self._edge(route) for route in self.layout.edges),
                 *(self._label(route) for route in self.layout.edges),
-                *(self._card(name, box) for name, box in self.layout.nodes.items()),
+                *(self._card(self.cards[name], box.x, box.y) for name, box in self.layout.nodes.items()),
                 "</g>",
                 away,
                 "</svg>",
@@ -520,12 +555,12 @@ class _Picture:
             f'<text class="b" x="{_short(box.cx + 9 * pill.best)}" y="{_short(y + 16)}">{label}{count}{share}</text></g>'
         )
 
-    def _card(self, name: str, box: Box) -> str:
+    def _card(self, card: Card, x: float, y: float, classes: str = "") -> str:
         if not self.path:
-            return draw(self.cards[name], box.x, box.y)
-        steps = self.path.steps.get(name, [])
+            return draw(card, x, y, classes)
+        steps = self.path.steps.get(card.point.point_id, [])
         numbers = "·".join(map(str, steps[:3])) + ("…" if len(steps) > 3 else "")
-        return draw(self.cards[name], box.x, box.y, " on" if steps else " dim", numbers)
+        return draw(card, x, y, classes + (" on" if steps else " dim"), numbers)
 
     def _away(self, top: float, inner: float, locale: str) -> tuple[float, str]:
         """Cards of points that this version does not have, in rows at the foot."""
@@ -540,7 +575,7 @@ class _Picture:
         y += 16
         for start in range(0, len(self.away), columns):
             row = self.away[start : start + columns]
-            parts += [draw(c, MARGIN + place * (WIDTH + 32), y, " away") for place, c in enumerate(row)]
+            parts += [self._card(c, MARGIN + place * (WIDTH + 32), y, " away") for place, c in enumerate(row)]
             y += max(c.size[1] for c in row) + 24
         return y - 24, "".join(parts)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+import polars as pl
 
 from journey_nb.journey import Point
 from journey_nb.render.heat import Heat
@@ -49,6 +52,9 @@ _BY_TYPE: dict[str, _Cells] = {
 _PLAIN: _Cells = ("entered", "completed")
 _MORE = ("waiting", "exited", "dropped", "goal_here")
 _MORE_WORDS = {name: f"card.{name}" for name in _MORE}
+_DONE = ("sent", "delivered", "impression", "opened", "clicked", "interacted", "replied", "dismissed", "unsubscribed",
+         "complained")  # fmt: skip
+IN_VAIN = ("message.failed", "message.skipped", "point.skipped")
 _SHORT = {"goal_users": "goals", "seconds_p50": "card.seconds_p50"}
 
 
@@ -121,6 +127,52 @@ def card(
         f"{title} · {caption}" + (f"\n{account(numbers, locale)}" if numbers else ""),
         heat.level if heat else 0,
     )
+
+
+def step_notes(
+    path: pl.DataFrame, events: pl.DataFrame, goals: Mapping[str, str], locale: str = ""
+) -> dict[str, list[Note]]:
+    """When a run came to each point and what was done there, by point id.
+
+    Parameters
+    ----------
+    path, events
+        The run's rows of user_path() and user_events().
+    goals
+        What goals are called, by id.
+    """
+    notes: dict[str, list[Note]] = {}
+    for (point,), stays in path.group_by("point_id", maintain_order=True):
+        if point is not None:
+            came = arrival(stays["arrived_at"][0], locale) + (
+                f" · +{stays.height - 1}" if stays.height > 1 else ""
+            )
+            notes[point] = [Note("info", came)]
+    for (point,), rows in events.group_by("point_id", maintain_order=True):
+        if point in notes:
+            notes[point] += _done(rows, goals, locale)
+    return notes
+
+
+def arrival(moment: datetime | None, locale: str) -> str:
+    """When a run came; a run that the log does not see begin stood there before."""
+    return word("before_log", locale) if moment is None else format.moment(moment, locale)
+
+
+def _done(rows: pl.DataFrame, goals: Mapping[str, str], locale: str) -> Iterator[Note]:
+    kinds = rows["kind"].unique(maintain_order=True).to_list()
+    if "message.opened" in kinds:  # it was delivered then
+        kinds = [kind for kind in kinds if kind != "message.delivered"]
+    if done := [word(f"done.{name}", locale) for kind in kinds if (name := kind.partition(".")[2]) in _DONE]:
+        yield Note("info", " · ".join(done))
+    for kind, reason, goal in (
+        rows.select("kind", "reason", "goal_id").unique(maintain_order=True).iter_rows()
+    ):
+        if kind == "goal.reached":
+            yield Note("winner", f"{word(kind, locale)} · {clean(goals.get(goal, goal))}")
+        elif kind in IN_VAIN:
+            said = word(f"done.{kind.partition('.')[2]}", locale)
+            yield Note("warn", f"{said} · {word(reason, locale)}" if reason else said)
 
 
 def _compared(point: Point, numbers: Mapping[str, Any], locale: str) -> Note:

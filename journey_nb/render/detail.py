@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Point
-from journey_nb.render.figure import daily_html
+from journey_nb.render.figure import daily_html, responses_html, spans
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import csv
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WAITING = 50
 """Runs shown of a waiting list; the others are counted below it."""
+PEOPLE = 20
+"""Users of a message on a page."""
 
 _STAY = ("seconds_p50", "seconds_p90")
 _PLAIN: tuple[str, ...] = ("entered", "completed", "waiting", "exited", "dropped", "goal_here", *_STAY)
@@ -31,7 +34,33 @@ _IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_in
            "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
 
 
-def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, locale: str = "") -> Html:
+@dataclass(frozen=True)
+class People:
+    """A page of those whom a message went to.
+
+    Attributes
+    ----------
+    rows
+        Their rows.
+    first
+        How many stand before the page.
+    count
+        How many there are in all.
+    """
+
+    rows: pl.DataFrame
+    first: int
+    count: int
+
+
+def detail_html(
+    stats: JourneyStats,
+    point_id: str,
+    *,
+    people: People | None = None,
+    goal: str | None = None,
+    locale: str = "",
+) -> Html:
     """The detail window of a point: a dialog's content, with the button that closes it.
 
     Parameters
@@ -40,6 +69,8 @@ def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, 
         The statistics, with their period, clock and comparison.
     point_id
         Which point, of any version.
+    people
+        With a page of a message's users: its full statistics, and these.
     goal
         By which tests are judged; by default the journey's first.
 
@@ -59,10 +90,16 @@ def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, 
     """
     point = stats.journey.points(stats.scope.version)[point_id]
     title = clean(point.label)
+    sections = (
+        _sections(stats, point, goal, locale)
+        if people is None
+        else _statistics(stats, point, people, goal, locale)
+    )
     html = template("detail.html").render(
         title=title,
         caption=word((point.type == "message" and point.channel) or point.type, locale),
-        sections=[(heading, Markup(part)) for heading, part in _sections(stats, point, goal, locale)],
+        switch=_switch(point, people is not None, locale) if point.type == "message" else None,
+        sections=[(heading, Markup(part)) for heading, part in sections],
         exports=Markup().join(csv(what, locale, named=title, point=point_id) for what in _exports(point)),
         close=word("close", locale),
         locale=asked(locale),
@@ -72,18 +109,23 @@ def detail_html(stats: JourneyStats, point_id: str, *, goal: str | None = None, 
 
 def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) -> Iterator[tuple[str, Html]]:
     """Each part with its heading; a part that says itself what it is has none."""
-    yield "", cards(_numbers(stats, point), locale=locale)
+    yield "", cards(_numbers(stats, point), of=_of(point), locale=locale)
     if losses := _losses(stats, point, locale):
         yield "", losses
     if point.type == "split_abn":
         yield from _experiment(stats, point, goal, locale)
     if len(stats.journey.version(stats.scope.version).outgoing(point.point_id)) > 1:
         ways = stats.branches().filter(pl.col("source") == point.point_id)
-        yield word("ways", locale), table(ways.drop("source"), locale=locale)
+        yield word("ways", locale), table(ways.drop("source"), of="branches", locale=locale)
     if waiting := _waiting(stats, point, locale):
         yield word("waiting_list", locale), waiting
     if point.type == "message":
         yield word("daily", locale), _daily(stats, point, locale)
+
+
+def _of(point: Point) -> tuple[str, ...]:
+    """The tables that a point's numbers are of."""
+    return ("messages", "points") if point.type == "message" else ("points",)
 
 
 def _exports(point: Point) -> tuple[str, ...]:
@@ -117,6 +159,53 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     return Html(template("folded.html").render(summary=said, inner=Markup(rows), action="drops"), said)
 
 
+def _switch(point: Point, full: bool, locale: str) -> dict[str, str]:
+    """To the full statistics of a message, called by its creative if that has a name, and back."""
+    if full:
+        return {"value": "", "text": word("back", locale)}
+    settings = (point.settings.get(name) for name in ("creative", "subject", "headline", "template"))
+    creative = next((clean(name) for name in settings if isinstance(name, str)), "")
+    return {"value": "1", "text": " · ".join(filter(None, [word("full_statistics", locale), creative]))}
+
+
+def _statistics(
+    stats: JourneyStats, point: Point, people: People, goal: str | None, locale: str
+) -> Iterator[tuple[str, Html]]:
+    """All that is known of a message: its row, its days, its losses, its variants, its responses, its users."""
+    here = pl.col("point_id") == point.point_id
+    row = stats.messages(goal=goal).filter(here)
+    if point.channel == "in_app":
+        row = pl.concat([row, stats.points().filter(here).select("shown", "interacted")], how="horizontal")
+    yield "", cards(row.drop("point_id", "title", "channel"), of=_of(point), locale=locale)
+    yield word("daily", locale), _daily(stats, point, locale)
+    lost = stats.drops(point.point_id).drop("point_id", "title")
+    yield word("drops", locale), table(lost, of="drops", locale=locale)
+    if stats.journey.goals and not _judged(stats, point, goal).table.is_empty():
+        yield from _experiment(stats, point, goal, locale)
+    yield word("response_times", locale), responses_html(stats.response_times(point.point_id), locale=locale)
+    yield word("recipients", locale), _recipients(people, locale)
+
+
+def _recipients(people: People, locale: str) -> Html:
+    last = people.first + people.rows.height
+    numbers = {"first": min(people.first + 1, last), "last": last, "count": people.count}
+    html = template("people.html").render(
+        table=Markup(table(people.rows, locale=locale)),
+        place=word(
+            "rows_of", locale, **{name: format.number(number, locale) for name, number in numbers.items()}
+        ),
+        before=people.first - PEOPLE if people.first else None,
+        after=last if last < people.count else None,
+        here=people.first,
+        words={name: word(f"page_{name}", locale) for name in ("before", "after")},
+    )
+    return Html(html, word("recipients", locale))
+
+
+def _judged(stats: JourneyStats, point: Point, goal: str | None) -> Experiment:
+    return stats.experiment(point.point_id, goal or stats.journey.goals[0].goal_id)
+
+
 def _experiment(
     stats: JourneyStats, point: Point, goal: str | None, locale: str
 ) -> Iterator[tuple[str, Html]]:
@@ -124,12 +213,12 @@ def _experiment(
         yield word("variants", locale), Html.escaped(word("no_goal", locale))
         return
     aim = stats.journey.goal(goal) if goal else stats.journey.goals[0]
-    found = stats.experiment(point.point_id, aim.goal_id)
+    found = _judged(stats, point, aim.goal_id)
     yield (
         f"{word('variants', locale)} – {clean(aim.label)}",
         Html.escaped(" ".join(concluded(found, locale))),
     )
-    yield "", table(found.table.drop("lift"), locale=locale)
+    yield "", table(found.table.drop("lift"), of="variants", locale=locale)
 
 
 def concluded(found: Experiment, locale: str = "") -> list[str]:
@@ -148,7 +237,7 @@ def concluded(found: Experiment, locale: str = "") -> list[str]:
 
 
 def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
-    """Who waits here, since when and for what, the longest first."""
+    """Who waits here, for what and how long, and each of them, the longest first."""
     rows = stats.rows("waiting.runs", point_id=point.point_id)
     if rows.is_empty():
         return None
@@ -156,9 +245,13 @@ def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     rows = rows.sort(since).select("user_id", "cause", since.alias("since"), "due_at")
     causes = table(
         stats.waiting().filter(pl.col("point_id") == point.point_id).drop("point_id", "title", "type"),
+        of="waiting",
         locale=locale,
     )
-    return Html(f"{causes}{table(rows, limit=WAITING, locale=locale)}", word("waiting_list", locale))
+    ages = spans(stats.waiting_times(point.point_id), locale)
+    listed = table(rows, limit=WAITING, locale=locale)
+    counted = table(ages, of="waiting_times", locale=locale)
+    return Html(f"{causes}{counted}{listed}", word("waiting_list", locale))
 
 
 def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:

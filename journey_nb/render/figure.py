@@ -89,6 +89,33 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "")
     return figure_html(svg, tables, bundle["text/plain"], limit=DAYS, locale=locale)
 
 
+def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
+    """How soon messages were answered as a small picture with its table; ``table`` is ``stats.response_times()``.
+
+    Examples
+    --------
+    >>> row = {"outcome": "opened", "seconds": 0, "seconds_to": 60, "messages": 3}
+    >>> repr(responses_html(pl.DataFrame([row])))
+    'Time from sending: Opened, < 1 min: 3.'
+    """
+    from journey_nb.charts import offline, response_times
+
+    bundle, _ = offline(response_times(table, locale=locale).properties(width=300).to_dict())
+    wide = spans(table, locale).pivot("outcome", index="took", values="messages")
+    tables = {word("response_times", locale): wide}
+    return figure_html(_lean(bundle["image/svg+xml"]), tables, bundle["text/plain"], locale=locale)
+
+
+def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:
+    """A table of lengths, with each in words (took) in place of its bounds."""
+    from journey_nb.charts import span
+
+    bounds = table.select("seconds", "seconds_to").iter_rows()
+    took = pl.Series("took", [span(least, most, locale) for least, most in bounds], dtype=pl.String)
+    at = table.columns.index("seconds")
+    return table.select(*table.columns[:at], took, *table.columns[at + 2 :])
+
+
 def _lean(svg: str) -> str:
     """A chart in a quarter of its letters: to a tenth of a pixel, its font named once, nothing for scripts."""
     font = _FONT.search(svg)

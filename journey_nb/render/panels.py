@@ -41,6 +41,7 @@ _KEYS = {
     "check",
     "Status",
     "Type",
+    "kind",
 }
 _BRANCHES = {key for keys in BRANCH_KEYS.values() for key in keys or () if not key.endswith(":")}
 _RATES = {"share", "survival", "low", "high", "probability_best", "rate", "mde"}
@@ -144,12 +145,16 @@ def table(
 
 
 def cards(
-    frame: pl.DataFrame, *, of: str = "", named: Mapping[str, str] | None = None, locale: str = ""
+    frame: pl.DataFrame,
+    *,
+    of: str | Sequence[str] = (),
+    named: Mapping[str, str] | None = None,
+    locale: str = "",
 ) -> Html:
     """The numbers of a one-row table as a row of cards, each with its change where there is one.
 
-    ``of`` says which of the tables it is: every card then says what its number counts. ``named`` calls some
-    columns otherwise.
+    ``of`` says which of the tables it is, or of which it is made: every card then says what its number counts.
+    ``named`` calls some columns otherwise.
 
     Examples
     --------
@@ -170,11 +175,17 @@ def cards(
                 "value": cell(name, row[name], row, locale),
                 "change": format.change(row.get(f"{name}_change"), locale) if f"{name}_change" in row else "",
                 "before": before,
-                "told": (explained(f"{of}.{name}", locale) or explained(name, locale)) if of else "",
+                "told": _told([of] if isinstance(of, str) else of, name, locale),
             }
         )
     html = template("cards.html").render(cards=shown, css=Markup(_css()))
     return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
+
+
+def _told(tables: Sequence[str], name: str, locale: str) -> str:
+    """What a number counts by the first of the tables that has it, else by its name alone."""
+    cells = [*(f"{table}.{name}" for table in tables), name] if tables else []
+    return next(filter(None, (explained(cell, locale) for cell in cells)), "")
 
 
 def explained(name: str, locale: str = "") -> str:

@@ -194,6 +194,114 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "목표 달성 사용자 중 목표 전 참여에 의한 사용자",
     ),
     "of goal_users, by a sending alone": ("dont par un simple envoi", "목표 달성 사용자 중 발송만으로 귀속된 사용자"),
+    # On the canvas
+    "visits open as the period begins": ("visites en cours au début de la période", "기간 시작 시 열린 방문"),
+    "arrivals; a loop counts each time": ("arrivées ; une boucle compte à chaque fois", "도착 수; 반복은 매번 집계"),
+    "visits left by a branch, or by a run that ended as completed": (
+        "visites quittées par une branche, ou par un passage arrivé à son terme",
+        "분기로 나갔거나 완료로 끝난 실행의 방문",
+    ),
+    "visits open": ("visites en cours", "열린 방문"),
+    "visits closed by a run that left without an error": (
+        "visites closes par un passage sorti sans erreur",
+        "오류 없이 나간 실행이 닫은 방문",
+    ),
+    "visits closed by a run that an error dropped (left by error)": (
+        "visites closes par un passage sorti par erreur",
+        "오류로 이탈한 실행이 닫은 방문",
+    ),
+    "completed visits whose action was passed over": (
+        "visites terminées dont l’action a été ignorée",
+        "동작을 건너뛰고 완료된 방문",
+    ),
+    "of exited, by a goal that ends the journey": (
+        "dont par un objectif qui met fin au parcours",
+        "그중 여정을 끝내는 목표에 의한 것",
+    ),
+    "of exited, by a cancel event": ("dont par un événement d’annulation", "그중 취소 이벤트에 의한 것"),
+    "users whose run stood here when it first reached a goal in the period": (
+        "utilisateurs dont le passage se trouvait ici au premier objectif atteint dans la période",
+        "기간 중 처음 목표에 도달할 때 실행이 이 단계에 있던 사용자",
+    ),
+    "median time of the visits completed in the period": (
+        "durée médiane des visites terminées dans la période",
+        "기간 중 완료된 방문의 중앙 시간",
+    ),
+    "time that 90 % of the visits completed in the period did not exceed": (
+        "durée que 90 % des visites terminées dans la période n’ont pas dépassée",
+        "기간 중 완료된 방문의 90%가 넘지 않은 시간",
+    ),
+    "traversals": ("traversées", "통과 횟수"),
+    "distinct users who took it": ("utilisateurs distincts qui l’ont prise", "통과한 고유 사용자"),
+    "share of the source's traversals": ("part des traversées de l’origine", "출발 단계 통과 중 비중"),
+    "the source's traversals by known branches": (
+        "traversées de l’origine par des branches connues",
+        "알려진 분기를 통한 출발 단계 통과",
+    ),
+    "open visits": ("visites en cours", "열린 방문"),
+    "distinct users who stand there": ("utilisateurs distincts présents", "현재 있는 고유 사용자"),
+    "messages of which the first such response came then": (
+        "messages dont la première réponse de ce genre est venue alors",
+        "그 시간에 첫 반응이 온 메시지",
+    ),
+    "runs dropped, or messages lost": ("passages sortis par erreur, ou messages perdus", "오류 이탈 실행 또는 손실 메시지"),
+    "they have waited at least so long; null: since before the log begins": (
+        "en attente depuis au moins cette durée ; vide : depuis avant le début du journal",
+        "최소 이 시간만큼 대기; 빈 값: 로그 시작 전부터",
+    ),
+    "it took at least so long from the sending": (
+        "au moins cette durée depuis l’envoi",
+        "발송 후 최소 이 시간",
+    ),
+    "and less than this; null: no end": ("et moins que cela ; vide : sans fin", "이보다 짧음; 빈 값: 상한 없음"),
+    # Paths and tests
+    "runs that entered in the period and went that way": (
+        "passages entrés dans la période et allés par là",
+        "기간 중 진입해 이 경로로 간 실행",
+    ),
+    "distinct users of these runs": ("utilisateurs distincts de ces passages", "이 실행들의 고유 사용자"),
+    "share of all runs that entered": ("part de tous les passages entrés", "진입한 전체 실행 중 비중"),
+    "runs that entered in the period": ("passages entrés dans la période", "기간 중 진입한 실행"),
+    "of these runs, those that reached a goal": ("dont ceux qui ont atteint un objectif", "이 중 목표에 도달한 실행"),
+    "share of these runs that reached a goal": (
+        "part de ces passages qui ont atteint un objectif",
+        "이 실행 중 목표에 도달한 비율",
+    ),
+    "what began in the period, followed up to as_of, on either clock": (
+        "ce qui a commencé dans la période, suivi jusqu’à la date d’observation, quelle que soit l’horloge",
+        "기간 중 시작된 것을 관찰 시점까지 추적 (기준 시각과 무관)",
+    ),
+    "units first assigned in the period; users seen in two variants are crossed and in none": (
+        "unités affectées d’abord dans la période ; les utilisateurs vus dans deux variantes ne comptent dans aucune",
+        "기간 중 처음 배정된 단위; 두 변형에서 확인된 사용자는 제외",
+    ),
+    "of these, those who reached the goal after the assignment, inside a window": (
+        "dont ceux qui ont atteint l’objectif après l’affectation, dans une fenêtre",
+        "이 중 배정 후 기간 내에 목표에 도달한 수",
+    ),
+    "share of the assigned who converted": ("part des affectés qui ont converti", "배정된 수 중 전환한 비율"),
+    "rate less the control's": ("taux moins celui du témoin", "비율에서 대조군 비율을 뺀 값"),
+    "lower 95 % bound (Newcombe; always valid if sequential)": (
+        "borne inférieure à 95 % (Newcombe ; toujours valide en séquentiel)",
+        "95% 하한 (Newcombe; 순차 분석에서 항상 유효)",
+    ),
+    "upper 95 % bound (Newcombe; always valid if sequential)": (
+        "borne supérieure à 95 % (Newcombe ; toujours valide en séquentiel)",
+        "95% 상한 (Newcombe; 순차 분석에서 항상 유효)",
+    ),
+    "difference relative to the control's rate": ("écart relatif au taux du témoin", "대조군 비율 대비 차이"),
+    "two-proportion test against the control, adjusted by Holm over the variants": (
+        "test de deux proportions contre le témoin, ajusté par Holm sur les variantes",
+        "대조군과의 두 비율 검정, 변형 수에 대해 Holm 보정",
+    ),
+    "that its true rate is the highest (beta-binomial, uniform prior)": (
+        "que son taux réel soit le plus haut (bêta-binomial, a priori uniforme)",
+        "실제 비율이 가장 높을 확률 (베타-이항, 균등 사전)",
+    ),
+    "of the assigned, those whose window is still open": (
+        "parmi les affectés, ceux dont la fenêtre est encore ouverte",
+        "배정된 수 중 기간이 아직 진행 중인 수",
+    ),
 }  # fmt: skip
 
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from journey_nb.exports import point_users
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
-from journey_nb.render.detail import detail_html
+from journey_nb.render.canvas import meanings
+from journey_nb.render.detail import PEOPLE, People, detail_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import when_html
+from journey_nb.render.trace import Trace
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
 from journey_nb.widgets._export import Exporting
@@ -23,7 +26,7 @@ from journey_nb.widgets._export import Exporting
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
 
-_WORDS = ("version", "heat", "compare", "show_metrics", "find_path", "find_hint", "find", "nearest",
+_WORDS = ("version", "heat", "compare", "show_metrics", "find_path", "find_hint", "find", "suggestions", "nearest",
           "zoom", "zoom_in", "zoom_out", "fit")  # fmt: skip
 
 
@@ -31,8 +34,8 @@ class JourneyCanvas(Exporting):
     """The live canvas of a journey: zoom, select, open a step, choose the period, find a user's path.
 
     What people do with it is readable here, and what is set here they see: ``selected``, ``opened``,
-    ``period``, ``clock``, ``user``, ``heat``, ``metrics`` and ``stats`` are traits, to be watched with
-    ``observe``. A setting that cannot be is refused, and the picture stays.
+    ``period``, ``clock``, ``user``, ``run``, ``heat``, ``metrics`` and ``stats`` are traits, to be watched
+    with ``observe``. A setting that cannot be is refused, and the picture stays.
 
     Parameters
     ----------
@@ -47,7 +50,7 @@ class JourneyCanvas(Exporting):
     locale
         The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
-        What to begin with: selected, user, heat, metrics.
+        What to begin with: selected, user, run, heat, metrics.
 
     Examples
     --------
@@ -64,19 +67,30 @@ class JourneyCanvas(Exporting):
         **Exporting._actions,
         "open": "_open",
         "close": "_close",
+        "statistics": "_choose_full",
+        "page": "_turn",
         "version": "_choose_version",
         "heat": "_choose_heat",
         "compare": "_choose_compare",
+        "suggest": "_suggest",
         "find": "_find",
         "clear": "_clear",
     }
+    _begins: ClassVar[tuple[str, ...]] = ("selected", "user", "run", "heat", "metrics")
+    """The traits that it may be made with."""
+    _shown: ClassVar[tuple[str, ...]] = ("stats", "user", "run", "heat", "theme")
+    """The traits of which it is drawn."""
 
     selected = traitlets.Unicode(None, allow_none=True).tag(sync=True)
     """The id of the selected point."""
     opened = traitlets.Unicode(None, allow_none=True)
     """The id of the point whose detail window is open."""
+    full = traitlets.Bool(False)
+    """Whether the window of a message shows its full statistics."""
     user = traitlets.Unicode(None, allow_none=True)
-    """The user or device whose newest run is lit up."""
+    """The user or device of whom a run is lit up."""
+    run = traitlets.Unicode(None, allow_none=True)
+    """The id of that run; by default their newest."""
     heat = traitlets.Unicode(None, allow_none=True)
     """What the cards are tinted by: share, drop_rate, time or conversion."""
     metrics = traitlets.Bool(True).tag(sync=True)
@@ -87,6 +101,8 @@ class JourneyCanvas(Exporting):
     """The SVG, compressed: a tenth of its size on the wire."""
     graph = traitlets.Dict().tag(sync=True)
     """The points that each point leads to: where arrow keys go."""
+    meanings = traitlets.Dict().tag(sync=True)
+    """What its numbers count, by table and column."""
     detail = traitlets.Unicode().tag(sync=True)
 
     def __init__(
@@ -99,21 +115,32 @@ class JourneyCanvas(Exporting):
         locale: str = "",
         **traits: Any,
     ) -> None:
-        known = ("selected", "user", "heat", "metrics")
         for name in traits:
-            if name not in known:
+            if name not in self._begins:
+                known = ", ".join(self._begins)
                 raise TypeError(
-                    f"JourneyCanvas takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
+                    f"{type(self).__name__} takes no {name!r}{near(name, self._begins)}; it takes {known}"
                 )
         self.goal = goal
         self.folder = Path(folder)
-        self._missing = ""
+        self._missing = self._typed = ""
+        self._first = 0  # of the rows on the page of a message's users
         self._drawn: Canvas | None = None
+        self._now: Mapping[str, Any] = {}
+        told = {"meanings": meanings(locale), **self._half(asked(locale))}
+        super().__init__(stats, theme=theme, locale=locale, **told)
+        for name in self._begins:  # a run is one of the user's
+            if name in traits:
+                setattr(self, name, traits[name])
+
+    @staticmethod
+    def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
+        """Which of the browser's halves it has, and its frame, with the name of the panel beside the canvas."""
         words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        frame = template("view.html").render(words=words, locale=asked(locale))
-        super().__init__(stats, kind="canvas", theme=theme, locale=locale, frame=frame)
-        for name, value in traits.items():
-            setattr(self, name, value)
+        return {
+            "kind": kind,
+            "frame": template("view.html").render(words=words, beside=beside, locale=locale),
+        }
 
     @property
     def alt(self) -> str:
@@ -128,25 +155,43 @@ class JourneyCanvas(Exporting):
     # What may be set: it is drawn before it is so, and what cannot be drawn is refused.
 
     def _show(self, stats: JourneyStats) -> None:
-        self._draw(stats, self.user, self.heat)
+        self._draw(stats=stats, **self._still(stats))
 
-    @traitlets.validate("user", "heat", "selected", "opened")
+    def _still(self, stats: JourneyStats) -> dict[str, Any]:
+        """What of what is lit up is in other statistics too."""
+        runs = stats.user_runs(self.user)["run_id"].to_list() if self.user else []
+        return {"user": self.user if runs else None, "run": self.run if self.run in runs else None}
+
+    @traitlets.validate("heat", "user", "run", "selected", "opened")
     def _check(self, proposal: Any) -> str | None:
         value: str | None = proposal["value"]
         if not value:
             return None
         name = proposal["trait"].name
-        if name == "user":
-            if self.stats.user_path(value).is_empty():
+        if name == "heat":
+            self._draw(heat=value)
+        elif name == "user":
+            if self.stats.user_runs(value).is_empty():
                 raise KeyError(f"{value!r} is not in this journey{near(value, self.stats.nearest(value))}")
-            self._draw(self.stats, value, self.heat)
-        elif name == "heat":
-            self._draw(self.stats, self.user, value)
+            self._draw(user=value, run=None, path=None)
+        elif name == "run":
+            if not self.user:
+                raise ValueError(f"run {value!r} of whom? Set user first")
+            if value not in (runs := self.stats.user_runs(self.user)["run_id"].to_list()):
+                raise KeyError(f"{self.user!r} has no run {value!r}{near(value, runs)}")
+            self._draw(run=value)
         elif value not in (known := self.stats.journey.points()):
             raise KeyError(f"{self.stats.journey.label!r} has no point {value!r}{near(value, known)}")
         elif name == "opened":
-            self.detail = self._detail(self.stats, value)
+            self.detail = self._detail(self.stats, value, full=False)
         return value
+
+    @traitlets.validate("full")
+    def _check_full(self, proposal: Any) -> bool:
+        full: bool = proposal["value"]
+        self._first = 0
+        self.detail = self._detail(self.stats, self.opened, full)
+        return full
 
     @traitlets.observe("stats")
     def _follow_journey(self, _: Any) -> None:
@@ -154,29 +199,36 @@ class JourneyCanvas(Exporting):
         for name in ("selected", "opened"):
             if getattr(self, name) not in known:
                 setattr(self, name, None)
-        if self.user and self.stats.user_path(self.user).is_empty():
-            self.user = None
+        for name, value in self._still(self.stats).items():
+            setattr(self, name, value)
 
-    @traitlets.observe("user", "heat")
+    @traitlets.observe("user", "run", "heat")
     def _follow_drawn(self, change: Any) -> None:
-        if change["new"] is None:  # which traitlets does not have checked
-            self._draw(self.stats, self.user, self.heat)
-        self.said = self.alt
+        with self.hold_trait_notifications():
+            for name in self._gives_way(change["name"]):
+                setattr(self, name, None)
+        self._draw()  # None is not checked by traitlets, so not drawn yet
+        self.said = self._news
+
+    def _gives_way(self, name: str) -> tuple[str, ...]:
+        """What is no longer lit up once this trait is set."""
+        return ("run",) if name == "user" else ()
 
     @traitlets.observe("theme")
     def _follow_theme(self, _: Any) -> None:
         if self._drawn:
-            self._draw(self.stats, self.user, self.heat)
+            self._draw()
 
     @traitlets.observe("opened")
     def _follow_opened(self, change: Any) -> None:
+        self.full = False
         if change["new"] is None:
             self.detail = ""
 
     @traitlets.observe("metrics")
     def _follow_metrics(self, _: Any) -> None:
         if self._drawn:
-            self.tools = self._tools(self.stats, self.user, self.heat)
+            self.tools = self._tools(self._now)
 
     # What the browser asks for.
 
@@ -185,6 +237,14 @@ class JourneyCanvas(Exporting):
 
     def _close(self, _: Mapping[str, Any]) -> None:
         self.opened = None
+
+    def _choose_full(self, request: Mapping[str, Any]) -> None:
+        self.full = bool(request["value"])
+
+    def _turn(self, request: Mapping[str, Any]) -> None:
+        first = int(request["value"])
+        self.detail = self._detail(self.stats, self.opened, self.full, first)
+        self._first = first
 
     def _choose_version(self, request: Mapping[str, Any]) -> None:
         self.stats = self.stats.version(int(request["value"]) if request["value"] else None)
@@ -195,19 +255,26 @@ class JourneyCanvas(Exporting):
     def _choose_compare(self, request: Mapping[str, Any]) -> None:
         self.stats = self.stats.compare("previous" if request["value"] else None)
 
+    def _suggest(self, request: Mapping[str, Any]) -> None:
+        self._typed = str(request["value"]).strip()
+        self.tools = self._tools(self._now)
+        if self._typed:
+            self.said = word("suggested", self.locale, count=len(self.stats.beginning(self._typed)))
+
     def _find(self, request: Mapping[str, Any]) -> None:
         user = str(request["user"]).strip()
-        if self.stats.user_path(user).is_empty():
+        self._typed = self._missing = ""
+        if self.stats.user_runs(user).is_empty():
             self._missing = user
             self.said = word("not_here", self.locale, user=clean(user))
         else:
-            self._missing = ""
             self.user = user
-        self.tools = self._tools(self.stats, self.user, self.heat)
+        self.tools = self._tools(self._now)
 
     def _clear(self, _: Mapping[str, Any]) -> None:
-        self._missing = ""
+        self._typed = self._missing = ""
         self.user = None
+        self.tools = self._tools(self._now)
 
     # What it is drawn of.
 
@@ -216,49 +283,100 @@ class JourneyCanvas(Exporting):
         assert self._drawn is not None  # made with the stats
         return self._drawn
 
-    def _draw(self, stats: JourneyStats, user: str | None, heat: str | None) -> None:
-        path = stats.user_path(user) if user else None
-        path = None if path is None or path.is_empty() else path
-        drawn = Canvas(stats, path=path, heat=heat, goal=self.goal, theme=self.theme, locale=self.locale)
-        svg = drawn.svg
+    @property
+    def _news(self) -> str:
+        """What is said when something else is lit up."""
+        trace = self._trace(self._now)
+        return trace.alt(self.locale) if trace else self.alt
+
+    def _draw(self, **changes: Any) -> None:
+        """Draw it, some of its traits being otherwise; where that fails, change nothing and raise."""
+        now = {name: changes.get(name, getattr(self, name)) for name in self._shown}
+        if now == self._now:
+            return
+        drawn = Canvas(now["stats"], heat=now["heat"], goal=self.goal, theme=now["theme"], locale=self.locale,
+                       **self._lit(now))  # fmt: skip
+        if self._drawn and self._drawn.stats is now["stats"]:
+            drawn.take(self._drawn)
+        drawn.svg  # noqa: B018 - its faults are known once it is drawn
         if self._drawn and (new := [fault for fault in drawn.faults if fault not in self._drawn.faults]):
             raise ValueError(" ".join(new))  # the picture there is, is better than part of one
-        detail = self._detail(stats, self.opened if self.opened in stats.journey.points() else None)
+        parts = self._parts(now, drawn)
         with self.hold_sync():
-            self._drawn = drawn
-            self.picture = gzip.compress(svg.encode(), mtime=0)
-            self.graph = _graph(drawn)
-            self.tools = self._tools(stats, user, heat)
-            self.detail = detail
-            self.error = ""
+            self._drawn, self._now = drawn, now
+            for name, part in {**parts, "error": ""}.items():
+                setattr(self, name, part)
 
-    def _detail(self, stats: JourneyStats, point: str | None) -> str:
-        return str(detail_html(stats, point, goal=self.goal, locale=self.locale)) if point else ""
+    def _trace(self, now: Mapping[str, Any]) -> Trace | None:
+        return Trace(now["stats"], now["user"], now["run"]) if now.get("user") else None
 
-    def _tools(self, stats: JourneyStats, user: str | None, heat: str | None) -> str:
+    def _lit(self, now: Mapping[str, Any]) -> dict[str, Any]:
+        """The way that is lit up, as Canvas takes it."""
+        trace = self._trace(now)
+        return {"path": trace.path, "events": trace.events} if trace else {}
+
+    def _parts(self, now: Mapping[str, Any], drawn: Canvas) -> dict[str, Any]:
+        """What the browser is handed."""
+        stats: JourneyStats = now["stats"]
+        return {
+            "picture": gzip.compress(drawn.svg.encode(), mtime=0),
+            "graph": _graph(drawn),
+            "tools": self._tools(now),
+            "detail": self._detail(stats, self.opened, self.full, self._first),
+        }
+
+    def _detail(self, stats: JourneyStats, point: str | None, full: bool, first: int = 0) -> str:
+        if point not in (points := stats.journey.points()):
+            return ""
+        full = full and points[point].type == "message"
+        people = _people(stats, point, first, self.goal) if full else None
+        return str(detail_html(stats, point, people=people, goal=self.goal, locale=self.locale))
+
+    def _tools(self, now: Mapping[str, Any]) -> str:
         def said(name: str) -> str:
             return word(name, self.locale)
 
-        journey = stats.journey
-        every = [("", said("every_version"))]
-        versions = [
-            (str(v.version), word("version_n", self.locale, version=v.version)) for v in journey.versions
-        ]
+        stats: JourneyStats = now["stats"]
+        user = now["user"]
         return template("tools.html").render(
             words={name: said(name) for name in _WORDS},
             when=when_html(stats, self.locale),
-            versions=every + versions if len(versions) > 1 else [],
-            version=str(stats.scope.version or ""),
-            heats=[("", said("heat.none")), *((name, said(f"heat.{name}")) for name in MEASURES)],
-            heat=heat or "",
-            compare=stats.comparing,
-            nothing_before=said("no_previous") if stats.comparing and stats.previous_scope is None else "",
+            **self._menus(now),
             metrics=self.metrics,
             user=clean(user or self._missing),
+            suggestions=stats.beginning(self._typed) if self._typed else [],
             clear=word("find_clear", self.locale, user=clean(user)) if user else "",
             missing=word("not_here", self.locale, user=clean(self._missing)) if self._missing else "",
             near=stats.nearest(self._missing) if self._missing else [],
         )
+
+    def _menus(self, now: Mapping[str, Any]) -> dict[str, Any]:
+        """What there is to choose of versions, heat maps and comparison."""
+
+        def said(name: str) -> str:
+            return word(name, self.locale)
+
+        stats: JourneyStats = now["stats"]
+        every = [("", said("every_version"))]
+        versions = [
+            (str(v.version), word("version_n", self.locale, version=v.version))
+            for v in stats.journey.versions
+        ]
+        return {
+            "versions": every + versions if len(versions) > 1 else [],
+            "version": str(stats.scope.version or ""),
+            "heats": [("", said("heat.none")), *((name, said(f"heat.{name}")) for name in MEASURES)],
+            "heat": now["heat"] or "",
+            "compare": stats.comparing,
+            "nothing_before": said("no_previous") if stats.comparing and stats.previous_scope is None else "",
+        }
+
+
+def _people(stats: JourneyStats, point: str, first: int, goal: str | None) -> People:
+    """A page of those whom a message went to; past the end, the last one."""
+    rows = point_users(stats, point, goal)
+    first = max(0, min(first, (rows.height - 1) // PEOPLE * PEOPLE))
+    return People(rows.slice(first, PEOPLE), first, rows.height)
 
 
 def _graph(drawn: Canvas) -> dict[str, list[str]]:

@@ -115,5 +115,44 @@ def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: 
         assert "Campaign health" in copy.text_content()
         assert copy.locator("button, form, [data-action]").count() == 0
         assert page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-live").count() == 0
+        shut(page, name)
+    page.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) -> None:
+    told = "print('user', widget.user, 'run', widget.run, 'steps', len(widget.path or ()), 'at', widget.selected)"
+    path = lab.write("tracer.ipynb", told, MAKE.replace("JourneyCanvas", "PathTracer"))
+    page, faults, requests = watched(chromium)
+    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
+    ready(page, path.name)
+
+    run(page, 0)
+    page.wait_for_selector(".jnb-live .sheet > svg")
+    page.locator(".jnb-live .ways [data-action=path]").first.click()
+    page.wait_for_selector(".jnb-live .ways [aria-pressed=true]")
+    steps = len(page.locator(".jnb-live .ways [aria-pressed=true]").text_content().split(" → "))
+    assert run(page, 1) == f"user None run None steps {steps} at None\n"
+    page.locator(".jnb-live [name=user]").press_sequentially("u00000")
+    page.wait_for_selector(".jnb-live .offers")
+    page.keyboard.press("ArrowDown")
+    user = page.locator(".jnb-live .offers button:focus").text_content()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".jnb-live .trace")
+    page.locator(".jnb-live .steps [data-action=show]").nth(1).click()
+    assert run(page, 1) == f"user {user} run None steps 0 at hello_push\n"
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 2
+    for theme in ("Dark", "Light"):
+        wear(page, theme)
+        page.wait_for_selector(f".jnb-live[data-theme={theme.lower()}]")
+        if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/lab-tracer-{theme.lower()}.png")
+    assert faults == []
+    shut(page, path.name)
+
+    reopen(page, path.name, kernel=False)
+    copy = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-static")
+    copy.locator("img").wait_for(state="visible")
+    assert "Table: Frequent paths" in copy.text_content(), "as it was when the cell was run"
     page.close()
     assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []

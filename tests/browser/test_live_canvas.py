@@ -14,6 +14,8 @@ from live import Live, english, serious
 
 import journey_nb as jn
 from journey_nb.exports import point_users
+from journey_nb.render.canvas import meanings
+from journey_nb.render.panels import explained
 from journey_nb.simulate import simulate
 
 pytestmark = pytest.mark.browser
@@ -169,6 +171,19 @@ def tries_find(live: Live) -> None:
     assert live.page.locator(".missing").count() == 0
 
 
+def tries_suggest(live: Live) -> None:
+    live.page.locator("[name=user]").press_sequentially("u00001")
+    live.page.wait_for_selector(".offers")
+    live.settle()
+    offered = live.page.locator(".offers button")
+    assert offered.all_text_contents() == live.widget.stats.beginning("u00001")
+    name = offered.last.text_content()
+    offered.last.click()
+    live.settle()
+    assert live.widget.user == name
+    assert live.page.locator(".offers").count() == 0
+
+
 def tries_clear(live: Live) -> None:
     live.widget.user = live.widget.stats.users(limit=1)["user_id"].item()
     live.push()
@@ -220,6 +235,49 @@ def tries_drops(live: Live) -> None:
     live.page.click("[data-action=drops]")
     assert reasons.is_visible()
     assert live.widget.stats.drops("hello_push").height == reasons.locator("tbody tr").count()
+
+
+def tries_statistics(live: Live) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    switch = live.page.locator("[data-action=statistics]")
+    assert switch.text_content() == "Full statistics · Welcome aboard"
+    switch.click()
+    live.settle()
+    assert live.widget.full
+    row = live.widget.stats.messages().filter(pl.col("point_id") == "hello_push").row(0, named=True)
+    for name in ("sent", "sent_users", "goal_direct", "skipped"):
+        assert live.page.locator(f'.detail [data-key="{name}"]').text_content() == f"{row[name]:,}"
+    assert live.page.get_by_role("img", name="Time from sending").is_visible()
+    live.page.get_by_role("button", name="Back").click()
+    live.settle()
+    assert not live.widget.full
+    assert (
+        live.page.evaluate("document.querySelector('.jnb-live').shadowRoot.activeElement.dataset.action")
+        == "statistics"
+    )
+
+
+def tries_page(live: Live) -> None:
+    live.widget.opened = "hello_push"
+    live.widget.full = True
+    live.push()
+    users = point_users(live.widget.stats, "hello_push")["user_id"].to_list()
+
+    def shown() -> list[str]:
+        return live.page.locator(
+            ".detail section:has([data-action=page]) tbody td:first-child"
+        ).all_text_contents()
+
+    live.page.wait_for_selector("[data-action=page]")
+    assert shown() == users[:20]
+    live.page.get_by_role("button", name="Next page").click()
+    live.settle()
+    assert shown() == users[20:40]
+    assert f"Rows 21 – 40 of {len(users)}" in live.page.locator(".detail .turn").text_content()
+    live.page.get_by_role("button", name="Previous page").click()
+    live.settle()
+    assert shown() == users[:20]
 
 
 def tries_close(live: Live) -> None:
@@ -405,6 +463,26 @@ def test_hover_and_focus_tell_a_card_s_account(live: Live) -> None:
     assert f"{entered(live.widget.stats, 'hello_push')} entered" in told
 
 
+def test_hover_and_focus_tell_what_a_number_counts(live: Live) -> None:
+    said = meanings()
+    account = live.page.locator(".account")
+    for key, told in (
+        ("points.hello_push.sent", "points.sent"),
+        ("points.hello_push.opened_rate", "points.opened"),
+        ("points.hello_push.drop_offs", "points.drop_offs"),
+        ("branches.signup|default.runs", "branches.runs"),
+    ):
+        live.page.hover(f'.sheet [data-key="{key}"]')
+        assert account.text_content() == said[told] != ""
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    number = live.page.get_by_role("group", name="Click rate")
+    number.focus()
+    assert account.text_content() == explained("messages.click_rate") != ""
+    live.page.hover(".detail [data-key=entered]")
+    assert account.text_content() == explained("points.entered") != ""
+
+
 def test_the_whole_canvas_works_from_the_keyboard(live: Live) -> None:
     press = live.page.keyboard.press
     live.page.locator(CARD.format("signup")).focus()
@@ -461,9 +539,14 @@ def test_large_journeys_have_a_minimap(open_live: Callable[..., Live]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["plain", "detail", "path"])
+@pytest.mark.parametrize("state", ["plain", "detail", "statistics", "path"])
 def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str, state: str) -> None:
     live = open_live(page={"color_scheme": scheme}, heat="share")
+    if state == "statistics":
+        live.page.dblclick(CARD.format("hello_push"))
+        live.settle()
+        live.page.click("[data-action=statistics]")
+        live.settle()
     if state == "detail":
         live.page.dblclick(CARD.format("hello_push"))
         live.settle()
@@ -534,6 +617,9 @@ def test_no_english_word_of_the_dictionary_is_left(
     live.settle()
     own = {branch.label for branch in welcome_stats.journey.version().branches}
     assert english(live, locale) - own == set()
+    live.page.click("[data-action=statistics]")
+    live.settle()
+    assert english(live, locale) - own == set()
 
 
 # What goes wrong
@@ -580,6 +666,7 @@ def test_hostile_texts_run_nowhere_and_break_nothing(open_live: Callable[..., Li
     live = open_live(jn.JourneyStats(journey, log))
     for point in journey.versions[-1].points:
         live.page.evaluate("point => window.model.send({action: 'open', point})", point.point_id)
+        live.page.evaluate("window.model.send({action: 'statistics', value: '1'})")
         live.settle()
         assert live.page.locator(".detail h2").count() == 1
         assert live.page.get_by_role("alert").count() == 0

@@ -7,8 +7,9 @@ from journey_nb.metrics import RATES, TABLES
 from journey_nb.metrics import definitions as words
 from journey_nb.metrics.definitions import explain
 from journey_nb.metrics.experiments import incremental, variants
-from journey_nb.metrics.paths import paths, user_path
+from journey_nb.metrics.paths import paths, user_events, user_path, user_runs
 from journey_nb.metrics.retention import cohorts, time_to_goal
+from journey_nb.metrics.spans import response_times, waiting_times
 
 SCOPE = make_scope(a_journey())
 OTHERS = {
@@ -16,7 +17,11 @@ OTHERS = {
     "cohorts": lambda: cohorts(SCOPE),
     "incremental": lambda: incremental(SCOPE, "buy"),
     "variants": lambda: variants(SCOPE, "A", "buy").table,
+    "waiting_times": lambda: waiting_times(SCOPE, "W"),
+    "response_times": lambda: response_times(SCOPE, "A"),
     "user_path": lambda: user_path(SCOPE, "u0"),
+    "user_runs": lambda: user_runs(SCOPE, "u0"),
+    "user_events": lambda: user_events(SCOPE, "u0"),
     "paths": lambda: paths(SCOPE),
 }
 

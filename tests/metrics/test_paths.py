@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 from metrics.build import a_journey, at, make_scope
 
-from journey_nb.metrics.paths import MARKS, nearest, paths, user_path
+from journey_nb.metrics.paths import MARKS, beginning, nearest, paths, user_path
 from journey_nb.metrics.scope import TICK, Scope
 
 
@@ -202,3 +202,17 @@ def test_paths_go_as_far_as_the_clock_sees() -> None:
     assert paths(make_scope(**rows, end=at(9), clock="cohort")).select("path", "converted").rows() == [
         (["E", "A"], 1)
     ]
+
+
+def test_ids_that_begin_so_are_offered_in_their_order() -> None:
+    runs = [{"user": n, "user_id": f"{'ab'[n % 2]}{n:02}", "entered_at": at(n)} for n in range(20)]
+    runs.append({"user": 0, "user_id": "a00", "run_no": 2, "entered_at": at(30)})
+    devices = [{"run": n, "user": n, "device_id": f"a-phone-{n}"} for n in range(3)]
+    scope = make_scope(runs=runs, devices=devices)
+    assert beginning(scope, "a0") == ["a00", "a02", "a04", "a06", "a08"]
+    assert beginning(scope, "a", limit=4) == ["a-phone-0", "a-phone-1", "a-phone-2", "a00"]
+    assert beginning(scope, "A") == beginning(scope, "a00x") == []
+    assert len(beginning(scope, "")) == 8
+    assert beginning(make_scope(runs=runs, as_of=at(3)), "") == ["a00", "a02", "b01", "b03"]
+    kept = pl.Series([n == 4 for n in range(21)])
+    assert beginning(make_scope(runs=runs, devices=devices, keep=kept), "") == ["a04"]

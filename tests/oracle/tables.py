@@ -731,6 +731,75 @@ def waiting(reading: Reading, query: Query) -> Table:
     ]
 
 
+WAIT_LENGTHS = [
+    (0, 3600),
+    (3600, 21600),
+    (21600, 86400),
+    (86400, 172800),
+    (172800, 604800),
+    (604800, 2592000),
+    (2592000, None),
+]
+RESPONSE_LENGTHS = [
+    *(
+        (0, 60),
+        (60, 300),
+        (300, 900),
+        (900, 3600),
+        (3600, 10800),
+        (10800, 21600),
+        (21600, 43200),
+        (43200, 86400),
+    ),
+    *((86400, 172800), (172800, 604800), (604800, None)),
+]
+
+
+def _within(took: timedelta, first: int, last: int | None) -> bool:
+    return took >= timedelta(seconds=first) and (last is None or took < timedelta(seconds=last))
+
+
+def waiting_times(reading: Reading, query: Query, point_id: str) -> Table:
+    scope = Scope(reading, query)
+    counts: Counter[tuple[str | None, int | None, int | None]] = Counter()
+    read_at = scope.as_of + timedelta(microseconds=1)
+    read_at = read_at if scope.cohort else min(read_at, scope.end)
+    for visit in scope.visits():
+        if visit.point != point_id or not scope.open_after(visit):
+            continue
+        waits = [wait for wait in visit.waits if scope.by_state(wait.at)]
+        cause, since = (waits[-1].cause, waits[-1].at) if waits else (None, visit.arrived_at)
+        if since is None:
+            counts[cause, None, None] += 1
+        for first, last in WAIT_LENGTHS:
+            if since is not None and _within(read_at - since, first, last):
+                counts[cause, first, last] += 1
+    return [{"cause": c, "seconds": a, "seconds_to": b, "runs": n} for (c, a, b), n in counts.items()]
+
+
+def response_times(reading: Reading, query: Query, point_id: str) -> Table:
+    scope = Scope(reading, query)
+    every = [message for message in reading.messages.values() if message.point == point_id]
+    own = [message for message in scope.messages("sent") if message.point == point_id]
+    most = Counter(message.channel for message in every)
+    channel = min(
+        (c for c in most if most[c] == max(most.values())), default=scope.points()[point_id].get("channel")
+    )
+    marks: dict[str, Callable[[Message], datetime | None]] = {
+        "opened": scope.opened_at,
+        "clicked": scope.clicked_at,
+    }
+    if channel == "in_app":
+        marks = {"interacted": lambda message: message.interacted_at}
+    table = []
+    for outcome, at in marks.items():
+        took = [at(message) - message.sent.at for message in own if scope.seen(at(message))]
+        for first, last in RESPONSE_LENGTHS:
+            count = sum(_within(one, first, last) for one in took)
+            table.append({"outcome": outcome, "seconds": first, "seconds_to": last, "messages": count})
+    return table
+
+
 def drops(reading: Reading, query: Query, point_id: str | None = None) -> Table:
     scope = Scope(reading, query)
     counts: Counter[tuple[str | None, str, str, str]] = Counter()
@@ -1061,17 +1130,26 @@ def _window_open(scope: Scope, one: Assignment, goal: str, unit: str) -> bool:
 # ---------------------------------------------------------------- paths
 
 
-def user_path(reading: Reading, query: Query, user: str) -> Table:
-    """Every run of a user or device, newest first, a row per visit."""
-    scope = Scope(reading, query)
+def _runs_of(scope: Scope, user: str) -> list[Run]:
+    """Every run of a user or device, newest first."""
     own = [
         run for run in scope.runs.values() if run.user == user or any(row.device == user for row in run.rows)
     ]
-    table = []
-    for run in sorted(
+    return sorted(
         own, key=lambda run: (not run.truncated, run.entered_at or run.first_at, run.run_no), reverse=True
-    ):
-        seen = [visit for visit in run.visits if visit.arrived_at is None or scope.seen(visit.arrived_at)]
+    )
+
+
+def _visits_seen(scope: Scope, run: Run) -> list[Visit]:
+    return [visit for visit in run.visits if visit.arrived_at is None or scope.seen(visit.arrived_at)]
+
+
+def user_path(reading: Reading, query: Query, user: str) -> Table:
+    """Every run of a user or device, newest first, a row per visit."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        seen = _visits_seen(scope, run)
         head = {
             "run_id": run.run_id,
             "run_no": run.run_no,
@@ -1096,6 +1174,97 @@ def user_path(reading: Reading, query: Query, user: str) -> Table:
                 }
             )
     return table
+
+
+def user_runs(reading: Reading, query: Query, user: str) -> Table:
+    """A row per run of a user or device, newest first."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        left = scope.seen(run.left_at)
+        goals = [g for g in reading.goals if g.run == run.run_id and g.counts and scope.seen(g.at)]
+        table.append(
+            {
+                "run_id": run.run_id,
+                "run_no": run.run_no,
+                "user_id": run.user,
+                "device_id": run.device,
+                "status": run.end_status if left else "in_progress",
+                "version": run.version,
+                "entered_at": run.entered_at,
+                "left_at": run.left_at if left else None,
+                "reason": run.reason if left else None,
+                "goals": list(dict.fromkeys(g.goal for g in sorted(goals, key=lambda g: (g.at, g.pos)))),
+            }
+        )
+    return table
+
+
+def user_events(reading: Reading, query: Query, user: str) -> Table:
+    """What was done in the runs of a user or device."""
+    scope = Scope(reading, query)
+    table = []
+    for run in _runs_of(scope, user):
+        visits = _visits_seen(scope, run)
+
+        def step(point: str | None, pos: float, visits: list[Visit] = visits) -> int | None:
+            """The last visit of the point that had begun by then."""
+            begun = [n for n, v in enumerate(visits, 1) if v.point == point and v.opened_pos < pos]
+            return max(begun, default=None)
+
+        done: Table = []
+        for message in reading.messages.values():
+            if message.run == run.run_id:
+                first = min(
+                    (row for row in message.rows if scope.seen(row.at)), key=lambda r: r.pos, default=None
+                )
+                place = step(first.point, first.pos) if first else None
+                head = {"step_no": place, "point_id": message.point, "message_id": message.message_id}
+                done += [head | row for row in _done_with(scope, message)]
+        for goal in reading.goals:
+            if goal.run == run.run_id and goal.counts and scope.seen(goal.at):
+                done.append({"step_no": step(goal.here, goal.pos), "at": goal.at, "kind": "goal.reached",
+                             "point_id": goal.here, "goal_id": goal.goal})  # fmt: skip
+        for number, visit in enumerate(visits, 1):
+            head = {"step_no": number, "point_id": visit.point}
+            for wait in visit.waits:
+                if scope.seen(wait.at) and (visit.left_at is None or wait.at <= visit.left_at):
+                    done.append(
+                        head
+                        | {"at": wait.at, "kind": "wait.started", "reason": wait.cause, "due_at": wait.due}
+                    )
+            for skip in visit.skips[:1]:
+                if scope.seen(skip.at):
+                    done.append(head | {"at": skip.at, "kind": "point.skipped", "reason": skip.reason})
+        table += [dict.fromkeys(COLUMNS["user_events"]) | {"run_id": run.run_id} | row for row in done]
+    return table
+
+
+def _done_with(scope: Scope, message: Message) -> Iterator[dict[str, Any]]:
+    """What became of a message, the first time each."""
+    known = scope.fate(message)
+    if known is None:
+        return
+    fate, at = known
+    if fate != "sent":
+        told = message.failed if fate == "failed" else message.skipped
+        assert told is not None
+        yield {"kind": f"message.{fate}", "at": at, "reason": told.reason}
+        return
+    yield {"kind": "message.impression" if message.channel == "in_app" else "message.sent", "at": at}
+    if scope.bounced(message):
+        assert message.bounced is not None
+        yield {"kind": "message.failed", "at": message.bounced.at, "reason": message.bounced.reason}
+    first = {
+        "delivered": message.delivered_at,
+        "opened": scope.opened_at(message),
+        "clicked": scope.clicked_at(message),
+        "interacted": message.interacted_at,
+        "unsubscribed": message.unsubscribed_at,
+    }
+    for name in ("replied", "dismissed", "complained"):
+        first[name] = min((row.at for row in message.rows if row.kind == f"message.{name}"), default=None)
+    yield from ({"kind": f"message.{name}", "at": at} for name, at in first.items() if scope.seen(at))
 
 
 def _message_at(scope: Scope, run: Run, visit: Visit) -> str | None:
@@ -1213,11 +1382,15 @@ COLUMNS: dict[str, list[str]] = {
         "unsubscribed seconds_p50 seconds_p90",
         "branches": "source branch target label runs users share",
         "waiting": "point_id title type cause runs users oldest_since next_due",
+        "waiting_times": "cause seconds seconds_to runs",
+        "response_times": "outcome seconds seconds_to messages",
         "drops": "point_id title grain class reason count",
         "credit": "point_id users direct indirect",
         "variants": "variant is_control assigned converted rate difference difference_low difference_high lift "
         "p_value probability_best immature",
         "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
+        "user_runs": "run_id run_no user_id device_id status version entered_at left_at reason goals",
+        "user_events": "run_id step_no at kind point_id message_id goal_id reason due_at",
         "paths": "path runs users share converted rate",
         "time_to_goal": "day at_risk reached survival low high",
         "cohorts": "cohort age runs users reached rate immature",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tables, welcome
 
 import journey_nb as jn
+from journey_nb.charts import span
+from journey_nb.exports import point_users
 from journey_nb.render import canvas_svg
-from journey_nb.render.detail import concluded, detail_html
+from journey_nb.render.detail import People, concluded, detail_html
 from journey_nb.render.heat import LEVELS, MEASURES, heat
+from journey_nb.render.panels import cell
+from journey_nb.simulate import simulate
+from journey_nb.style import word
 
 
 def rows(stats: jn.JourneyStats) -> dict[str, dict[str, object]]:
@@ -107,3 +113,49 @@ def test_what_is_concluded_reads_the_same_everywhere(welcome_stats: jn.JourneySt
     said = " ".join(concluded(found))
     assert said.startswith("Verdict: ")
     assert said in detail_html(welcome_stats, "offer_test").html
+
+
+@pytest.mark.parametrize("point", ["hello_push", "email_tips", "tour"])
+def test_full_statistics_say_what_the_tables_say(welcome_stats: jn.JourneyStats, point: str) -> None:
+    people = point_users(welcome_stats, point)
+    html = str(detail_html(welcome_stats, point, people=People(people.head(20), 0, people.height)))
+    here = pl.col("point_id") == point
+    numbers = welcome_stats.messages().filter(here).row(0, named=True)
+    if point == "tour":
+        numbers |= welcome_stats.points().filter(here).select("shown", "interacted").row(0, named=True)
+    for name, value in numbers.items():
+        if name not in ("point_id", "title", "channel"):
+            assert f'data-key="{name}">{cell(name, value)}<' in html
+    for reason in welcome_stats.drops(point)["reason"]:
+        assert word(reason) in html
+    times = welcome_stats.response_times(point)
+    answered = times.group_by("outcome").agg(pl.col("messages").sum())
+    for outcome, count in answered.iter_rows():
+        assert count == numbers[outcome], "each first response has its length"
+    assert f"Rows 1 – 20 of {people.height}" in html
+    assert html.count("<summary>") == 2
+
+
+def test_the_variants_of_a_message_stand_in_its_statistics() -> None:
+    welcome = jn.Journey.sample("welcome")
+    log = simulate(welcome, users=300, seed=4)
+    half = pl.when(pl.col("user_id").hash(1) % 2 == 0).then(pl.lit("X")).otherwise(pl.lit("Y"))
+    sent = (pl.col("point_id") == "hello_push") & (pl.col("kind").cast(pl.String) == "message.sent")
+    stats = jn.JourneyStats(welcome, log.with_columns(variant=pl.when(sent).then(half).otherwise("variant")))
+    found = stats.experiment("hello_push", welcome.goals[0].goal_id)
+    assert found.table["variant"].to_list() == ["X", "Y"]
+    html = str(detail_html(stats, "hello_push", people=People(pl.DataFrame(), 0, 0)))
+    assert " ".join(concluded(found)) in html
+    assert "Rows 0 – 0 of 0" in html
+
+
+def test_who_waits_is_counted_by_cause_and_length(welcome_stats: jn.JourneyStats) -> None:
+    html = str(detail_html(welcome_stats, "settle"))
+    times = welcome_stats.waiting_times("settle")
+    assert (
+        times["runs"].sum()
+        == welcome_stats.waiting().filter(pl.col("point_id") == "settle")["runs"].sum()
+        > 0
+    )
+    for row in times.iter_rows(named=True):
+        assert escape(span(row["seconds"], row["seconds_to"])) in html

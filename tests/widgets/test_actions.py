@@ -15,7 +15,7 @@ def read(folder: str, names: str) -> str:
 def test_no_action_is_left_untried() -> None:
     templates = read("journey_nb/render/templates", "*.html")
     # The first argument of the macro menu is an action; detail.html is handed the folded block's.
-    listed = set(re.findall(r'data-action="([\w-]+)"|menu\("([\w-]+)"', templates))
+    listed = set(re.findall(r'data-(?:action|typed)="([\w-]+)"|menu\("([\w-]+)"', templates))
     listed |= set(
         re.findall(
             r'\bask\("([\w-]+)"|action === "([\w-]+)"|{ action: "([\w-]+)"', read("widget_js/src", "*.ts")

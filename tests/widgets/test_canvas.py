@@ -12,6 +12,8 @@ import pytest
 import traitlets
 
 import journey_nb as jn
+from journey_nb.exports import point_users
+from journey_nb.render.detail import detail_html
 from journey_nb.simulate import simulate
 
 
@@ -100,6 +102,35 @@ def test_a_device_finds_its_user_too(welcome: jn.Journey, welcome_log: pl.DataFr
     widget = jn.JourneyCanvas(jn.JourneyStats(welcome, log))
     ask(widget, action="find", user=f"phone-{log['user_id'][0]}")
     assert widget.user == f"phone-{log['user_id'][0]}"
+
+
+def test_full_statistics_are_a_message_s_and_follow_the_period(widget: jn.JourneyCanvas) -> None:
+    widget.opened = "hello_push"
+    brief = widget.detail
+    ask(widget, action="statistics", value="1")
+    assert widget.full
+    ask(widget, action="page", value="40")
+    rows = point_users(widget.stats, "hello_push")
+    assert f"Rows 41 – 60 of {rows.height}" in widget.detail
+    assert all(user in widget.detail for user in rows["user_id"][40:60])
+    widget.period = "7d"
+    few = point_users(widget.stats, "hello_push").height
+    assert f"Rows {(few - 1) // 20 * 20 + 1} – {few} of {few}" in widget.detail, "past the end, the last page"
+    widget.period = "launch"
+    ask(widget, action="statistics", value="")
+    assert widget.detail == brief
+    widget.full = True
+    widget.opened = "settle"
+    assert not widget.full, "another point begins with its own window"
+    widget.full = True
+    assert widget.detail == str(detail_html(widget.stats, "settle")), "only messages have more"
+
+
+def test_a_full_window_is_small_too(widget: jn.JourneyCanvas) -> None:
+    widget.opened, widget.full = "hello_push", True
+    state = widget.get_state()
+    size = sum(len(value) if isinstance(value, bytes) else len(repr(value)) for value in state.values())
+    assert size < 160_000
 
 
 def test_stats_of_another_journey_leave_nothing_of_the_last(widget: jn.JourneyCanvas) -> None:

@@ -2,7 +2,7 @@ import { Minimap } from "./minimap";
 import { type Model, unzip } from "./model";
 import { children, html, morph } from "./morph";
 import { Sheet } from "./sheet";
-import { View } from "./view";
+import { View, tells } from "./view";
 
 const STEP = 1.25; // of a zoom by key or button
 
@@ -99,6 +99,14 @@ export class Canvas extends View {
     this.mark();
   }
 
+  /** Select a point that is named elsewhere in the view, and bring it into sight; the focus stays there. */
+  private reveal(point: string): void {
+    const card = this.card(point);
+    this.part(".stage").scrollIntoView({ block: "nearest" });
+    if (card) this.sheet.reveal(card, this.part(".detail"));
+    this.select(point);
+  }
+
   private go(card: Card | undefined, from?: string): void {
     if (!card) return;
     if (from !== undefined) this.came.set(card.dataset.point!, from);
@@ -139,23 +147,51 @@ export class Canvas extends View {
       if (card) this.ask("open", { point: card.dataset.point });
     });
     for (const name of ["pointerover", "focusin"]) {
-      stage.addEventListener(name, (event) => {
-        const card = cardOf(event) ?? this.focused;
-        this.part(".account").textContent = card?.getAttribute("aria-description") ?? this.hint;
-      });
+      root.addEventListener(name, (event) => this.account(event.target as Element));
     }
     stage.addEventListener("keydown", (event) => this.key(event));
     root.addEventListener("keydown", (event) => {
+      const search = (event.target as Element).closest("[role=search]");
+      if (search) return this.offer(event, search);
       if (event.key !== "Escape") return;
       if (this.model.get("detail")) this.ask("close");
       else this.select(null);
     });
   }
 
+  /** Say what a number counts; of a card that is elsewhere under the pointer or the focus, its account. */
+  private account(at: Element): void {
+    const onStage = at.closest(".stage");
+    if (!onStage && !at.closest(".detail, .panel")) return;
+    const key = at.closest<SVGElement>("[data-key]")?.dataset.key?.split(".") ?? [];
+    const meaning = this.model.get("meanings")[`${key[0]}.${key.at(-1)}`];
+    const card = onStage && (at.closest<Card>("[data-point]") ?? this.focused);
+    const told = meaning || (onStage ? card?.getAttribute("aria-description") : tells(at));
+    this.part(".account").textContent = told || this.hint;
+  }
+
+  /** Arrows go through what is offered under the field, Escape puts it away. */
+  private offer(event: KeyboardEvent, search: Element): void {
+    const stops = [...search.querySelectorAll<HTMLElement>("input, .offers button")];
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by) stops[stops.indexOf(event.target as HTMLElement) + by]?.focus();
+    else if (event.key === "Escape" && stops.length > 1) {
+      stops[0]!.focus();
+      this.ask("suggest", { value: "" });
+    } else return;
+    event.preventDefault();
+  }
+
   protected override press(action: string, what: DOMStringMap): void {
+    if (action === "find") {
+      const field = this.part<HTMLInputElement>("[name=user]"); // what was offered goes
+      field.value = what.user!;
+      field.focus();
+    }
     if (action === "zoom-in") this.sheet.zoom(STEP);
     else if (action === "zoom-out") this.sheet.zoom(1 / STEP);
     else if (action === "fit") this.sheet.fit();
+    else if (action === "show") this.reveal(what.point!);
     else super.press(action, what);
   }
 

@@ -1,9 +1,10 @@
 import { Canvas } from "./canvas";
 import type { Model } from "./model";
 import { Panel } from "./panel";
+import { Tracer } from "./tracer";
 import { mount } from "./view";
 
-const KINDS = { canvas: Canvas, panel: Panel };
+const KINDS = { canvas: Canvas, tracer: Tracer, panel: Panel };
 
 export default {
   render: ({ model, el }: { model: Model; el: HTMLElement }) => mount(KINDS[model.get("kind") as keyof typeof KINDS], model, el),

@@ -42,8 +42,8 @@ function attributes(now: Element, next: Element): void {
   }
   // What a person has typed or chosen is not in the attributes.
   if (now instanceof HTMLOptionElement) now.selected = next.hasAttribute("selected");
-  if (now instanceof HTMLInputElement && !now.matches(":focus")) {
+  if (now instanceof HTMLInputElement) {
     now.checked = next.hasAttribute("checked");
-    now.value = next.getAttribute("value") ?? "";
+    if (!now.matches(":focus")) now.value = next.getAttribute("value") ?? "";
   }
 }

@@ -1,5 +1,5 @@
 import type { Model } from "./model";
-import { View } from "./view";
+import { View, tells } from "./view";
 
 /** A panel: HTML that Python made, of which a change replaces only what is new. */
 export class Panel extends View {
@@ -38,11 +38,4 @@ export class Panel extends View {
     event.preventDefault();
     tabs.at(to % tabs.length)!.focus();
   }
-}
-
-/** What an element says of itself; a cell's number is told by its heading. */
-function tells(at: Element | null): string {
-  const cell = at?.closest<HTMLTableCellElement>("td");
-  const heading = cell?.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex];
-  return (at?.closest("[title]") ?? heading)?.getAttribute("title") ?? "";
 }

@@ -2,12 +2,15 @@ import type { Model } from "./model";
 import { children, html } from "./morph";
 import { follow } from "./theme";
 
+const PAUSE = 150; // milliseconds without a key, after which what is typed is asked about
+
 /**
  * What every live view does: show the strings that Python made, and ask the kernel for what the reader does
  * to an element with `data-action`. A form, a button and a field each say what they have.
  */
 export class View {
   private looking = 0; // the timer of the next look
+  private pause = 0; // and of what is being typed
 
   constructor(
     protected readonly model: Model,
@@ -36,6 +39,7 @@ export class View {
     const exporting = this.part(".export");
     exporting.addEventListener("keydown", (event) => event.stopPropagation()); // the window's keys are its own
     exporting.addEventListener("close", () => this.model.get("export") && this.ask("export-close"));
+    root.addEventListener("input", (event) => this.type(event.target as HTMLInputElement));
     root.addEventListener("submit", (event) => {
       event.preventDefault();
       const form = event.target as HTMLFormElement;
@@ -73,6 +77,7 @@ export class View {
 
   stop(): void {
     clearTimeout(this.looking);
+    clearTimeout(this.pause);
   }
 
   /** What was chosen meanwhile is put as it is now. */
@@ -91,8 +96,15 @@ export class View {
   }
 
   protected ask(action: string, what: object = {}): void {
+    clearTimeout(this.pause); // what was half typed is settled
     this.root.setAttribute("aria-busy", "true");
     this.model.send({ ...what, action });
+  }
+
+  private type({ dataset, value }: HTMLInputElement): void {
+    if (!dataset.typed) return;
+    clearTimeout(this.pause);
+    this.pause = window.setTimeout(() => this.ask(dataset.typed!, { value }), PAUSE);
   }
 
   protected press(action: string, what: DOMStringMap): void {
@@ -117,6 +129,13 @@ function keep(name: string, bytes: DataView): void {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** What an element says of itself; a cell's number is told by its heading. */
+export function tells(at: Element | null): string {
+  const cell = at?.closest<HTMLTableCellElement>("td");
+  const heading = cell?.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex];
+  return (at?.closest("[title]") ?? heading)?.getAttribute("title") ?? "";
 }
 
 /** Put a view into an element of the host's; what is returned takes it away. */
