@@ -68,7 +68,7 @@ mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caugh
 picture: $(READY) ## the README's picture, drawn anew from the demo's numbers
 	@$(BIN)/python docs/picture.py
 
-notebooks: $(READY) ## every notebook run as it stands and kept with what it shows
+notebooks: $(READY) ## every notebook run as it stands and kept with what it shows (where numbers or words change)
 	@$(BIN)/python docs/notebooks.py
 
 lab: $(READY)   ## JupyterLab on the notebooks
