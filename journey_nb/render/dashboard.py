@@ -311,7 +311,8 @@ def _communications(stats: JourneyStats, chosen: Choice, live: bool, locale: str
     metrics = [{"shown": "impressions"}.get(stage, stage) for stage in stages]
     yield word("over_time", locale), Markup(), daily_html(days, metrics, locale=locale)
     yield _messages(stats, chosen, channel, stages, live, locale)
-    issues = stats.delivery_issues(channel).sort("count", descending=True, maintain_order=True)
+    issues = stats.delivery_issues(channel).drop_nulls("count")  # those of the period before alone have none
+    issues = issues.sort("count", descending=True, maintain_order=True)
     lost = table(issues, columns=("outcome", "reason", "count", "rate"), of="delivery_issues", locale=locale)
     yield word("delivery_issues", locale), Markup(), lost
 
