@@ -240,6 +240,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Iterator[L
     server.close()
 
 
+def settle(page: Any) -> None:
+    """Until the kernel has answered; it may run a cell beside that, in another thread."""
+    busy = "v => v.shadowRoot.querySelector('.view[aria-busy]')"
+    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})")
+
+
 def shot(page: Any, name: str) -> None:
     if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/{name}.png")
@@ -262,15 +268,15 @@ def test_a_list_opens_a_workspace_whose_parts_follow_each_other(chromium: Any, l
     shot(page, "workspace")
 
     page.select_option(".jnb-live [data-action=period] >> nth=0", "30d")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.jnb-live')].every(v => !v.shadowRoot.querySelector('.view[aria-busy]'))"
-    )
+    settle(page)
     page.click(".jnb-live [data-action=part][data-value=audience]")
+    settle(page)
     link = page.locator(".jnb-live [data-action=user]").first
     user, run_id = link.text_content(), link.get_attribute("data-run")
     assert views.nth(3).bounding_box()["width"] > boxes[3]["width"], "what is open has a row of its own"
     link.click()
-    page.wait_for_selector(".jnb-live .steps")
+    settle(page)
+    assert page.locator(".jnb-live .steps").is_visible()
     assert run(page, 1) == f"{user} {run_id} 30d {run_id} running\n"
     for theme in ("Dark", "Light"):
         wear(page, theme)
