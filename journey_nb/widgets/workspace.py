@@ -177,7 +177,9 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         self.dashboard = Dashboard(stats, folder=folder, **told)
         self.tracer = PathTracer(stats, folder=folder, **told)
         self._following = True
-        layout = Layout(display="flex", flex_flow="row wrap", grid_gap="12px", overflow="visible")
+        layout = Layout(
+            display="flex", flex_flow="row wrap", grid_gap="12px", overflow="visible", margin="12px 0"
+        )
         super().__init__(
             self._parts(), layout=layout, stats=stats, period=stats.chosen, clock=stats.scope.clock
         )

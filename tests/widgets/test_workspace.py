@@ -69,6 +69,13 @@ def test_a_row_of_the_user_list_opens_that_run(workspace: jn.Workspace) -> None:
     assert all_are(workspace, "user", None)
 
 
+def test_a_row_of_a_message_s_users_opens_their_path(workspace: jn.Workspace) -> None:
+    workspace.canvas.opened, workspace.canvas.full = "hello_push", True
+    user = workspace.canvas.detail.split('data-action="find" data-user="')[1].split('"')[0]
+    ask(workspace.canvas, action="find", user=user)
+    assert all_are(workspace, "user", user)
+
+
 def test_what_one_part_cannot_show_none_does(
     workspace: jn.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
