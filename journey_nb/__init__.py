@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from journey_nb.subject import ReportError as ReportError
     from journey_nb.widgets import Dashboard as Dashboard
     from journey_nb.widgets import JourneyCanvas as JourneyCanvas
+    from journey_nb.widgets import JourneyList as JourneyList
     from journey_nb.widgets import PathTracer as PathTracer
+    from journey_nb.widgets import Workspace as Workspace
 
 __version__ = "0.1.0"
 
@@ -39,21 +41,23 @@ _HOMES = {
     "Journey": "journey",
     "JourneyCanvas": "widgets",
     "JourneyError": "journey",
+    "JourneyList": "widgets",
     "JourneyStats": "stats",
     "LogError": "events",
     "PathTracer": "widgets",
     "ReportError": "subject",
     "Store": "store",
     "StoreError": "store",
+    "Workspace": "widgets",
     "campaign_statistics": "exports",
     "canvas": "render",
     "run_report": "reports",
     "set_locale": "style",
 }
 
-__all__ = ["Canvas", "Dashboard", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyStats", "LogError",
-           "PathTracer", "ReportError", "Store", "StoreError", "campaign_statistics", "canvas", "run_report",
-           "set_locale"]  # fmt: skip
+__all__ = ["Canvas", "Dashboard", "EventLog", "Journey", "JourneyCanvas", "JourneyError", "JourneyList", "JourneyStats",
+           "LogError", "PathTracer", "ReportError", "Store", "StoreError", "Workspace", "campaign_statistics", "canvas",
+           "run_report", "set_locale"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,10 @@ import dataclasses
 import functools
 import json
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -225,12 +226,27 @@ class JourneyStats:
         other = self._with(where=chosen, pseudonymous=True)
         other.facts = pseudonyms.facts(self.facts)
         other._attributes = pseudonyms.table(self._attributes)
+        other.store = None  # it knows their names
         return other
 
     @property
     def pseudonymous(self) -> bool:
         """Whether ids are pseudonyms."""
         return self._view.pseudonymous
+
+    def verbs(self) -> str:
+        """The verbs that look as these statistics do, as code.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=50))
+        >>> stats.between("2026-03-01", "2026-03-15").clock("cohort").where(version=[1, 2]).verbs()
+        ".between('2026-03-01', '2026-03-15').clock('cohort').where(version=[1, 2])"
+        """
+        return "".join(_verbs(self._view))
 
     # Tables of the four dashboards.
 
@@ -617,6 +633,36 @@ def _eager(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
     return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
+
+
+def _verbs(view: _View) -> Iterator[str]:
+    if not isinstance(view.period, str):
+        yield f".between({', '.join(map(_coded, view.period))})"
+    elif view.period != _View.period:
+        yield f".period({view.period!r})"
+    if view.clock != _View.clock:
+        yield f".clock({view.clock!r})"
+    if view.as_of is not None:
+        yield f".as_of({_coded(view.as_of)})"
+    if view.version is not None:
+        yield f".version({view.version})"
+    if view.machine:
+        yield ".machine()"
+    if view.compare:
+        yield ".compare()"
+    called = {"user_id": "users", "entry_point": "entry"}
+    for name, value in view.where:
+        if name != "run":  # of pseudonyms, which are narrowed already
+            yield f".where({called.get(name, name)}={_coded(value)})"
+
+
+def _coded(value: Any) -> str:
+    """A value as code, where it is one that people write; times as ISO texts, series as lists."""
+    if isinstance(value, pl.Series):
+        value = value.to_list()
+    if isinstance(value, date):  # times too
+        value = value.isoformat()
+    return repr(value)
 
 
 def user_ids(users: Any) -> pl.Series:

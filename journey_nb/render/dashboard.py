@@ -14,7 +14,7 @@ from journey_nb.render import covers
 from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import Html, cards, cell, table, template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import control, csv
+from journey_nb.render.tools import control, csv, pager
 from journey_nb.style import column, format, word
 from journey_nb.style.words import value as worded
 
@@ -64,8 +64,8 @@ class Choice:
         By which points are credited and messages judged; None is any.
     search, page
         Which users, or messages, are listed.
-    user, selected
-        The user and the message point that are marked.
+    user, run, selected
+        The user, which of their runs (None: all), and the message point that are marked.
     """
 
     opened: str | None = None
@@ -74,12 +74,15 @@ class Choice:
     search: str = ""
     page: int = 0
     user: str | None = None
+    run: str | None = None
     selected: str | None = None
 
     def then(self, name: str, value: Any) -> Choice:
         """With another choice; another list begins with its first page."""
         begins = name in ("opened", "channel", "search") and value != getattr(self, name)
         changes: dict[str, Any] = {"page": 0, name: value} if begins else {name: value}
+        if name == "user" and value != self.user:
+            changes["run"] = None
         return replace(self, **changes)
 
     def left(self, stats: JourneyStats) -> Choice:
@@ -222,15 +225,7 @@ def _performance(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -
     if not goals:
         yield word("goals", locale), Markup(), Html.escaped(word("no_goal", locale))
         return
-    columns = ("title", "event", "conditions", "conversion_days", "ends_journey", "users", "runs", "events",
-               "conversion_rate", "user_rate", "run_rate", "value")  # fmt: skip
-    frame = stats.goals().join(_asked(goals), on="goal_id", how="left", maintain_order="left")
-    dress = {
-        "title": lambda row: clean(row["title"] or row["goal_id"]),
-        "conversion_days": lambda row: word("n_days", locale, count=row["conversion_days"]),
-    }
-    shown = table(frame, columns=columns, of="goals", dress=dress, locale=locale)
-    yield word("goals", locale), csv("goal", locale), shown
+    yield word("goals", locale), csv("goal", locale), goals_html(stats, locale)
     titles = {point.point_id: point.label for point in stats.journey.points().values()}
     unattributed = word("unattributed", locale)
     named = {"point": lambda row: clean(titles.get(row["point"], unattributed))}
@@ -238,6 +233,19 @@ def _performance(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -
     shown = table(credit, of="credit", dress=named, locale=locale)
     tools = _goals(stats, chosen, locale) + csv("goal", locale, goal=chosen.goal)
     yield word("credited", locale), tools, shown
+
+
+def goals_html(stats: JourneyStats, locale: str = "") -> Html:
+    """Every goal, those nobody reached included: what it asks for, within which days, and who reached it."""
+    columns = ("title", "event", "conditions", "conversion_days", "ends_journey", "users", "runs", "events",
+               "conversion_rate", "user_rate", "run_rate", "value")  # fmt: skip
+    asked = _asked(stats.journey.goals)
+    frame = stats.goals().join(asked, on="goal_id", how="left", maintain_order="left")
+    dress = {
+        "title": lambda row: clean(row["title"] or row["goal_id"]),
+        "conversion_days": lambda row: word("n_days", locale, count=row["conversion_days"]),
+    }
+    return table(frame, columns=columns, of="goals", dress=dress, locale=locale)
 
 
 def _asked(goals: Sequence[Goal]) -> pl.DataFrame:
@@ -266,7 +274,7 @@ def _audience(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -> I
     tools = control(
         "search", label=word("search_users", locale), text=clean(search), button=word("search", locale)
     )
-    tools += _pager(page, found.height, locale) + csv("users", locale)
+    tools += pager(page, found.height, PAGE, locale) + csv("users", locale)
     yield word("user_list", locale), tools, users_html(found.head(PAGE), chosen, live=live, locale=locale)
 
 
@@ -278,8 +286,14 @@ def users_html(found: pl.DataFrame, chosen: Choice, *, live: bool = True, locale
     columns = ("user_id", "status", "last_step", *times, "reason", "run_no", "device_id")
     dress: dict[str, Callable[[_Row], str]] = {"last_step": lambda row: _last_step(row, locale)}
     if live:
-        dress["user_id"] = lambda row: _link("user", row["user_id"], row["user_id"], chosen.user)
+        dress["user_id"] = lambda row: _link(
+            "user", row["user_id"], row["user_id"], _is_run(row, chosen) and row["user_id"], row["run_id"]
+        )
     return table(found, columns=columns, of="users", dress=dress, locale=locale)
+
+
+def _is_run(row: _Row, chosen: Choice) -> bool:
+    return row["user_id"] == chosen.user and chosen.run in (None, row["run_id"])
 
 
 def _last_step(row: _Row, locale: str) -> str:
@@ -346,7 +360,7 @@ def _messages(
     shown = table(rows, columns=columns, of="messages", dress=dress, locale=locale)
     tools = _goals(stats, chosen, locale)
     if frame.height > PAGE:
-        tools += _pager(chosen.page, page.height, locale)
+        tools += pager(chosen.page, page.height, PAGE, locale)
     return word("messages", locale), tools, shown
 
 
@@ -373,10 +387,10 @@ _DETAILS = {
 # Controls, which the static copy does not have.
 
 
-def _link(action: str, value: str, text: str, chosen: str | None) -> str:
+def _link(action: str, value: str, text: str, chosen: str | bool | None, run: str = "") -> str:
     if not value or len(value) > _LONGEST:
         return clean(text) or format.NOTHING
-    return control("link", action=action, value=value, text=clean(text), pressed=value == chosen)
+    return control("link", action=action, value=value, text=clean(text), pressed=value == chosen, run=run)
 
 
 def _row_menu(point: str, title: str, goal: str | None, locale: str) -> Markup:
@@ -390,14 +404,3 @@ def _goals(stats: JourneyStats, chosen: Choice, locale: str) -> Markup:
     options += [(goal.goal_id, clean(goal.label)) for goal in stats.journey.goals]
     menu: Any = template("menu.html").module
     return Markup(menu.menu("goal", word("goal", locale), options, chosen.goal or ""))
-
-
-def _pager(page: int, found: int, locale: str) -> Markup:
-    """The pages of a list of which one row more than a page was looked for."""
-    first = page * PAGE + 1
-    last = page * PAGE + min(found, PAGE)
-    label = word("page_rows", locale, first=format.number(first, locale), last=format.number(last, locale))
-    return control(
-        "pager", label=label, before=word("page_before", locale), after=word("page_after", locale), page=page,
-        is_last=found <= PAGE,
-    )  # fmt: skip

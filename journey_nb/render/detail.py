@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from markupsafe import Markup
@@ -13,7 +13,7 @@ from journey_nb.journey import Point
 from journey_nb.render.figure import daily_html, responses_html, spans
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import csv
+from journey_nb.render.tools import control, csv
 from journey_nb.style import format, word
 from journey_nb.style.locales import asked
 
@@ -190,7 +190,7 @@ def _recipients(people: People, locale: str) -> Html:
     last = people.first + people.rows.height
     numbers = {"first": min(people.first + 1, last), "last": last, "count": people.count}
     html = template("people.html").render(
-        table=Markup(table(people.rows, locale=locale)),
+        table=Markup(table(people.rows, dress={"user_id": _person}, locale=locale)),
         place=word(
             "rows_of", locale, **{name: format.number(number, locale) for name, number in numbers.items()}
         ),
@@ -200,6 +200,11 @@ def _recipients(people: People, locale: str) -> Html:
         words={name: word(f"page_{name}", locale) for name in ("before", "after")},
     )
     return Html(html, word("recipients", locale))
+
+
+def _person(row: Mapping[str, Any]) -> str:
+    user = row["user_id"]
+    return control("person", user=user, text=clean(user)) if user else format.NOTHING
 
 
 def _judged(stats: JourneyStats, point: Point, goal: str | None) -> Experiment:

@@ -117,7 +117,11 @@ def table(
     names = list(columns) if columns else [n for n in frame.columns if _IDS.get(n) not in frame.columns]
     numbers = [_is_number(frame.schema[name], name) for name in names]
     head = [
-        (column(name, locale), number, explained(f"{of}.{name}", locale) if of and number else "")
+        (
+            column(name, locale),
+            number,
+            (explained(f"{of}.{name}", locale) or explained(name, locale)) if of and number else "",
+        )
         for name, number in zip(names, numbers, strict=True)
     ]
 

@@ -10,7 +10,7 @@ from journey_nb.metrics.scope import Clock
 from journey_nb.period import PRESETS
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
-from journey_nb.style import word
+from journey_nb.style import format, word
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -60,3 +60,19 @@ def csv(what: str, locale: str = "", *, named: str = "", **of: str | None) -> Ma
     told = word("csv_of", locale, what=f"{name}, {clean(named)}" if named else name)
     given = {key: value for key, value in of.items() if value}
     return control("csv", what=what, label=name if named else word("csv", locale), told=told, **given)
+
+
+def pager(page: int, found: int, size: int, locale: str = "") -> Markup:
+    """The pages of a list of which one row more than a page was looked for.
+
+    Examples
+    --------
+    >>> "Rows 51 – 53" in pager(1, 3, 50)
+    True
+    """
+    first, last = page * size + 1, page * size + min(found, size)
+    label = word("page_rows", locale, first=format.number(first, locale), last=format.number(last, locale))
+    return control(
+        "pager", label=label, before=word("page_before", locale), after=word("page_after", locale), page=page,
+        is_last=found <= size,
+    )  # fmt: skip

@@ -47,11 +47,14 @@ class View(anywidget.AnyWidget):
     tools = traitlets.Unicode().tag(sync=True)
     """Its menus and buttons, as HTML."""
     export = traitlets.Unicode().tag(sync=True)
-    """What is being exported, as the HTML of a window; empty when nothing is."""
+    """What is being exported or changed, as the HTML of a window; empty when nothing is."""
     said = traitlets.Unicode().tag(sync=True)
     """What is read aloud next."""
     locale = traitlets.Unicode().tag(sync=True)
     """The language of its words and numbers."""
+
+    every = traitlets.Float(0, min=0).tag(sync=True)
+    """Seconds between two looks at what is watched; 0 where nothing is."""
 
     theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
     """The notebook's or the reader's own, or ``light`` or ``dark``."""
@@ -124,8 +127,8 @@ class OfStats(View):
     clock = traitlets.Enum(get_args(Clock), "activity")
     """Their clock: events at their own time (activity), or the runs that entered (cohort)."""
 
-    every = traitlets.Float(0, min=0).tag(sync=True)
-    """Seconds between two looks at what is watched; 0 where nothing is."""
+    has_when = traitlets.Bool(True)
+    """Whether its tools have the period and the clock; in a workspace they stand above all."""
 
     _source: Callable[[], JourneyStats] | None = None
 

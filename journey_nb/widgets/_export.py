@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import format, word
 from journey_nb.style.words import value as worded
-from journey_nb.widgets._base import OfStats
+from journey_nb.widgets._base import OfStats, View
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -29,6 +30,11 @@ LARGEST = 50_000_000
 _WORDS = {"first": "period.first", "last": "period.last"} | {
     name: name for name in ("close", "export_dates", "exported_to", "another_period")
 }
+
+
+def file_name(*words: str) -> str:
+    """A file of these words, each cut, and of letters that any system takes."""
+    return "-".join(re.sub(r"[^\w-]+", "-", word)[:40].strip("-").lower() or "-" for word in words) + ".csv"
 
 
 @dataclass(frozen=True)
@@ -53,17 +59,15 @@ class _Wanted:
         """Its file's name; two exports have the same only if they are of the same."""
         parts = [stats.journey.label, stats.journey.journey_id, *self.options.values(), stats.scope.clock]
         sign = sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:6]
-        words = [stats.journey.label, self.what, *self.options.values(), *stats.chosen.split(".."), sign]
-        return (
-            "-".join(re.sub(r"[^\w-]+", "-", word)[:40].strip("-").lower() or "-" for word in words) + ".csv"
+        return file_name(
+            stats.journey.label, self.what, *self.options.values(), *stats.chosen.split(".."), sign
         )
 
 
-class Exporting(OfStats):
+class Files(View):
     """A view out of which tables are exported, over dates that are asked for first."""
 
     _actions: ClassVar[Mapping[str, str]] = {
-        **OfStats._actions,
         "export": "_ask_dates",
         "export-again": "_ask_again",
         "export-close": "_close_export",
@@ -72,47 +76,51 @@ class Exporting(OfStats):
 
     folder: Path = Path("exports")
     """Where the files are written; made when the first one is."""
-    _wanted: _Wanted | None = None
+    _wanted: Any = None
+    """What is being exported, as the view knows it."""
+
+    def _want(self, request: Mapping[str, Any]) -> Any:
+        """What a request wants exported; what cannot be is told here, not by the file."""
+        raise NotImplementedError
+
+    def _title(self) -> str:
+        """What the wanted is called, of what."""
+        raise NotImplementedError
+
+    def _days(self) -> Sequence[date]:
+        """The days that are offered."""
+        raise NotImplementedError
+
+    def _read(self, first: str, last: str) -> tuple[str, pl.DataFrame | pl.LazyFrame]:
+        """The wanted over these dates: its file's name, and its rows."""
+        raise NotImplementedError
 
     def _ask_dates(self, request: Mapping[str, Any]) -> None:
-        what, given = request.get("what"), {"point": "point_id", "channel": "channel", "goal": "goal"}
-        if what not in EXPORTS:
-            raise ValueError(f"no export {what!r}{near(str(what), EXPORTS)}; there are {', '.join(EXPORTS)}")
-        takes = inspect.signature(EXPORTS[what]).parameters
-        options = {
-            name: str(request[key]) for key, name in given.items() if request.get(key) and name in takes
-        }
-        wanted = _Wanted(what, options)
-        wanted.title(self.stats, self.locale)  # a mistake is told here, not by the file
-        self._wanted = wanted
-        self.export = self._window(self.stats)
+        self._wanted = self._want(request)
+        self.export = self._window()
 
     def _ask_again(self, _: Mapping[str, Any]) -> None:
-        self.export = self._window(self.stats)
+        self.export = self._window()
 
     def _close_export(self, _: Mapping[str, Any]) -> None:
         self._wanted, self.export = None, ""
 
     def _write(self, request: Mapping[str, Any]) -> None:
-        wanted = self._wanted
-        if wanted is None:
+        if self._wanted is None:
             raise ValueError("no export has been asked for")
-        told = word("exporting", self.locale, what=wanted.title(self.stats, self.locale))
-        self.said, self.export = told, self._window(self.stats, busy=told)
+        told = word("exporting", self.locale, what=self._title())
+        self.said, self.export = told, self._window(busy=told)
         try:
-            stats = self.stats.between(request["first"], request["last"])
-            done = self._written(wanted, stats)
+            done = self._written(*self._read(request["first"], request["last"]))
         except Exception as error:
-            self.export = self._window(self.stats, failed=self._told(error))
+            self.export = self._window(failed=self._told(error))
         else:
-            self.said, self.export = f"{done['rows']}. {done['saved']}", self._window(stats, done=done)
+            self.said, self.export = f"{done['rows']}. {done['saved']}", self._window(done=done)
 
-    def _written(self, wanted: _Wanted, stats: JourneyStats) -> dict[str, str]:
+    def _written(self, name: str, frame: pl.DataFrame | pl.LazyFrame) -> dict[str, str]:
         """Write the file, hand it to the browser unless it is too large, and say what became of it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = write_table(
-            EXPORTS[wanted.what](stats, **wanted.options), self.folder.resolve() / wanted.name(stats)
-        )
+        path = write_table(frame, self.folder.resolve() / name)
         rows = pl.scan_csv(path, infer_schema=False).select(pl.len()).collect().item()
         size = path.stat().st_size
         if is_small := size <= LARGEST:
@@ -124,13 +132,10 @@ class Exporting(OfStats):
             "path": str(path),
         }
 
-    def _window(
-        self, stats: JourneyStats, *, busy: str = "", failed: str = "", done: dict[str, str] | None = None
-    ) -> str:
-        assert self._wanted is not None  # asked for first
-        days = stats.scope.days
+    def _window(self, *, busy: str = "", failed: str = "", done: dict[str, str] | None = None) -> str:
+        days = self._days()
         return template("export.html").render(
-            title=word("export_of", self.locale, what=self._wanted.title(stats, self.locale)),
+            title=word("export_of", self.locale, what=self._title()),
             words={name: word(key, self.locale) for name, key in _WORDS.items()},
             first=days[0].isoformat() if days else "",
             last=days[-1].isoformat() if days else "",
@@ -138,3 +143,33 @@ class Exporting(OfStats):
             failed=failed,
             done=done,
         )
+
+
+class Exporting(Files, OfStats):
+    """A view of statistics out of which their tables are exported."""
+
+    _actions: ClassVar[Mapping[str, str]] = {**OfStats._actions, **Files._actions}
+
+    def _want(self, request: Mapping[str, Any]) -> _Wanted:
+        what, given = request.get("what"), {"point": "point_id", "channel": "channel", "goal": "goal"}
+        if what not in EXPORTS:
+            raise ValueError(f"no export {what!r}{near(str(what), EXPORTS)}; there are {', '.join(EXPORTS)}")
+        takes = inspect.signature(EXPORTS[what]).parameters
+        options = {
+            name: str(request[key]) for key, name in given.items() if request.get(key) and name in takes
+        }
+        wanted = _Wanted(what, options)
+        wanted.title(self.stats, self.locale)
+        return wanted
+
+    def _title(self) -> str:
+        title: str = self._wanted.title(self.stats, self.locale)
+        return title
+
+    def _days(self) -> Sequence[date]:
+        days: Sequence[date] = self.stats.scope.days
+        return days
+
+    def _read(self, first: str, last: str) -> tuple[str, pl.DataFrame | pl.LazyFrame]:
+        stats, wanted = self.stats.between(first, last), self._wanted
+        return wanted.name(stats), EXPORTS[wanted.what](stats, **wanted.options)

@@ -225,7 +225,7 @@ class JourneyCanvas(Exporting):
         if change["new"] is None:
             self.detail = ""
 
-    @traitlets.observe("metrics")
+    @traitlets.observe("metrics", "has_when")
     def _follow_metrics(self, _: Any) -> None:
         if self._drawn:
             self.tools = self._tools(self._now)
@@ -340,7 +340,7 @@ class JourneyCanvas(Exporting):
         user = now["user"]
         return template("tools.html").render(
             words={name: said(name) for name in _WORDS},
-            when=when_html(stats, self.locale),
+            when=when_html(stats, self.locale) if self.has_when else "",
             **self._menus(now),
             metrics=self.metrics,
             user=clean(user or self._missing),

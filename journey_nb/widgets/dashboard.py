@@ -43,7 +43,7 @@ class Dashboard(Exporting):
     locale
         The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
-        What to begin with: opened, channel, goal, search, page, user, selected.
+        What to begin with: opened, channel, goal, search, page, user, run, selected.
 
     Examples
     --------
@@ -79,6 +79,8 @@ class Dashboard(Exporting):
     """Which page of users, or of messages, is listed."""
     user = traitlets.Unicode(None, allow_none=True)
     """The user picked from the list."""
+    run = traitlets.Unicode(None, allow_none=True)
+    """The id of that user's run that was picked."""
     selected = traitlets.Unicode(None, allow_none=True)
     """The id of the message point picked from the table."""
 
@@ -122,10 +124,17 @@ class Dashboard(Exporting):
     def _show(self, stats: JourneyStats) -> None:
         chosen, heads = self._chosen.left(stats), heads_html(stats, self.locale)
         panel = dashboard_html(stats, chosen, heads=heads, live=True, locale=self.locale)
-        tools = template("row.html").render(inner=when_html(stats, self.locale))
+        tools = self._tools(stats)
         with self.hold_sync():
             self._heads, self._drawn = heads, chosen
             self.panel, self.tools, self.error = str(panel), tools, ""
+
+    def _tools(self, stats: JourneyStats) -> str:
+        return template("row.html").render(inner=when_html(stats, self.locale)) if self.has_when else ""
+
+    @traitlets.observe("has_when")
+    def _follow_when(self, _: Any) -> None:
+        self.tools = self._tools(self.stats)
 
     def _draw(self, chosen: Choice) -> None:
         chosen = chosen.left(self.stats)
@@ -139,6 +148,8 @@ class Dashboard(Exporting):
         Choice(**{name: value}).check(self.stats)
         if name == "user" and self.stats.user_path(value).is_empty():
             raise KeyError(f"{value!r} is not in this journey{near(value, self.stats.nearest(value))}")
+        if name == "run" and value not in (runs := self._runs):
+            raise KeyError(f"{self.user!r} has no run {value!r}{near(value, runs)}")
         self._draw(self._chosen.then(name, value))
         return value
 
@@ -147,16 +158,24 @@ class Dashboard(Exporting):
         before: dict[str, Any] = {change["name"]: change["old"]}
         chosen = replace(self._chosen, **before).then(change["name"], change["new"])
         self._draw(chosen)  # traitlets has None not checked
-        self.page = chosen.page
+        self.page, self.run = chosen.page, chosen.run
 
     @traitlets.observe("stats")
     def _follow_journey(self, _: Any) -> None:
         left = self._chosen.left(self.stats)
-        if self.user is not None and self.stats.user_path(self.user).is_empty():
-            left = replace(left, user=None)
+        if self.user is not None and not (runs := self._runs):
+            left = replace(left, user=None, run=None)
+        elif self.run is not None and self.run not in runs:
+            left = replace(left, run=None)
         for name, value in vars(left).items():
             if value != getattr(self, name):
                 setattr(self, name, value)
+
+    @property
+    def _runs(self) -> list[str]:
+        """The runs of the user."""
+        runs: list[str] = self.stats.user_runs(self.user)["run_id"].to_list() if self.user else []
+        return runs
 
     @property
     def _chosen(self) -> Choice:
@@ -187,7 +206,10 @@ class Dashboard(Exporting):
         self._say_rows()
 
     def _choose_user(self, request: Mapping[str, Any]) -> None:
-        self.user = None if request["value"] == self.user else request["value"]
+        user, run = request["value"], request.get("run")
+        is_off = user == self.user and self.run in (None, run)
+        self.user = None if is_off else user
+        self.run = None if is_off else run
 
     def _choose_point(self, request: Mapping[str, Any]) -> None:
         self.selected = None if request["value"] == self.selected else request["value"]

@@ -1,0 +1,165 @@
+"""JourneyList from code: its rows are the store's, its numbers the tables', what is set is shown or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import journey_nb as jn
+from journey_nb.render.journeys import NUMBERS, PAGE
+from journey_nb.style import format
+
+
+@pytest.fixture
+def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.Store:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    store.append(welcome_log)
+    for sample in ("abandoned_cart", "win_back"):
+        store.add(jn.Journey.sample(sample))
+    return store
+
+
+@pytest.fixture
+def widget(store: jn.Store, tmp_path: Path) -> jn.JourneyList:
+    return jn.JourneyList(store, folder=tmp_path / "files")
+
+
+def ask(widget: Any, **request: Any) -> None:
+    widget._handle_custom_msg(request, [])
+
+
+def test_its_numbers_are_the_tables(widget: jn.JourneyList, welcome: jn.Journey) -> None:
+    stats = widget.store["welcome"]
+    tables = {"audience": stats.audience(), "health": stats.health()}
+    row = widget.panel.split(f'data-value="{welcome.journey_id}"')[1].split("</tr>")[0]
+    for name, of in NUMBERS.items():
+        assert f">{format.number(tables[of][name].item())}</td>" in row
+    assert widget.alt.startswith("Journeys: 3. ")
+
+
+def test_a_journey_is_counted_again_only_when_something_is_loaded(
+    widget: jn.JourneyList, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    audience = jn.JourneyStats.audience
+    monkeypatch.setattr(
+        jn.JourneyStats, "audience", lambda self: (counted.append(self.journey.label), audience(self))[1]
+    )
+    widget.status = "running"
+    widget.title = "welc"
+    assert counted == []
+    more = welcome_log.with_columns(("more-" + pl.col("user_id", "run_id")).name.keep())
+    widget.store.append(more)
+    widget.title = None
+    assert counted == ["Welcome series"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("status", "running"),
+        ("category", "Onboarding"),
+        ("type", "audience"),
+        ("tag", "lapsed"),
+        ("title", "W"),
+    ],
+)
+def test_filters_are_the_store_s(widget: jn.JourneyList, name: str, value: str) -> None:
+    setattr(widget, name, value)
+    found = widget.store.find(**{name: value})
+    assert widget.found.equals(found)
+    assert found.height > 0
+    for journey_id in widget.store.find()["journey_id"]:
+        assert (f'data-value="{journey_id}"' in widget.panel) == (journey_id in found["journey_id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("status", "runing", "running"),
+        ("type", "audiense", "audience"),
+        ("selected", ["nobody's"], "no journey"),
+        ("opened", "nobody's", "no journey"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_the_list_stays(
+    widget: jn.JourneyList, name: str, value: Any, told: str
+) -> None:
+    panel, before = widget.panel, getattr(widget, name)
+    with pytest.raises((KeyError, ValueError), match=told):
+        setattr(widget, name, value)
+    assert (widget.panel, getattr(widget, name)) == (panel, before)
+    with pytest.raises(TypeError, match="did you mean 'status'"):
+        jn.JourneyList(widget.store, statis="running")
+
+
+def test_hundreds_are_paged(widget: jn.JourneyList, welcome: jn.Journey) -> None:
+    for at in range(PAGE):
+        own = {"journey_id": f"draft-{at}", "title": f"Draft {at}", "status": "draft"}
+        widget.store.add(welcome.model_copy(update=own))
+    widget.status = "draft"
+    widget.status = None
+    assert widget.panel.count('data-action="journey"') == PAGE
+    widget.page = 1
+    assert widget.panel.count('data-action="journey"') == 3
+    widget.title = "Draft"
+    assert widget.page == 0
+    assert widget.panel.count('data-action="journey"') == PAGE
+    assert len(widget.panel) < 200_000
+
+
+def test_an_export_is_of_the_ticked_that_meet_the_filters(
+    widget: jn.JourneyList, welcome: jn.Journey
+) -> None:
+    widget.selected = [welcome.journey_id, widget.store.get("Win-back").journey_id]
+    widget.category = "Onboarding"
+    ask(widget, action="export", what="campaign")
+    ask(widget, action="write", first="2026-03-01", last="2026-03-31")
+    (path,) = widget.folder.iterdir()
+    wanted = jn.campaign_statistics(widget.store["welcome"].between("2026-03-01", "2026-03-31"))
+    assert pl.read_csv(path, schema=wanted.schema).equals(wanted)
+
+
+def test_a_row_opens_its_workspace_which_changes_the_list(
+    widget: jn.JourneyList, welcome: jn.Journey
+) -> None:
+    widget.opened = welcome.journey_id
+    workspace = widget.workspace
+    assert workspace.stats.journey == widget.store.get("welcome")
+    ask(workspace.head, action="change", what="pause", journey=welcome.journey_id)
+    assert workspace.head.error == ""
+    assert workspace.canvas.stats.journey.status == "paused"
+    assert ">Paused<" in widget.panel
+    ask(widget, action="change", what="rename", journey=welcome.journey_id, text="Hello")
+    assert workspace.stats.journey.label == "Hello"
+    assert widget.workspace is workspace
+    widget.opened = None
+    assert widget.workspace is None
+
+
+def test_a_journey_whose_numbers_cannot_be_read_does_not_hide_the_others(
+    widget: jn.JourneyList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any, journey: jn.Journey) -> Any:
+        raise jn.StoreError(f"rebuild({journey.journey_id!r})")
+
+    monkeypatch.setattr(jn.Store, "_facts", broken)
+    widget.status = "running"
+    assert widget.panel.count('data-action="journey"') == 3
+    assert widget.panel.count("rebuild(") == 3
+
+
+@pytest.mark.parametrize("verb", ["edit", "add", "__init__", None])
+def test_only_what_the_menu_has_is_done(widget: jn.JourneyList, welcome: jn.Journey, verb: Any) -> None:
+    for action in ("manage", "change"):
+        ask(widget, action=action, what=verb, journey=welcome.journey_id)
+        assert "cannot be changed by" in widget.error
+
+
+def test_the_copy_has_no_controls(widget: jn.JourneyList) -> None:
+    assert "Welcome series" in str(widget.figure)
+    assert "data-action" not in str(widget.figure)
