@@ -8,6 +8,7 @@ and told anew together. A layer therefore holds whole histories, replaces those 
 from __future__ import annotations
 
 import shutil
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -362,6 +363,8 @@ def keys_of(rows: pl.LazyFrame) -> pl.Series:
 
 def hits(wanted: pl.Series, keys: Sequence[NDArray[Any]]) -> pl.Series:
     """Those of the sorted hashes that are in one of the sorted indexes."""
+    if not keys:
+        return wanted.clear()
     import numpy as np
 
     sought = wanted.to_numpy()
@@ -384,7 +387,9 @@ _KEYS_FILE = f"keys-{pl.Series(['journey']).hash().item():016x}.u64"
 def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
-    every.to_numpy().astype("<u8", copy=False).tofile(folder / _KEYS_FILE)
+    with (folder / _KEYS_FILE).open("wb") as file:
+        for some in every.to_frame("key").iter_slices(2**20):  # executors of a cluster have no numpy
+            array("Q", some["key"].to_list()).tofile(file)
     return every
 
 
@@ -396,7 +401,7 @@ def read_keys(layer: Layer) -> NDArray[Any]:
     if not path.exists():
         logs = layer.folder.glob("*/log.parquet")
         write_keys(layer.folder, [keys_of(pl.scan_parquet(log)) for log in logs])
-    return np.memmap(path, "<u8", "r") if path.stat().st_size else np.zeros(0, "<u8")
+    return np.memmap(path, np.uint64, "r") if path.stat().st_size else np.zeros(0, np.uint64)
 
 
 def _every(layers: Sequence[Layer]) -> pl.Series:
