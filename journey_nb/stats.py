@@ -117,6 +117,11 @@ class JourneyStats:
     def like(self, other: JourneyStats) -> JourneyStats:
         """Look as other statistics do: the same period, clock, instant of sight, version, comparison and conditions.
 
+        Raises
+        ------
+        ValueError
+            When the others look at single runs, which these facts number otherwise, or under pseudonyms.
+
         Examples
         --------
         >>> import journey_nb as jn
@@ -126,7 +131,14 @@ class JourneyStats:
         >>> more.like(some.period("7d")).chosen
         '7d'
         """
-        return self._with(**vars(other._view))
+        if self.facts is not other.facts and any(name == "run" for name, _ in other._view.where):
+            raise ValueError(
+                "the other statistics are of single runs (they were loaded, or are under pseudonyms), "
+                "which these facts number otherwise: choose them by where()"
+            )
+        if other.pseudonymous and not self.pseudonymous:
+            raise ValueError("the other statistics are under pseudonyms: put these under() them first")
+        return self._with(**{**vars(other._view), "pseudonymous": self.pseudonymous})
 
     def period(self, name: str) -> JourneyStats:
         """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month."""

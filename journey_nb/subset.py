@@ -6,6 +6,7 @@ The ids of facts are dense (:mod:`journey_nb.facts`): what is left out, or stand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -13,6 +14,7 @@ TABLES = ("runs", "visits", "waits", "messages", "goals", "events", "devices", "
 # The columns that carry each id, and the table that has a row for each of them.
 _IDS = {"run": ("run",), "user": ("user",), "visit": ("visit",), "message": ("message", "credit_message")}
 _HOMES = {"run": "runs", "user": "users", "visit": "visits", "message": "messages"}
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 FEW = 20  # one run in so many, or fewer, are looked up; more are filtered
 
 Tables = Callable[[str], pl.DataFrame]
@@ -81,7 +83,7 @@ class OfUsers:
             return rows.filter(self._keep.gather(rows["user"]))
         runs, count = self._rows("runs")["run"], self._tables("runs").height
         if runs.len() * FEW < count and rows["run"].is_sorted():
-            return rows[_spans(rows["run"], runs)]
+            return rows[places(*(rows["run"].search_sorted(runs, side) for side in _SIDES))]
         chosen = pl.repeat(False, count, eager=True).scatter(runs, True)
         return rows.filter(chosen.gather(rows["run"]))
 
@@ -131,10 +133,9 @@ def _carried(table: pl.DataFrame) -> Iterable[tuple[str, str]]:
     return [(of, column) for of, columns in _IDS.items() for column in columns if column in table.columns]
 
 
-def _spans(sorted_runs: pl.Series, runs: pl.Series) -> pl.Series:
-    """Where the rows of some runs stand in a table that stands run by run."""
-    low, high = (sorted_runs.search_sorted(runs, side) for side in ("left", "right"))
-    return pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()
+def places(first: pl.Series, stop: pl.Series) -> pl.Series:
+    """The places ``first <= place < stop`` of each pair, one behind the other."""
+    return pl.select(pl.int_ranges(first, stop).explode(empty_as_null=False)).to_series()
 
 
 def _top(ids: pl.Series) -> int:

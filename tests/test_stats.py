@@ -271,3 +271,13 @@ def test_ids_are_read_as_the_log_reads_them(stats: jn.JourneyStats) -> None:
     twice = jn.JourneyStats(journey, log, attributes=pl.DataFrame({"user_id": [1, 1], "of": ["x", "y"]}))
     with pytest.raises(ValueError, match="several values"):
         twice.health(by="of")
+
+
+def test_runs_that_were_chosen_singly_are_not_looked_for_among_other_facts(
+    welcome: jn.Journey, tmp_path: Path
+) -> None:
+    events = simulate(welcome, users=20, seed=2)
+    some = jn.JourneyStats(welcome, events).where(users=["u0000001"])
+    some.save(tmp_path / "some")
+    with pytest.raises(ValueError, match="choose them by where"):
+        jn.JourneyStats(welcome, events[100:]).like(jn.JourneyStats.load(tmp_path / "some"))

@@ -80,7 +80,8 @@ def waiting_times(scope: Scope, point_id: str) -> pl.DataFrame:
 
 def _counted(took: pl.DataFrame, begins: tuple[int, ...], name: str, *key: str) -> pl.DataFrame:
     micros = pl.Series(begins, dtype=pl.Int64) * 1_000_000
-    length = micros.search_sorted(took["took"].dt.total_microseconds(), side="right") - 1
+    # An answer may bear an earlier time than its message: it came at once.
+    length = micros.search_sorted(took["took"].dt.total_microseconds().clip(0), side="right") - 1
     known = pl.when(pl.col("took").is_not_null()).then(length)
     return took.group_by(*key, length=known.cast(pl.Int64)).agg(pl.len().alias(name))
 

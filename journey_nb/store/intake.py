@@ -19,6 +19,7 @@ import polars as pl
 
 from journey_nb.events import EventLog, Judged, Settled, settled
 from journey_nb.facts import Folded, fold
+from journey_nb.files import whole
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, steps
 from journey_nb.reading import readable
@@ -387,7 +388,7 @@ _KEYS_FILE = f"keys-{pl.Series(['journey']).hash().item():016x}.u64"
 def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
-    with (folder / _KEYS_FILE).open("wb") as file:
+    with whole(folder / _KEYS_FILE) as part, part.open("wb") as file:
         for some in every.to_frame("key").iter_slices(2**20):  # executors of a cluster have no numpy
             array("Q", some["key"].to_list()).tofile(file)
     return every

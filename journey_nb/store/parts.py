@@ -24,10 +24,10 @@ from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.store.database import StoreError
-from journey_nb.subset import OfUsers, Tables
+from journey_nb.subset import OfUsers, Tables, places
 
 SMALL = ("runs", "goals", "devices", "users")  # stay in memory
-LARGE = ("visits", "waits", "messages")  # in order of runs, so that the rows of one are found
+LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the rows of one are found
 PACKED = ("events", "quarantined")  # seldom read
 CHUNK = 65_536  # rows of the kept log that are read together
 BATCH = 16_384  # rows of a large table that are
@@ -44,7 +44,7 @@ _COUNTED = {
 _ZSTD: Any = {"compression": "zstd", "compression_level": 1, "row_group_size": CHUNK}
 
 
-_Key = tuple[Path, str, tuple[str, ...]]
+_Key = tuple[Path, str, tuple[tuple[str, ...], ...]]
 
 
 class _Kept:
@@ -62,10 +62,13 @@ class _Kept:
         return None
 
     def put(self, key: _Key, table: pl.DataFrame) -> None:
+        size = int(table.estimated_size())
+        if size > self._limit:
+            return
         with self._lock:
             if key not in self._tables:
-                self._tables[key] = table, int(table.estimated_size())
-                self._size += self._tables[key][1]
+                self._tables[key] = table, size
+                self._size += size
             while self._size > self._limit:
                 self._size -= self._tables.popitem(last=False)[1][1]
 
@@ -92,6 +95,7 @@ class Part:
     dead: pl.Series = field(default_factory=lambda: pl.Series("user_id", [], dtype=pl.String))
     _opened: dict[str, pl.LazyFrame] = field(default_factory=dict, compare=False, repr=False)
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    _known_starts: dict[str, pl.Series | None] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
@@ -125,8 +129,7 @@ class Part:
         low, high = (self._where["user_id"].search_sorted(users, side) for side in ("left", "right"))
         if not (high > low).any():
             return self.all_rows().clear().collect()
-        places = pl.select(pl.int_ranges(low, high).explode(empty_as_null=False)).to_series()
-        chunks = self._where["chunk"].gather(places).unique().sort()
+        chunks = self._where["chunk"].gather(places(low, high)).unique().sort()
         log = self._log()
         wanted = [log.slice(first * CHUNK, count * CHUNK) for first, count in _spans(chunks, chunks + 1)]
         mine = pl.col("user_id").is_in(users.implode())
@@ -199,10 +202,8 @@ class Part:
         return self._ends(pl.col("user").is_in(self._alive.arg_true().implode()))
 
     def _ends(self, of: pl.Expr) -> tuple[datetime, datetime] | None:
-        runs = self._scan("runs").filter(of).select("first_at", "last_at").collect()
-        goals = (
-            self._scan("goals").filter(pl.col("run").is_null() & of).select("at").collect()
-        )  # those of no run
+        runs = self.table("runs").filter(of)
+        goals = self.table("goals").filter(pl.col("run").is_null() & of)  # those of no run
         ends = pl.concat([runs["first_at"], runs["last_at"], goals["at"]])
         return (cast(datetime, ends.min()), cast(datetime, ends.max())) if ends.len() else None
 
@@ -223,9 +224,9 @@ class Part:
         return self.folder, name, self._words
 
     @cached_property
-    def _words(self) -> tuple[str, ...]:
+    def _words(self) -> tuple[tuple[str, ...], ...]:
         """By which the tables are coded."""
-        return *self.journey.points(), *(goal.goal_id for goal in self.journey.goals)
+        return tuple(self.journey.points()), tuple(goal.goal_id for goal in self.journey.goals)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.{'arrow' if name in (*SMALL, *LARGE) else 'parquet'}"
@@ -284,28 +285,32 @@ class Part:
         if name in SMALL:
             return self.table(name).filter(carries)
         if name in LARGE:
-            first, stop = (self._ends_of_runs(name).gather(ids + after) for after in (0, 1))
+            starts = self._starts(name)
+            if starts is None:
+                return self.table(name).filter(carries)
+            first, stop = (starts.gather(ids + after) for after in (0, 1))
             if _kept.get(self._key(name)) is None and len(some := _spans(first, stop)) <= SPANS:
                 rows = [self._scan(name).slice(*span) for span in some] or [self._scan(name).clear()]
                 with readable(self._path(name)):
                     return pl.concat(rows).collect()
-            return self.table(name)[
-                pl.select(pl.int_ranges(first, stop).explode(empty_as_null=False)).to_series()
-            ]
+            return self.table(name)[places(first, stop)]
         with readable(self._path(name)):  # only the groups that may hold them are read
             return (
                 self._scan(name).filter(pl.col(column).is_between(ids.min(), ids.max()) & carries).collect()
             )
 
-    def _ends_of_runs(self, name: str) -> pl.Series:
-        """How many rows of a large table stand before each run, and in all."""
-        if (key := f"runs of {name}") not in self._read:
+    def _starts(self, name: str) -> pl.Series | None:
+        """How many rows of a large table stand before each run, and in all.
+
+        None where the table is not in order of runs: a message stands with its run only by its first row in time.
+        """
+        if name not in self._known_starts:
             every = pl.int_range(self.table("runs").height + 1, dtype=pl.UInt32, eager=True)
             with readable(self._path(name)):
                 runs = self._scan(name).select("run").collect()["run"]
-            ends = runs.search_sorted(every).cast(pl.UInt32)
-            self._read[key] = ends.to_frame("rows")
-        return self._read[key]["rows"]
+            known = runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else None
+            self._known_starts[name] = known
+        return self._known_starts[name]
 
 
 @contextmanager

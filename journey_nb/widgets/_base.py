@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -60,6 +59,7 @@ class View(anywidget.AnyWidget):
     """The notebook's or the reader's own, or ``light`` or ``dark``."""
 
     def __init__(self, *, locale: str = "", **traits: Any) -> None:
+        self._failed = ""  # the action whose error is painted
         super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
         self.on_msg(self._asked)
 
@@ -74,23 +74,22 @@ class View(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
-        with self._painted():
-            if not isinstance(request, dict) or request.get("action") not in self._actions:
-                raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
-            answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[request["action"]])
-            answer(request)
-        self.send({"done": request.get("action") if isinstance(request, dict) else None})
-
-    @contextmanager
-    def _painted(self) -> Iterator[None]:
-        """Paint what fails in the cell; what was shown before stays."""
+        """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
+        action = str(request.get("action")) if isinstance(request, dict) else ""
+        # What a request of the reader's own met with stays until the next of these.
+        told = self.error if action == "look" and self._failed != "look" else ""
         try:
-            yield
+            if action not in self._actions:
+                raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
+            answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[action])
+            answer(request)
+            self.error = told
         except Exception as error:
+            self._failed = action
             told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
-        else:
-            self.error = ""
+        finally:  # also where the kernel is interrupted: who asked waits for it
+            self.send({"done": action})
 
     def _told(self, error: Exception) -> str:
         """What went wrong, in words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -288,3 +288,35 @@ def test_what_only_was_set_aside_has_no_instant(
         expected.first_at,
         expected.last_at,
     )
+
+
+def test_a_message_of_several_runs_is_read_with_that_of_its_first_row(
+    welcome: jn.Journey, tmp_path: Path
+) -> None:
+    """Then messages do not stand in the order of runs, and none may be looked up as if they did."""
+    events = simulate(welcome, users=120, seed=4)
+    sent = events.filter(pl.col("kind") == "message.sent", pl.col("channel") != "in_app").sort("occurred_at")
+    early, late = sent.head(12), sent.tail(12)
+    others = early.with_columns(
+        event_id=pl.lit("late-") + pl.col("event_id"),
+        kind=pl.lit("message.delivered", events.schema["kind"]),
+        message_id=late["message_id"],
+        point_id=late["point_id"],
+        channel=late["channel"],
+        version=early["version"],
+    )
+    events = pl.concat([events, others])
+    store = jn.Store(tmp_path)
+    store.add(welcome)
+    store.append(events)
+    expected, stored = jn.JourneyStats(welcome, events), store["welcome"]
+    assert not stored.facts.messages["run"].is_sorted()
+    at = sorted(events["occurred_at"])
+    start, end = at[len(at) // 3] + timedelta(microseconds=1), at[len(at) // 2] + timedelta(microseconds=1)
+    for name in ("health", "communications", "messages", "waiting"):
+        one, other = (
+            getattr(stats.between(start, end), name)() for stats in (jn.Store(tmp_path)["welcome"], expected)
+        )
+        assert_frame_equal(one, other, rel_tol=1e-9)
+    for user in [*early["user_id"], *late["user_id"]]:
+        assert_frame_equal(jn.Store(tmp_path)["welcome"].user_events(user), expected.user_events(user))

@@ -200,3 +200,20 @@ def test_a_source_that_fails_is_told_and_asked_again(widget: jn.JourneyCanvas) -
     log.append(widget.stats)
     ask(widget, action="look")
     assert widget.error == ""
+    ask(widget, action="period", value="nonsense")
+    log.append(widget.stats)
+    ask(widget, action="look")
+    assert "nonsense" in widget.error  # a look takes away no error of the reader's own
+
+
+def test_an_answer_goes_also_where_the_kernel_is_interrupted(widget: jn.JourneyCanvas) -> None:
+    sent: list[Any] = []
+    widget.send = sent.append
+
+    def interrupted() -> jn.JourneyStats:
+        raise KeyboardInterrupt
+
+    widget.watch(1, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        widget._asked(widget, {"action": "look"}, [])
+    assert sent == [{"done": "look"}]  # else the browser would wait for it for good

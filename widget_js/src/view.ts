@@ -4,6 +4,8 @@ import { follow } from "./theme";
 
 const PAUSE = 150; // milliseconds without a key, after which what is typed is asked about
 
+const LOST = 60_000; // after so many ms without an answer, it was lost with the connection
+
 /**
  * What every live view does: show the strings that Python made, and ask the kernel for what the reader does
  * to an element with `data-action`. A form, a button and a field each say what they have.
@@ -21,7 +23,9 @@ export class View {
 
   /** What to do when a trait changes. */
   readonly shows: Record<string, () => void> = {
-    tools: () => this.fill("tools"),
+    tools: () => {
+      if (!this.root.querySelector("form[data-action=dates] input:focus")) this.fill("tools"); // being filled in by the reader
+    },
     error: () => this.fill("error"),
     said: () => this.part(".said").replaceChildren(this.model.get("said")),
     every: () => this.look(),
@@ -55,8 +59,9 @@ export class View {
     if (!every) return;
     this.looking = window.setTimeout(() => {
       const seen = !document.hidden && this.root.checkVisibility({ contentVisibilityAuto: true });
-      if (seen) this.model.send({ action: "look" });
-      else this.look();
+      if (!seen) return this.look();
+      this.model.send({ action: "look" });
+      this.looking = window.setTimeout(() => this.look(), LOST); // unless it is answered
     }, every * 1000);
   }
 
