@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
 from live import Live, english, serious
+from playwright.sync_api import expect
 
 import journey_nb as jn
 from journey_nb.exports import point_users
@@ -173,10 +174,9 @@ def tries_find(live: Live) -> None:
 
 def tries_suggest(live: Live) -> None:
     live.page.locator("[name=user]").press_sequentially("u00001")
-    live.page.wait_for_selector(".offers")
-    live.settle()
     offered = live.page.locator(".offers button")
-    assert offered.all_text_contents() == live.widget.stats.beginning("u00001")
+    expect(offered).to_have_text(live.widget.stats.beginning("u00001"), timeout=30_000)  # not those of "u000"
+    live.settle()
     name = offered.last.text_content()
     offered.last.click()
     live.settle()
