@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST = 25_000_000
 """Bytes of a page: mail servers take no larger file."""
 
-_STAY = ("css", "meanings", "locale", "theme", "every", "selected", "metrics")
+_STAY = ("css", "meanings", "locale", "theme", "selected", "metrics")
 """The traits of a canvas that its page begins with."""
 _WORDS = ("period", "user_path", "show_metrics", "zoom", "zoom_in", "zoom_out", "fit")
 
@@ -89,7 +89,7 @@ class _Kept:
         view = self.view
         return {
             "traits": {name: getattr(view, name) for name in _STAY}
-            | {"frame": frame_html(view.locale), "error": "", "export": ""},
+            | {"frame": frame_html(view.locale), "error": "", "export": "", "every": 0},
             "period": view.stats.chosen,
             "user": view.user or "",
             "pictures": {

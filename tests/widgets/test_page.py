@@ -34,9 +34,11 @@ def test_it_begins_as_the_view_stands_and_has_its_own_period_and_user(
 ) -> None:
     user = stats.users()["user_id"][0]
     view = jn.JourneyCanvas(stats.between("2026-03-01", "2026-03-15"), heat="share", user=user)
+    view.watch(1, lambda: stats)
     kept = carried(view.save(tmp_path / "x.html", periods=["7d"]).read_text("utf-8"))
     assert (kept["period"], kept["user"]) == ("2026-03-01..2026-03-15", user)
     assert set(kept["pictures"]) == {"7d", "2026-03-01..2026-03-15"}
+    assert kept["traits"]["every"] == 0, "nothing is watched that cannot change"
     now = kept["pictures"][kept["period"]]
     assert now[user]["picture"] == gzip.decompress(view.picture).decode()
     assert now[user]["graph"] == view.graph
