@@ -127,9 +127,13 @@ class Canvas:
     def figure(self) -> Html:
         """The picture with its tables under it."""
         svg, alt = self._svg(self.theme, said=False), self.alt
+        return figure_html(svg, self.tables, alt, notes=self.faults, locale=self.locale)
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Its tables, by title."""
         frames = {"points": self.table, "branches": self.branches}
-        tables = {word(name, self.locale): frame for name, frame in frames.items() if frame is not None}
-        return figure_html(svg, tables, alt, notes=self.faults, locale=self.locale)
+        return {word(name, self.locale): frame for name, frame in frames.items() if frame is not None}
 
     def png(self, scale: float = 2.0) -> bytes:
         """The picture as PNG, in the light theme unless dark was asked for; made without a browser."""
@@ -142,6 +146,8 @@ class Canvas:
 
     def save(self, path: str | Path) -> Path:
         """Write the picture, whole or not at all: .svg, .html (a page that stands alone) or .png.
+
+        :meth:`JourneyCanvas.save <journey_nb.JourneyCanvas.save>` writes a page that can be worked with.
 
         Raises
         ------
@@ -184,6 +190,15 @@ class Canvas:
         if isinstance(self.path, pl.DataFrame) and self.path.height and "version" in self.path.columns:
             return int(self.path["version"][0])
         return self.stats.scope.version
+
+    @property
+    def graph(self) -> dict[str, list[str]]:
+        """Where each point of the drawn version leads."""
+        version = self.stats.journey.version(self.version)
+        return {
+            point.point_id: [branch.target for branch in version.outgoing(point.point_id)]
+            for point in version.points
+        }
 
     def take(self, other: Canvas) -> None:
         """Take over the tables that another picture of the same stats was drawn of, if it has them all."""
@@ -253,15 +268,18 @@ def canvas(stats: JourneyStats, **options: Any) -> Canvas:
 
 def covers(stats: JourneyStats, locale: str = "") -> str:
     """What a stats' numbers cover: its days and its clock, in words."""
+    return f"{covered(stats, locale)} · {word(f'clock_{stats.scope.clock}', locale)}"
+
+
+def covered(stats: JourneyStats, locale: str = "") -> str:
+    """The days of a stats' period, in words."""
     from zoneinfo import ZoneInfo
 
     scope, zone = stats.scope, ZoneInfo(stats.journey.timezone)
     first = scope.start.astimezone(zone)
     last = (scope.end - timedelta(microseconds=1)).astimezone(zone)
     days = format.day(first, locale)
-    if last.date() > first.date():
-        days += f" – {format.day(last, locale)}"
-    return f"{days} · {word(f'clock_{scope.clock}', locale)}"
+    return days + f" – {format.day(last, locale)}" if last.date() > first.date() else days
 
 
 def _check_path(path: Sequence[str], journey: Journey) -> None:

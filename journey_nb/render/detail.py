@@ -59,6 +59,7 @@ def detail_html(
     *,
     people: People | None = None,
     goal: str | None = None,
+    asks: bool = True,
     locale: str = "",
 ) -> Html:
     """The detail window of a point: a dialog's content, with the button that closes it.
@@ -73,6 +74,8 @@ def detail_html(
         With a page of a message's users: its full statistics, and these.
     goal
         By which tests are judged; by default the journey's first.
+    asks
+        Whether a kernel is there to ask for the full statistics of a message and for files.
 
     Raises
     ------
@@ -98,9 +101,11 @@ def detail_html(
     html = template("detail.html").render(
         title=title,
         caption=word((point.type == "message" and point.channel) or point.type, locale),
-        switch=_switch(point, people is not None, locale) if point.type == "message" else None,
+        switch=_switch(point, people is not None, locale) if asks and point.type == "message" else None,
         sections=[(heading, Markup(part)) for heading, part in sections],
-        exports=Markup().join(csv(what, locale, named=title, point=point_id) for what in _exports(point)),
+        exports=Markup().join(
+            csv(what, locale, named=title, point=point_id) for what in _exports(point) if asks
+        ),
         close=word("close", locale),
         locale=asked(locale),
     )

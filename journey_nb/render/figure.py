@@ -52,15 +52,26 @@ def figure_html(
     True
     """
     found = re.search(r'<svg[^>]*? width="(\d+)"', svg)
-    folded = [
-        (word("table_of", locale, title=clean(title)), Markup(table(frame, limit=limit, locale=locale)))
-        for title, frame in (tables or {}).items()
-    ]
     html = template("figure.html").render(
-        data=b64encode(svg.encode("utf-8")).decode(), alt=alt, tables=folded, width=found[1] if found else "",
+        data=b64encode(svg.encode("utf-8")).decode(), alt=alt, tables=tables_html(tables or {}, limit=limit, locale=locale), width=found[1] if found else "",
         notes=[clean(note, 400) for note in notes],
     )  # fmt: skip
     return Html(html, alt)
+
+
+def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, locale: str = "") -> Markup:
+    """Tables by title, each folded up.
+
+    Examples
+    --------
+    >>> tables_html({"Steps": pl.DataFrame({"entered": [3]})}).startswith("<details><summary>Table: Steps</summary>")
+    True
+    """
+    folded = [
+        (word("table_of", locale, title=clean(title)), Markup(table(frame, limit=limit, locale=locale)))
+        for title, frame in tables.items()
+    ]
+    return Markup(template("tables.html").render(tables=folded))
 
 
 def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "") -> Html:

@@ -1,9 +1,11 @@
-"""A page that stands alone: no network, no scripts, both themes, at home on a phone and on paper."""
+"""A page that stands alone: no network, both themes, at home on a phone and on paper."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from markupsafe import Markup
@@ -14,7 +16,7 @@ from journey_nb.style import palette
 from journey_nb.style.locales import asked
 
 
-def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "") -> str:
+def page_html(title: str, parts: Iterable[str | Html], *, runs: str = "", locale: str = "") -> str:
     """A whole page of parts that are HTML already; its policy lets a browser load nothing from anywhere.
 
     Parameters
@@ -23,6 +25,8 @@ def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "") -> s
         Of the window; escaped here.
     parts
         Figures, panels and texts, one below the other.
+    runs
+        The one script that the policy lets run, and what it imports from blobs of its own making; by default none.
 
     Examples
     --------
@@ -33,6 +37,8 @@ def page_html(title: str, parts: Iterable[str | Html], *, locale: str = "") -> s
     return template("page.html").render(
         title=clean(title),
         parts=[Markup(str(part)) for part in parts],
+        runs=Markup(runs),
+        sha256=f"sha256-{b64encode(sha256(runs.encode()).digest()).decode()}",
         locale=asked(locale),
         css=Markup(_css()),
     )

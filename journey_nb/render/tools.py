@@ -11,6 +11,7 @@ from journey_nb.period import PRESETS
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import format, word
+from journey_nb.style.locales import asked
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -41,6 +42,12 @@ def when_html(stats: JourneyStats, locale: str = "") -> Markup:
         clock=stats.scope.clock,
     )
     return Markup(html)
+
+
+def frame_html(locale: str = "", beside: str = "") -> str:
+    """The parts of a live canvas, still empty; ``beside`` is the name of the panel beside it, if there is one."""
+    words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
+    return template("view.html").render(words=words, beside=beside, locale=asked(locale))
 
 
 def control(name: str, **fields: Any) -> Markup:

@@ -684,6 +684,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "find_path": ("Find user path", "Chemin d’un utilisateur", "사용자 경로 찾기"),
     "find_hint": ("User or device id", "Identifiant d’utilisateur ou d’appareil", "사용자 또는 기기 ID"),
     "find": ("Find", "Chercher", "찾기"),
+    "no_path": ("No path", "Aucun chemin", "경로 없음"),
     "find_clear": ("Hide the path of {user}", "Masquer le chemin de {user}", "{user} 경로 숨기기"),
     "not_here": ("{user} is not in this journey.", "{user} n’est pas dans ce parcours.", "{user}: 이 여정에 없습니다."),
     "nearest": ("Nearest ids:", "Identifiants proches :", "비슷한 ID:"),

@@ -147,12 +147,12 @@ class OfStats(View):
 
     @traitlets.validate("period")
     def _check_period(self, proposal: Any) -> str:
-        return _at(self.stats, proposal["value"]).chosen if self.stats else proposal["value"]
+        return at(self.stats, proposal["value"]).chosen if self.stats else proposal["value"]
 
     @traitlets.observe("period")
     def _follow_period(self, change: Any) -> None:
         if self.stats and self.stats.chosen != change["new"]:
-            self._restate(_at(self.stats, change["new"]), change)
+            self._restate(at(self.stats, change["new"]), change)
 
     @traitlets.observe("clock")
     def _follow_clock(self, change: Any) -> None:
@@ -223,7 +223,7 @@ class OfStats(View):
         """The error goes, as it does after every request that is met."""
 
 
-def _at(stats: JourneyStats, period: str) -> JourneyStats:
+def at(stats: JourneyStats, period: str) -> JourneyStats:
     """The statistics over a preset, or over ``first..last``."""
     first, dots, last = period.partition("..")
     return stats.between(first, last) if dots else stats.period(period)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from journey_nb.exports import point_users
+from journey_nb.files import whole
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
 from journey_nb.render.canvas import meanings
@@ -17,11 +18,12 @@ from journey_nb.render.detail import PEOPLE, People, detail_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import when_html
+from journey_nb.render.tools import frame_html, when_html
 from journey_nb.render.trace import Trace
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
 from journey_nb.widgets._export import Exporting
+from journey_nb.widgets._page import page
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -136,11 +138,7 @@ class JourneyCanvas(Exporting):
     @staticmethod
     def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
         """Which of the browser's halves it has, and its frame, with the name of the panel beside the canvas."""
-        words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
-        return {
-            "kind": kind,
-            "frame": template("view.html").render(words=words, beside=beside, locale=locale),
-        }
+        return {"kind": kind, "frame": frame_html(locale, beside)}
 
     @property
     def alt(self) -> str:
@@ -151,6 +149,51 @@ class JourneyCanvas(Exporting):
     def figure(self) -> Html:
         """The static copy, with its tables under it."""
         return self._canvas.figure
+
+    def save(
+        self, path: str | Path, *, periods: Sequence[str] = ("launch", "30d", "7d"), users: Sequence[str] = ()
+    ) -> Path:
+        """Write it, whole or not at all: as .html a page that lives without a kernel, a network or this package.
+
+        The page begins as the canvas stands, with its period, clock, version, heat map and user. One zooms and
+        pans it, opens a step, changes the period, lights up the path of a user; all that is computed now and
+        travels along. Where no script may run it is the static picture with its tables. Who waits at a step is
+        named, as on the canvas: to show it to others, take ``stats.under(pseudonyms)``. As .svg and .png it is
+        the picture, as of :meth:`Canvas.save <journey_nb.render.Canvas.save>`.
+
+        Parameters
+        ----------
+        path
+            Ends in .html, .svg or .png.
+        periods
+            Those that can be chosen: presets, or two dates as ``first..last``.
+        users
+            The users or devices whose newest run can be lit up.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When a user is not in the journey, a period is none, one is no list, the page is larger than mail takes
+            (25 MB; of many steps, periods and users), or the name ends otherwise.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> widget = jn.JourneyCanvas(jn.JourneyStats(journey, simulate(journey, users=20)))
+        >>> with TemporaryDirectory() as folder:
+        ...     widget.save(f"{folder}/welcome.html", periods=["launch"]).name
+        'welcome.html'
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".html":
+            return self._canvas.save(path)
+        content = page(self, periods, users)
+        with whole(path) as part:
+            part.write_bytes(content)
+        return path
 
     # What may be set: it is drawn before it is so, and what cannot be drawn is refused.
 
@@ -320,7 +363,7 @@ class JourneyCanvas(Exporting):
         stats: JourneyStats = now["stats"]
         return {
             "picture": gzip.compress(drawn.svg.encode(), mtime=0),
-            "graph": _graph(drawn),
+            "graph": drawn.graph,
             "tools": self._tools(now),
             "detail": self._detail(stats, self.opened, self.full, self._first),
         }
@@ -377,12 +420,3 @@ def _people(stats: JourneyStats, point: str, first: int, goal: str | None) -> Pe
     rows = point_users(stats, point, goal)
     first = max(0, min(first, (rows.height - 1) // PEOPLE * PEOPLE))
     return People(rows.slice(first, PEOPLE), first, rows.height)
-
-
-def _graph(drawn: Canvas) -> dict[str, list[str]]:
-    """Where each point of the drawn version leads."""
-    version = drawn.stats.journey.version(drawn.version)
-    return {
-        point.point_id: [branch.target for branch in version.outgoing(point.point_id)]
-        for point in version.points
-    }

@@ -6,6 +6,8 @@ import { mount } from "./view";
 
 const KINDS = { canvas: Canvas, tracer: Tracer, panel: Panel };
 
+export { page } from "./page";
+
 export default {
   render: ({ model, el }: { model: Model; el: HTMLElement }) => mount(KINDS[model.get("kind") as keyof typeof KINDS], model, el),
 };

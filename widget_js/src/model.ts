@@ -8,8 +8,9 @@ export interface Model {
   send(content: unknown): void;
 }
 
-/** The text of a compressed trait, however the host hands its bytes over. */
-export async function unzip(bytes: DataView | Uint8Array): Promise<string> {
+/** The text of a compressed trait, however the host hands its bytes over; a page has it as text already. */
+export async function unzip(bytes: DataView | Uint8Array | string): Promise<string> {
+  if (typeof bytes === "string") return bytes;
   const plain = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
   return new Response(new Blob([plain]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
