@@ -209,6 +209,8 @@ class JourneyStats:
         **attributes
             Columns of the attributes: a value or a list of values.
         """
+        if taken := {"user_id", "run"} & attributes.keys():
+            raise TypeError(f"where takes no {min(taken)!r}: users= takes user ids")
         told = {"variant": variant, "entry_point": entry, "version": version}
         conditions = {name: value for name, value in told.items() if value is not ...} | attributes
         if users is not None:

@@ -281,3 +281,8 @@ def test_runs_that_were_chosen_singly_are_not_looked_for_among_other_facts(
     some.save(tmp_path / "some")
     with pytest.raises(ValueError, match="choose them by where"):
         jn.JourneyStats(welcome, events[100:]).like(jn.JourneyStats.load(tmp_path / "some"))
+
+
+def test_users_are_chosen_by_their_own_word(welcome_stats: jn.JourneyStats) -> None:
+    with pytest.raises(TypeError, match="users= takes user ids"):
+        welcome_stats.where(user_id=["u0000001"])
