@@ -188,7 +188,7 @@ def run_report(
         about, checked = _under(pseudonyms, about, checked)
     asked = _asked(name, stats, checked)
     out = Path(out)
-    place = _place(about, name, asked, out)
+    place = _place(about, name, asked, out, pseudonyms is not None)
     with _workshop(out) as work:
         told: dict[str, Any] = {
             "report": name,
@@ -378,18 +378,22 @@ def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) ->
     }
 
 
-def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path) -> Path:
-    """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own."""
+def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path, pseudonymous: bool) -> Path:
+    """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own.
+
+    One under pseudonyms too: a folder that is handed on must never have held the names.
+    """
     title = slug(about.title) or slug(about.identity)
     more = slug(" ".join(_said(key, value) for key, value in asked.items()))
-    place = out / "-".join(filter(None, (title, name, more)))
+    place = out / "-".join(filter(None, (title, name, more, "pseudonyms" if pseudonymous else "")))
     there = manifest.read(place)
     if there is None:
         if place.exists():
             raise ReportError(f"{place} is there and no report made it; name another folder for the reports")
         return place
-    wanted = [name, about.identity, dict(asked)]
-    if [there.get(key) for key in ("report", "about", "parameters")] == wanted:
+    wanted = [name, about.identity, dict(asked), pseudonymous]
+    before = [there.get(key) for key in ("report", "about", "parameters")]
+    if [*before, there.get("pseudonyms", False)] == wanted:
         return place
     return place.with_name(f"{place.name}-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:8]}")
 
@@ -426,11 +430,18 @@ def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> lis
 
 
 def _carry(place: Path, made: Path) -> None:
-    """Bring along what others put into a report's folder."""
+    """Bring along what others put into a report's folder, links as links.
+
+    Hidden folders hold what programs keep of the old files, such as JupyterLab's checkpoints: these go with them.
+    """
     ours = {row["path"] for row in (manifest.read(place) or {}).get("outputs", ())} | {manifest.MANIFEST}
     for path in place.iterdir() if place.exists() else ():
-        if path.name not in ours:
-            shutil.copytree(path, made / path.name) if path.is_dir() else shutil.copy2(path, made)
+        if path.name in ours:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            shutil.copy2(path, made, follow_symlinks=False)
+        elif not path.name.startswith("."):
+            shutil.copytree(path, made / path.name, symlinks=True)
 
 
 def _check_formats(formats: Sequence[str]) -> list[str]:

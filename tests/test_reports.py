@@ -16,6 +16,7 @@ import journey_nb as jn
 from journey_nb import reports, sections
 from journey_nb.exports import campaign_statistics, channel_statistics, write_table
 from journey_nb.manifest import leave
+from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
     FORMATS,
@@ -486,6 +487,38 @@ def test_what_others_put_beside_a_report_stays_and_what_it_no_longer_leaves_goes
     again = run_report("campaign", stats=stats, out=tmp_path, formats=["xlsx"])
     names = {path.name for path in again.folder.iterdir()}
     assert names == {"manifest.json", "notes.txt", "welcome-series-campaign-30d.xlsx"}
+
+
+def test_what_programs_keep_of_an_old_report_goes_and_links_stay_links(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    made = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    (made.folder / ".ipynb_checkpoints").mkdir()
+    (made.folder / ".ipynb_checkpoints/x-checkpoint.ipynb").write_text("the old numbers")
+    (made.folder / "mine").mkdir()
+    for link in ("gone", "mine/gone"):
+        (made.folder / link).symlink_to("nowhere")
+    (made.folder / "beside").symlink_to("mine")
+    again = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    names = {path.name for path in again.folder.iterdir()}
+    assert names == {"manifest.json", again["csv"].name, "mine", "gone", "beside"}
+    for link in ("gone", "mine/gone", "beside"):
+        assert (again.folder / link).is_symlink()
+
+
+def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    people = Pseudonyms(b"a key that only the tests know")
+    plain = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    (plain.folder / "notes.txt").write_text("about somebody")
+    shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    assert shared.folder.name == f"{plain.folder.name}-pseudonyms"
+    assert {path.name for path in shared.folder.iterdir()} == {"manifest.json", shared["csv"].name}
+    # A title may end so too.
+    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "pseudonyms": False}))
+    other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
 
 
 @pytest.mark.parametrize(
