@@ -167,7 +167,7 @@ def run_report(
         Run only if something differs from the run before: an input, a parameter, a version.
     pseudonyms
         Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
-        is named as the log names it. The notebook is not given the log then.
+        is named as the log names it. The notebook is not given the log then. A portfolio takes none.
     progress
         Whether to show a progress bar.
     **values
@@ -184,17 +184,18 @@ def run_report(
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked)
-    if pseudonyms is not None and "journey" in _cell(name):
-        about, checked = _under(pseudonyms, about, checked)
+    if pseudonyms is not None:
+        about, checked = _under(name, pseudonyms, about, checked)
+    pseudonymous = about.stats is not None and about.stats.pseudonymous
     asked = _asked(name, stats, checked)
     out = Path(out)
-    place = _place(about, name, asked, out, pseudonyms is not None)
+    place = _place(about, name, asked, out, pseudonymous)
     with _workshop(out) as work:
         told: dict[str, Any] = {
             "report": name,
             "about": about.identity,
             "parameters": asked,
-            "pseudonyms": pseudonyms is not None,
+            "pseudonyms": pseudonymous,
             "inputs": about.inputs(work, place),
             "notebook": manifest.sha256(notebook),
             "versions": manifest.versions(),
@@ -259,7 +260,7 @@ def run_for_each(
     for journey_id, title in found.select("journey_id", "title").iter_rows():
         try:
             yield title or journey_id, run_report(name, store=store, journey=journey_id, **options)
-        except (ReportError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # whatever it was: the others have nothing to do with it
             yield title or journey_id, error
 
 
@@ -320,15 +321,23 @@ def _about(
     raise ReportError("say what the report is about: stats=, or journey= and log=, or store= and journey=")
 
 
-def _under(pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]) -> tuple[_About, dict[str, Any]]:
+def _under(
+    name: str, pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]
+) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
+    if "journey" not in _cell(name):
+        raise ReportError(f"the {name} report reads a whole store as it is: run it without pseudonyms")
     stats = about.stats or open_stats(
         *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
     )
     if user := checked.get("user"):
         is_user = (stats.facts.runs["user_id"] == user).any()
         checked = checked | {"user": pseudonyms.of(user, "user_id" if is_user else "device_id")}
-    return replace(about, lines={"saved": "stats"}, stats=stats.under(pseudonyms)), checked
+    try:
+        shared = stats.under(pseudonyms)
+    except ValueError as error:
+        raise ReportError(error.args[0]) from None
+    return replace(about, lines={"saved": "stats"}, stats=shared), checked
 
 
 def _whole_store(name: str, store: str | Path | None, checked: Mapping[str, Any]) -> _About:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from journey_nb.reports import (
     run_report,
     slug,
 )
+from journey_nb.store import StoreError
 from journey_nb.subject import ReportError
 
 
@@ -519,6 +521,43 @@ def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
     (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "pseudonyms": False}))
     other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
     assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
+
+
+def test_pseudonyms_are_told_of_where_they_are_and_only_there(
+    quick: None, stats: jn.JourneyStats, store: jn.Store, tmp_path: Path
+) -> None:
+    people = Pseudonyms(b"a key that only the tests know")
+    shared = stats.under(people)
+    with pytest.raises(ReportError, match="under pseudonyms already: take those of the log"):
+        run_report("campaign", stats=shared, out=tmp_path / "out", pseudonyms=people)
+    with pytest.raises(ReportError, match="reads a whole store as it is: run it without pseudonyms"):
+        run_report("portfolio", store=store.path, out=tmp_path / "out", pseudonyms=people)
+    assert not (tmp_path / "out").exists()
+    made = run_report("campaign", stats=shared, out=tmp_path / "out", formats=["csv"])
+    assert made.manifest["pseudonyms"] is True
+    assert made.folder.name.endswith("-pseudonyms")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        jn.JourneyError([]),
+        StoreError("busy"),
+        subprocess.TimeoutExpired("chromium", 300),
+        RuntimeError("unheard of"),
+    ],
+)
+def test_whatever_stops_one_report_stops_no_other(
+    error: Exception, welcome: jn.Journey, store: jn.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(name: str, *, journey: str, **options: Any) -> str:
+        if journey == welcome.journey_id:
+            raise error
+        return "made"
+
+    monkeypatch.setattr(reports, "run_report", run)
+    made = dict(reports.run_for_each("campaign", store.path, {"title": ["welcome", "win"]}))
+    assert made == {"Welcome series": error, "Win-back": "made"}
 
 
 @pytest.mark.parametrize(
