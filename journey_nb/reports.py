@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.journey import CHANNELS, Journey, near
-from journey_nb.style import LOCALES, word
+from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ def run_report(
     progress
         Whether to show a progress bar.
     **values
-        Values for the notebook's parameters cell; :func:`parameters` lists them.
+        Values for the notebook's parameters cell; :func:`parameters` lists them. Without a ``locale`` it is
+        that of ``set_locale``.
 
     Raises
     ------
@@ -180,14 +181,14 @@ def run_report(
         The notebook as far as it came is kept as ``*.failed.ipynb``.
     """
     notebook = _notebook(name)
-    checked = check_parameters(name, values)
+    checked = check_parameters(name, {**values, "locale": values.get("locale") or locales.language()})
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked)
     if pseudonyms is not None:
         about, checked = _under(name, pseudonyms, about, checked)
     pseudonymous = about.stats is not None and about.stats.pseudonymous
-    asked = _asked(name, stats, checked)
+    asked = _asked(name, about.stats, checked)  # under pseudonyms no condition names anybody
     out = Path(out)
     place = _place(about, name, asked, out, pseudonymous)
     with _workshop(out) as work:
@@ -210,13 +211,14 @@ def run_report(
         except ReportError as error:
             if ran.exists():
                 kept = out / f"{place.name}.failed.ipynb"
+                _tidy(ran, out, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
                 ran.replace(kept)
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
         executed = time.perf_counter()
         _tidy(ran, place, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
         files = {format: work / file for format, file in names.items()}
-        told["journeys"] = _write(files, ran, work, checked.get("locale", "en"))
+        told["journeys"] = _write(files, ran, work, checked["locale"])
         told["durations"] = {
             "notebook": round(executed - began, 3),
             "files": round(time.perf_counter() - executed, 3),
@@ -378,13 +380,39 @@ def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
 
 
 def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the report was asked for beside its defaults; the period of stats is asked for too."""
-    given = {"period": stats.chosen} if stats is not None else {}
-    given |= {key: value for key, value in checked.items() if value != ""}
+    """What the report was asked for beside its defaults; what the verbs of stats have chosen is asked for too."""
     known = parameters(name)
-    return {
-        key: given[key] for key in known if key in given and given[key] not in (known[key].default, "launch")
-    }
+    given = {} if stats is None else _chosen(stats)
+    given |= {key: value for key, value in checked.items() if value != known[key].default}
+    usual = {"period": "launch", "clock": "activity"}
+    return {key: given[key] for key in (*known, *given) if key in given and given[key] != usual.get(key)}
+
+
+def _chosen(stats: JourneyStats) -> dict[str, Any]:
+    """What verbs have chosen, as a report's parameters say it; conditions, which may be long, by a digest."""
+    view = stats._view
+    given: dict[str, Any] = {"period": stats.chosen, "clock": view.clock}
+    if view.as_of is not None:
+        given["as_of"] = str(view.as_of)
+    if view.version is not None:
+        given["version"] = view.version
+    if view.machine:
+        given["machine"] = True
+    if view.where:
+        conditions = sorted((name, _values(value)) for name, value in view.where)
+        given["where"] = _digest(conditions)
+    return given
+
+
+def _values(condition: Any) -> list[str]:
+    import polars as pl
+
+    several = isinstance(condition, (list, tuple, set, frozenset, pl.Series))
+    return sorted(map(repr, condition if several else [condition]))
+
+
+def _digest(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 
 
 def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path, pseudonymous: bool) -> Path:
@@ -404,7 +432,7 @@ def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path, pseudo
     before = [there.get(key) for key in ("report", "about", "parameters")]
     if [*before, there.get("pseudonyms", False)] == wanted:
         return place
-    return place.with_name(f"{place.name}-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:8]}")
+    return place.with_name(f"{place.name}-{_digest(wanted)}")
 
 
 def _said(key: str, value: Any) -> str:
@@ -660,7 +688,7 @@ def _is_note(cell: Any) -> bool:
 
 
 def _title(name: str, values: Mapping[str, Any]) -> str:
-    return word(f"report.{name}", values.get("locale", "en"))
+    return word(f"report.{name}", values["locale"])
 
 
 def _plain(text: str) -> str:
