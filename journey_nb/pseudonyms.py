@@ -13,6 +13,7 @@ import polars as pl
 
 from journey_nb.facts import Facts, Folded
 from journey_nb.journey import Journey
+from journey_nb.subset import sorted_anew
 
 KEY, KEY_FILE = "JOURNEY_NB_PSEUDONYM_KEY", "JOURNEY_NB_PSEUDONYM_KEY_FILE"
 _SHORTEST = 16  # bytes of a key
@@ -87,7 +88,8 @@ class Pseudonyms:
     def facts(self, facts: Facts, journey: Journey) -> Folded:
         """The facts of the same people under their pseudonyms, without texts that might name somebody; in memory.
 
-        Variants that the journey does not know and currencies that are no three capitals are pseudonyms too.
+        Variants that the journey does not know and currencies that are no three capitals are pseudonyms too. Rows
+        and dense ids stand in the order of the pseudonyms, since that of the names would tell of them.
         """
         folded = facts.folded
         held: dict[str, Any] = {
@@ -99,7 +101,9 @@ class Pseudonyms:
         for name in ("runs", "messages"):
             held[name] = self._unless(variants, held[name], "variant")
         currencies = pl.col("currency").str.contains(_CURRENCY)
-        return replace(folded, **held, goals=self._unless(currencies, folded.goals, "currency"))
+        held["goals"] = self._unless(currencies, folded.goals, "currency")
+        held |= sorted_anew(replace(folded, **held).__getattribute__)
+        return replace(folded, **held)
 
     def _unless(self, known: pl.Expr, frame: pl.DataFrame, name: str) -> pl.DataFrame:
         """A frame in which a column's values are pseudonyms, but for those that are known."""

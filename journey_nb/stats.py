@@ -231,10 +231,13 @@ class JourneyStats:
             raise ValueError(
                 "these statistics are under pseudonyms already: take those of the log, or no pseudonyms now"
             )
-        kept = self._kept()
-        chosen = () if kept is None else (("run", self.facts.runs.filter(kept)["run"]),)
+        facts, kept = pseudonyms.facts(self.facts, self.journey), self._kept()
+        chosen: tuple[tuple[str, Any], ...] = ()
+        if kept is not None:
+            theirs = pseudonyms.table(self.facts.runs.filter(kept).select("run_id"))
+            chosen = (("run", facts.runs.join(theirs, on="run_id", how="semi")["run"].sort()),)
         other = self._with(where=chosen, pseudonymous=True)
-        other.facts = pseudonyms.facts(self.facts, self.journey)
+        other.facts = facts
         other._attributes = pl.DataFrame()
         other.store = None  # it knows their names
         return other

@@ -65,6 +65,11 @@ def test_every_number_is_as_before(own: jn.JourneyStats) -> None:
         "waiting",
         "drops",
         "paths",
+        "branches",
+        "credit",
+        "messages",
+        "delivery_issues",
+        "reconciliation",
     ):
         assert_frame_equal(getattr(shared, name)(), getattr(plain, name)())
     users = plain.users().with_columns(Pseudonyms(KEY).table(plain.users()))
@@ -72,6 +77,31 @@ def test_every_number_is_as_before(own: jn.JourneyStats) -> None:
     assert shared.report().read == plain.report().read
     assert shared.pseudonymous
     assert not plain.pseudonymous
+
+
+def test_no_order_is_that_of_the_names(own: jn.JourneyStats) -> None:
+    shared = own.under(Pseudonyms(KEY))
+    facts = shared.facts
+    assert facts.users["user_id"].is_sorted()
+    assert facts.runs["run_id"].is_sorted()
+    assert shared.users()["run_id"].is_sorted()
+    for name, of in (("runs", "run"), ("visits", "visit"), ("messages", "message")):
+        table = getattr(facts, name)
+        assert table[of].to_list() == list(range(table.height))
+        assert table["run"].drop_nulls().is_sorted()
+    people = Pseudonyms(KEY)
+    for run in own.facts.runs["run_id"].head(20):
+        mine, theirs = (
+            stats.facts.runs.filter(run_id=name)["run"].item()
+            for stats, name in ((own, run), (shared, people.of(run, "run_id")))
+        )
+        for name in ("visits", "waits", "goals", "events", "messages"):
+            ids = ["run", "user", "visit", "message", "message_id", "credit_message"]
+            before, now = (
+                getattr(stats.facts, name).filter(run=which).drop(ids, strict=False)
+                for stats, which in ((own, mine), (shared, theirs))
+            )
+            assert_frame_equal(before, now)
 
 
 def test_attributes_stay_behind_and_the_reason_is_told(
