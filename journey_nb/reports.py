@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.journey import CHANNELS, Journey, near
-from journey_nb.style import LOCALES, word
+from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
@@ -167,11 +167,12 @@ def run_report(
         Run only if something differs from the run before: an input, a parameter, a version.
     pseudonyms
         Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
-        is named as the log names it. The notebook is not given the log then.
+        is named as the log names it. The notebook is not given the log then. A portfolio takes none.
     progress
         Whether to show a progress bar.
     **values
-        Values for the notebook's parameters cell; :func:`parameters` lists them.
+        Values for the notebook's parameters cell; :func:`parameters` lists them. Without a ``locale`` it is
+        that of ``set_locale``.
 
     Raises
     ------
@@ -180,21 +181,22 @@ def run_report(
         The notebook as far as it came is kept as ``*.failed.ipynb``.
     """
     notebook = _notebook(name)
-    checked = check_parameters(name, values)
+    checked = check_parameters(name, {**values, "locale": values.get("locale") or locales.language()})
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked)
-    if pseudonyms is not None and "journey" in _cell(name):
-        about, checked = _under(pseudonyms, about, checked)
-    asked = _asked(name, stats, checked)
+    if pseudonyms is not None:
+        about, checked = _under(name, pseudonyms, about, checked)
+    pseudonymous = about.stats is not None and about.stats.pseudonymous
+    asked = _asked(name, about.stats, checked)  # under pseudonyms no condition names anybody
     out = Path(out)
-    place = _place(about, name, asked, out)
+    place = _place(about, name, asked, out, pseudonymous)
     with _workshop(out) as work:
         told: dict[str, Any] = {
             "report": name,
             "about": about.identity,
             "parameters": asked,
-            "pseudonyms": pseudonyms is not None,
+            "pseudonyms": pseudonymous,
             "inputs": about.inputs(work, place),
             "notebook": manifest.sha256(notebook),
             "versions": manifest.versions(),
@@ -209,13 +211,14 @@ def run_report(
         except ReportError as error:
             if ran.exists():
                 kept = out / f"{place.name}.failed.ipynb"
+                _tidy(ran, out, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
                 ran.replace(kept)
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
         executed = time.perf_counter()
         _tidy(ran, place, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
         files = {format: work / file for format, file in names.items()}
-        told["journeys"] = _write(files, ran, work, checked.get("locale", "en"))
+        told["journeys"] = _write(files, ran, work, checked["locale"])
         told["durations"] = {
             "notebook": round(executed - began, 3),
             "files": round(time.perf_counter() - executed, 3),
@@ -259,7 +262,7 @@ def run_for_each(
     for journey_id, title in found.select("journey_id", "title").iter_rows():
         try:
             yield title or journey_id, run_report(name, store=store, journey=journey_id, **options)
-        except (ReportError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # whatever it was: the others have nothing to do with it
             yield title or journey_id, error
 
 
@@ -320,15 +323,23 @@ def _about(
     raise ReportError("say what the report is about: stats=, or journey= and log=, or store= and journey=")
 
 
-def _under(pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]) -> tuple[_About, dict[str, Any]]:
+def _under(
+    name: str, pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]
+) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
+    if "journey" not in _cell(name):
+        raise ReportError(f"the {name} report reads a whole store as it is: run it without pseudonyms")
     stats = about.stats or open_stats(
         *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
     )
     if user := checked.get("user"):
         is_user = (stats.facts.runs["user_id"] == user).any()
         checked = checked | {"user": pseudonyms.of(user, "user_id" if is_user else "device_id")}
-    return replace(about, lines={"saved": "stats"}, stats=stats.under(pseudonyms)), checked
+    try:
+        shared = stats.under(pseudonyms)
+    except ValueError as error:
+        raise ReportError(error.args[0]) from None
+    return replace(about, lines={"saved": "stats"}, stats=shared), checked
 
 
 def _whole_store(name: str, store: str | Path | None, checked: Mapping[str, Any]) -> _About:
@@ -369,29 +380,59 @@ def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
 
 
 def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the report was asked for beside its defaults; the period of stats is asked for too."""
-    given = {"period": stats.chosen} if stats is not None else {}
-    given |= {key: value for key, value in checked.items() if value != ""}
+    """What the report was asked for beside its defaults; what the verbs of stats have chosen is asked for too."""
     known = parameters(name)
-    return {
-        key: given[key] for key in known if key in given and given[key] not in (known[key].default, "launch")
-    }
+    given = {} if stats is None else _chosen(stats)
+    given |= {key: value for key, value in checked.items() if value != known[key].default}
+    usual = {"period": "launch", "clock": "activity"}
+    return {key: given[key] for key in (*known, *given) if key in given and given[key] != usual.get(key)}
 
 
-def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path) -> Path:
-    """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own."""
+def _chosen(stats: JourneyStats) -> dict[str, Any]:
+    """What verbs have chosen, as a report's parameters say it; conditions, which may be long, by a digest."""
+    view = stats._view
+    given: dict[str, Any] = {"period": stats.chosen, "clock": view.clock}
+    if view.as_of is not None:
+        given["as_of"] = str(view.as_of)
+    if view.version is not None:
+        given["version"] = view.version
+    if view.machine:
+        given["machine"] = True
+    if view.where:
+        conditions = sorted((name, _values(value)) for name, value in view.where)
+        given["where"] = _digest(conditions)
+    return given
+
+
+def _values(condition: Any) -> list[str]:
+    import polars as pl
+
+    several = isinstance(condition, (list, tuple, set, frozenset, pl.Series))
+    return sorted(map(repr, condition if several else [condition]))
+
+
+def _digest(told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+
+
+def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path, pseudonymous: bool) -> Path:
+    """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own.
+
+    One under pseudonyms too: a folder that is handed on must never have held the names.
+    """
     title = slug(about.title) or slug(about.identity)
     more = slug(" ".join(_said(key, value) for key, value in asked.items()))
-    place = out / "-".join(filter(None, (title, name, more)))
+    place = out / "-".join(filter(None, (title, name, more, "pseudonyms" if pseudonymous else "")))
     there = manifest.read(place)
     if there is None:
         if place.exists():
             raise ReportError(f"{place} is there and no report made it; name another folder for the reports")
         return place
-    wanted = [name, about.identity, dict(asked)]
-    if [there.get(key) for key in ("report", "about", "parameters")] == wanted:
+    wanted = [name, about.identity, dict(asked), pseudonymous]
+    before = [there.get(key) for key in ("report", "about", "parameters")]
+    if [*before, there.get("pseudonyms", False)] == wanted:
         return place
-    return place.with_name(f"{place.name}-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:8]}")
+    return place.with_name(f"{place.name}-{_digest(wanted)}")
 
 
 def _said(key: str, value: Any) -> str:
@@ -426,11 +467,18 @@ def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> lis
 
 
 def _carry(place: Path, made: Path) -> None:
-    """Bring along what others put into a report's folder."""
+    """Bring along what others put into a report's folder, links as links.
+
+    Hidden folders hold what programs keep of the old files, such as JupyterLab's checkpoints: these go with them.
+    """
     ours = {row["path"] for row in (manifest.read(place) or {}).get("outputs", ())} | {manifest.MANIFEST}
     for path in place.iterdir() if place.exists() else ():
-        if path.name not in ours:
-            shutil.copytree(path, made / path.name) if path.is_dir() else shutil.copy2(path, made)
+        if path.name in ours:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            shutil.copy2(path, made, follow_symlinks=False)
+        elif not path.name.startswith("."):
+            shutil.copytree(path, made / path.name, symlinks=True)
 
 
 def _check_formats(formats: Sequence[str]) -> list[str]:
@@ -640,7 +688,7 @@ def _is_note(cell: Any) -> bool:
 
 
 def _title(name: str, values: Mapping[str, Any]) -> str:
-    return word(f"report.{name}", values.get("locale", "en"))
+    return word(f"report.{name}", values["locale"])
 
 
 def _plain(text: str) -> str:

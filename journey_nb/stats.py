@@ -223,6 +223,12 @@ class JourneyStats:
         """The same numbers of the same people under keyed pseudonyms, to be shown to others; in memory.
 
         Ids of users, devices, runs and messages become pseudonyms, free texts of the log are left out.
+        Attributes stay behind, since any of them may name somebody: narrow by them before.
+
+        Raises
+        ------
+        ValueError
+            When they are under pseudonyms already: those of pseudonyms would join with nothing.
 
         Examples
         --------
@@ -235,11 +241,18 @@ class JourneyStats:
         >>> shared.health().equals(stats.health()), shared.users()["user_id"][0].startswith("u-")
         (True, True)
         """
-        kept = self._kept()
-        chosen = () if kept is None else (("run", self.facts.runs.filter(kept)["run"]),)
+        if self.pseudonymous:
+            raise ValueError(
+                "these statistics are under pseudonyms already: take those of the log, or no pseudonyms now"
+            )
+        facts, kept = pseudonyms.facts(self.facts, self.journey), self._kept()
+        chosen: tuple[tuple[str, Any], ...] = ()
+        if kept is not None:
+            theirs = pseudonyms.table(self.facts.runs.filter(kept).select("run_id"))
+            chosen = (("run", facts.runs.join(theirs, on="run_id", how="semi")["run"].sort()),)
         other = self._with(where=chosen, pseudonymous=True)
-        other.facts = pseudonyms.facts(self.facts)
-        other._attributes = pseudonyms.table(self._attributes)
+        other.facts = facts
+        other._attributes = pl.DataFrame()
         other.store = None  # it knows their names
         return other
 
@@ -611,7 +624,9 @@ class JourneyStats:
         if split is None and by in self._dimensions():
             return own[0], by
         known = [*own, *self._dimensions()]
-        raise ValueError(f"nothing called {by!r} here{near(by, known)} (there are {', '.join(known)})")
+        raise ValueError(
+            f"nothing called {by!r} here{near(by, known)} (there are {', '.join(known)}){self._lacking}"
+        )
 
     def _dimensions(self) -> list[str]:
         columns = self._attributes.columns
@@ -627,15 +642,18 @@ class JourneyStats:
             return runs[name].cast(pl.String) if name == "entry_point" else runs[name]
         known = self._dimensions()
         if name not in known:
-            more = (
-                ""
-                if len(known) > len(DIMENSIONS)
-                else "; attributes come with JourneyStats(…, attributes=frame)"
-            )
             raise ValueError(
-                f"nothing called {name!r} to group or filter by{near(name, known)} (there are {', '.join(known)}){more}"
+                f"nothing called {name!r} to group or filter by{near(name, known)} "
+                f"(there are {', '.join(known)}){self._lacking}"
             )
         return _attribute(runs, attributes, name)
+
+    @property
+    def _lacking(self) -> str:
+        """Why there are no attributes, where there are none."""
+        if self.pseudonymous:
+            return "; attributes stay behind under pseudonyms: narrow by them with where() before under()"
+        return "" if self._attributes.columns else "; attributes come with JourneyStats(…, attributes=frame)"
 
 
 def _folded(journey: Journey, log: Any) -> Facts:

@@ -90,12 +90,7 @@ class OfUsers:
     def _places(self, of: str) -> pl.Series:
         """For each old id its place among those kept."""
         kept = self._keep.arg_true() if of == "user" else self._rows(_HOMES[of])[of]
-        empty = pl.Series([None], dtype=pl.UInt32).new_from_index(0, _top(kept))
-        return (
-            empty.scatter(kept, pl.int_range(kept.len(), dtype=pl.UInt32, eager=True))
-            if kept.len()
-            else empty
-        )
+        return _inverse(kept)
 
 
 class Together:
@@ -127,6 +122,30 @@ class Together:
             tops = [part(home).height if of == "user" else _top(part(home)[of]) for part in self._parts]
             self._known[of] = [sum(tops[:place]) for place in range(len(tops))]
         return self._known[of]
+
+
+def sorted_anew(tables: Tables) -> dict[str, pl.DataFrame]:
+    """All tables with users and runs in the order of their ids, the rest run by run as before; dense ids anew."""
+    users = tables("users").with_row_index("user").sort("user_id")
+    places = {"user": _inverse(users["user"]), "run": _inverse(tables("runs").sort("run_id")["run"])}
+    made = {name: _placed(tables(name), places) for name in TABLES if name != "users"}
+    made = {name: table.sort("run", nulls_last=True, maintain_order=True) for name, table in made.items()}
+    places = {of: _inverse(made[_HOMES[of]][of]) for of in ("visit", "message")}
+    return {name: _placed(table, places) for name, table in made.items()} | {"users": users.drop("user")}
+
+
+def _placed(table: pl.DataFrame, places: dict[str, pl.Series]) -> pl.DataFrame:
+    return table.with_columns(
+        places[of].gather(table[column], null_on_oob=True).cast(table.schema[column]).alias(column)
+        for of, column in _carried(table)
+        if of in places
+    )
+
+
+def _inverse(ids: pl.Series) -> pl.Series:
+    """For each old id the place where it stands now."""
+    empty = pl.Series([None], dtype=pl.UInt32).new_from_index(0, _top(ids))
+    return empty.scatter(ids, pl.int_range(ids.len(), dtype=pl.UInt32, eager=True)) if ids.len() else empty
 
 
 def _carried(table: pl.DataFrame) -> Iterable[tuple[str, str]]:

@@ -18,6 +18,7 @@ from journey_nb.cli import main
 from journey_nb.exports import EXPORTS
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.reports import run_report
+from journey_nb.simulate import simulate
 
 KEY = b"a key that only the tests know"
 IDS = ("user_id", "device_id", "run_id", "message_id")
@@ -28,7 +29,10 @@ def own_log(welcome_log: pl.DataFrame) -> pl.DataFrame:
     """The welcome log with ids that are found wherever they stand, and some rows that are set aside."""
     telling = [(pl.lit("SECRET") + pl.col(name)).alias(name) for name in (*IDS, "event_id")]
     log = welcome_log.with_columns(*telling)
-    odd = log.head(3).with_columns(point_id=pl.lit("SECRETnowhere"), event_id=pl.lit("SECRET-odd"))
+    garbage = {
+        name: pl.lit(f"SECRET{name}") for name in ("branch", "variant", "goal_id", "journey_id", "currency")
+    }
+    odd = log.head(3).with_columns(point_id=pl.lit("SECRETnowhere"), event_id=pl.lit("SECRET-odd"), **garbage)
     return pl.concat([log, odd])
 
 
@@ -61,6 +65,11 @@ def test_every_number_is_as_before(own: jn.JourneyStats) -> None:
         "waiting",
         "drops",
         "paths",
+        "branches",
+        "credit",
+        "messages",
+        "delivery_issues",
+        "reconciliation",
     ):
         assert_frame_equal(getattr(shared, name)(), getattr(plain, name)())
     users = plain.users().with_columns(Pseudonyms(KEY).table(plain.users()))
@@ -68,6 +77,103 @@ def test_every_number_is_as_before(own: jn.JourneyStats) -> None:
     assert shared.report().read == plain.report().read
     assert shared.pseudonymous
     assert not plain.pseudonymous
+
+
+def test_no_order_is_that_of_the_names(own: jn.JourneyStats) -> None:
+    shared = own.under(Pseudonyms(KEY))
+    facts = shared.facts
+    assert facts.users["user_id"].is_sorted()
+    assert facts.runs["run_id"].is_sorted()
+    assert shared.users()["run_id"].is_sorted()
+    for name, of in (("runs", "run"), ("visits", "visit"), ("messages", "message")):
+        table = getattr(facts, name)
+        assert table[of].to_list() == list(range(table.height))
+        assert table["run"].drop_nulls().is_sorted()
+    people = Pseudonyms(KEY)
+    for run in own.facts.runs["run_id"].head(20):
+        mine, theirs = (
+            stats.facts.runs.filter(run_id=name)["run"].item()
+            for stats, name in ((own, run), (shared, people.of(run, "run_id")))
+        )
+        for name in ("visits", "waits", "goals", "events", "messages"):
+            ids = ["run", "user", "visit", "message", "message_id", "credit_message"]
+            before, now = (
+                getattr(stats.facts, name).filter(run=which).drop(ids, strict=False)
+                for stats, which in ((own, mine), (shared, theirs))
+            )
+            assert_frame_equal(before, now)
+
+
+def test_attributes_stay_behind_and_the_reason_is_told(
+    welcome: jn.Journey, own: jn.JourneyStats, tmp_path: Path
+) -> None:
+    ids = own.facts.users["user_id"]
+    attributes = pl.DataFrame({"user_id": ids, "email": "SECRET@" + ids, "age": range(ids.len())})
+    stats = jn.JourneyStats(welcome, own.facts, attributes=attributes)
+    narrowed = stats.where(age=[1, 2, 3])
+    shared = narrowed.under(Pseudonyms(KEY))
+    assert shared.health().equals(narrowed.health())
+    assert not shared.health().equals(stats.health())
+    said = r"attributes stay behind under pseudonyms: narrow by them with where\(\) before under\(\)"
+    for asked in (
+        lambda: shared.health(by="email"),
+        lambda: shared.where(age=1),
+        lambda: shared.daily("email"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            asked()
+    shared.save(tmp_path)
+    assert not pl.read_ipc(tmp_path / "attributes.arrow").columns
+    assert jn.JourneyStats.load(tmp_path).health().equals(shared.health())
+
+
+def test_of_rows_that_were_set_aside_only_the_rule_the_time_and_pseudonyms_are_left(
+    own: jn.JourneyStats,
+) -> None:
+    plain, shared = (stats.facts.quarantined for stats in (own, own.under(Pseudonyms(KEY))))
+    assert "SECRETnowhere" in plain.write_csv()
+    told = ["row", "rule", "occurred_at"]
+    assert_frame_equal(shared.select(told), plain.select(told))
+    assert_frame_equal(shared.select(IDS), Pseudonyms(KEY).table(plain.select(IDS)))
+    others = shared.drop(*told, *IDS)
+    assert others.schema == plain.drop(*told, *IDS).schema
+    assert others.null_count().row(0) == (shared.height,) * others.width
+
+
+def test_variants_and_currencies_that_nobody_designed_are_pseudonyms_and_count_as_before(
+    welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    some = pl.int_range(pl.len()) % 2 == 0
+    odd = welcome_log.with_columns(
+        pl.when(some & (pl.col("kind") == "message.sent"))
+        .then(pl.lit("ann@example.com"))
+        .otherwise("variant")
+        .alias("variant"),
+        pl.when(pl.col("kind") == "goal.reached")
+        .then(pl.when(some).then(pl.lit("paid by Ann")).otherwise(pl.lit("EUR")))
+        .alias("currency"),
+        pl.when(pl.col("kind") == "goal.reached").then(pl.lit("1")).alias("value"),
+    )
+    people, plain = Pseudonyms(KEY), jn.JourneyStats(welcome, odd)
+    shared = plain.under(people)
+    renamed = {"ann@example.com": people.of("ann@example.com", "variant")}
+    expected = plain.health(by="variant").with_columns(pl.col("variant").replace(renamed))
+    assert_frame_equal(shared.health(by="variant"), expected, check_row_order=False)
+    assert {"A", "B"} < set(shared.facts.runs["variant"].drop_nulls())
+    assert set(renamed.values()) <= set(shared.facts.messages["variant"])
+    assert set(shared.facts.goals["currency"]) == {"EUR", people.of("paid by Ann", "currency")}
+
+
+def test_a_journey_without_variants_can_be_shared() -> None:
+    journey = jn.Journey.sample("win_back")
+    stats = jn.JourneyStats(journey, simulate(journey, users=30, seed=1))
+    assert stats.under(Pseudonyms(KEY)).health().equals(stats.health())
+
+
+def test_pseudonyms_of_pseudonyms_are_refused(own: jn.JourneyStats) -> None:
+    shared = own.under(Pseudonyms(KEY))
+    with pytest.raises(ValueError, match="under pseudonyms already: take those of the log"):
+        shared.under(Pseudonyms(KEY))
 
 
 @pytest.mark.parametrize("name", EXPORTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import journey_nb as jn
 from journey_nb import reports, sections
 from journey_nb.exports import campaign_statistics, channel_statistics, write_table
 from journey_nb.manifest import leave
+from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
     FORMATS,
@@ -27,7 +29,11 @@ from journey_nb.reports import (
     run_report,
     slug,
 )
+from journey_nb.store import StoreError
 from journey_nb.subject import ReportError
+
+ASKED = {"period": "30d", "clock": "cohort", "as_of": "2026-04-20T12:00", "where": "c31cc1a5"}
+NAME = "welcome-series-campaign-30d-cohort-2026-04-20t12-00-c31cc1a5"
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +58,8 @@ def outputs(notebook: Any, source: str) -> list[Any]:
 
 
 def test_leaves_a_folder_of_its_files_and_nothing_else(report: ReportFiles) -> None:
-    names = [f"welcome-series-campaign-30d.{end}" for end in ("csv", "html", "ipynb")]
-    assert [path.name for path in report.folder.parent.iterdir()] == ["welcome-series-campaign-30d"]
+    names = [f"{NAME}.{end}" for end in ("csv", "html", "ipynb")]
+    assert [path.name for path in report.folder.parent.iterdir()] == [NAME]
     assert sorted(path.name for path in report.folder.iterdir()) == ["manifest.json", *names]
     assert sorted(report) == sorted(report.folder.iterdir())
 
@@ -236,7 +242,7 @@ def test_a_journey_with_faults_is_told_before_anything_runs(tmp_path: Path) -> N
 def made_before(folder: Path, stats: jn.JourneyStats) -> Path:
     """What a run before this one has left."""
     folder.mkdir(parents=True)
-    about = {"report": "campaign", "about": stats.journey.journey_id, "parameters": {"period": "30d"}}
+    about = {"report": "campaign", "about": stats.journey.journey_id, "parameters": ASKED}
     (folder / "manifest.json").write_text(json.dumps({**about, "outputs": []}))
     (folder / f"{folder.name}.html").write_text("old")
     return folder
@@ -250,14 +256,17 @@ def test_a_failing_cell_is_named_and_the_old_report_stays(
     nbformat.write(bad, tmp_path / "bad_report.ipynb")
     monkeypatch.setattr(reports, "_notebook", lambda name: tmp_path / "bad_report.ipynb")
     out = tmp_path / "out"
-    old = made_before(out / "welcome-series-campaign-30d", stats) / "welcome-series-campaign-30d.html"
+    old = made_before(out / NAME, stats) / f"{NAME}.html"
     with pytest.raises(ReportError, match="ZeroDivisionError") as caught:
         run_report("campaign", stats=stats, out=out)
     assert "in the cell “health”, which begins “never = 1 / 0”" in str(caught.value)
-    kept = out / "welcome-series-campaign-30d.failed.ipynb"
+    kept = out / f"{NAME}.failed.ipynb"
     assert caught.value.__notes__ == [f"the notebook as far as it came: {kept}"]
     assert set(out.iterdir()) == {kept, old.parent}
     assert old.read_text() == "old"
+    said = nbformat.read(kept, as_version=4)
+    assert not [one for one in (said, *said.cells) if "papermill" in one.metadata]
+    assert str(tmp_path) not in kept.read_text()
 
 
 @pytest.mark.parametrize(
@@ -324,28 +333,82 @@ def test_the_notebook_runs_again_from_where_it_lies(
 def test_reports_on_other_periods_and_journeys_keep_their_files(
     quick: None, stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
-    (tmp_path / "welcome-series-campaign-30d.failed.ipynb").write_text("stale")
+    (tmp_path / f"{NAME}.failed.ipynb").write_text("stale")
     plain = run_report("campaign", stats=stats, out=tmp_path)
     assert plain == run_report("campaign", stats=stats, out=tmp_path, period="30d")
     launch = run_report("campaign", stats=stats, out=tmp_path, period="launch")
     week = run_report("campaign", stats=stats, out=tmp_path, period="7d")
     dates = run_report("campaign", stats=stats, out=tmp_path, period="2026-03-01..2026-03-31")
     korean = run_report("campaign", stats=stats, out=tmp_path, locale="ko", version=2, machine=True)
-    assert [
-        made["csv"].relative_to(tmp_path).as_posix() for made in (plain, launch, week, dates, korean)
-    ] == [
-        "welcome-series-campaign-30d/welcome-series-campaign-30d.csv",
-        "welcome-series-campaign/welcome-series-campaign.csv",
-        "welcome-series-campaign-7d/welcome-series-campaign-7d.csv",
-        "welcome-series-campaign-2026-03-01-2026-03-31/welcome-series-campaign-2026-03-01-2026-03-31.csv",
-        "welcome-series-campaign-30d-version-2-machine-ko/welcome-series-campaign-30d-version-2-machine-ko.csv",
+    shared = "cohort-2026-04-20t12-00"
+    names = [
+        NAME,
+        f"welcome-series-campaign-{shared}-c31cc1a5",
+        f"welcome-series-campaign-7d-{shared}-c31cc1a5",
+        f"welcome-series-campaign-2026-03-01-2026-03-31-{shared}-c31cc1a5",
+        f"welcome-series-campaign-30d-{shared}-version-2-machine-ko-c31cc1a5",
     ]
+    every = (plain, launch, week, dates, korean)
+    assert [made["csv"].relative_to(tmp_path).as_posix() for made in every] == [f"{n}/{n}.csv" for n in names]
     someone_elses = {**plain.manifest, "about": "another journey"}
     (plain.folder / "manifest.json").write_text(json.dumps(someone_elses))
     other = run_report("campaign", stats=stats, out=tmp_path)
-    assert re.fullmatch("welcome-series-campaign-30d-[0-9a-f]{8}", other.folder.name)
+    assert re.fullmatch(f"{NAME}-[0-9a-f]{{8}}", other.folder.name)
     assert plain.manifest == someone_elses
     assert not list(tmp_path.glob("*.failed.ipynb"))
+
+
+def test_statistics_that_look_otherwise_keep_their_files(
+    quick: None, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    every = [
+        welcome_stats,
+        welcome_stats.clock("cohort"),
+        welcome_stats.as_of("2026-04-20"),
+        welcome_stats.version(1),
+        welcome_stats.version(2),
+        welcome_stats.machine(),
+        welcome_stats.where(variant="A"),
+        welcome_stats.where(variant="B"),
+        welcome_stats.where(users=welcome_stats.facts.users["user_id"].head(2)),
+    ]
+    made = [run_report("campaign", stats=stats, out=tmp_path, formats=["csv"]) for stats in every]
+    assert len({report.folder for report in made}) == len(every)
+    same = run_report(
+        "campaign", stats=every[0], out=tmp_path, formats=["csv"], period="launch", clock="activity"
+    )
+    assert same.folder == made[0].folder
+    twice = [every[0].where(variant="A").where(version=1), every[0].where(version=1).where(variant=["A"])]
+    assert reports._asked("campaign", twice[0], {}) == reports._asked("campaign", twice[1], {})
+    # The parameter counts, where both say it.
+    assert reports._asked("campaign", every[1].version(1), {"version": 2, "clock": "activity"}) == {
+        "version": 2
+    }
+
+
+def test_a_tag_may_be_called_launch(store: jn.Store, quick: None, tmp_path: Path) -> None:
+    store.add(jn.Journey.sample("abandoned_cart").model_copy(update={"tags": ("launch",)}))
+    whole, some = (
+        run_report("portfolio", store=store.path, out=tmp_path / "out", formats=["csv"], **values)
+        for values in ({}, {"tag": "launch"})
+    )
+    assert some.folder.name == f"{whole.folder.name}-launch"
+    assert (whole.manifest["parameters"], some.manifest["parameters"]) == ({}, {"tag": "launch"})
+
+
+def test_a_report_speaks_the_language_that_was_set(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    jn.set_locale("fr-CA")
+    try:
+        french = run_report("campaign", stats=stats, out=tmp_path, formats=["html"])
+        english = run_report("campaign", stats=stats, out=tmp_path, formats=["html"], locale="en")
+    finally:
+        jn.set_locale("en")
+    assert '<html lang="fr">' in french["html"].read_text(encoding="utf-8")
+    assert '<html lang="en">' in english["html"].read_text(encoding="utf-8")
+    assert french.manifest["parameters"] == {**ASKED, "locale": "fr"}
+    assert english.folder == tmp_path / NAME
 
 
 @pytest.fixture
@@ -471,7 +534,7 @@ def test_every_format_says_the_same_and_a_run_anew_is_the_same_to_the_byte(
 def test_a_folder_that_no_report_made_is_not_written_over(
     quick: None, stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
-    mine = tmp_path / "welcome-series-campaign-30d"
+    mine = tmp_path / NAME
     mine.mkdir()
     with pytest.raises(ReportError, match="no report made it"):
         run_report("campaign", stats=stats, out=tmp_path)
@@ -485,7 +548,79 @@ def test_what_others_put_beside_a_report_stays_and_what_it_no_longer_leaves_goes
     (made.folder / "notes.txt").write_text("mine")
     again = run_report("campaign", stats=stats, out=tmp_path, formats=["xlsx"])
     names = {path.name for path in again.folder.iterdir()}
-    assert names == {"manifest.json", "notes.txt", "welcome-series-campaign-30d.xlsx"}
+    assert names == {"manifest.json", "notes.txt", f"{NAME}.xlsx"}
+
+
+def test_what_programs_keep_of_an_old_report_goes_and_links_stay_links(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    made = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    (made.folder / ".ipynb_checkpoints").mkdir()
+    (made.folder / ".ipynb_checkpoints/x-checkpoint.ipynb").write_text("the old numbers")
+    (made.folder / "mine").mkdir()
+    for link in ("gone", "mine/gone"):
+        (made.folder / link).symlink_to("nowhere")
+    (made.folder / "beside").symlink_to("mine")
+    again = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    names = {path.name for path in again.folder.iterdir()}
+    assert names == {"manifest.json", again["csv"].name, "mine", "gone", "beside"}
+    for link in ("gone", "mine/gone", "beside"):
+        assert (again.folder / link).is_symlink()
+
+
+def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
+    quick: None, stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    people = Pseudonyms(b"a key that only the tests know")
+    plain = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
+    (plain.folder / "notes.txt").write_text("about somebody")
+    shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    # The digest of conditions is that of runs, since one of user ids could be guessed.
+    name = NAME.removesuffix(ASKED["where"]) + "[0-9a-f]{8}-pseudonyms"
+    assert re.fullmatch(name, shared.folder.name)
+    assert ASKED["where"] not in json.dumps(shared.manifest)
+    assert {path.name for path in shared.folder.iterdir()} == {"manifest.json", shared["csv"].name}
+    # A title may end so too.
+    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "pseudonyms": False}))
+    other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
+
+
+def test_pseudonyms_are_told_of_where_they_are_and_only_there(
+    quick: None, stats: jn.JourneyStats, store: jn.Store, tmp_path: Path
+) -> None:
+    people = Pseudonyms(b"a key that only the tests know")
+    shared = stats.under(people)
+    with pytest.raises(ReportError, match="under pseudonyms already: take those of the log"):
+        run_report("campaign", stats=shared, out=tmp_path / "out", pseudonyms=people)
+    with pytest.raises(ReportError, match="reads a whole store as it is: run it without pseudonyms"):
+        run_report("portfolio", store=store.path, out=tmp_path / "out", pseudonyms=people)
+    assert not (tmp_path / "out").exists()
+    made = run_report("campaign", stats=shared, out=tmp_path / "out", formats=["csv"])
+    assert made.manifest["pseudonyms"] is True
+    assert made.folder.name.endswith("-pseudonyms")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        jn.JourneyError([]),
+        StoreError("busy"),
+        subprocess.TimeoutExpired("chromium", 300),
+        RuntimeError("unheard of"),
+    ],
+)
+def test_whatever_stops_one_report_stops_no_other(
+    error: Exception, welcome: jn.Journey, store: jn.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(name: str, *, journey: str, **options: Any) -> str:
+        if journey == welcome.journey_id:
+            raise error
+        return "made"
+
+    monkeypatch.setattr(reports, "run_report", run)
+    made = dict(reports.run_for_each("campaign", store.path, {"title": ["welcome", "win"]}))
+    assert made == {"Welcome series": error, "Win-back": "made"}
 
 
 @pytest.mark.parametrize(
