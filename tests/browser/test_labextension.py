@@ -72,7 +72,7 @@ def test_a_saved_view_is_good_in_every_state(chromium: Any, lab: Lab) -> None:
     page, faults, requests = watched(chromium)
     page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
     ready(page, path.name)
-    assert page.evaluate("'journey-nb' in (globalThis._JUPYTERLAB ?? {})") == lab.has_extension
+    assert page.evaluate("jupyterapp.hasPlugin('journey-nb:views')") == lab.has_extension
     run(page, 0)
     run(page, 1, wait=False)
     sees_only_live_views(page)

@@ -545,8 +545,8 @@ for n in count():
         done = [child.stdout.readline() for _ in range(rng.randint(1, 5))]
         time.sleep(rng.random() / 50)  # somewhere within the next changes
         child.kill()
-        rest = child.communicate()[0].split()
-        assert child.returncode == -signal.SIGKILL
+        rest = child.stdout.read().split()  # also what was read ahead
+        assert child.wait() == -signal.SIGKILL
         before, length = length, agrees(path)
         assert 0 <= length - before - len(done) - len(rest) <= 1  # what was said to be done is done
 
