@@ -501,7 +501,8 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
 
 
 def _report_for_each(name: str, store: str, filters: tuple[str, ...], options: dict[str, Any]) -> None:
-    from journey_nb.reports import FILTERS, run_for_each
+    from journey_nb.reports import run_for_each
+    from journey_nb.store.registry import FILTERS
 
     where: dict[str, list[str]] = {}
     for item in filters:

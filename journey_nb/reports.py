@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.store.registry import FILTERS
 from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
@@ -45,7 +46,6 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 _INNER = ("saved", "store", "journey", "log", "out")
 # Lines that say what of a log is meant, as open_stats takes them; and which journeys of a store.
 _SCOPE = ("period", "clock", "as_of", "version", "machine")
-FILTERS = ("status", "category", "type", "tag", "title")
 
 FORMATS = {
     "html": ".html",

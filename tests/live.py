@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,15 @@ class Live:
         self.page.close()
         assert self.faults == []
         assert [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))] == []
+
+
+def tried(names: Mapping[str, Any]) -> dict[str, Callable[[Live], None]]:
+    """By action, the functions ``tries_…`` of a module, each of which brings about what the action must."""
+    return {
+        name.removeprefix("tries_").replace("_", "-"): function
+        for name, function in names.items()
+        if name.startswith("tries_")
+    }
 
 
 def serious(live: Live) -> list[str]:

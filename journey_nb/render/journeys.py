@@ -20,7 +20,6 @@ PAGE = 50
 """Journeys of a page."""
 NUMBERS = {"entrances": "audience", "in_journey_users": "audience", "goals_reached": "health"}
 """What is counted of each journey, and the table that has it."""
-FILTERS = ("status", "category", "type", "tag", "title")
 
 _COLUMNS = ("title", "status", "category", "type", "tags", "created_at", *NUMBERS)
 _Row = Mapping[str, Any]

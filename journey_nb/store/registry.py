@@ -49,6 +49,10 @@ def verbs(status: str) -> tuple[str, ...]:
     return tuple(verb for verb, statuses in VERBS.items() if status in statuses)
 
 
+FILTERS = ("status", "category", "type", "tag", "title")
+"""What :meth:`Registry.find` takes."""
+
+
 class Registry:
     """The journeys of a store.
 

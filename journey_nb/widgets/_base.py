@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import anywidget
 import traitlets
 
+from journey_nb.journey import near
 from journey_nb.metrics.scope import Clock
 from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
@@ -103,6 +104,15 @@ class View(anywidget.AnyWidget):
 
 
 boxed(View)  # which takes effect in a notebook only
+
+
+def takes(kind: type[Any], given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse what a view cannot begin with, naming the near miss."""
+    for name in given:
+        if name not in known:
+            raise TypeError(
+                f"{kind.__name__} takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
+            )
 
 
 class OfStats(View):

@@ -22,6 +22,7 @@ from journey_nb.render.tools import frame_html, when_html
 from journey_nb.render.trace import Trace
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
+from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Exporting
 from journey_nb.widgets._page import page
 
@@ -117,12 +118,7 @@ class JourneyCanvas(Exporting):
         locale: str = "",
         **traits: Any,
     ) -> None:
-        for name in traits:
-            if name not in self._begins:
-                known = ", ".join(self._begins)
-                raise TypeError(
-                    f"{type(self).__name__} takes no {name!r}{near(name, self._begins)}; it takes {known}"
-                )
+        takes(type(self), traits, self._begins)
         self.goal = goal
         self.folder = Path(folder)
         self._missing = self._typed = ""

@@ -18,6 +18,7 @@ from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
+from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Exporting
 
 if TYPE_CHECKING:
@@ -96,11 +97,7 @@ class Dashboard(Exporting):
         locale: str = "",
         **traits: Any,
     ) -> None:
-        for name in traits:
-            if name not in _CHOICES:
-                raise TypeError(
-                    f"Dashboard takes no {name!r}{near(name, _CHOICES)}; it takes {', '.join(_CHOICES)}"
-                )
+        takes(type(self), traits, _CHOICES)
         self.folder = Path(folder)
         self._heads: dict[str, Html] = {}
         self._drawn = Choice()

@@ -14,11 +14,13 @@ from ipywidgets import VBox
 from journey_nb.exports import campaign_statistics
 from journey_nb.journey import Journey, near
 from journey_nb.render import Html
-from journey_nb.render.journeys import FILTERS, NUMBERS, PAGE, filters_html, journeys_html
+from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html
 from journey_nb.render.panels import template
 from journey_nb.store import Store, StoreError
+from journey_nb.store.registry import FILTERS
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
+from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Files, file_name
 from journey_nb.widgets._shown import show
 from journey_nb.widgets._status import Managing
@@ -103,11 +105,7 @@ class JourneyList(Managing, Files):
         locale: str = "",
         **traits: Any,
     ) -> None:
-        for name in traits:
-            if name not in _SHOWN:
-                raise TypeError(
-                    f"JourneyList takes no {name!r}{near(name, _SHOWN)}; it takes {', '.join(_SHOWN)}"
-                )
+        takes(type(self), traits, _SHOWN)
         self.store, self.folder = store, Path(folder)
         self.workspace: Workspace | None = None
         self._numbers: dict[str, tuple[Facts, dict[str, Any], Sequence[date]]] = {}

@@ -10,7 +10,7 @@ import traitlets
 from ipywidgets import Box, Layout
 from markupsafe import Markup
 
-from journey_nb.journey import Journey, near
+from journey_nb.journey import Journey
 from journey_nb.metrics.scope import Clock
 from journey_nb.render import Html, covers
 from journey_nb.render.dashboard import goals_html
@@ -21,7 +21,7 @@ from journey_nb.render.tools import when_html
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
-from journey_nb.widgets._base import OfStats, View
+from journey_nb.widgets._base import OfStats, View, takes
 from journey_nb.widgets._status import Managing
 from journey_nb.widgets.canvas import JourneyCanvas
 from journey_nb.widgets.dashboard import Dashboard
@@ -166,11 +166,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         **traits: Any,
     ) -> None:
         known = _SHARED[1:]
-        for name in traits:
-            if name not in known:
-                raise TypeError(
-                    f"Workspace takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
-                )
+        takes(type(self), traits, known)
         told: dict[str, Any] = {"theme": theme, "locale": locale}
         self.head = Head(stats, **told)
         self.canvas = JourneyCanvas(stats, folder=folder, **told)

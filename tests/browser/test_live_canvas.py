@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from live import Live, english, serious
+from live import Live, english, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
@@ -386,11 +386,7 @@ def tries_map(live: Live) -> None:
     assert not live.page.locator("[data-action=map]").is_visible()
 
 
-TRIED: dict[str, Callable[[Live], None]] = {
-    name.removeprefix("tries_").replace("_", "-"): function
-    for name, function in list(globals().items())
-    if name.startswith("tries_")
-}
+TRIED = tried(globals())
 
 
 @pytest.mark.parametrize("action", TRIED)

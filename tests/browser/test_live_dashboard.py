@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from live import Live, english, serious
+from live import Live, english, serious, tried
 
 import journey_nb as jn
 from journey_nb.render.dashboard import PAGE, PARTS
@@ -264,11 +264,7 @@ def tries_look(live: Live) -> None:
     live.page.evaluate("dispose()")
 
 
-TRIED: dict[str, Callable[[Live], None]] = {
-    name.removeprefix("tries_").replace("_", "-"): function
-    for name, function in list(globals().items())
-    if name.startswith("tries_")
-}
+TRIED = tried(globals())
 
 
 @pytest.mark.parametrize("action", TRIED)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from live import Live, english, serious
+from live import Live, english, serious, tried
 
 import journey_nb as jn
 from journey_nb.render.journeys import PAGE
@@ -231,11 +231,7 @@ def tries_dismiss(live: Live) -> None:
     assert live.page.get_by_role("alert").count() == 0
 
 
-TRIED: dict[str, Callable[[Live], None]] = {
-    name.removeprefix("tries_").replace("_", "-"): function
-    for name, function in list(globals().items())
-    if name.startswith("tries_")
-}
+TRIED = tried(globals())
 
 
 @pytest.mark.parametrize("action", TRIED)

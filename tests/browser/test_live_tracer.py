@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from live import Live, english, serious
+from live import Live, english, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
@@ -224,11 +224,7 @@ def tries_open(live: Live) -> None:
     assert live.widget.opened is None
 
 
-TRIED: dict[str, Callable[[Live], None]] = {
-    name.removeprefix("tries_").replace("_", "-"): function
-    for name, function in list(globals().items())
-    if name.startswith("tries_")
-}
+TRIED = tried(globals())
 
 
 @pytest.mark.parametrize("action", TRIED)

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from fabricate import HOSTILE
 from lab import Lab, ready, run, watched, wear
-from live import Live, english, serious
+from live import Live, english, serious, tried
 
 import journey_nb as jn
 from journey_nb.simulate import simulate
@@ -150,11 +150,7 @@ def tries_look(live: Live) -> None:
     live.page.evaluate("dispose()")
 
 
-TRIED: dict[str, Callable[[Live], None]] = {
-    name.removeprefix("tries_").replace("_", "-"): function
-    for name, function in list(globals().items())
-    if name.startswith("tries_")
-}
+TRIED = tried(globals())
 
 
 @pytest.mark.parametrize("action", TRIED)
