@@ -36,7 +36,7 @@ class View(anywidget.AnyWidget):
     _actions: ClassVar[Mapping[str, str]] = {}
     """Method by action: what ``data-action`` in the templates may ask the kernel for."""
 
-    kind = traitlets.Enum(("canvas", "tracer", "panel")).tag(sync=True)
+    kind = traitlets.Enum(("canvas", "panel")).tag(sync=True)
     """Which of the browser's halves brings it to life: a picture's, with a panel beside it, or of HTML alone."""
     css = traitlets.Unicode().tag(sync=True)  # a trait called style is ipywidgets' own
     """Its style sheet, which stays within it."""

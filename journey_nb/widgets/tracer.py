@@ -57,7 +57,7 @@ class PathTracer(JourneyCanvas):
     panel = traitlets.Unicode().tag(sync=True)
 
     @staticmethod
-    def _half(locale: str, kind: str = "tracer", beside: str = "") -> dict[str, str]:
+    def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
         return JourneyCanvas._half(locale, kind, beside or word("user_path", locale))
 
     @property

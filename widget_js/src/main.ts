@@ -1,10 +1,9 @@
 import { Canvas } from "./canvas";
 import type { Model } from "./model";
 import { Panel } from "./panel";
-import { Tracer } from "./tracer";
 import { mount } from "./view";
 
-const KINDS = { canvas: Canvas, tracer: Tracer, panel: Panel };
+const KINDS = { canvas: Canvas, panel: Panel };
 
 export { page } from "./page";
 

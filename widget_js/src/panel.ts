@@ -5,17 +5,11 @@ import { View, tells } from "./view";
 export class Panel extends View {
   constructor(model: Model, root: HTMLElement) {
     super(model, root);
-    this.shows.panel = () => this.fill("panel");
     const panel = this.part(".panel");
     for (const name of ["pointerover", "focusin"]) {
       panel.addEventListener(name, (event) => this.account(event.target as Element));
     }
     panel.addEventListener("keydown", (event) => this.turn(event));
-  }
-
-  protected override async done(): Promise<void> {
-    this.shows.panel!();
-    await super.done();
   }
 
   /** Say what the number counts that the keyboard has come to, else the one under the pointer. */

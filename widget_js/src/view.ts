@@ -19,6 +19,7 @@ export class View {
     protected readonly root: HTMLElement,
   ) {
     root.innerHTML = model.get("frame");
+    if (this.part(".panel")) this.shows.panel = () => this.fill("panel");
   }
 
   /** What to do when a trait changes. */
@@ -88,6 +89,7 @@ export class View {
   /** What was chosen meanwhile is put as it is now. */
   protected async done(): Promise<void> {
     this.root.removeAttribute("aria-busy");
+    this.shows.panel?.();
     this.shows.tools!();
   }
 
