@@ -69,6 +69,13 @@ class CubedFacts:
         inside = runs.filter((pl.col("last_at") >= at) | pl.col("left_at").is_null())
         return self._facts.of_users(inside["user"].unique())
 
+    @property
+    def pieces(self) -> list[tuple[Folded, Any]]:
+        """The facts as two pieces."""
+        users = self._facts.runs["user"].unique()
+        halves = (self._facts.of_users(users.filter(users % 2 == half)) for half in (0, 1))
+        return [(half, lambda _, make: make()) for half in halves]
+
 
 def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:
     """Steps in parts: all, those of some users again, and these taken out."""

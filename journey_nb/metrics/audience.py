@@ -91,23 +91,25 @@ def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> p
     """The runs of a page; only as many are looked at as it takes to fill it."""
     runs, named = scope.facts.runs, _named(scope, search)
     if limit is None:
-        return _inside(scope, runs, named).slice(offset)
-    found, height = [_inside(scope, runs.clear(), named)], 0
+        return _inside(scope, runs, named).slice(offset).collect()
+    found, height = [pl.Series("run", [], dtype=runs.schema["run"])], 0
     start, size = 0, SLICE
     while start < runs.height and height < offset + limit:
-        found.append(_inside(scope, runs.slice(start, size), named))
-        height += found[-1].height
+        some = _inside(scope, runs.slice(start, size), named).select("run").collect()
+        found.append(some["run"])
+        height += some.height
         start, size = start + size, 2 * size
-    return pl.concat(found).slice(offset, limit)
+    page = pl.concat(found).slice(offset, limit)
+    return scope.seen_runs(runs[page]).collect()
 
 
 SLICE = 100_000  # runs that are looked at first; further on, more at a time
 
 
-def _inside(scope: Scope, runs: pl.DataFrame, named: pl.Expr) -> pl.DataFrame:
+def _inside(scope: Scope, runs: pl.DataFrame, named: pl.Expr) -> pl.LazyFrame:
     """Those of some runs that were inside at any time in the period, and are searched for."""
     inside = pl.col("inside") & (pl.col("was_inside") | scope.within("entered_at"))
-    return scope.seen_runs(runs.filter(named)).filter(inside)
+    return scope.seen_runs(runs).filter(named, inside)
 
 
 def _named(scope: Scope, search: str | None) -> pl.Expr:

@@ -17,6 +17,8 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
+from journey_nb.metrics import assignments
+from journey_nb.metrics.assignments import Unit
 from journey_nb.metrics.table import COUNT, TEXT
 from journey_nb.period import local_days, midnight
 
@@ -316,6 +318,20 @@ class Counts:
         here = self._on_version(self._goals.unique("run", keep="first", maintain_order=True))
         here = here.filter(pl.col("here").is_not_null())
         return _counts(here.group_by(point="here").agg(users=pl.col("user").n_unique()))
+
+    # Experiments.
+
+    def assigned(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+        """Units by what they were assigned: variant, version, crossed, units, converted, immature (window still open)."""
+        units = self._units(point_id, goal, unit)
+        immature = (pl.col("closes") >= self.scope.horizon).fill_null(True)
+        counts = units.group_by("variant", "version", "crossed").agg(
+            pl.len().alias("units"), pl.col("converted").sum(), immature=immature.sum()
+        )
+        return _counts(counts)
+
+    def _units(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+        return assignments.units(self.scope, point_id, goal, unit)
 
     @property
     def _goals(self) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from itertools import product
 from typing import Concatenate, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
@@ -17,6 +17,8 @@ import polars as pl
 from journey_nb.events import INTERNAL_ERRORS, REASONS
 from journey_nb.facts import CREDITS, Facts
 from journey_nb.journey import CHANNELS
+from journey_nb.metrics import assignments
+from journey_nb.metrics.assignments import Unit
 from journey_nb.metrics.counts import (
     BOUNDS,
     DEPARTURES,
@@ -33,11 +35,12 @@ from journey_nb.metrics.counts import (
 from journey_nb.metrics.cube import LEDGERS, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
-from journey_nb.period import midnight
+from journey_nb.period import TICK, midnight
 
 Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
+Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
@@ -75,6 +78,16 @@ class Cubed(Facts, Protocol):
         """All facts of the users with a run under way just before an instant, numbered anew as well.
 
         The log begins within a truncated run: it is under way from the first.
+        """
+        ...
+
+    @property
+    def pieces(self) -> Iterable[tuple[Facts, Keep]]:
+        """The facts in pieces that share no user, of which most stay as they are when something is loaded.
+
+        A piece may hold users that no longer count. What is made of it by users, with their ids in the column
+        ``user``, is kept under a name: each piece has a function that makes it where it is not known yet, and
+        gives the rows of those who count.
         """
         ...
 
@@ -410,6 +423,18 @@ class CubeCounts(Counts):
         return both.select(
             "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
         )
+
+    # Experiments.
+
+    def _units(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+        found = []
+        for facts, kept in self._facts.pieces:
+            # All is seen of those who count. A period that begins before all, or is still open, stays the same.
+            start, end = max(self.scope.opening, facts.first_at), min(self.scope.cut, facts.last_at + TICK)
+            scope = replace(self.scope, facts=facts, as_of=facts.last_at, start=start, end=end)
+            name = repr((point_id, goal, unit, scope.version, start, end))
+            found.append(kept(name, partial(assignments.units, scope, point_id, goal, unit)))
+        return pl.concat(found)
 
     # Goals.
 

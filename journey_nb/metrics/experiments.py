@@ -10,14 +10,13 @@ import polars as pl
 
 from journey_nb.journey import Journey, near
 from journey_nb.metrics import significance
+from journey_nb.metrics.assignments import PREFIX, Unit, reachings
 from journey_nb.metrics.intervals import newcombe
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import rate
 
-Unit = Literal["user", "run"]
 Method = Literal["fixed", "sequential"]
 
-PREFIX = "variant:"
 ENOUGH = 100  # units an arm must have before anything is said about it
 UNEQUAL = 0.001  # a split less likely than this is not what was designed
 ALPHA = 0.05
@@ -87,9 +86,8 @@ def variants(
     """
     _check(scope.journey, point_id, goal, unit, method)
     scope = replace(scope, clock="activity")
-    assigned = _assignments(scope, point_id, unit)
-    crossed = assigned.filter("crossed").height
-    units = _outcomes(scope, assigned.filter(~pl.col("crossed")), goal, unit)
+    counts = scope.counts.assigned(point_id, goal, unit)
+    units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
     table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE)
     ratio = _ratio_p(scope.journey, point_id, units, table)
     control = table.row(by_predicate=pl.col("is_control"), named=True) if table.height else None
@@ -120,80 +118,17 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
             raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")
 
 
-def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
-    """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
-    if scope.journey.points()[point_id].type == "split_abn":
-        assigned = scope.visits.filter("leaves", "known", point=point_id).select(
-            "run",
-            "user",
-            version="left_version",
-            at="left_at",
-            order="left_order",
-            by_message=False,
-            variant="branch",
-        )
-    else:
-        assigned = scope.messages.filter(point=point_id, fate="sent").select(
-            "run", "user", "version", "at", order="sent_order", by_message=True, variant="variant"
-        )
-    first = (
-        scope.on_version(assigned)
-        .filter(pl.col("variant").is_not_null())
-        .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
-        .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
-        .sort("at", "run_no", "order")
-        .group_by(pl.col(unit).alias("unit"), maintain_order=True)
-        .agg(
-            pl.first("variant", "at", "order", "by_message", "run", "version"),
-            crossed=pl.col("variant").n_unique() > 1,
-        )
-    )
-    return first if unit == "user" else first.with_columns(crossed=pl.lit(False))
-
-
-def _outcomes(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
-    """The units with ``converted`` and ``immature`` (whether the window of the run is still open)."""
-    converted = _reachings(scope, assigned, goal, unit)["unit"]
-    days = scope.journey.goal(goal).conversion_days
-    ends = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
-    closed = scope.facts.runs.select("run", closes=ends)
-    return assigned.join(closed, on="run", how="left").with_columns(
-        converted=pl.col("unit").is_in(converted.implode()),
-        immature=(pl.col("closes") >= scope.horizon).fill_null(True),
-    )
-
-
-def _reachings(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
-    """The reachings after the assignment, in any run of the unit: its columns, value and currency."""
-    reached = scope.seen_goals.filter(goal=goal).select(
-        pl.col(unit).alias("unit"),
-        *("value", "currency"),
-        reached_at="at",
-        reached_order="order",
-        reached_run="run",
-    )
-    # Within a run the reading order tells what came later. Between runs time does, and at one instant a
-    # goal is read after what a message does, and before a point is skipped or completed.
-    at, reached_at = pl.col("at"), pl.col("reached_at")
-    later = (
-        pl.when(pl.col("reached_run") == pl.col("run"))
-        .then(pl.col("reached_order") > pl.col("order"))
-        .otherwise((reached_at > at) | (pl.col("by_message") & (reached_at == at)))
-    )
-    return assigned.join(reached, on="unit").filter(later)
-
-
 def _table(
     journey: Journey, version: int | None, point_id: str, units: pl.DataFrame, method: Method, scale: float
 ) -> pl.DataFrame:
     keys, control = _keys(journey, version, point_id, units)
     counts = units.group_by("variant").agg(
-        assigned=pl.len(), converted=pl.col("converted").sum(), immature=pl.col("immature").sum()
+        pl.col("units").sum().alias("assigned"), pl.col("converted", "immature").sum()
     )
     table = (
         pl.DataFrame({"variant": keys}, schema={"variant": pl.String})
         .join(counts, on="variant", how="left", maintain_order="left")
-        .with_columns(pl.col("assigned", "converted", "immature").fill_null(0).cast(pl.Int64))
+        .with_columns(pl.col("assigned", "converted", "immature").fill_null(0))
         .with_columns(is_control=pl.col("variant") == control, rate=rate("converted", "assigned"))
     )
     base = table.filter("is_control")
@@ -262,12 +197,12 @@ def _ratio_p(journey: Journey, point_id: str, units: pl.DataFrame, table: pl.Dat
     """Whether units fell as the shares of the version on which each was assigned would have it."""
     observed = dict.fromkeys(table["variant"], 0)
     expected = dict.fromkeys(table["variant"], 0.0)
-    for (number,), assigned in units.group_by("version", maintain_order=True):
+    for (number,), assigned in units.sort("version").group_by("version", maintain_order=True):
         shares = _shares(journey, int(str(number)), point_id)
-        for key, count in assigned.group_by("variant").len().rows() if shares else ():
+        for key, count in assigned.select("variant", "units").rows() if shares else ():
             observed[key] += count
         for key, share in shares.items():
-            expected[key] = expected.get(key, 0) + assigned.height * share / sum(shares.values())
+            expected[key] = expected.get(key, 0) + int(assigned["units"].sum()) * share / sum(shares.values())
     return significance.ratio_p(observed, expected) if any(expected.values()) else None
 
 
@@ -337,7 +272,7 @@ def incremental(scope: Scope, goal: str, control: Iterable[str] | None = None) -
     scope.journey.goal(goal)  # names the near miss
     scope = replace(scope, clock="activity")
     users = _first_messages(scope) if control is None else _entrants(scope, list(control))
-    reached = _reachings(scope, users, goal, "user")
+    reached = reachings(scope, users, goal, "user")
     groups = {
         name: (users.filter(held=held).height, reached.filter(held=held))
         for name, held in (("treated", False), ("control", True))

@@ -48,6 +48,14 @@ def health(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     return shaped(row, HEALTH, ["_sent_reporting_opens"], bases=bases)
 
 
+def headline(scope: Scope) -> dict[str, int]:
+    """What a list of many journeys tells of each: the ``entrances`` and ``goals_reached`` of health(), and the
+    ``in_journey_users`` of audience(), without the counts that the rest of these tables take."""
+    runs = scope.counts.runs().row(0, named=True)
+    reached = scope.counts.goals()["users"].sum()
+    return {**{name: runs[name] for name in ("entrances", "in_journey_users")}, "goals_reached": reached}
+
+
 def opens_reported(scope: Scope) -> list[str]:
     """The channels that report opens: those of which the log holds one, by a machine or implied by a click."""
     return scope.counts.opens_reported()["channel"].cast(TEXT).sort().to_list()

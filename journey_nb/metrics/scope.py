@@ -227,16 +227,17 @@ class Scope:
         Columns as facts.runs, and status (Enum of STATUSES), was_inside (at the start of the
         period), is_inside (at its end), leaves (whether the exit counts in the period).
         """
-        return self.seen_runs(self.facts.runs)
+        return self.seen_runs(self.facts.runs).collect()
 
-    def seen_runs(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """Some of facts.runs, as in :attr:`runs`."""
+    def seen_runs(self, runs: pl.DataFrame) -> pl.LazyFrame:
+        """Some of facts.runs, as in :attr:`runs`; what is not asked for of them costs nothing."""
         left = pl.col("left_at") < self.hi
         status = pl.col("reason").replace_strict(STATUS_OF_REASON, return_dtype=pl.Enum(STATUSES))
         entered = (pl.col("entered_at") < self.hi) | pl.col("truncated")
         began_before = self.before("entered_at") | (pl.col("truncated") & (self.clock == "activity"))
         return (
             self.of_members(runs)
+            .lazy()
             .filter((pl.col("first_at") < self.horizon) & entered)
             .with_columns(
                 status=pl.when(left).then(status).otherwise(pl.lit("in_progress", pl.Enum(STATUSES))),

@@ -549,18 +549,9 @@ class Store(Registry):
         tokens = tuple(layer.token for layer in layers)
         known = self._known.get(journey.journey_id)
         if known is None or known[:2] != (tokens, journey):
-            facts = (
-                StoredFacts(journey, layers, self._layers.parts(journey, layers))
-                if layers
-                else _nothing(journey).facts
-            )
+            facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
             known = self._known[journey.journey_id] = (tokens, journey, facts)
         return known[2]
-
-
-def _nothing(journey: Journey) -> JourneyStats:
-    """A journey on which nothing has happened."""
-    return JourneyStats(journey, EventLog.from_frame(pl.DataFrame(schema=COLUMNS)))
 
 
 def _digest(events: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -181,6 +181,12 @@ class Part:
         """What was read and loaded when the part was written."""
         return dict(json.loads((self.folder / "facts.json").read_text(encoding="utf-8")))
 
+    @property
+    def ends(self) -> tuple[datetime, datetime]:
+        """The first and last instant, users passed over included."""
+        first, last = (datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at"))
+        return first, last
+
     def quarantined(self) -> pl.DataFrame:
         """The rows set aside for the order of their run, or for another with their event_id."""
         rows = pl.scan_parquet(self.folder / "quarantined.parquet")
@@ -193,7 +199,7 @@ class Part:
         """The first and last instant; None where nobody is left."""
         if not self.told["loaded"]:
             return None
-        first, last = (datetime.fromisoformat(str(self.told[name])) for name in ("first_at", "last_at"))
+        first, last = self.ends
         if self.dead.is_empty():
             return first, last
         gone = self._ends(pl.col("user").is_in((~self._alive).arg_true().implode()))
@@ -253,6 +259,14 @@ class Part:
     @cached_property
     def _living(self) -> Tables:
         return self.table if self.dead.is_empty() else OfUsers(self.table, self._alive).table
+
+    def kept(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """What is made of the whole part by users (ids, in the column user), once: the rows of the living."""
+        key = (self.folder, name, self._words)
+        made = _kept.get(key)
+        if made is None:
+            _kept.put(key, made := make())
+        return made if self.dead.is_empty() else made.filter(self._alive.gather(made["user"]))
 
     def few(self, users: pl.Series, *, named: bool = False) -> Tables:
         """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from typing import cast
 
 import polars as pl
 
-from journey_nb.facts import Facts, Folded
+from journey_nb.events import COLUMNS, EventLog
+from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
+from journey_nb.metrics.cube_counts import Keep
 from journey_nb.store.layers import Layer
 from journey_nb.store.parts import EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
@@ -107,7 +110,7 @@ class StoredFacts(Assembled):
 
     def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
-        self._together = Together([part.living for part in self.parts])
+        self._together = Together([part.living for part in self.parts] or [_nothing(journey)])
         spans = [span for part in self.parts if (span := part.span)]
         if not spans:  # nothing that counts is left: as a fold of nothing has it
             spans = [(at, at) for at in [journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)]]
@@ -119,7 +122,7 @@ class StoredFacts(Assembled):
     @cached_property
     def cube(self) -> Cube:
         """The counts of all parts."""
-        return Cube.together([layer.cube for layer in self.layers])
+        return Cube.together([layer.cube for layer in self.layers] or [Cube.sum([])])
 
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
@@ -136,6 +139,8 @@ class StoredFacts(Assembled):
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
         stops = [*self._together.offsets("user")[1:], self.users.height]
+        if not self.parts:
+            return self
         some = []
         for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
             here = users.filter(users.is_between(first, stop, closed="left")) - first
@@ -152,5 +157,23 @@ class StoredFacts(Assembled):
         """The facts of the users with a run under way just before an instant."""
         return self._assembled([part.inside(at) for part in self.parts])
 
+    @property
+    def pieces(self) -> list[tuple[Facts, Keep]]:
+        """The facts of each part as they were written, and what keeps frames of them (:class:`Cubed`)."""
+        pieces: list[tuple[Facts, Keep]] = [
+            (Assembled(part.table, *part.ends), part.kept) for part in self.parts
+        ]
+        return pieces or [(self, lambda _, make: make())]
+
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
-        return Assembled(Together(parts).table, self.first_at, self.last_at)
+        return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self
+
+
+def _nothing(journey: Journey) -> Tables:
+    """The tables of a journey on which nothing has happened, folded when one is asked for."""
+
+    @cache
+    def folded() -> Folded:
+        return fold(journey, EventLog.from_frame(pl.DataFrame(schema=COLUMNS)).judge(journey))
+
+    return lambda name: cast(pl.DataFrame, getattr(folded(), name))

@@ -13,6 +13,7 @@ from ipywidgets import VBox
 
 from journey_nb.exports import campaign_statistics
 from journey_nb.journey import Journey, near
+from journey_nb.metrics.health import headline
 from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html
 from journey_nb.render.panels import template
@@ -189,9 +190,7 @@ class JourneyList(Managing, Files):
         stats = self.store[journey_id]
         known = self._numbers.get(journey_id)
         if known is None or known[0] is not stats.facts:
-            tables = {"audience": stats.audience(), "health": stats.health()}
-            numbers = {name: tables[of][name].item() for name, of in NUMBERS.items()}
-            known = self._numbers[journey_id] = (stats.facts, numbers, stats.scope.days)
+            known = self._numbers[journey_id] = (stats.facts, headline(stats.scope), stats.scope.days)
         return known
 
     # What the browser asks for.

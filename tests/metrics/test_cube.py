@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -104,6 +104,22 @@ def test_a_cube_knows_the_days_of_visits() -> None:
             told = differs(plain, cubed.filter(pl.col("count") != 0).sort(pl.all()))
             assert told is None, f"seed {seed} {period}\n{told}"
             compared += plain.height
+    assert compared > SEEDS
+
+
+def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
+    compared = 0
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
+        split = [key for key, point in journey.points().items() if point.type in ("split_abn", "message")]
+        for period in periods(facts, Random(seed)):
+            plain, cubed = (chosen(one, period).scope.counts for one in stats)
+            for asked in product(split, [goal.goal_id for goal in journey.goals], ("user", "run")):
+                counted, summed = (one.assigned(*asked).sort(pl.all()) for one in (plain, cubed))
+                told = differs(counted, summed)
+                assert told is None, f"seed {seed} {period} {asked}\n{told}"
+                compared += counted.height
     assert compared > SEEDS
 
 

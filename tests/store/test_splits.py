@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -71,6 +72,9 @@ def assert_same_tables(store: jn.Store, journey: jn.Journey, expected: Folded, r
         )
         for name in TABLES:
             assert_frame_equal(getattr(got, name)(), getattr(wanted, name)(), rel_tol=1e-9)
+        splits = [key for key, point in journey.points().items() if point.type == "split_abn"]
+        for asked in product(splits, [goal.goal_id for goal in journey.goals]):
+            assert_frame_equal(got.variants(*asked), wanted.variants(*asked), rel_tol=1e-9)
 
 
 TABLES = ("health", "daily", "audience", "goals", "credit", "communications", "messages", "delivery_issues",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -320,3 +321,20 @@ def test_a_message_of_several_runs_is_read_with_that_of_its_first_row(
         assert_frame_equal(one, other, rel_tol=1e-9)
     for user in [*early["user_id"], *late["user_id"]]:
         assert_frame_equal(jn.Store(tmp_path)["welcome"].user_events(user), expected.user_events(user))
+
+
+def test_an_experiment_that_was_read_counts_those_told_anew_as_they_are_now(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    split = next(key for key, point in welcome.points().items() if point.type == "split_abn")
+    for end in (2_000, 2_400, None):
+        store.append(welcome_log[:end])
+        stored, whole = store["welcome"], jn.JourneyStats(welcome, welcome_log[:end])
+        for narrowed in (lambda stats: stats, lambda stats: stats.period("7d")):
+            for goal, unit in product(welcome.goals, ("user", "run")):
+                got, wanted = (
+                    narrowed(stats).experiment(split, goal.goal_id, unit=unit) for stats in (stored, whole)
+                )
+                assert_frame_equal(got.table, wanted.table, rel_tol=1e-9)
+                assert (got.crossed, got.verdict) == (wanted.crossed, wanted.verdict)
+    assert whole.experiment(split, welcome.goals[0].goal_id).table["assigned"].sum() > 0

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import journey_nb as jn
+from journey_nb.metrics.health import headline
 from journey_nb.render.journeys import NUMBERS, PAGE
 from journey_nb.style import format
 
@@ -45,9 +46,9 @@ def test_a_journey_is_counted_again_only_when_something_is_loaded(
     widget: jn.JourneyList, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
-    audience = jn.JourneyStats.audience
     monkeypatch.setattr(
-        jn.JourneyStats, "audience", lambda self: (counted.append(self.journey.label), audience(self))[1]
+        "journey_nb.widgets.journeys.headline",
+        lambda scope: (counted.append(scope.journey.label), headline(scope))[1],
     )
     widget.status = "running"
     widget.title = "welc"
