@@ -41,6 +41,7 @@ Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
+EMPTY = pl.Series("micros", [], dtype=pl.Int64)
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
@@ -395,9 +396,14 @@ class CubeCounts(Counts):
             parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
         if len(parts) == 1:
             return parts[0][1]["micros"].__getitem__
-        both = pl.concat(stays.select("micros", n=pl.lit(sign, COUNT)) for sign, stays in parts)
-        counts = both.group_by("micros").agg(pl.col("n").sum()).filter(pl.col("n") > 0).sort("micros")
-        return counts.select(pl.col("micros").repeat_by("n").explode()).to_series().__getitem__
+        came, gone = (
+            pl.concat([EMPTY, *(stays["micros"] for sign, stays in parts if sign == of)]).sort()
+            for of in (1, -1)
+        )
+        # Of equal durations the first that is gone takes the place of the first that came, and so on.
+        first = came.search_sorted(gone)
+        places = first + pl.int_range(gone.len(), eager=True) - gone.search_sorted(gone)
+        return came.filter(pl.repeat(True, came.len(), eager=True).scatter(places, False)).__getitem__
 
     @_exact
     def taken(self) -> pl.DataFrame:
