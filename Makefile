@@ -40,6 +40,7 @@ test-long: $(READY) ## every test and many more generated logs; ends with the se
 	@.ci/setup chromium
 	@.ci/setup postgres
 	@.ci/setup java
+	@.ci/setup office
 	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} \
 	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) $(SHARED)
 
