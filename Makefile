@@ -5,6 +5,9 @@ READY   := .venv/.ready
 PEERS   := .venv-peers/.ready
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
+# A file is one worker's; in the order of tests/conftest.py, the longest first, not by how many tests there are.
+SHARED  := --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m mutate picture notebooks lab clean
 
@@ -28,17 +31,18 @@ test: $(READY)  ## every test (Chromium, PostgreSQL and Java are installed where
 	@.ci/setup chromium
 	@.ci/setup postgres
 	@.ci/setup java
-	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/pytest -n $(WORKERS) $(SHARED) -m "not slow"
 
 test-quick: $(READY) ## the tests that need no browser, no database server and no Java
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not server and not spark"
+	@$(BIN)/pytest -n $(WORKERS) $(SHARED) -m "not slow and not browser and not server and not spark"
 
 test-long: $(READY) ## every test and many more generated logs; ends with the seeds and counts
 	@.ci/setup chromium
 	@.ci/setup postgres
 	@.ci/setup java
+	@.ci/setup office
 	@CHROMIUM="$$(.ci/setup browser)" JOURNEY_NB_SEEDS=$${JOURNEY_NB_SEEDS:-2000} \
-	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) --dist loadfile
+	  JOURNEY_NB_KILLS=$${JOURNEY_NB_KILLS:-200} JOURNEY_NB_KILL_EVENTS=$${JOURNEY_NB_KILL_EVENTS:-2000000} $(BIN)/pytest -n $(WORKERS) $(SHARED)
 
 lint: $(READY)  ## ruff, the types (TypeScript's too), the floors
 	@$(BIN)/ruff check .

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, TypeVar
 
-import altair as alt
 import polars as pl
 
+from journey_nb.imports import lean_jsonschema
 from journey_nb.style import column, format, palette
 from journey_nb.style.locales import language
 from journey_nb.style.words import value, word
+
+with lean_jsonschema():
+    import altair as alt
 
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
 

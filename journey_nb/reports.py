@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from journey_nb import manifest
 from journey_nb.files import whole_folder
+from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.store.registry import FILTERS
 from journey_nb.style import LOCALES, locales, word
@@ -121,7 +122,8 @@ def parameters(name: str) -> dict[str, Parameter]:
 
 
 def _cell(name: str) -> dict[str, Parameter]:
-    import papermill
+    with lean_jsonschema():
+        import papermill
 
     found = papermill.inspect_notebook(str(_notebook(name)))
     return {
@@ -568,21 +570,28 @@ def slug(text: str) -> str:
 def notebook_page(path: Path, locale: str = "en") -> str:
     """An executed notebook as one page that asks no network for anything; its code is left out."""
     import nbformat
-    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     from journey_nb.render.page import page_html
 
     notebook = nbformat.read(path, as_version=4)
-    markdown = MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True))
     parts: list[str] = []
     for cell in notebook.cells:
         if "hide" in cell.metadata.get("tags", ()):
             continue
         if cell.cell_type == "markdown":
-            parts.append(markdown.render(cell.source))
+            parts.append(_markdown_html(cell.source))
         elif cell.cell_type == "code":
             parts.extend(_output_html(output) for output in cell.outputs)
     return page_html(notebook.metadata.get("title", path.stem), parts, locale=locale)
+
+
+def _markdown_html(text: str) -> str:
+    # Only where there is a text: it takes a second to import, and our reports are made of outputs alone.
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    return str(
+        MarkdownWithMath(renderer=IPythonRenderer(escape=True, exclude_anchor_links=True)).render(text)
+    )
 
 
 def _output_html(output: Mapping[str, Any]) -> str:

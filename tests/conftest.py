@@ -32,6 +32,20 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background
         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
+# What takes longest, by file; it is begun first, since who were given it last would be alone with it in the end.
+LONG = (
+    "test_reports.py", "test_against_oracle.py", "test_cluster.py", "test_labextension.py", "test_in_jupyterlab.py",
+    "test_live_canvas.py", "test_live_dashboard.py", "test_live_page.py", "test_live_tracer.py", "test_reports_killed.py",
+    "test_reports_read.py", "test_live_journeys.py", "test_live_workspace.py", "scheduling.ipynb", "sharing.ipynb",
+    "test_events.py", "test_cli.py", "test_package.py", "test_sources.py", "test_registry.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def open_data() -> Callable[[str], Path]:
     """The path of a file of open data; without the file the test is skipped, or fails where it must not be.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
 import zipfile
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -556,6 +559,60 @@ def test_hostile_text_is_shown_in_every_export(name: str, tmp_path: Path) -> Non
         .decode()
     )
     assert_frame_equal(pl.read_parquet(write_table(table, tmp_path / "t.parquet")), held)
+
+
+@pytest.mark.slow
+def test_libreoffice_shows_hostile_text_and_runs_none(tmp_path: Path) -> None:
+    """Each file as it opens it, written out again as flat XML: the cells' texts, and which are formulas."""
+    program = shutil.which("soffice")
+    assert program, "no LibreOffice; make test-long installs it on Debian and Ubuntu"
+    stats = hostile_stats()
+    tables = {
+        name: EXPORTS[name](stats, **({"point_id": "@push"} if asked(name) else {})) for name in EXPORTS
+    }
+    tables["texts"] = HOSTILE
+    paths = [write_table(table, tmp_path / f"{name}.csv") for name, table in tables.items()]
+    paths.append(write_table(HOSTILE, tmp_path / "unsafe.csv", spreadsheet_safe=False))
+    profile, utf8 = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--infilter=CSV:44,34,76"
+    out = tmp_path / "out"
+    command = [
+        program,
+        profile,
+        "--headless",
+        "--convert-to",
+        "fods",
+        utf8,
+        "--outdir",
+        str(out),
+        *map(str, paths),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    for path in paths:
+        cells, formulas = opened(out / f"{path.stem}.fods")
+        with path.open(newline="", encoding="utf-8") as file:
+            wanted = [cell for row in csv.reader(file) for cell in row]
+        hostile = [cell for cell in wanted if cell[:1] == "'"]
+        assert [cell for cell in hostile if cell.replace("\r", "\n") not in cells] == [], path.name
+        assert bool(formulas) == (path.stem == "unsafe"), "or the test proves nothing"
+
+
+def opened(path: Path) -> tuple[set[str], list[str]]:
+    """The texts of a flat OpenDocument sheet, and its formulas."""
+    spaces = {
+        "table": "urn:oasis:names:tc:opendocument:xmlns:table:1.0",
+        "text": "urn:oasis:names:tc:opendocument:xmlns:text:1.0",
+    }
+    cells = ElementTree.parse(path).getroot().findall(".//table:table-cell", spaces)
+    texts = {"\n".join(told(part) for part in cell.findall("text:p", spaces)) for cell in cells}
+    found = [cell.get(f"{{{spaces['table']}}}formula") for cell in cells]
+    return texts, [formula for formula in found if formula]
+
+
+def told(part: ElementTree.Element) -> str:
+    """The text of a paragraph, in which a tab and further spaces are elements."""
+    marks = {"tab": "\t", "s": " "}
+    inner = (marks.get(one.tag.rpartition("}")[2], "") + (one.text or "") + (one.tail or "") for one in part)
+    return (part.text or "") + "".join(inner)
 
 
 def test_every_column_of_an_export_is_explained(welcome_stats: JourneyStats) -> None:

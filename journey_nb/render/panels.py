@@ -25,6 +25,7 @@ from journey_nb.style.words import value as worded
 
 LIMIT = 200
 """Rows shown of a table; the others are counted below it."""
+_ACROSS = 14  # so many columns fit on a sheet of paper; the rows of a wider table are printed as lists
 
 # Columns whose texts are the data's own keys, to be said in words.
 _KEYS = {
@@ -141,6 +142,7 @@ def table(
         title=clean(title),
         head=head,
         rows=rows,
+        wide=len(names) > _ACROSS,
         more=more,
         nothing=word("no_rows", locale),
         css=Markup(_css()),
