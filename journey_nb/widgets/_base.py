@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -248,12 +249,20 @@ def bundle() -> str:
 @cache
 def style() -> str:
     """The style of the live views: both themes, each colour the host's where it has one."""
-    rules = " ".join(
-        Path(__file__).with_name("view.css").read_text("utf-8").replace("%FONT%", palette.FONT).split()
-    )
+    rules = Path(__file__).with_name("view.css").read_text("utf-8")
+    rules = " ".join(rules.replace("%FONT%", palette.FONT).replace("%FORCED%", _forced()).split())
     return (
         f":host,.view .jnb{{{_colours('light')}}}"
         f":host([data-theme=dark]),:host([data-theme=dark]) .view .jnb{{{_colours('dark')}}}{rules}"
+    )
+
+
+def _forced() -> str:
+    """Our colours by name as those that a reader has forced on every page."""
+    forced = {"ground": "Canvas", "surface": "Canvas", "accent": "Highlight"}
+    return ";".join(
+        f"--jnb-{name.replace('_', '-')}:{forced.get(name, 'Canvas' if name.endswith('_soft') else 'CanvasText')}"
+        for name in asdict(palette.LIGHT)
     )
 
 
