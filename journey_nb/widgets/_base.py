@@ -62,6 +62,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, *, locale: str = "", **traits: Any) -> None:
         self._failed = ""  # the action whose error is painted
+        self._asker = ""  # which of several views of this widget asks
         super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
         self.on_msg(self._asked)
 
@@ -77,7 +78,8 @@ class View(anywidget.AnyWidget):
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
-        action = str(request.get("action")) if isinstance(request, dict) else ""
+        asked = request if isinstance(request, dict) else {}
+        action, self._asker = str(asked.get("action")), str(asked.get("view", ""))
         # What a request of the reader's own met with stays until the next of these.
         told = self.error if action == "look" and self._failed != "look" else ""
         try:
@@ -91,7 +93,7 @@ class View(anywidget.AnyWidget):
             told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
         finally:  # also where the kernel is interrupted: who asked waits for it
-            self.send({"done": action})
+            self.send({"done": action, "view": self._asker})
 
     def _told(self, error: Exception) -> str:
         """What went wrong, in words."""
