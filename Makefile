@@ -9,10 +9,10 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SHARED  := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m mutate picture notebooks lab clean
+.PHONY: help setup demo test test-quick test-long lint format bundle bench bench-100m bench-widgets screenshots mutate picture notebooks lab clean
 
 help:           ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 # Made once, and again when the dependencies change.
 $(READY): pyproject.toml .ci/setup
@@ -65,6 +65,14 @@ bench: $(READY) $(PEERS) ## journey_nb beside its peers at 1 and 10 million even
 
 bench-100m: $(READY) $(PEERS) ## the same at 100 million
 	@$(BIN)/python benchmarks/run.py --events 100_000_000 --repeats 3
+
+bench-widgets: $(READY) ## the live views in Chromium: first picture, panning, a change of period, bytes
+	@.ci/setup chromium
+	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/python benchmarks/widgets.py
+
+screenshots: $(READY) ## the workspace in Chromium, to be looked at: themes, widths, sizes; into screenshots/
+	@.ci/setup chromium
+	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/python tests/screenshots.py
 
 mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught
 	@$(BIN)/python tests/mutate.py

@@ -15,7 +15,7 @@ from journey_nb.style.words import _WORDS
 AXE = Path(__file__).resolve().parents[1] / "widget_js/node_modules/axe-core/axe.min.js"
 
 # As strict as the real one is not: unknown traits and events, and what is no JSON, are errors.
-MODEL = """async ({esm, state, dir}) => {
+MODEL = """async ({esm, state, dir, kernel, model}) => {
   document.documentElement.dir = dir;
   const bytes = text => new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
   const read = state => Object.fromEntries(Object.entries(state).map(([k, v]) => [k, v && v.bytes !== undefined ? bytes(v.bytes) : v]));
@@ -43,7 +43,7 @@ MODEL = """async ({esm, state, dir}) => {
     tell(event, message, buffers) { for (const [e, c] of [...this.heard]) if (e === event) c(message, buffers); }
     async ask(kind, content) {
       this.pending += 1;
-      this.hear(await window.kernel(kind, content));
+      this.hear(await window[kernel](kind, content));
       this.pending -= 1;
     }
     hear({state, messages}) {
@@ -53,35 +53,56 @@ MODEL = """async ({esm, state, dir}) => {
     }
   }
   const view = (await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})))).default;
-  window.model = new Model();
+  window[model] = new Model();
   const el = document.createElement('main');
   document.body.style.margin = '8px';
   document.documentElement.lang = 'en';
   document.body.append(el);
-  window.dispose = await view.render({model: window.model, el});
+  window.dispose = await view.render({model: window[model], el});
 }"""
 
 
 class Live:
-    """A widget on a page; whatever the browser complains of or asks the network for is kept."""
+    """A widget on a page; whatever the browser complains of or asks the network for is kept.
+
+    Another may stand beside it on the same page; its model is called model2 there.
+    """
 
     def __init__(
-        self, browser: Any, widget: Any, *, width: int = 1100, dir: str = "ltr", **page: Any
+        self,
+        browser: Any,
+        widget: Any,
+        *,
+        width: int = 1100,
+        dir: str = "ltr",
+        beside: Live | None = None,
+        **page: Any,
     ) -> None:
         self.widget, self.faults, self.requests = widget, [], []
+        self.number = beside.number + 1 if beside else 1
         self._changed: set[str] = set()
         self._messages: list[Any] = []
         widget.observe(lambda change: self._changed.add(change["name"]), list(_synced(widget)))
         widget.send = self._send
-        self.page = browser.new_page(viewport={"width": width, "height": 900}, **page)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
-        self.page.expose_function("kernel", self._kernel)
-        self.page.set_content("<!DOCTYPE html><title>A notebook</title>")
-        self.page.evaluate(MODEL, {"esm": widget._esm, "state": self._state(_synced(widget)), "dir": dir})
-        self.page.wait_for_selector(".sheet > svg" if widget.kind == "canvas" else ".panel > *")
+        self.page = beside.page if beside else self._new_page(browser, width, page)
+        self.page.expose_function(self._called("kernel"), self._kernel)
+        names = {name: self._called(name) for name in ("kernel", "model")}
+        state = self._state(_synced(widget))
+        self.page.evaluate(MODEL, {"esm": widget._esm, "state": state, "dir": dir, **names})
+        shown = ".sheet > svg" if widget.kind == "canvas" else ".panel > *"
+        self.page.locator("main").nth(self.number - 1).locator(shown).first.wait_for()
+
+    def _new_page(self, browser: Any, width: int, options: Mapping[str, Any]) -> Any:
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
+        page.set_content("<!DOCTYPE html><title>A notebook</title>")
+        return page
+
+    def _called(self, name: str) -> str:
+        return name if self.number == 1 else f"{name}{self.number}"
 
     def _kernel(self, kind: str, content: Any) -> dict[str, Any]:
         if kind == "set":
@@ -97,7 +118,7 @@ class Live:
 
     def push(self) -> None:
         """Hand the page what code has changed in Python."""
-        self.page.evaluate("news => window.model.hear(news)", self._news())
+        self.page.evaluate(f"news => window.{self._called('model')}.hear(news)", self._news())
 
     def _news(self) -> dict[str, Any]:
         news = {"state": self._state(self._changed), "messages": list(self._messages)}
@@ -114,8 +135,8 @@ class Live:
 
     def settle(self) -> None:
         """Until the kernel has answered and the picture is the newest."""
-        self.page.wait_for_function("window.model.pending === 0")
-        self.page.wait_for_selector(".view:not([aria-busy])")
+        self.page.wait_for_function(f"window.{self._called('model')}.pending === 0")
+        self.page.wait_for_selector(f"main:nth-of-type({self.number}) .view:not([aria-busy])")
 
     def close(self) -> None:
         self.page.close()

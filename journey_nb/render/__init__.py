@@ -103,7 +103,7 @@ class Canvas:
         self.faults: list[str] = []
         """Why parts of the picture are missing, if any are."""
 
-    @property
+    @cached_property
     def svg(self) -> str:
         """The picture; where a part of it is missing, it says so."""
         return self._svg(self.theme, said=True)
@@ -126,7 +126,9 @@ class Canvas:
     @property
     def figure(self) -> Html:
         """The picture with its tables under it."""
-        svg, alt = self._svg(self.theme, said=False), self.alt
+        svg, alt = self.svg, self.alt
+        if self.faults:  # which stand under it
+            svg = self._svg(self.theme, said=False)
         return figure_html(svg, self.tables, alt, notes=self.faults, locale=self.locale)
 
     @property

@@ -19,7 +19,7 @@ from journey_nb.layout import Layout, Route, bends, layout
 from journey_nb.metrics.definitions import TABLES
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw, step_notes
 from journey_nb.render.heat import heat as heat_map
-from journey_nb.render.icons import icon, symbols
+from journey_nb.render.icons import drawn, icon, shapes
 from journey_nb.render.panels import explained, is_branch_word
 from journey_nb.render.text import clean, fit, key, squeeze, width, xml
 from journey_nb.style import column, format, palette, word
@@ -480,7 +480,7 @@ class _Picture:
                 f'<svg xmlns="http://www.w3.org/2000/svg" class="jnb" role="img" aria-label="{xml(head[0])}" '
                 f'width="{total}" height="{height}" viewBox="0 0 {total} {height}">',
                 f"<title>{xml(head[0])}</title><desc>{_long(alt)}</desc>",
-                f"<style>{_css(theme)}</style><defs>{_TIPS}{symbols(used)}</defs>",
+                f"<style>{_css(theme)}</style><defs>{_TIPS}{shapes(used)}</defs>",
                 f'<rect class="g" width="{total}" height="{height}" rx="16"/>',
                 self._head(head, total),
                 *(self._note(text, HEADER + NOTE * place, total) for place, text in enumerate(notes)),
@@ -505,7 +505,7 @@ class _Picture:
     def _note(self, text: str, top: float, total: float) -> str:
         shown = fit(text, total - 2 * MARGIN - 24, 11.5, bold=True)
         return (
-            f'<g class="note warn"><use href="#jnb-warn" x="{MARGIN:g}" y="{top:g}" width="16" height="16"/>'
+            f'<g class="note warn">{drawn("warn", f"{MARGIN:g}", f"{top:g}", 16)}'
             f'<text x="{MARGIN + 24:g}" y="{top + 12:g}"{squeeze(shown, 11.5, bold=True)}>{xml(shown)}</text></g>'
         )
 
@@ -544,11 +544,7 @@ class _Picture:
             if pill.share
             else ""
         )
-        mark = (
-            f'<use href="#jnb-winner" x="{_short(x + 8)}" y="{_short(y + 4)}" width="16" height="16"/>'
-            if pill.best
-            else ""
-        )
+        mark = drawn("winner", _short(x + 8), _short(y + 4), 16) if pill.best else ""
         return (
             f'<g class="pill{" best" if pill.best else ""}{dim}">'
             f'<rect class="p" x="{_short(x)}" y="{_short(y)}" width="{wide:g}" height="{high:g}" rx="12"/>{mark}'

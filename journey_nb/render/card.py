@@ -11,7 +11,7 @@ import polars as pl
 
 from journey_nb.journey import Point
 from journey_nb.render.heat import Heat
-from journey_nb.render.icons import family, icon
+from journey_nb.render.icons import drawn, family, icon
 from journey_nb.render.text import clean, fit, key, squeeze, width, wrap, xml
 from journey_nb.style import format, word
 
@@ -250,7 +250,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         if card.level
         else "",
         f'<g class="f-{family(point)}"><rect x="12" y="12" width="32" height="32" rx="8"/>'
-        f'<use href="#jnb-{icon(point)}" x="18" y="18" width="20" height="20"/></g>',
+        f"{drawn(icon(point), '18', '18', 20)}</g>",
     ]
     for line, text in enumerate(card.title):
         parts.append(
@@ -301,7 +301,7 @@ def _note(note: Note, y: float) -> str:
     text = fit(note.text, WIDTH - 52, 11.5, bold=True)
     return (
         f'<g class="note {note.kind}"><rect x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
-        f'<use href="#jnb-{symbol}" x="14" y="{y + 4:g}" width="16" height="16"/>'
+        f"{drawn(symbol, '14', f'{y + 4:g}', 16)}"
         f'<text x="36" y="{y + 16:g}"{number}{squeeze(text, 11.5, bold=True)}>{xml(text)}</text></g>'
     )
 

@@ -32,6 +32,7 @@ _MESSAGE = ("entered", "sent", "delivered", "opened", "open_rate", "clicked", "c
             "skipped", "goal_after_interaction", "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
 _IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_interaction",
            "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
+_RARE = ("waiting", "exited", "dropped")  # told of a message where there are any, as on its card
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) 
         yield "", losses
     if point.type == "split_abn":
         yield from _experiment(stats, point, goal, locale)
-    if len(stats.journey.version(stats.scope.version).outgoing(point.point_id)) > 1:
+    if stats.journey.version(stats.scope.version).outgoing(point.point_id):
         ways = stats.branches().filter(pl.col("source") == point.point_id)
         yield word("ways", locale), table(ways.drop("source"), of="branches", locale=locale)
     if waiting := _waiting(stats, point, locale):
@@ -148,6 +149,7 @@ def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
         messages = stats.messages().filter(here)
         # Skipped and failed are messages here, as on the card, not visits that passed the point over.
         row = pl.concat([messages, row.select(pl.exclude(messages.columns))], how="horizontal")
+        names += tuple(name for name in _RARE if row[name].sum())
     wanted = [f"{name}{suffix}" for name in names for suffix in ("", "_prev", "_change")]
     return row.select(name for name in wanted if name in row.columns)
 
@@ -157,11 +159,23 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     drops = stats.drops(point.point_id)
     if drops.is_empty():
         return None
-    said = word("drop_list", locale, count=format.number(int(drops["count"].sum()), locale))
+    lost = dict(drops.group_by("grain").agg(pl.col("count").sum()).iter_rows())
+    names = {"message": "drop_list", "run": "error_list"}
+    said = " · ".join(
+        word(name, locale, count=format.number(lost[grain], locale))
+        for grain, name in names.items()
+        if grain in lost
+    )
     rows = table(
         drops.drop("point_id", "title").sort("count", descending=True, nulls_last=True), locale=locale
     )
-    return Html(template("folded.html").render(summary=said, inner=Markup(rows), action="drops"), said)
+    html = template("folded.html").render(
+        summary=said,
+        told=word("lost_here", locale) if "message" in lost else "",
+        inner=Markup(rows),
+        action="drops",
+    )
+    return Html(html, said)
 
 
 def _switch(point: Point, full: bool, locale: str) -> dict[str, str]:

@@ -56,9 +56,14 @@ def family(point: Point) -> str:
     return next((name for name, types in _FAMILIES.items() if point.type in types), "other")
 
 
-def symbols(names: set[str]) -> str:
-    """The definitions of the icons used, for ``<use href="#jnb-…">``."""
-    return "".join(
-        f'<symbol id="jnb-{name}" viewBox="0 0 24 24"><path d="{STROKES[name]}"/></symbol>'
-        for name in sorted(names)
-    )
+def shapes(names: set[str]) -> str:
+    """The definitions of the icons used, for :func:`drawn`.
+
+    Not as symbols: each use of one clips and scales, which a browser counts anew in every frame that moves.
+    """
+    return "".join(f'<path id="jnb-{name}" d="{STROKES[name]}"/>' for name in sorted(names))
+
+
+def drawn(name: str, x: str, y: str, size: int) -> str:
+    """An icon of that size, its corner at a place."""
+    return f'<use href="#jnb-{name}" transform="translate({x} {y}) scale({size / 24:.3g})"/>'

@@ -749,6 +749,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "goal_at": ("Goal at", "Objectif le", "목표 시각"),
     "ways": ("Ways on", "Suites", "다음 경로"),
     "drop_list": ("Drop-offs: {count}", "Abandons : {count}", "이탈: {count}"),
+    "error_list": ("Left by error: {count}", "Sortis par erreur : {count}", "오류 이탈: {count}"),
     "faults_of": (
         "To be mended before the journey can be drawn: {count}",
         "À corriger avant que le parcours puisse être dessiné : {count}",

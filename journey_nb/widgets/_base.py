@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
@@ -61,6 +62,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, *, locale: str = "", **traits: Any) -> None:
         self._failed = ""  # the action whose error is painted
+        self._asker = ""  # which of several views of this widget asks
         super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
         self.on_msg(self._asked)
 
@@ -76,7 +78,8 @@ class View(anywidget.AnyWidget):
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
-        action = str(request.get("action")) if isinstance(request, dict) else ""
+        asked = request if isinstance(request, dict) else {}
+        action, self._asker = str(asked.get("action")), str(asked.get("view", ""))
         # What a request of the reader's own met with stays until the next of these.
         told = self.error if action == "look" and self._failed != "look" else ""
         try:
@@ -90,7 +93,7 @@ class View(anywidget.AnyWidget):
             told = self._told(error)
             self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
         finally:  # also where the kernel is interrupted: who asked waits for it
-            self.send({"done": action})
+            self.send({"done": action, "view": self._asker})
 
     def _told(self, error: Exception) -> str:
         """What went wrong, in words."""
@@ -248,12 +251,20 @@ def bundle() -> str:
 @cache
 def style() -> str:
     """The style of the live views: both themes, each colour the host's where it has one."""
-    rules = " ".join(
-        Path(__file__).with_name("view.css").read_text("utf-8").replace("%FONT%", palette.FONT).split()
-    )
+    rules = Path(__file__).with_name("view.css").read_text("utf-8")
+    rules = " ".join(rules.replace("%FONT%", palette.FONT).replace("%FORCED%", _forced()).split())
     return (
         f":host,.view .jnb{{{_colours('light')}}}"
         f":host([data-theme=dark]),:host([data-theme=dark]) .view .jnb{{{_colours('dark')}}}{rules}"
+    )
+
+
+def _forced() -> str:
+    """Our colours by name as those that a reader has forced on every page."""
+    forced = {"ground": "Canvas", "surface": "Canvas", "accent": "Highlight"}
+    return ";".join(
+        f"--jnb-{name.replace('_', '-')}:{forced.get(name, 'Canvas' if name.endswith('_soft') else 'CanvasText')}"
+        for name in asdict(palette.LIGHT)
     )
 
 

@@ -124,7 +124,7 @@ class Files(View):
         rows = pl.scan_csv(path, infer_schema=False).select(pl.len()).collect().item()
         size = path.stat().st_size
         if is_small := size <= LARGEST:
-            self.send({"save": path.name}, buffers=[path.read_bytes()])
+            self.send({"save": path.name, "view": self._asker}, buffers=[path.read_bytes()])
         large = word("download_large", self.locale, size=format.number(round(size / 1e6), self.locale))
         return {
             "rows": word("exported", self.locale, count=format.number(rows, self.locale)),

@@ -74,6 +74,7 @@ class JourneyList(Managing, Files):
         "page": "_turn",
         "tick": "_tick",
         "journey": "_open",
+        "look": "_look",
         "dismiss": "_dismiss",
     }
 
@@ -117,6 +118,19 @@ class JourneyList(Managing, Files):
         self._draw()
         for name, value in traits.items():
             setattr(self, name, value)
+
+    def watch(self, every: float = 1.0) -> None:
+        """Follow the store: numbers that change are replaced, where they stand, in the open workspace too.
+
+        The browser asks, one question at a time, and only while the list can be seen; a journey is read only where
+        something was loaded or changed.
+
+        Parameters
+        ----------
+        every
+            Seconds between an answer and the next question; 0 to stop.
+        """
+        self.every = every
 
     @property
     def found(self) -> pl.DataFrame:
@@ -217,6 +231,13 @@ class JourneyList(Managing, Files):
 
     def _dismiss(self, _: Mapping[str, Any]) -> None:
         """The error goes, as it does after every request that is met."""
+
+    def _look(self, _: Mapping[str, Any]) -> None:
+        self._draw()
+        if self.workspace:
+            now, shown = self.store[str(self.opened)], self.workspace.stats
+            if now.facts is not shown.facts or now.journey != shown.journey:
+                self.workspace.stats = now.like(shown)
 
     def _say(self) -> None:
         self.said = word("n_journeys", self.locale, count=self.found.height)

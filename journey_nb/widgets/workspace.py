@@ -269,7 +269,11 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         """
         store, journey = self.stats.store, self.stats.journey
         source = "stats" if store is None else f"jn.Store({str(store.path)!r})[{journey.journey_id!r}]"
-        begins = [f", {name}={value!r}" for name in _SHARED[1:] if (value := getattr(self, name)) is not None]
+        given = {name: value for name in _SHARED[1:] if (value := getattr(self, name)) is not None}
+        looks = {"folder": str(self.canvas.folder), "theme": self.head.theme, "locale": self.head.locale}
+        usual = {"folder": "exports", "theme": "auto", "locale": asked("")}
+        given |= {name: value for name, value in looks.items() if value != usual[name]}
+        begins = [f", {name}={value!r}" for name, value in given.items()]
         lines = [
             "import journey_nb as jn",
             "",

@@ -688,6 +688,77 @@ def test_two_views_share_a_page_and_one_that_is_closed_listens_no_more(live: Liv
     assert live.page.evaluate("window.model.heard.length") == 0
 
 
+def test_two_canvases_side_by_side_do_not_disturb_each_other(
+    open_live: Callable[..., Live], welcome_stats: jn.JourneyStats
+) -> None:
+    """A period beside a segment of the same journey, as the quickstart sets two side by side."""
+    one = open_live(welcome_stats.period("30d"))
+    two = open_live(welcome_stats.where(variant="B"), page={"beside": one})
+    first, second = (one.page.locator("main").nth(at) for at in (0, 1))
+    key = '.sheet [data-key="points.signup.entered"]'
+    for live, place in ((one, first), (two, second)):
+        assert place.locator(key).text_content() == entered(live.widget.stats, "signup")
+    assert first.locator(key).text_content() != second.locator(key).text_content()
+
+    first.locator(CARD.format("hello_push")).click()
+    second.locator(CARD.format("signup")).focus()
+    one.page.keyboard.press("ArrowDown")
+    one.page.keyboard.press("ArrowDown")
+    one.page.keyboard.press("Enter")
+    two.settle()
+    assert (one.widget.selected, two.widget.selected) == ("hello_push", "first_look")
+    assert (one.widget.opened, two.widget.opened) == (None, "first_look")
+    assert first.locator(".detail").is_hidden()
+    assert second.get_by_role("dialog", name="Views the catalogue?").is_visible()
+    first.locator("[data-action=period]").select_option("7d")
+    one.settle()
+    assert (one.widget.period, two.widget.period) == ("7d", "launch")
+    second.locator("[data-action=heat]").select_option("share")
+    two.settle()
+    assert (first.locator(".tint").count(), second.locator(".tint").count() > 3) == (0, True)
+    second.locator("[data-what=step-users]").click()
+    two.settle()
+    assert second.locator(".export").is_visible()
+    assert not first.locator(".export").is_visible()
+
+
+def test_of_two_views_of_one_widget_only_the_one_that_is_asked_acts(live: Live) -> None:
+    again = """async (esm) => {
+      const {default: view} = await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})));
+      const el = document.createElement('main');
+      document.body.append(el);
+      window.disposeFirst = window.dispose;
+      window.dispose = await view.render({model: window.model, el});
+    }"""
+    live.page.evaluate(again, live.widget._esm)
+    second = live.page.locator("main").nth(1)
+    second.locator(".sheet > svg").wait_for()
+    downloads: list[Any] = []
+    live.page.on("download", lambda download: downloads.append(download))
+    live.widget.opened = "hello_push"
+    live.push()
+    live.page.evaluate("window.model.send({action: 'export', what: 'point', point: 'hello_push', view: ''})")
+    live.settle()
+    second.locator("form[data-action=write] button").click()
+    live.settle()
+    live.page.wait_for_timeout(200)
+    assert len(downloads) == 1
+
+    live.widget.watch(0.1, lambda: live.widget.stats)
+    live.push()
+    asked = "window.model.sent.filter(sent => sent.action === 'look').map(sent => sent.view)"
+    live.page.wait_for_function(f"{asked}.length > 4")
+    assert len(set(live.page.evaluate(f"{asked}.slice(-4)"))) == 1, "one leads"
+    leader = live.page.evaluate(f"{asked}.at(-1)")
+    # Whichever leads, the other takes over where that one is gone.
+    live.page.evaluate("disposeFirst()")
+    live.page.wait_for_timeout(200)
+    led = live.page.evaluate(f"{asked}.length")
+    live.page.wait_for_function(f"{asked}.length > {led}")
+    live.page.evaluate("dispose()")
+    assert leader
+
+
 def test_little_travels(live: Live) -> None:
     state = live.widget.get_state()
     size = sum(len(value) if isinstance(value, bytes) else len(repr(value)) for value in state.values())

@@ -231,6 +231,14 @@ def tries_dismiss(live: Live) -> None:
     assert live.page.get_by_role("alert").count() == 0
 
 
+def tries_look(live: Live) -> None:
+    live.widget.watch(0.05)
+    live.push()
+    live.widget.store.rename("welcome", "Renamed elsewhere")
+    live.page.wait_for_selector("[data-action=journey]:text-is('Renamed elsewhere')")
+    live.page.evaluate("dispose()")
+
+
 TRIED = tried(globals())
 
 

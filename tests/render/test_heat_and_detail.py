@@ -56,13 +56,39 @@ def test_every_card_is_compared_with_the_period_before(welcome_stats: jn.Journey
         assert (key in svg) == (row["entered_prev"] is not None)
 
 
+def test_each_number_of_the_canvas_has_a_place_in_the_detail_that_is_reached_by_keys_and_says_what_it_counts(
+    welcome_stats: jn.JourneyStats,
+) -> None:
+    """A card is one stop for Tab; Enter opens its window, where each of its numbers is a stop of its own."""
+    renamed = {"opened_rate": "open_rate", "clicked_rate": "click_rate"}
+    svg = jn.canvas(welcome_stats).svg
+    stop = re.compile(r'<(?:div|summary|th)\b[^>]*title="[^"]+"[^>]*>')
+    for point in welcome_stats.journey.version().points:
+        html = detail_html(welcome_stats, point.point_id).html
+        groups = re.findall(
+            r'role="group" tabindex="0" aria-label="[^"]+" title="[^"]+">.*?data-key="([^"]+)"', html
+        )
+        shown = set(re.findall(rf'data-key="points\.{point.point_id}\.([^"]+)"', svg))
+        missing = {renamed.get(name, name) for name in shown} - set(groups) - {"interacted_rate"}
+        assert missing <= {"drop_offs"}
+        folded = [found for found in stop.findall(html) if "summary" in found]
+        assert bool(folded) == (
+            svg.count(f'points.{point.point_id}.drop_offs">0<') == 0 and "drop_offs" in shown
+        )
+        if f'data-key="branches.{point.point_id}|' in svg:
+            headings = re.findall(r'<th[^>]*tabindex="0" title="[^"]+">([^<]+)<', html)
+            assert {"Runs", "Share"} <= set(headings)
+
+
 def test_the_detail_of_each_point_shows_what_the_tables_say(welcome_stats: jn.JourneyStats) -> None:
     for row in welcome_stats.points().iter_rows(named=True):
         html = detail_html(welcome_stats, row["point_id"]).html
         drops = welcome_stats.drops(row["point_id"])
         assert f'data-key="entered">{row["entered"]:,}<' in html
         assert ('data-action="drops"' in html) == (drops.height > 0)
-        assert (f"Drop-offs: {drops['count'].sum():,}" in html) == (drops.height > 0)
+        for said, grain in (("Drop-offs: ", "message"), ("Left by error: ", "run")):
+            lost = drops.filter(pl.col("grain") == grain)["count"].sum()
+            assert (f"{said}{lost:,}" in html) == (lost > 0)
         assert ("By day" in html) == (row["type"] == "message")
         assert ("Waiting, the longest first" in html) == bool(row["waiting"])
         assert ("Verdict: " in html) == (row["type"] == "split_abn")
@@ -72,7 +98,7 @@ def test_the_detail_of_each_point_shows_what_the_tables_say(welcome_stats: jn.Jo
             if row["point_id"] in welcome_stats.journey.version()
             else ()
         )
-        assert ("Ways on" in html) == (len(designed) > 1)
+        assert ("Ways on" in html) == bool(designed)
         if len(designed) > 1:
             assert all(f"{runs:,}</td>" in html for runs in ways["runs"])
 

@@ -216,4 +216,4 @@ def test_an_answer_goes_also_where_the_kernel_is_interrupted(widget: jn.JourneyC
     widget.watch(1, interrupted)
     with pytest.raises(KeyboardInterrupt):
         widget._asked(widget, {"action": "look"}, [])
-    assert sent == [{"done": "look"}]  # else the browser would wait for it for good
+    assert sent == [{"done": "look", "view": ""}]  # else the browser would wait for it for good

@@ -42,6 +42,27 @@ def test_its_numbers_are_the_tables(widget: jn.JourneyList, welcome: jn.Journey)
     assert widget.alt.startswith("Journeys: 3. ")
 
 
+def test_a_store_is_watched_in_the_list_and_in_the_workspace_that_is_open(
+    widget: jn.JourneyList, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    widget.watch(5)
+    widget.opened = welcome.journey_id
+    widget.workspace.period = "30d"
+    before, panel = widget.workspace.stats, widget.panel
+    ask(widget, action="look")
+    assert (widget.every, widget.panel) == (5, panel)
+    assert widget.workspace.stats is before, "nothing is drawn anew where nothing was loaded"
+    widget.store.append(welcome_log.with_columns(("more-" + pl.col("user_id", "run_id")).name.keep()))
+    ask(widget, action="look")
+    assert widget.error == ""
+    assert widget.panel != panel
+    now = widget.workspace.stats
+    assert now.chosen == "30d"
+    assert now.facts.runs.height > before.facts.runs.height
+    widget.watch(0)
+    assert widget.every == 0
+
+
 def test_a_journey_is_counted_again_only_when_something_is_loaded(
     widget: jn.JourneyList, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

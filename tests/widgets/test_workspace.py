@@ -125,6 +125,12 @@ def test_its_code_makes_it_again(welcome_stats: jn.JourneyStats) -> None:
     )
 
 
+def test_its_code_says_how_it_looks_and_where_files_go(welcome_stats: jn.JourneyStats) -> None:
+    workspace = jn.Workspace(welcome_stats, theme="dark", locale="fr", folder="files")
+    assert "jn.Workspace(stats, folder='files', theme='dark', locale='fr')" in workspace.to_python()
+    assert "jn.Workspace(stats)" in jn.Workspace(welcome_stats).to_python(), "what is usual is not said"
+
+
 def test_the_code_of_a_store_s_statistics_reads_the_store(
     tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:

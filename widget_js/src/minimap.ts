@@ -27,6 +27,8 @@ export class Minimap {
     this.map.toggleAttribute("hidden", cards.length <= MANY);
     if (cards.length <= MANY) return this.map.replaceChildren();
     this.map.setAttribute("viewBox", svg.getAttribute("viewBox")!);
+    const { width, height } = this.map.viewBox.baseVal;
+    this.map.style.setProperty("--ratio", String(width / height));
     const blocks = cards.map((card) => {
       const block = card.querySelector(".c")!.cloneNode() as SVGElement;
       const place = card.getCTM()!;
@@ -35,9 +37,18 @@ export class Minimap {
       return block;
     });
     this.map.replaceChildren(...blocks, this.view);
+    this.line();
   }
 
   show(view: DOMRect): void {
-    for (const name of ["x", "y", "width", "height"] as const) this.view.setAttribute(name, String(view[name]));
+    this.view.style.transform = `translate(${view.x}px,${view.y}px)`; // which needs no painting
+    if (this.view.getAttribute("width") === String(view.width)) return;
+    for (const name of ["width", "height"] as const) this.view.setAttribute(name, String(view[name]));
+    this.line();
+  }
+
+  /** Its border is as wide whatever the map's scale: a stroke that does not scale would be painted anew in each frame. */
+  private line(): void {
+    this.view.setAttribute("stroke-width", String(2 / (this.map.getScreenCTM()?.a || 1)));
   }
 }

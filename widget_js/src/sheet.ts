@@ -1,6 +1,6 @@
-const LEAST = 0.1;
+const LEAST = 0.02;
 const MOST = 4;
-const READABLE = 0.6; // smaller only when asked for
+const READABLE = 0.8; // smaller only when asked for
 const MARGIN = 24;
 const DRAG = 4; // pixels; less is a click
 
@@ -9,7 +9,7 @@ export class Sheet {
   private x = 0;
   private y = 0;
   private scale = 1;
-  private placed = false;
+  private held = false; // once the reader has moved it, it stays there
   /** Whether the last press moved the picture, and so was no click. */
   dragged = false;
 
@@ -27,18 +27,18 @@ export class Sheet {
     return [Number(svg?.getAttribute("width")), Number(svg?.getAttribute("height"))];
   }
 
-  /** The first view: as wide as the stage, but readable, and its beginning. Later calls change nothing. */
+  /** The first view: as wide as the stage, but readable, and its beginning. Anew in another room, or of another size. */
   place(): void {
     const [wide, high] = this.size;
     const room = this.stage.clientWidth;
-    if (this.placed || !room || !wide) return;
-    this.placed = true;
+    if (this.held || !room || !wide) return;
     const scale = Math.max(READABLE, Math.min(1, room / wide));
     this.stage.style.setProperty("--high", `${Math.ceil(high * scale)}px`);
     const first = this.sheet.querySelector("[data-point]")?.getBoundingClientRect();
     const middle = first ? (first.x + first.width / 2 - this.sheet.getBoundingClientRect().x) / this.scale : wide / 2;
     const x = wide * scale <= room + 1 ? (room - wide * scale) / 2 : room / 2 - middle * scale;
     this.to(x, 0, scale);
+    this.held = false;
   }
 
   fit(): void {
@@ -81,7 +81,7 @@ export class Sheet {
   }
 
   private to(x: number, y: number, scale: number): void {
-    [this.x, this.y, this.scale] = [x, y, scale];
+    [this.x, this.y, this.scale, this.held] = [x, y, scale, true];
     this.sheet.style.transform = `translate(${x}px,${y}px) scale(${scale})`;
     const { clientWidth, clientHeight } = this.stage;
     this.moved(new DOMRect(-x / scale, -y / scale, clientWidth / scale, clientHeight / scale));

@@ -4,6 +4,8 @@ import { follow } from "./theme";
 
 const PAUSE = 150; // milliseconds without a key, after which what is typed is asked about
 
+const PATIENCE = 1_000; // more of them than three pauses without an answer, after which who looked is gone
+
 const LOST = 60_000; // after so many ms without an answer, it was lost with the connection
 
 /**
@@ -11,6 +13,9 @@ const LOST = 60_000; // after so many ms without an answer, it was lost with the
  * to an element with `data-action`. A form, a button and a field each say what they have.
  */
 export class View {
+  // Of several views of one model, as JupyterLab makes them, each knows its own requests by this.
+  private readonly token = Math.random().toString(36).slice(2);
+  private leads = true; // of these, one looks at what is watched
   private looking = 0; // the timer of the next look
   private pause = 0; // and of what is being typed
 
@@ -56,21 +61,26 @@ export class View {
   /** While something is watched: ask what is new, now and then, one question at a time, when it can be seen. */
   private look(): void {
     clearTimeout(this.looking);
-    const every = this.model.get("every");
+    const every: number = this.model.get("every");
     if (!every) return;
+    // One that follows is told whatever another asked for; it takes the lead where it hears nothing any more.
+    const pause = every * 1000 * (this.leads ? 1 : 3) + (this.leads ? 0 : PATIENCE);
     this.looking = window.setTimeout(() => {
       const seen = !document.hidden && this.root.checkVisibility({ contentVisibilityAuto: true });
       if (!seen) return this.look();
-      this.model.send({ action: "look" });
+      this.model.send({ action: "look", view: this.token });
       this.looking = window.setTimeout(() => this.look(), LOST); // unless it is answered
-    }, every * 1000);
+    }, pause);
   }
 
   /** What the kernel says: that a request was met or refused. */
-  heard({ done, save }: { done?: string; save?: string }, buffers: DataView[]): void {
-    if (save) keep(save, buffers[0]!);
-    else if (done === "look") this.look();
-    else void this.done();
+  heard({ done, save, view }: { done?: string; save?: string; view?: string }, buffers: DataView[]): void {
+    if (save) {
+      if (view === this.token) keep(save, buffers[0]!);
+    } else if (done === "look") {
+      this.leads = view === this.token;
+      this.look();
+    } else void this.done();
   }
 
   /** A window over the rest, which stays open while something is being exported. */
@@ -105,7 +115,7 @@ export class View {
   protected ask(action: string, what: object = {}): void {
     clearTimeout(this.pause); // what was half typed is settled
     this.root.setAttribute("aria-busy", "true");
-    this.model.send({ ...what, action });
+    this.model.send({ ...what, action, view: this.token });
   }
 
   private type({ dataset, value }: HTMLInputElement): void {
