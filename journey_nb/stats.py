@@ -326,7 +326,7 @@ class JourneyStats:
         self, search: str | None = None, limit: int | None = None, offset: int = 0, *, by: str | None = None
     ) -> pl.DataFrame:
         """A row per run inside at any time in the period; search by user or device id; paged."""
-        self._tells_of_people("users()")
+        small.refuse("users()", self.least)
         word = None if search is None else str(search)
         return self._table("users", by, search=word, limit=limit, offset=offset)
 
@@ -395,12 +395,12 @@ class JourneyStats:
 
     def time_to_goal(self, goal: str, start: str = "entry", *, by: str | None = None) -> pl.DataFrame:
         """Kaplan–Meier: the share that has not reached the goal, by days since the entry or a point."""
-        self._tells_of_people("time_to_goal()")
+        small.refuse("time_to_goal()", self.least)
         return self._grouped(lambda scope: retention.time_to_goal(scope, goal, start), self.scope, by)
 
     def median_time_to_goal(self, goal: str, start: str = "entry") -> int | None:
         """The first day by which half have reached the goal; None if half never did."""
-        self._tells_of_people("median_time_to_goal()")
+        small.refuse("median_time_to_goal()", self.least)
         return retention.median_time_to_goal(self.scope, goal, start)
 
     def cohorts(self, by: str = "week", goal: str | None = None, *, split: str | None = None) -> pl.DataFrame:
@@ -425,33 +425,33 @@ class JourneyStats:
 
     def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
         """What the messages added: treated against the control group, with the interval."""
-        self._tells_of_people("incremental()")
+        small.refuse("incremental()", self.least)
         held_out = None if control is None else user_ids(control).to_list()
         return self._grouped(lambda scope: experiments.incremental(scope, goal, held_out), self.scope, by)
 
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
-        self._tells_of_people("user_path()")
+        small.refuse("user_path()", self.least)
         return paths.user_path(self.scope, str(user))
 
     def user_runs(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), newest first: status, version, times, goals."""
-        self._tells_of_people("user_runs()")
+        small.refuse("user_runs()", self.least)
         return paths.user_runs(self.scope, str(user))
 
     def user_events(self, user: str) -> pl.DataFrame:
         """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
-        self._tells_of_people("user_events()")
+        small.refuse("user_events()", self.least)
         return paths.user_events(self.scope, str(user))
 
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
-        self._tells_of_people("beginning()")
+        small.refuse("beginning()", self.least)
         return paths.beginning(self.scope, str(start), limit)
 
     def nearest(self, user: str) -> list[str]:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
-        self._tells_of_people("nearest()")
+        small.refuse("nearest()", self.least)
         return paths.nearest(self.scope, str(user))
 
     def paths(
@@ -481,7 +481,7 @@ class JourneyStats:
         **key
             Which row of the table, such as ``point_id="push"``.
         """
-        self._tells_of_people("rows()")
+        small.refuse("rows()", self.least)
         return rows_behind.rows(self.scope, cell, **key)
 
     @staticmethod
@@ -674,14 +674,6 @@ class JourneyStats:
     def _hiding(self, table: Any, *options: Any) -> Any:
         """A table outside of :data:`metrics.TABLES` as it is shown: a function of a scope."""
         return lambda scope: small.hidden(table(scope, *options), self.least, {"rate": ("reached", "users")})
-
-    def _tells_of_people(self, what: str) -> None:
-        """Refuse what tells of single people where groups smaller than k are hidden."""
-        if self.least:
-            raise ValueError(
-                f"{what} tells of single people, and groups smaller than {self.least} are hidden here: "
-                "show it of these statistics with small_groups(0)"
-            )
 
     def _grouped(self, table: Any, scope: Scope, dimension: str | None) -> pl.DataFrame:
         if dimension is None:

@@ -576,12 +576,12 @@ def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
     (plain.folder / "notes.txt").write_text("about somebody")
     shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
     # The digest of conditions is that of runs, since one of user ids could be guessed.
-    name = NAME.removesuffix(ASKED["where"]) + "[0-9a-f]{8}-pseudonyms"
+    name = NAME.removesuffix(ASKED["where"]) + "small-groups-5-[0-9a-f]{8}-pseudonyms"
     assert re.fullmatch(name, shared.folder.name)
     assert ASKED["where"] not in json.dumps(shared.manifest)
     assert {path.name for path in shared.folder.iterdir()} == {"manifest.json", shared["csv"].name}
     # A title may end so too.
-    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "pseudonyms": False}))
+    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "redacted": None}))
     other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
     assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
 
@@ -597,7 +597,7 @@ def test_pseudonyms_are_told_of_where_they_are_and_only_there(
         run_report("portfolio", store=store.path, out=tmp_path / "out", pseudonyms=people)
     assert not (tmp_path / "out").exists()
     made = run_report("campaign", stats=shared, out=tmp_path / "out", formats=["csv"])
-    assert made.manifest["pseudonyms"] is True
+    assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 0}
     assert made.folder.name.endswith("-pseudonyms")
 
 

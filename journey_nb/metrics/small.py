@@ -51,6 +51,21 @@ def check(k: int) -> int:
     return k
 
 
+def refuse(people: str, k: int) -> None:
+    """Refuse what tells of single people where groups smaller than k are hidden.
+
+    Raises
+    ------
+    ValueError
+        Unless none are hidden; it says how to have it all the same.
+    """
+    if k:
+        raise ValueError(
+            f"{people} would tell of single people, where groups smaller than {k} are hidden: "
+            "ask for it with small_groups 0, if it may be shown"
+        )
+
+
 def shown(count: int, k: int) -> int:
     """A count as it is shown: none, −k for fewer than k, else rounded down to a multiple of k; for k = 0 as it is.
 
@@ -99,7 +114,8 @@ def hidden(frame: pl.DataFrame, k: int, rates: Mapping[str, tuple[str, str]] | N
         if {name, group} <= {*frame.columns}
     }
     if "value" in made:  # of several currencies it is not known how many people paid in each
-        made["value"] = pl.when(pl.len().over("goal_id") == 1).then(made["value"].round_sig_figs(_DIGITS))
+        alone = pl.len().over("goal_id") == 1 if "goal_id" in frame.columns else True
+        made["value"] = pl.when(alone).then(made["value"].round_sig_figs(_DIGITS))
     return frame.with_columns(**made)
 
 
@@ -168,7 +184,7 @@ def ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and part >= 0 and whole is not None and whole > 0 else None
 
 
-def told(frame: pl.DataFrame, k: int, *, typed: bool = False) -> pl.DataFrame:
+def told(frame: pl.DataFrame | pl.LazyFrame, k: int, *, typed: bool = False) -> pl.DataFrame | pl.LazyFrame:
     """A table for a file: "< k" where a count is hidden, or null where types are kept.
 
     Examples
@@ -177,7 +193,10 @@ def told(frame: pl.DataFrame, k: int, *, typed: bool = False) -> pl.DataFrame:
     >>> told(frame, 5).rows(), told(frame, 5, typed=True).rows()
     ([('< 5', 0), ('10', 5)], [(None, 0), (10, 5)])
     """
-    for name in frame.select(cs.numeric()).columns if k else ():
+    if not k:
+        return frame
+    frame = frame.lazy().collect()
+    for name in frame.select(cs.numeric()).columns:
         if (is_hidden := frame[name] <= -k).any():
             word = pl.lit(None) if typed else pl.format("< {}", -pl.col(name).cast(pl.Int64))
             others = pl.col(name) if typed else pl.col(name).cast(pl.String)

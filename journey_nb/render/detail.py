@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Point
-from journey_nb.metrics.small import added
+from journey_nb.metrics import small
 from journey_nb.render.figure import daily_html, responses_html, spans
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
@@ -158,7 +158,8 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     drops = stats.drops(point.point_id)
     if drops.is_empty():
         return None
-    said = word("drop_list", locale, count=format.count(added(drops["count"]), locale))
+    lost = int(stats.small_groups(0).drops(point.point_id)["count"].sum())
+    said = word("drop_list", locale, count=format.count(small.shown(lost, stats.least), locale))
     rows = table(
         drops.drop("point_id", "title").sort("count", descending=True, nulls_last=True), locale=locale
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import polars as pl
 import polars.selectors as cs
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 
 import journey_nb as jn
 from journey_nb import metrics
+from journey_nb.exports import EXPORTS, write_table
 from journey_nb.metrics import small
+from journey_nb.render.dashboard import dashboard_html
+from journey_nb.sections import heading
 from journey_nb.simulate import simulate
 
 TABLES = [name for name in metrics.TABLES if name != "users"]
@@ -130,3 +135,126 @@ def test_no_small_count_is_shown_or_comes_back(seed: int, users: int, k: int, vi
     for whole, part in parts(tables):
         low, high = less(bounds(whole, k), [bounds(part, k)])
         assert max(low, 0) < high or not 0 < high < k, (whole, part)
+
+
+@pytest.fixture(scope="module")
+def exact() -> jn.JourneyStats:
+    return jn.JourneyStats(JOURNEY, simulate(JOURNEY, users=230, seed=1)).period("30d")
+
+
+def test_beside_the_period_before_no_change_is_of_a_hidden_count(exact: jn.JourneyStats) -> None:
+    week = exact.period("7d").compare().small_groups(5)
+    frame = pl.concat([week.points(), week.messages()], how="diagonal")
+    for name in (name.removesuffix("_change") for name in frame.columns if name.endswith("_change")):
+        rows = frame.select(name, f"{name}_prev", f"{name}_change").drop_nulls()
+        assert (rows[name] >= 0).all()
+        assert (rows[f"{name}_prev"] >= 0).all()
+    assert (frame["opened"] < 0).any()
+
+
+def test_experiments_are_judged_by_whole_groups_only(exact: jn.JourneyStats) -> None:
+    true, shown = (stats.experiment("offer_test", "first_order") for stats in (exact, exact.small_groups(3)))
+    assert "winner" not in shown.verdict
+    for row, real in zip(shown.table.iter_rows(named=True), true.table.iter_rows(named=True), strict=True):
+        assert row["converted"] == small.shown(real["converted"], 3) or (
+            real["converted"],
+            row["converted"],
+        ) == (0, -3)
+        assert row["assigned"] <= real["assigned"] < row["assigned"] + 5
+        assert row["rate"] == (
+            small.ratio(row["converted"], row["assigned"]) if row["converted"] > 0 else None
+        )
+    assert (shown.table["converted"] < 0).any()
+
+
+def test_what_tells_of_single_people_is_refused(exact: jn.JourneyStats) -> None:
+    few, user = exact.small_groups(5), exact.users()["user_id"][0]
+    for ask in (
+        few.users,
+        lambda: few.user_path(user),
+        lambda: few.user_runs(user),
+        lambda: few.user_events(user),
+        lambda: few.nearest(user),
+        lambda: few.beginning(user[:2]),
+        lambda: few.rows("health.drop_offs"),
+        lambda: few.time_to_goal("first_order"),
+        lambda: few.incremental("first_order"),
+        lambda: EXPORTS["users"](few),
+        lambda: EXPORTS["step-users"](few, "hello_push"),
+        lambda: EXPORTS["point-users"](few, "hello_push"),
+    ):
+        with pytest.raises(ValueError, match="smaller than 5 are hidden: ask for it with small_groups 0"):
+            ask()
+    assert few.small_groups(0).users().equals(exact.users())
+
+
+@pytest.mark.parametrize("k", [1, 2, -5, True, 5.0, "5"])
+def test_a_k_that_hides_nothing_is_none(exact: jn.JourneyStats, k: object) -> None:
+    with pytest.raises(ValueError, match="take at least 3"):
+        exact.small_groups(k)  # type: ignore[arg-type]
+
+
+def test_the_k_goes_where_the_stats_go(exact: jn.JourneyStats, tmp_path: Path) -> None:
+    few = exact.period("7d").small_groups(5)
+    few.save(tmp_path)
+    for other in (jn.JourneyStats.load(tmp_path), few.clock("cohort"), few.like(exact), exact.like(few)):
+        assert other.least == 5
+    assert few.verbs() == ".period('7d').small_groups(5)"
+
+
+@pytest.mark.parametrize("name", ["campaign", "goal", "channel", "point"])
+def test_files_hold_no_small_count(exact: jn.JourneyStats, name: str, tmp_path: Path) -> None:
+    options = {"point_id": "hello_push"} if name == "point" else {}
+    few, true = (EXPORTS[name](stats, **options) for stats in (exact.small_groups(5), exact))
+    counts = ["value", "numerator", "denominator"] if name == "point" else few.select(cs.integer()).columns
+    counts = [column for column in counts if column != "conversion days"]
+    rows = few["unit"].is_in(["seconds", "share"]).not_() if name == "point" else few["goal" if name == "goal" else few.columns[0]].is_not_null()  # fmt: skip
+    path = write_table(small.told(few, 5), tmp_path / "table.csv")
+    text = (
+        pl.read_csv(path, infer_schema=False)
+        .filter(rows)
+        .select(counts)
+        .unpivot(value_name="cell")["cell"]
+        .drop_nulls()
+    )
+    assert "< 5" in set(text)
+    assert {cell for cell in text if cell != "< 5" and float(cell) % 5} == set()
+    typed = pl.read_parquet(write_table(small.told(few, 5, typed=True), tmp_path / "table.parquet"))
+    assert typed.schema == few.schema == true.schema
+    assert not typed.select((pl.col(counts) < 0).any()).sum_horizontal().item()
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", "Redacted: groups"), ("fr", "Données protégées"), ("ko", "비식별 처리")]
+)
+def test_pictures_and_pages_say_so_and_hold_no_small_count(
+    exact: jn.JourneyStats, locale: str, said: str, tmp_path: Path
+) -> None:
+    few = exact.small_groups(5)
+    drawn = jn.canvas(few, heat="share", locale=locale)
+    numbers = re.findall(
+        r'data-key="(?:points|branches)\.[^"]*(?<!_rate)(?<!share)(?<!heat)">([^<]+)<', drawn.svg
+    )
+    assert "&lt; 5" in numbers
+    assert {text for text in numbers if text != "&lt; 5" and int(re.sub(r"\D", "", text)) % 5} == set()
+    hidden = few.branches().filter(pl.col("runs") < 0).select("source", "branch").row(0)
+    assert f'data-branch="{"|".join(hidden)}"' in drawn.svg
+    assert re.search(
+        rf'data-branch="{re.escape("|".join(hidden))}" d="[^"]*" style="stroke-width:1.5"', drawn.svg
+    )
+    page = drawn.save(tmp_path / "still.html").read_text("utf-8")
+    alive = (
+        jn.JourneyCanvas(few, locale=locale).save(tmp_path / "alive.html", periods=["7d"]).read_text("utf-8")
+    )
+    for text in (
+        drawn.svg,
+        drawn.alt,
+        page,
+        alive,
+        heading(few, locale=locale).html,
+        dashboard_html(few, locale=locale).html,
+    ):
+        assert said in text
+    assert said not in jn.canvas(exact, locale=locale).svg
+    assert page.index(said) < page.index("<figure")
+    assert "off_by" not in drawn.svg
