@@ -105,7 +105,9 @@ def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
             "users": max(users, 0),
             "label": f"{format.count(users, locale)}  ·  {format.percent(share, locale)}",
         }
-        for title, users, share in rows.select("Title", "Goals", rate("Goals", "Total reach")).iter_rows()
+        for title, users, share in rows.select(
+            "Title", "Goals", share=rate("Goals", "Total reach")
+        ).iter_rows()
     ]
     said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")

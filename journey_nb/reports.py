@@ -338,7 +338,10 @@ def _under(
 ) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
     if "journey" not in _cell(name):
-        raise ReportError(f"the {name} report reads a whole store as it is: run it without pseudonyms")
+        raise ReportError(
+            f"the {name} report reads a whole store as it is: run it without pseudonyms; it names no user, and "
+            "small_groups hides small groups"
+        )
     stats = about.stats or open_stats(
         *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
     )
@@ -413,8 +416,10 @@ def _chosen(stats: JourneyStats) -> dict[str, Any]:
     if view.least:
         given["small_groups"] = view.least
     if view.where:
-        conditions = sorted((name, _values(value)) for name, value in view.where)
-        given["where"] = _digest(conditions)
+        # One of user ids could be guessed: of what is redacted it is the digest of the runs that are meant.
+        redacted = [("run", stats._kept())]
+        where = redacted if view.least or view.pseudonymous else view.where
+        given["where"] = _digest(sorted((name, _values(value)) for name, value in where))
     return given
 
 

@@ -14,7 +14,7 @@ from journey_nb.journey import Point
 from journey_nb.metrics import small
 from journey_nb.metrics.definitions import columns_of, explain
 from journey_nb.metrics.experiments import Experiment
-from journey_nb.render import canvas, redacted
+from journey_nb.render import canvas, redaction_html
 from journey_nb.render.detail import concluded
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
@@ -59,15 +59,9 @@ def heading(stats: JourneyStats, *, locale: str = "") -> Html:
         *([word("machines", locale)] if scope.machine else []),
         *([word("some_runs", locale)] if scope.keep is not None else []),
     ]
-    title, told = clean(journey.label), redacted(stats, locale)
-    html = (
-        f"<h1>{escape(title)}</h1>{_noted(told)}<p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"
-    )
-    return Html(html, f"{title}: {' · '.join(filter(None, [*what, *when, told]))}")
-
-
-def _noted(said: str) -> Markup:
-    return Markup("<p><strong>{}</strong></p>").format(said) if said else Markup()
+    title, told = clean(journey.label), redaction_html(stats, locale)
+    html = f"<h1>{escape(title)}</h1>{''.join(map(str, told))}<p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"
+    return Html(html, f"{title}: {' · '.join([*what, *when, *map(repr, told)])}")
 
 
 def _days(days: Sequence[date], locale: str) -> str:
@@ -282,15 +276,15 @@ def _titles(stats: JourneyStats, point: pl.Expr) -> pl.Expr:
 
 def portfolio_heading(several: Sequence[JourneyStats], *, locale: str = "") -> Html:
     """How many journeys there are, and the days that they cover together."""
-    title, told = word("report.portfolio", locale), redacted(several[0], locale) if several else ""
+    title, told = word("report.portfolio", locale), redaction_html(several[0], locale) if several else []
     days = sorted({day for stats in several for day in (*stats.scope.days[:1], *stats.scope.days[-1:])})
     what = word("journeys_count", locale, count=format.number(len(several), locale))
     when = (
         f"{format.day(days[0], locale)} – {format.day(days[-1], locale)}" if days else word("no_days", locale)
     )
     return Html(
-        f"<h1>{escape(title)}</h1>{_noted(told)}<p><strong>{escape(what)} · {escape(when)}</strong></p>",
-        f"{title}: {' · '.join(filter(None, [what, when, told]))}",
+        f"<h1>{escape(title)}</h1>{''.join(map(str, told))}<p><strong>{escape(what)} · {escape(when)}</strong></p>",
+        f"{title}: {' · '.join([what, when, *map(repr, told)])}",
     )
 
 

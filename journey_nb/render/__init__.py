@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import polars as pl
+from markupsafe import escape
 
 from journey_nb.files import whole
 from journey_nb.journey import Journey, near
@@ -160,7 +161,7 @@ class Canvas:
             ".svg": lambda: self.svg.encode(),
             ".html": lambda: page_html(
                 self.stats.journey.label,
-                [*map(Html.escaped, filter(None, [redacted(self.stats, self.locale)])), self.figure],
+                [*redaction_html(self.stats, self.locale), self.figure],
                 locale=self.locale,
             ).encode(),
             ".png": self.png,
@@ -297,7 +298,13 @@ def redacted(stats: JourneyStats, locale: str = "") -> str:
     'Redacted: groups smaller than 5 are shown as < 5, all other counts are rounded down to multiples of 5.'
     """
     told = redactions(stats, locale)
-    return word("redacted", locale, what="; ".join(told)) if told else ""
+    return word("redacted", locale, what=" · ".join(told)) if told else ""
+
+
+def redaction_html(stats: JourneyStats, locale: str = "") -> list[Html]:
+    """The same as a paragraph, to stand on top; none where everything is told."""
+    said = redacted(stats, locale)
+    return [Html(f"<p><strong>{escape(said)}</strong></p>", said)] if said else []
 
 
 def covered(stats: JourneyStats, locale: str = "") -> str:
