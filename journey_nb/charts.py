@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import polars as pl
 
 from journey_nb.imports import lean_jsonschema
+from journey_nb.metrics.small import total
+from journey_nb.metrics.table import rate
 from journey_nb.style import column, format, palette
 from journey_nb.style.locales import language
 from journey_nb.style.words import value, word
@@ -40,13 +42,13 @@ def daily(
     rows = (
         table.filter(pl.col("metric").cast(pl.String).is_in(metrics))
         .group_by("date", pl.col("metric").cast(pl.String), maintain_order=True)
-        .agg(pl.col("count").sum())
+        .agg(total(pl.col("count")))
     )
     names = {metric: column(metric, locale) for metric in metrics}
-    sums = dict(rows.group_by("metric").agg(pl.col("count").sum()).iter_rows())
+    sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
     days = rows["date"].unique().sort().to_list()
     span = [format.day(day, locale) for day in days[:1] + days[-1:]]
-    said = _said(f"{name} {format.number(sums.get(metric, 0), locale)}" for metric, name in names.items())
+    said = _said(f"{name} {format.count(sums.get(metric, 0), locale)}" for metric, name in names.items())
     series = alt.Scale(domain=list(names.values()), range=_colours(len(names)))
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
     # Days are calendar days of the journey's zone: as UTC they stay what they are on every machine.
@@ -88,8 +90,8 @@ def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     data = [
         {
             "name": _short(row["title"] or row["goal_id"]),
-            "users": row["users"],
-            "label": f"{format.number(row['users'], locale)}  ·  {format.percent(row['conversion_rate'], locale)}",
+            "users": max(row["users"], 0),
+            "label": f"{format.count(row['users'], locale)}  ·  {format.percent(row['conversion_rate'], locale)}",
         }
         for row in rows.iter_rows(named=True)
     ]
@@ -103,10 +105,12 @@ def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     data = [
         {
             "name": _short(title),
-            "users": users,
-            "label": f"{format.number(users, locale)}  ·  {format.percent(users / reach if reach else None, locale)}",
+            "users": max(users, 0),
+            "label": f"{format.count(users, locale)}  ·  {format.percent(share, locale)}",
         }
-        for title, users, reach in rows.select("Title", "Goals", "Total reach").iter_rows()
+        for title, users, share in rows.select(
+            "Title", "Goals", share=rate("Goals", "Total reach")
+        ).iter_rows()
     ]
     said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
@@ -120,8 +124,8 @@ def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         {
             "channel": value(row["channel"], locale),
             "stage": name,
-            "count": row[stage],
-            "label": format.number(row[stage], locale),
+            "count": max(row[stage], 0),
+            "label": format.count(row[stage], locale),
         }
         for row in table.iter_rows(named=True)
         for stage, name in zip(stages, names, strict=True)
@@ -146,8 +150,8 @@ def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         {
             "took": span(row["seconds"], row["seconds_to"], locale),
             "stage": names[row["outcome"]],
-            "count": row["messages"],
-            "label": format.number(row["messages"], locale) if row["messages"] else "",
+            "count": max(row["messages"], 0),
+            "label": format.count(row["messages"], locale) if row["messages"] else "",
         }
         for row in table.iter_rows(named=True)
     ]
@@ -273,8 +277,8 @@ def _days(rows: pl.DataFrame, names: dict[str, str], locale: str) -> list[dict[s
             "date": day.isoformat(),
             "day": format.day(day, locale),
             "name": names[metric],
-            "count": count,
-            "said": format.number(count, locale),
+            "count": max(count, 0),
+            "said": format.count(count, locale),
         }
         for day, metric, count in rows.select("date", "metric", "count").iter_rows()
     ]

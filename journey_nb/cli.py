@@ -363,10 +363,16 @@ def _scoped(command: _Command) -> _Command:
     is_flag=True,
     help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
 )
+@click.option(
+    "--small-groups",
+    type=int,
+    metavar="K",
+    help="Show groups smaller than K as “< K” and round all other counts down; 0: none. [default: 5 with --pseudonyms, else 0]",
+)
 @_scoped
 def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
            last: str | None, period: str, clock: str | None, as_of: str, version: int, pseudonyms: bool,
-           **options: Any) -> None:  # fmt: skip
+           small_groups: int | None, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -378,17 +384,23 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     import polars as pl
 
     from journey_nb.exports import write_table
+    from journey_nb.metrics import small
     from journey_nb.pseudonyms import Pseudonyms
 
     people = Pseudonyms.from_environment() if pseudonyms else None
     given = {name: value for name, value in options.items() if value}
     table_of = _table(name, given)
-    scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version}
+    if small_groups is None:
+        small_groups = small.USUAL if people and name not in _PEOPLE else 0
+    scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version,
+             "small_groups": small.check(small_groups)}  # fmt: skip
     with _step("Reading the log") as done:
         stats = _stats(journey, log, scope)
         done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
+    path = path or Path(f"{name}.csv")
     table = table_of(stats.under(people) if people else stats)
-    path = write_table(table, path or Path(f"{name}.csv"), bom=bom, spreadsheet_safe=not raw_text)
+    table = small.told(table, small_groups, typed=path.suffix == ".parquet")
+    write_table(table, path, bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
     out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
 
@@ -454,10 +466,16 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
     is_flag=True,
     help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
 )
+@click.option(
+    "--small-groups",
+    type=int,
+    metavar="K",
+    help="Show groups smaller than K as “< K” and round all other counts down; 0: none. [default: 5 with --pseudonyms, else 0]",
+)
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
            folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
-           pseudonyms: bool, **scope: Any) -> None:  # fmt: skip
+           pseudonyms: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
     """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
@@ -480,6 +498,8 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
     try:
         values = check_parameters(name, dict(_pair(item) for item in given))
         values |= check_parameters(name, {key: value for key, value in scope.items() if value})
+        if small_groups is not None:
+            values |= check_parameters(name, {"small_groups": small_groups})
     except ReportError as error:
         raise click.UsageError(said(error)) from None
     how: dict[str, Any] = {
@@ -703,6 +723,7 @@ _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "m
            "points", "branches", "waiting", "drops", "cohorts", "paths")  # fmt: skip
 
 
+_PEOPLE = ("users", "point-users", "step-users")  # lists of single people
 # What each export of a name of its own takes, and what it cannot do without.
 _TAKES = {"campaign": ("percent", "extended"), "goal": ("goal", "percent"), "channel": ("channel", "goal", "percent"),
           "point": ("point", "percent"), "point-users": ("point", "goal"), "step-users": ("point",),

@@ -15,13 +15,11 @@ import polars.selectors as cs
 
 from journey_nb.files import whole
 from journey_nb.journey import Goal, near
-from journey_nb.metrics import RATES
+from journey_nb.metrics import RATES, small
 from journey_nb.metrics.audience import everybody
-from journey_nb.metrics.communications import messages
 from journey_nb.metrics.definitions import explain
-from journey_nb.metrics.goals import credit, goals
-from journey_nb.metrics.health import daily
-from journey_nb.metrics.points import point_by_day, points
+from journey_nb.metrics.goals import credit
+from journey_nb.metrics.points import point_by_day
 from journey_nb.metrics.table import rate
 
 if TYPE_CHECKING:
@@ -123,7 +121,7 @@ def campaign_statistics(
     several = [stats] if isinstance(stats, JourneyStats) else list(stats)
     rows, schema = [_campaign_row(one) for one in several], dict(CAMPAIGN)
     if extended:
-        money = [_revenue(one.scope) for one in several]
+        money = [_revenue(one.scope, one.least) for one in several]
         rows = [row | more for row, more in zip(rows, money, strict=True)]
         schema |= EXTENDED | dict.fromkeys(
             sorted({name for row in money for name in row}) or ["Revenue"], _RATE
@@ -138,15 +136,16 @@ def goal_statistics(stats: JourneyStats, goal: str | None = None, *, percent: bo
     A row with neither ``date`` nor ``point`` is the goal's; days and points each sum to it. Users who are
     credited to no point stand at the point ``unattributed``.
     """
-    journey, scope = stats.journey, stats.scope
+    journey, stats = stats.journey, stats.compare(None)
     asked = journey.goals if goal is None else [journey.goal(goal)]
-    whole, entered, reached = goals(scope), daily(scope), daily(scope, "goal")
+    whole, entered, reached = stats.goals(), stats.daily(), stats.daily("goal")
     entered = entered.filter(pl.col("metric") == "entrances").select("date", entrances="count")
     reached = reached.join(entered, on="date", maintain_order="left").rename({"count": "users"})
     parts = [pl.DataFrame(schema=GOAL)]
     for one in asked:
-        of_points = credit(scope, one.goal_id).cast({"users": _COUNT})
-        totals = of_points.select(pl.col("direct", "indirect").sum())
+        credited = credit(stats.scope, one.goal_id).cast({"users": _COUNT})
+        totals = small.hidden(credited.select(pl.col("direct", "indirect").sum()), stats.least)
+        of_points = small.hidden(credited, stats.least)
         row = whole.filter(pl.col("goal_id") == one.goal_id).head(1).select("entrances", "users")
         rows = [
             pl.concat([row, totals], how="horizontal"),
@@ -177,7 +176,7 @@ def channel_statistics(
     stats: JourneyStats, channel: str | None = None, goal: str | None = None, *, percent: bool = False
 ) -> pl.DataFrame:
     """The message points of a channel (None: of all), with the users who reached a goal (None: any)."""
-    return _rounded(messages(stats.scope, channel, goal), percent, cs.float())
+    return _rounded(stats.compare(None).messages(channel, goal), percent, cs.float())
 
 
 def point_statistics(stats: JourneyStats, point_id: str, *, percent: bool = False) -> pl.DataFrame:
@@ -188,21 +187,19 @@ def point_statistics(stats: JourneyStats, point_id: str, *, percent: bool = Fals
     runs left there without completing, and why messages failed, bounced or were skipped. A metric is told
     apart by its unit too: visits and messages are both ``skipped``.
     """
-    scope, known = _scope_of(stats, point_id), pl.col("point_id") == point_id
-    rows = [
-        *_numbers("points", points(scope).filter(known)),
-        *_numbers("messages", messages(scope).filter(known)),
-    ]
+    scope, k, known = _scope_of(stats, point_id), stats.least, pl.col("point_id") == point_id
+    tables = {name: getattr(stats.compare(None), name)() for name in ("points", "messages")}
+    rows = [row for name, table in tables.items() for row in _numbers(name, table.filter(known))]
     whole = pl.DataFrame(rows, schema=POINT).unique(["metric", "unit"], keep="first", maintain_order=True)
     is_rate = pl.col("denominator").is_not_null()
     whole = whole.with_columns(
         value=pl.when(is_rate).then(_as_rate(pl.col("value"), percent)).otherwise("value"),
         unit=pl.when(is_rate).then(pl.lit("per cent" if percent else "share")).otherwise("unit"),
     )
-    days = point_by_day(scope, point_id).rename({"count": "value"})
+    days = small.hidden(point_by_day(scope, point_id), k).rename({"count": "value"})
     units = {name: explain(f"points.{name}").unit for name in days["metric"].unique()}
     days = days.with_columns(unit=pl.col("metric").replace_strict(units, return_dtype=_TEXT))
-    parts = [whole, days, _reasons(scope, point_id)]
+    parts = [whole, days, small.hidden(_reasons(scope, point_id), k)]
     return pl.concat([part.cast({"value": _RATE}) for part in parts], how="diagonal").select(POINT.keys())
 
 
@@ -243,6 +240,7 @@ def step_users(stats: JourneyStats, point_id: str) -> pl.DataFrame:
 
 
 def _step_users(stats: JourneyStats, point_id: str) -> pl.LazyFrame:
+    small.refuse("the list of a step's users", stats.least)
     scope = _scope_of(stats, point_id)
     visits = scope.on_version(scope.visits).filter(
         pl.col("point") == point_id, pl.col("arrives") | pl.col("was_open")
@@ -280,6 +278,7 @@ def point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> 
 
 
 def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
+    small.refuse("the list of a message's users", stats.least)
     scope = _scope_of(stats, point_id)
     if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
         raise ValueError(f"{point_id!r} sends no messages; the users of any point are its step users")
@@ -313,6 +312,7 @@ def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) ->
 
 
 def _user_list(stats: JourneyStats) -> pl.LazyFrame:
+    small.refuse("the user list", stats.least)
     return everybody(stats.scope)
 
 
@@ -360,6 +360,12 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
     def of(channel: str) -> pl.DataFrame:
         return by_channel.get(channel, empty)
 
+    def shown(count: int) -> int:
+        return small.shown(count, stats.least)
+
+    def share(part: int, whole: int) -> float | None:
+        return small.ratio(shown(part), shown(whole))
+
     dropped = runs.filter(
         "leaves",
         (pl.col("status") == "dropped") | ((pl.col("status") == "exited") & (pl.col("reason") != "goal")),
@@ -369,7 +375,7 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
     email, in_app = of("email"), of("in_app")
     interacted = in_app.filter(pl.col("interacted_at").is_not_null())["user"].unique()
     dismissed = in_app.filter(pl.col("dismissed_at").is_not_null())["user"].unique()
-    return {
+    row = {
         "Title": journey.label,
         "Status": STATUS_LABELS[journey.status],
         "Created at": journey.created_at.isoformat() if journey.created_at else None,
@@ -381,12 +387,12 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
         "Users inside": runs.filter("is_inside")["user"].n_unique(),
         "Drop-off": dropped["user"].n_unique(),
         "Total sends": sent.height,
-        "Average CTR": _ratio(sum(counted.values()), sum(by_channel[channel].height for channel in counted)),
+        "Average CTR": share(sum(counted.values()), sum(by_channel[channel].height for channel in counted)),
         "Goals": scope.goals["user"].n_unique(),
         "Push sends": of("push").height,
-        "Push CTR": _ratio(clicks.get("push") or 0, of("push").height),
+        "Push CTR": share(clicks.get("push") or 0, of("push").height),
         "Email sends": email.height,
-        "Email CTR": _ratio(clicks.get("email") or 0, email.height),
+        "Email CTR": share(clicks.get("email") or 0, email.height),
         "Email clicks": _events(scope, email.filter("clicked"), "message.clicked"),
         "Email unsubscribes": email.filter(pl.col("unsubscribed_at").is_not_null())["user"].n_unique(),
         "SMS sends": of("sms").height,
@@ -398,15 +404,16 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
         "In-App skips": dismissed.filter(~dismissed.is_in(interacted.implode())).len(),
         "LINE sends": of("line").height,
         "LINE delivered": of("line")["delivered"].sum(),
-        "LINE CTR": _ratio(clicks.get("line") or 0, of("line").height),
+        "LINE CTR": share(clicks.get("line") or 0, of("line").height),
         "Kakao sends": of("kakao").height,
         "Kakao delivered": of("kakao")["delivered"].sum(),
-        "Kakao CTR": _ratio(clicks.get("kakao") or 0, of("kakao").height),
+        "Kakao CTR": share(clicks.get("kakao") or 0, of("kakao").height),
         "Web push sends": of("web_push").height,
-        "Web push CTR": _ratio(clicks.get("web_push") or 0, of("web_push").height),
+        "Web push CTR": share(clicks.get("web_push") or 0, of("web_push").height),
         "Webhook sends": of("webhook").height,
         "Webhook failures": scope.messages.filter(channel="webhook", fate="failed").height,
     }
+    return {name: shown(value) if isinstance(value, int) else value for name, value in row.items()}
 
 
 def _clicked(scope: Scope, channel: str, sent: pl.DataFrame) -> int | None:
@@ -435,15 +442,12 @@ def _events(scope: Scope, messages: pl.DataFrame, kind: str) -> int:
     return int(times["n"].clip(lower_bound=1).sum())
 
 
-def _revenue(scope: Scope) -> dict[str, float]:
-    """What goals carried, by the title of the currency's column."""
+def _revenue(scope: Scope, k: int) -> dict[str, float]:
+    """What goals carried, by the title of the currency's column; roughly, and not of fewer than k reachings."""
     currency = pl.concat_str(pl.lit("Revenue"), "currency", separator=" ", ignore_nulls=True)
-    values = scope.counts.values().group_by(currency.str.strip_chars()).agg(pl.col("value").sum())
-    return dict(values.iter_rows())
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+    values = scope.counts.values().group_by(currency.str.strip_chars()).agg(pl.col("value", "events").sum())
+    known = small.hidden(values.rename({"events": "users"}), k)
+    return dict(known.select(pl.first(), "value").iter_rows())
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import polars as pl
 from journey_nb import __version__
 from journey_nb.exports import write_table
 from journey_nb.reading import Paths, files_of
+from journey_nb.style import format
 
 if TYPE_CHECKING:
     from journey_nb.journey import Journey
@@ -26,7 +27,7 @@ MANIFEST = "manifest.json"
 _TABLE, _TOLD = "table.parquet", "told.json"
 
 # What makes another run needless, where it is as it was.
-_SAME = ("report", "about", "parameters", "pseudonyms", "inputs", "notebook", "versions")
+_SAME = ("report", "about", "parameters", "redacted", "inputs", "notebook", "versions")
 
 
 def leave(out: str, table: pl.DataFrame, *about: JourneyStats) -> None:
@@ -57,6 +58,7 @@ def told_of(stats: JourneyStats) -> dict[str, Any]:
     """What became of the rows of a journey's log, and how many checks do not add up."""
     rows, checks = stats.report(), stats.reconciliation()
     counts = {name: getattr(rows, name) for name in ("read", "loaded", "duplicates", "quarantined")}
+    counts = {name: count if count >= 0 else format.count(count) for name, count in counts.items()}
     return {
         "journey_id": stats.journey.journey_id,
         "title": stats.journey.label,
@@ -88,6 +90,11 @@ def of_store(store: Store, journeys: Iterable[Journey]) -> list[dict[str, Any]]:
             digest = hashlib.sha256(listed).hexdigest()
             found.append({"path": f"layers/{layer.token}", "bytes": size, "sha256": digest})
     return found
+
+
+def sealed(inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One digest of all inputs: it tells whether they changed, and neither what they are called nor how large they are."""
+    return [{"sha256": hashlib.sha256(json.dumps(inputs).encode()).hexdigest()}]
 
 
 def of_outputs(paths: Iterable[Path]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from journey_nb import manifest
 from journey_nb.files import whole_folder
 from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.metrics import small
 from journey_nb.store.registry import FILTERS
 from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
@@ -46,7 +47,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 # Lines of the parameters cell that run_report fills in itself.
 _INNER = ("saved", "store", "journey", "log", "out")
 # Lines that say what of a log is meant, as open_stats takes them; and which journeys of a store.
-_SCOPE = ("period", "clock", "as_of", "version", "machine")
+_SCOPE = ("period", "clock", "as_of", "version", "machine", "small_groups")
 
 FORMATS = {
     "html": ".html",
@@ -170,6 +171,7 @@ def run_report(
     pseudonyms
         Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
         is named as the log names it. The notebook is not given the log then. A portfolio takes none.
+        Groups smaller than 5 are hidden too, unless ``small_groups`` says otherwise or a ``user`` is asked for.
     progress
         Whether to show a progress bar.
     **values
@@ -183,23 +185,29 @@ def run_report(
         The notebook as far as it came is kept as ``*.failed.ipynb``.
     """
     notebook = _notebook(name)
+    if pseudonyms is not None and not values.get("user") and not (stats and stats.least):
+        values.setdefault("small_groups", small.USUAL)
     checked = check_parameters(name, {**values, "locale": values.get("locale") or locales.language()})
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
-    _check_values(about.journeys[0], checked)
+    _check_values(about.journeys[0], checked, stats.least if stats else 0)
     if pseudonyms is not None:
         about, checked = _under(name, pseudonyms, about, checked)
-    pseudonymous = about.stats is not None and about.stats.pseudonymous
+    redacted = _redacted(about.stats, checked)
     asked = _asked(name, about.stats, checked)  # under pseudonyms no condition names anybody
     out = Path(out)
-    place = _place(about, name, asked, out, pseudonymous)
+    place = _place(about, name, asked, out, redacted)
+    # What a redacted report was made of would tell of those in it.
+    lines = about.lines if redacted is None else {"saved": "stats"}
     with _workshop(out) as work:
         told: dict[str, Any] = {
             "report": name,
             "about": about.identity,
             "parameters": asked,
-            "pseudonyms": pseudonymous,
-            "inputs": about.inputs(work, place),
+            "redacted": redacted,
+            "inputs": about.inputs(work, place)
+            if redacted is None
+            else manifest.sealed(about.inputs(work, place)),
             "notebook": manifest.sha256(notebook),
             "versions": manifest.versions(),
         }
@@ -213,14 +221,16 @@ def run_report(
         except ReportError as error:
             if ran.exists():
                 kept = out / f"{place.name}.failed.ipynb"
-                _tidy(ran, out, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
+                _tidy(ran, out, {**checked, **lines}, f"{about.title} – {_title(name, checked)}")
                 ran.replace(kept)
                 error.add_note(f"the notebook as far as it came: {kept}")
             raise
         executed = time.perf_counter()
-        _tidy(ran, place, {**checked, **about.lines}, f"{about.title} – {_title(name, checked)}")
+        _tidy(ran, place, {**checked, **lines}, f"{about.title} – {_title(name, checked)}")
         files = {format: work / file for format, file in names.items()}
-        told["journeys"] = _write(files, ran, work, checked["locale"])
+        told["journeys"] = _write(
+            files, ran, work, checked["locale"], (redacted or {}).get("small_groups", 0)
+        )
         told["durations"] = {
             "notebook": round(executed - began, 3),
             "files": round(time.perf_counter() - executed, 3),
@@ -330,7 +340,10 @@ def _under(
 ) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
     if "journey" not in _cell(name):
-        raise ReportError(f"the {name} report reads a whole store as it is: run it without pseudonyms")
+        raise ReportError(
+            f"the {name} report reads a whole store as it is: run it without pseudonyms; it names no user, and "
+            "small_groups hides small groups"
+        )
     stats = about.stats or open_stats(
         *(about.lines.get(name, "") for name in ("saved", "journey", "log", "store"))
     )
@@ -361,8 +374,8 @@ def _from_anywhere(path: str) -> str:
     return path if is_url(path) else str(Path(path).absolute())
 
 
-def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
-    """Refuse what no report can be about, before a kernel starts for it."""
+def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> None:
+    """Refuse what no report can be about, before a kernel starts for it; ``least`` is of the stats it is about."""
     import polars as pl
 
     from journey_nb.events import COLUMNS
@@ -374,6 +387,8 @@ def _check_values(journey: Journey, values: Mapping[str, Any]) -> None:
         chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
         if goal := values.get("goal"):
             journey.goal(goal)
+        if values.get("user"):
+            small.refuse("the runs of a user", values.get("small_groups") or least)
     except (KeyError, ValueError) as error:
         raise ReportError(error.args[0]) from None
     for name, known in named.items():
@@ -400,9 +415,13 @@ def _chosen(stats: JourneyStats) -> dict[str, Any]:
         given["version"] = view.version
     if view.machine:
         given["machine"] = True
+    if view.least:
+        given["small_groups"] = view.least
     if view.where:
-        conditions = sorted((name, _values(value)) for name, value in view.where)
-        given["where"] = _digest(conditions)
+        # One of user ids could be guessed: of what is redacted it is the digest of the runs that are meant.
+        redacted = [("run", stats._kept())]
+        where = redacted if view.least or view.pseudonymous else view.where
+        given["where"] = _digest(sorted((name, _values(value)) for name, value in where))
     return given
 
 
@@ -417,22 +436,31 @@ def _digest(told: Any) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 
 
-def _place(about: _About, name: str, asked: Mapping[str, Any], out: Path, pseudonymous: bool) -> Path:
+def _redacted(stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept from the readers of a report; None: nothing."""
+    least = checked.get("small_groups") or (stats.least if stats else 0)
+    pseudonymous = stats is not None and stats.pseudonymous
+    return {"pseudonyms": pseudonymous, "small_groups": least} if least or pseudonymous else None
+
+
+def _place(
+    about: _About, name: str, asked: Mapping[str, Any], out: Path, redacted: dict[str, Any] | None
+) -> Path:
     """The report's folder; one that was asked for otherwise, or is about another journey, keeps its own.
 
     One under pseudonyms too: a folder that is handed on must never have held the names.
     """
     title = slug(about.title) or slug(about.identity)
     more = slug(" ".join(_said(key, value) for key, value in asked.items()))
-    place = out / "-".join(filter(None, (title, name, more, "pseudonyms" if pseudonymous else "")))
+    named = "pseudonyms" if redacted and redacted["pseudonyms"] else ""
+    place = out / "-".join(filter(None, (title, name, more, named)))
     there = manifest.read(place)
     if there is None:
         if place.exists():
             raise ReportError(f"{place} is there and no report made it; name another folder for the reports")
         return place
-    wanted = [name, about.identity, dict(asked), pseudonymous]
-    before = [there.get(key) for key in ("report", "about", "parameters")]
-    if [*before, there.get("pseudonyms", False)] == wanted:
+    wanted = [name, about.identity, dict(asked), redacted]
+    if [there.get(key) for key in ("report", "about", "parameters", "redacted")] == wanted:
         return place
     return place.with_name(f"{place.name}-{_digest(wanted)}")
 
@@ -452,7 +480,7 @@ def _workshop(out: Path) -> Iterator[Path]:
         yield Path(work)
 
 
-def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> list[dict[str, Any]]:
+def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str, least: int) -> list[dict[str, Any]]:
     """Write what is wanted of an executed notebook; what it told of its journeys is returned."""
     from journey_nb.exports import write_table
 
@@ -464,7 +492,7 @@ def _write(files: Mapping[str, Path], ran: Path, work: Path, locale: str) -> lis
         if format == "pdf":
             _print(page, path)
         elif format not in ("html", "notebook"):
-            write_table(table, path)
+            write_table(small.told(table, least, typed=format == "parquet"), path)
     return told
 
 

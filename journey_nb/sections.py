@@ -11,8 +11,10 @@ from markupsafe import Markup, escape
 
 from journey_nb import charts
 from journey_nb.journey import Point
+from journey_nb.metrics import small
+from journey_nb.metrics.definitions import columns_of, explain
 from journey_nb.metrics.experiments import Experiment
-from journey_nb.render import canvas
+from journey_nb.render import canvas, redaction_html
 from journey_nb.render.detail import concluded
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
@@ -56,11 +58,10 @@ def heading(stats: JourneyStats, *, locale: str = "") -> Html:
         word("as_of", locale, moment=format.moment(_local(scope.as_of, stats), locale)),
         *([word("machines", locale)] if scope.machine else []),
         *([word("some_runs", locale)] if scope.keep is not None else []),
-        *([word("pseudonyms", locale)] if stats.pseudonymous else []),
     ]
-    title = clean(journey.label)
-    html = f"<h1>{escape(title)}</h1><p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"
-    return Html(html, f"{title}: {' · '.join([*what, *when])}")
+    title, told = clean(journey.label), redaction_html(stats, locale)
+    html = f"<h1>{escape(title)}</h1>{''.join(map(str, told))}<p>{_joined(what)}</p><p><strong>{_joined(when)}</strong></p>"
+    return Html(html, f"{title}: {' · '.join([*what, *when, *map(repr, told)])}")
 
 
 def _days(days: Sequence[date], locale: str) -> str:
@@ -77,24 +78,19 @@ def account(stats: JourneyStats, *, locale: str = "") -> Html:
     gaps = checks.filter(pl.col("gap") != 0)
 
     def said(sentence: str, **counts: int) -> str:
-        return word(
-            sentence, locale, **{name: format.number(count, locale) for name, count in counts.items()}
-        )
+        return word(sentence, locale, **{name: format.count(count, locale) for name, count in counts.items()})
 
+    runs = {
+        "before": row["in_journey_before"],
+        "entrances": row["entrances"],
+        "completed": row["completed"],
+        "early": row["exits"] - row["completed"],
+        "dropped": row["internal_errors"] + row["send_errors"],
+        "inside": row["in_journey"],
+    }
     lines = [
-        said(
-            "account_rows",
-            **{name: getattr(rows, name) for name in _ROWS},
-        ),
-        said(
-            "account_runs",
-            before=row["in_journey_before"],
-            entrances=row["entrances"],
-            completed=row["completed"],
-            early=row["exits"] - row["completed"],
-            dropped=row["internal_errors"] + row["send_errors"],
-            inside=row["in_journey"],
-        ),
+        said("account_rows", **{name: getattr(rows, name) for name in _ROWS}),
+        *([] if stats.least else [said("account_runs", **runs)]),  # rounded, it would not add up
         said("checks_fine", count=checks.height)
         if gaps.is_empty()
         else said("checks_off", gaps=gaps.height, count=checks.height),
@@ -147,6 +143,17 @@ def _changed(stats: JourneyStats, name: str, locale: str, options: dict[str, Any
         frame = frame.filter(moved != 0).sort(moved.abs(), descending=True, maintain_order=True)
     columns = [key, *(f"{number}{end}" for number in numbers for end in ("", "_prev", "_change"))]
     return table(frame, word(name, locale), columns=columns, limit=_MOVED, locale=locale)
+
+
+def lost_runs(stats: JourneyStats, *, locale: str = "") -> list[Html]:
+    """Why runs ended by an error, the most frequent first; and where."""
+    runs = stats.small_groups(0).drops().filter(pl.col("grain") == "run")
+    by_reason, by_point = (
+        small.hidden(runs.group_by(*by, maintain_order=True).agg(pl.col("count").sum()), stats.least)
+        for by in (("class", "reason"), ("title", "class"))
+    )
+    by_reason = by_reason.sort("count", "reason", descending=[True, False])
+    return [table(by_reason, locale=locale), table(by_point, locale=locale)]
 
 
 # A/B/n tests.
@@ -241,6 +248,7 @@ def ways(stats: JourneyStats, top: int = 20, *, locale: str = "") -> Html:
 def converters(stats: JourneyStats, *, locale: str = "") -> Html:
     """Which steps the runs that reached a goal came to more, or less, often than the others."""
     every = stats.paths(top=None)
+    every = every.with_columns(pl.col("converted").clip(0))  # hidden ones count as none
     others = pl.col("runs") - pl.col("converted")
     reached, rest = every.select(pl.col("converted").sum(), others.sum().alias("rest")).row(0)
     steps = (
@@ -268,15 +276,15 @@ def _titles(stats: JourneyStats, point: pl.Expr) -> pl.Expr:
 
 def portfolio_heading(several: Sequence[JourneyStats], *, locale: str = "") -> Html:
     """How many journeys there are, and the days that they cover together."""
-    title = word("report.portfolio", locale)
+    title, told = word("report.portfolio", locale), redaction_html(several[0], locale) if several else []
     days = sorted({day for stats in several for day in (*stats.scope.days[:1], *stats.scope.days[-1:])})
     what = word("journeys_count", locale, count=format.number(len(several), locale))
     when = (
         f"{format.day(days[0], locale)} – {format.day(days[-1], locale)}" if days else word("no_days", locale)
     )
     return Html(
-        f"<h1>{escape(title)}</h1><p><strong>{escape(what)} · {escape(when)}</strong></p>",
-        f"{title}: {what} · {when}",
+        f"<h1>{escape(title)}</h1>{''.join(map(str, told))}<p><strong>{escape(what)} · {escape(when)}</strong></p>",
+        f"{title}: {' · '.join([what, when, *map(repr, told)])}",
     )
 
 
@@ -315,12 +323,11 @@ def accounts(several: Iterable[JourneyStats], *, locale: str = "") -> Html:
 
 
 def definitions(
-    stats: JourneyStats,
     tables: Iterable[str] = ("health", "audience", "goals", "communications", "messages", "points"),
     *,
     locale: str = "",
 ) -> Html:
-    """What the columns of some tables count, folded up; the definitions themselves are in English."""
+    """What the columns of some tables or exports count, folded up; the definitions themselves are in English."""
     parts = []
     for name in tables:
         rows = [
@@ -330,8 +337,8 @@ def definitions(
                 "unit": told.unit,
                 "clock": told.clock,
             }
-            for title in getattr(stats, name)().columns
-            for told in [stats.explain(f"{name}.{title}")]
+            for title in columns_of(name)
+            for told in [explain(f"{name}.{title}")]
         ]
         parts.append(_folded(word(name, locale), [table(pl.DataFrame(rows), locale=locale)]))
     return Html("".join(parts), f"definitions of {', '.join(tables)}")

@@ -21,7 +21,7 @@ from journey_nb import metrics, period
 from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
-from journey_nb.metrics import definitions, experiments, intervals, paths, retention, spans
+from journey_nb.metrics import definitions, experiments, intervals, paths, retention, small, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
@@ -48,6 +48,7 @@ class _View:
     machine: bool = False
     compare: bool = False
     pseudonymous: bool = False
+    least: int = 0
     where: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
 
@@ -138,7 +139,8 @@ class JourneyStats:
             )
         if other.pseudonymous and not self.pseudonymous:
             raise ValueError("the other statistics are under pseudonyms: put these under() them first")
-        return self._with(**{**vars(other._view), "pseudonymous": self.pseudonymous})
+        own = {"pseudonymous": self.pseudonymous, "least": max(self.least, other.least)}
+        return self._with(**{**vars(other._view), **own})
 
     def period(self, name: str) -> JourneyStats:
         """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month."""
@@ -261,6 +263,34 @@ class JourneyStats:
         """Whether ids are pseudonyms."""
         return self._view.pseudonymous
 
+    def small_groups(self, k: int) -> JourneyStats:
+        """Hide groups smaller than k, so that no number tells of a few people; 0 hides none.
+
+        Counts from 1 to k − 1 are −k ("fewer than k", shown as ``< k``), all others are rounded down to multiples of
+        k, and rates are of these, so that nothing hidden comes back as a difference. Numbers that rest on hidden ones
+        are null; ways that fewer than k users took are left out; lists of single people are refused.
+
+        Raises
+        ------
+        ValueError
+            When k is no whole number from 3 on, or 0.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=58, seed=1)).small_groups(5)
+        >>> stats.health()["entrances"].item() % 5, stats.drops()["count"].min()
+        (0, -5)
+        """
+        return self._with(least=small.check(k))
+
+    @property
+    def least(self) -> int:
+        """The smallest group that is shown; 0: every group is."""
+        return self._view.least
+
     def verbs(self) -> str:
         """The verbs that look as these statistics do, as code.
 
@@ -296,6 +326,7 @@ class JourneyStats:
         self, search: str | None = None, limit: int | None = None, offset: int = 0, *, by: str | None = None
     ) -> pl.DataFrame:
         """A row per run inside at any time in the period; search by user or device id; paged."""
+        small.refuse("users()", self.least)
         word = None if search is None else str(search)
         return self._table("users", by, search=word, limit=limit, offset=offset)
 
@@ -350,11 +381,11 @@ class JourneyStats:
 
     def waiting_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
         """Who waits at a point, by the cause and by how long."""
-        return self._grouped(lambda scope: spans.waiting_times(scope, point_id), self.scope, by)
+        return self._grouped(self._hiding(spans.waiting_times, point_id), self.scope, by)
 
     def response_times(self, point_id: str, *, by: str | None = None) -> pl.DataFrame:
         """How long after its sending a point's message was first opened and clicked (in-app: interacted with)."""
-        return self._grouped(lambda scope: spans.response_times(scope, point_id), self.scope, by)
+        return self._grouped(self._hiding(spans.response_times, point_id), self.scope, by)
 
     def reconciliation(self, by: str | None = None) -> pl.DataFrame:
         """What should balance, and by how much it does not (METRICS.md, section 9)."""
@@ -364,22 +395,25 @@ class JourneyStats:
 
     def time_to_goal(self, goal: str, start: str = "entry", *, by: str | None = None) -> pl.DataFrame:
         """Kaplan–Meier: the share that has not reached the goal, by days since the entry or a point."""
+        small.refuse("time_to_goal()", self.least)
         return self._grouped(lambda scope: retention.time_to_goal(scope, goal, start), self.scope, by)
 
     def median_time_to_goal(self, goal: str, start: str = "entry") -> int | None:
         """The first day by which half have reached the goal; None if half never did."""
+        small.refuse("median_time_to_goal()", self.least)
         return retention.median_time_to_goal(self.scope, goal, start)
 
     def cohorts(self, by: str = "week", goal: str | None = None, *, split: str | None = None) -> pl.DataFrame:
         """Entry cohorts (day, week, month) by age; ``split`` is another table's ``by``."""
         by, split = self._own(by, UNITS, split)
-        unit: Any = by
-        return self._grouped(lambda scope: retention.cohorts(scope, unit, goal), self.scope, split)
+        return self._grouped(self._hiding(retention.cohorts, by, goal), self.scope, split)
 
     def variants(self, point_id: str, goal: str, *, by: str | None = None, **options: Any) -> pl.DataFrame:
         """A row per variant of a split or message: assigned, converted, difference to the control."""
         return self._grouped(
-            lambda scope: experiments.variants(scope, point_id, goal, **options).table, self.scope, by
+            lambda scope: experiments.variants(scope, point_id, goal, k=self.least, **options).table,
+            self.scope,
+            by,
         )
 
     def experiment(self, point_id: str, goal: str, **options: Any) -> Experiment:
@@ -387,38 +421,53 @@ class JourneyStats:
 
         Takes ``unit`` (user, run), ``mde``, ``planned_n`` and ``method`` (fixed, sequential).
         """
-        return experiments.variants(self.scope, point_id, goal, **options)
+        return experiments.variants(self.scope, point_id, goal, k=self.least, **options)
 
     def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
         """What the messages added: treated against the control group, with the interval."""
+        small.refuse("incremental()", self.least)
         held_out = None if control is None else user_ids(control).to_list()
         return self._grouped(lambda scope: experiments.incremental(scope, goal, held_out), self.scope, by)
 
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
+        small.refuse("user_path()", self.least)
         return paths.user_path(self.scope, str(user))
 
     def user_runs(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), newest first: status, version, times, goals."""
+        small.refuse("user_runs()", self.least)
         return paths.user_runs(self.scope, str(user))
 
     def user_events(self, user: str) -> pl.DataFrame:
         """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
+        small.refuse("user_events()", self.least)
         return paths.user_events(self.scope, str(user))
 
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
+        small.refuse("beginning()", self.least)
         return paths.beginning(self.scope, str(start), limit)
 
     def nearest(self, user: str) -> list[str]:
         """Ids like this one that are in the journey: what to offer where :meth:`user_path` is empty."""
+        small.refuse("nearest()", self.least)
         return paths.nearest(self.scope, str(user))
 
     def paths(
         self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
     ) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion."""
-        return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
+        if not self.least:
+            return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
+
+        def taken_by_many(scope: Scope) -> pl.DataFrame:
+            many = paths.paths(scope, None, collapse_loops).filter(pl.col("users") >= self.least)
+            many = many.with_columns(_entered=scope.counts.runs()["entrances"].item())
+            rates = {"share": ("runs", "_entered"), "rate": ("converted", "runs")}
+            return small.hidden(many if top is None else many.head(top), self.least, rates).drop("_entered")
+
+        return self._grouped(taken_by_many, self.scope, by)
 
     # Behind the numbers.
 
@@ -432,6 +481,7 @@ class JourneyStats:
         **key
             Which row of the table, such as ``point_id="push"``.
         """
+        small.refuse("rows()", self.least)
         return rows_behind.rows(self.scope, cell, **key)
 
     @staticmethod
@@ -474,7 +524,15 @@ class JourneyStats:
         True
         """
         facts = self.facts
-        return Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
+        told = Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
+        if not self.least:
+            return told
+        rules = small.hidden(told.frame, self.least).with_columns(example=pl.lit(None, pl.String))
+        read, loaded, duplicates, quarantined = (
+            small.shown(rows, self.least)
+            for rows in (told.read, told.loaded, told.duplicates, told.quarantined)
+        )
+        return Report(rules, read, loaded, duplicates, quarantined)
 
     # Kept and opened again.
 
@@ -586,11 +644,12 @@ class JourneyStats:
         table = metrics.TABLES[name]
         rates = metrics.RATES.get(name, {})
 
-        def bounded(scope: Scope) -> pl.DataFrame:
-            frame = intervals.with_intervals(metrics.with_bases(name, scope, **options), rates)
+        def on_bases(scope: Scope) -> pl.DataFrame:
+            frame = small.hidden(metrics.with_bases(name, scope, **options), self.least, rates)
+            frame = intervals.with_intervals(frame, rates) if bounds else frame
             return frame.select(column for column in frame.columns if not column.startswith("_"))
 
-        made = bounded if bounds else lambda scope: table(scope, **options)
+        made = on_bases if bounds or self.least else lambda scope: table(scope, **options)
         now = self._grouped(made, self.scope, dimension)
         if not self._view.compare or name in ROW_LISTS:
             return now
@@ -598,7 +657,8 @@ class JourneyStats:
         before = self._before(now, made, dimension)
         if name == "goals":
             before = goals_beside(now, before, keys)
-        return beside(now, before, keys)
+        both = beside(now, before, keys)
+        return small.changed(both) if self.least else both
 
     def _before(self, now: pl.DataFrame, table: Any, dimension: str | None) -> pl.DataFrame:
         """The table of the period before, its days moved onto those of this one."""
@@ -610,6 +670,10 @@ class JourneyStats:
             move: timedelta = self.scope.days[0] - scope.days[0]
             before = before.with_columns(pl.col("date").dt.offset_by(f"{move.days}d"))
         return before
+
+    def _hiding(self, table: Any, *options: Any) -> Any:
+        """A table outside of :data:`metrics.TABLES` as it is shown: a function of a scope."""
+        return lambda scope: small.hidden(table(scope, *options), self.least, {"rate": ("reached", "users")})
 
     def _grouped(self, table: Any, scope: Scope, dimension: str | None) -> pl.DataFrame:
         if dimension is None:
@@ -682,6 +746,8 @@ def _verbs(view: _View) -> Iterator[str]:
         yield ".machine()"
     if view.compare:
         yield ".compare()"
+    if view.least:
+        yield f".small_groups({view.least})"
     called = {"user_id": "users", "entry_point": "entry"}
     for name, value in view.where:
         if name != "run":  # of pseudonyms, which are narrowed already

@@ -28,6 +28,7 @@ def open_stats(
     as_of: str = "",
     version: int = 0,
     machine: bool = False,
+    small_groups: int = 0,
 ) -> JourneyStats:
     """The stats that a report's parameters cell asks for; what is empty stays as it is.
 
@@ -48,7 +49,7 @@ def open_stats(
 
         sample = Journey.sample("welcome")
         stats = JourneyStats(sample, EventLog.from_frame(simulate(sample, users=2_000)))
-    return chosen(stats, period, clock, as_of, version, machine)
+    return chosen(stats, period, clock, as_of, version, machine, small_groups)
 
 
 def open_portfolio(
@@ -62,6 +63,7 @@ def open_portfolio(
     period: str = "",
     clock: str = "",
     as_of: str = "",
+    small_groups: int = 0,
 ) -> list[JourneyStats]:
     """The stats of every journey of a store that meets the filters, each of which may name several words.
 
@@ -69,7 +71,7 @@ def open_portfolio(
     """
     where = {"status": status, "category": category, "type": type, "tag": tag, "title": title}
     found = _of_store(store, where) if store else _samples(where)
-    return [chosen(stats, period, clock, as_of) for stats in found]
+    return [chosen(stats, period, clock, as_of, small_groups=small_groups) for stats in found]
 
 
 def _of_store(store: str, where: dict[str, str]) -> list[JourneyStats]:
@@ -106,6 +108,7 @@ def chosen(
     as_of: str = "",
     version: int = 0,
     machine: bool = False,
+    small_groups: int = 0,
 ) -> JourneyStats:
     """The stats with the verbs that some words stand for."""
     if as_of:
@@ -117,6 +120,8 @@ def chosen(
         stats = stats.clock(cast("Clock", clock))  # an unknown one is told there
     if version:
         stats = stats.version(version)
+    if small_groups:
+        stats = stats.small_groups(small_groups)
     return stats.machine(include=True) if machine else stats
 
 

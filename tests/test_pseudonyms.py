@@ -199,7 +199,7 @@ def test_a_report_under_pseudonyms_holds_no_id_and_says_so(own: jn.JourneyStats,
         assert pseudonym in text or path.suffix == ".csv"  # a way has no column of users
     assert pseudonym in made.folder.name
     assert "users and devices under pseudonyms" in made["html"].read_text(encoding="utf-8")
-    assert made.manifest["pseudonyms"] is True
+    assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 0}
 
 
 @pytest.mark.parametrize(

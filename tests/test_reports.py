@@ -17,6 +17,7 @@ import journey_nb as jn
 from journey_nb import reports, sections
 from journey_nb.exports import campaign_statistics, channel_statistics, write_table
 from journey_nb.manifest import leave
+from journey_nb.metrics import small
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
@@ -30,6 +31,7 @@ from journey_nb.reports import (
     slug,
 )
 from journey_nb.store import StoreError
+from journey_nb.style import word
 from journey_nb.subject import ReportError
 
 ASKED = {"period": "30d", "clock": "cohort", "as_of": "2026-04-20T12:00", "where": "c31cc1a5"}
@@ -576,12 +578,12 @@ def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
     (plain.folder / "notes.txt").write_text("about somebody")
     shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
     # The digest of conditions is that of runs, since one of user ids could be guessed.
-    name = NAME.removesuffix(ASKED["where"]) + "[0-9a-f]{8}-pseudonyms"
+    name = NAME.removesuffix(ASKED["where"]) + "small-groups-5-[0-9a-f]{8}-pseudonyms"
     assert re.fullmatch(name, shared.folder.name)
     assert ASKED["where"] not in json.dumps(shared.manifest)
     assert {path.name for path in shared.folder.iterdir()} == {"manifest.json", shared["csv"].name}
     # A title may end so too.
-    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "pseudonyms": False}))
+    (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "redacted": None}))
     other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
     assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
 
@@ -597,8 +599,55 @@ def test_pseudonyms_are_told_of_where_they_are_and_only_there(
         run_report("portfolio", store=store.path, out=tmp_path / "out", pseudonyms=people)
     assert not (tmp_path / "out").exists()
     made = run_report("campaign", stats=shared, out=tmp_path / "out", formats=["csv"])
-    assert made.manifest["pseudonyms"] is True
+    assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 0}
     assert made.folder.name.endswith("-pseudonyms")
+
+
+def test_of_what_a_redacted_report_was_made_only_a_digest_is_told(
+    quick: None,
+    welcome: jn.Journey,
+    welcome_log: pl.DataFrame,
+    store: jn.Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    welcome.write("by-ann.json")
+    welcome_log.head(50).write_parquet("of-ann.parquet")
+    about: list[dict[str, Any]] = [
+        {"journey": "by-ann.json", "log": "of-ann.parquet"},
+        {"store": store.path, "journey": "welcome"},
+    ]
+    for which in about:
+        plain, few = (run_report("campaign", **which, out="out", small_groups=k) for k in (0, 5))
+        assert few.folder.name == "welcome-series-campaign-small-groups-5"
+        assert few.manifest["redacted"] == {"pseudonyms": False, "small_groups": 5}
+        assert plain.manifest["redacted"] is None
+        (told,) = few.manifest["inputs"]
+        assert re.fullmatch("[0-9a-f]{64}", told.pop("sha256"))
+        assert not told
+        kept = [path.read_text("utf-8") for path in few]
+        for row in plain.manifest["inputs"]:
+            assert not [text for text in kept if Path(row["path"]).name in text or row["sha256"] in text]
+        assert not [text for text in kept if "of-ann" in text or str(store.path) in text]
+        assert not run_report("campaign", **which, out="out", small_groups=5, only_if_changed=True).fresh
+    whole = run_report("portfolio", store=store.path, out="out", small_groups=5)
+    assert not [path for path in whole if str(store.path) in path.read_text("utf-8")]
+
+
+def test_small_groups_are_checked_before_anything_runs(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    user, people = stats.users()["user_id"][0], Pseudonyms(b"a key that only the tests know")
+    for values, said in (
+        ({"small_groups": 2}, "take at least 3"),
+        ({"small_groups": "few"}, "int is wanted"),
+        ({"small_groups": 5, "user": user}, "ask for it with small_groups 0"),
+        ({"small_groups": 5, "user": user, "pseudonyms": people}, "ask for it with small_groups 0"),
+    ):
+        with pytest.raises(ReportError, match=said):
+            run_report("path", stats=stats, out=tmp_path / "out", **values)
+    with pytest.raises(ReportError, match="ask for it with small_groups 0"):
+        run_report("path", stats=stats.small_groups(5), out=tmp_path / "out", user=user)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -680,10 +729,10 @@ OTHERS = {
     "channel": [{"channel": "email", "period": "30d"}, {"locale": "fr", "goal": "first_order"}],
     "experiment": [
         {"goal": "first_order", "period": "30d"},
-        {"point": "offer_test", "method": "sequential", "locale": "ko"},
+        {"point": "offer_test", "method": "sequential", "locale": "ko", "small_groups": 5},
     ],
-    "path": [{"top": 5, "clock": "cohort"}, {"user": "…", "locale": "fr"}],
-    "portfolio": [{"category": "Onboarding"}, {"period": "30d", "locale": "ko"}],
+    "path": [{"top": 5, "clock": "cohort", "small_groups": 5}, {"user": "…", "locale": "fr"}],
+    "portfolio": [{"category": "Onboarding"}, {"period": "30d", "locale": "ko", "small_groups": 10}],
 }
 
 
@@ -692,17 +741,20 @@ def test_every_report_says_what_its_tables_say(
     name: str, which: int, store: jn.Store, welcome_stats: jn.JourneyStats, tmp_path: Path
 ) -> None:
     values = dict(OTHERS[name][which])
-    stats, locale = welcome_stats.period(values.get("period", "launch")), values.get("locale", "en")
+    locale, k = values.get("locale", "en"), values.get("small_groups", 0)
+    stats = welcome_stats.period(values.get("period", "launch")).small_groups(k)
     if "user" in values:
         values["user"] = stats.users()["user_id"][0]
     about = {} if name == "portfolio" else {"journey": "welcome"}
     made = run_report(name, store=store.path, **about, out=tmp_path / "out",
                       formats=["html", "parquet"], **values)  # fmt: skip
     expected, shown = _expected(name, stats, store, values, locale)
-    assert_frame_equal(pl.read_parquet(made["parquet"]), expected)
+    assert_frame_equal(pl.read_parquet(made["parquet"]), small.told(expected, k, typed=True))
     assert expected.height
     page = made["html"].read_text(encoding="utf-8")
     assert str(shown) in page
+    assert (f"&lt; {k}" in page) == bool(k)
+    assert (word("redacted", locale, what="").rstrip(" .") in page) == bool(k)
     assert made.manifest["journeys"][0]["reconciliation"]["gaps"] == 0
 
 
@@ -728,6 +780,7 @@ def _expected(
     several = [stats, store["win_back"].period(values.get("period", "launch"))][
         : 1 if "category" in values else 2
     ]
+    several = [one.small_groups(stats.least) for one in several]
     return campaign_statistics(several), sections.movement(several, locale=locale)
 
 

@@ -52,7 +52,7 @@ def test_experiments_speak_the_languages(welcome_stats: jn.JourneyStats) -> None
 
 
 def test_definitions_have_headings_in_words(welcome_stats: jn.JourneyStats) -> None:
-    html = definitions(welcome_stats, ("health",), locale="fr").html
+    html = definitions(("health",), locale="fr").html
     assert '<th scope="col">Colonne</th>' in html
     assert "Taux d’ouverture" in html
 

@@ -104,6 +104,11 @@ def names() -> list[str]:
     return [f"{table}.{column}" for table, of in _ALL.items() for column in of.columns]
 
 
+def columns_of(table: str) -> list[str]:
+    """The columns of a table or an export that are explained, in their order."""
+    return list(_ALL[table].columns)
+
+
 def _column(name: str) -> str:
     return name.rpartition(".")[2]
 

@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from journey_nb.journey import Journey, near
-from journey_nb.metrics import significance
+from journey_nb.metrics import significance, small
 from journey_nb.metrics.assignments import PREFIX, Unit, reachings
 from journey_nb.metrics.intervals import newcombe
 from journey_nb.metrics.scope import Scope
@@ -60,6 +60,7 @@ def variants(
     mde: float | None = None,
     planned_n: int | None = None,
     method: Method = "fixed",
+    k: int = 0,
 ) -> Experiment:
     """The experiment at a split (or at a message with variants), judged by one goal.
 
@@ -83,21 +84,40 @@ def variants(
     method
         ``fixed`` judges once, at the planned size; ``sequential`` may be looked at at any time: its
         intervals and p-values are always valid, and wider.
+    k
+        Groups smaller than this are hidden: all is said of whole groups of k of the converted and of the others.
     """
     _check(scope.journey, point_id, goal, unit, method)
     scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
     units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
-    table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE)
-    ratio = _ratio_p(scope.journey, point_id, units, table)
+    table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE, k)
+    ratio = _ratio_p(scope.journey, point_id, units, table, k)
     control = table.row(by_predicate=pl.col("is_control"), named=True) if table.height else None
     return Experiment(
-        table=table,
-        crossed=crossed,
+        table=_shown(table, k),
+        crossed=small.shown(crossed, k),
         ratio_p_value=ratio,
         sample_needed=_needed(control, mde),
         sample_needed_observed=_needed(control, _largest(table)),
         verdict=_verdict(table, ratio, planned_n, method, mde or SCALE),
+    )
+
+
+def _shown(table: pl.DataFrame, k: int) -> pl.DataFrame:
+    """The table as it is shown where groups smaller than k are hidden, of which none are left in it."""
+    if not k:
+        return table
+    assigned, converted = pl.col("assigned"), pl.col("converted")
+    compared = pl.col("difference", "difference_low", "difference_high", "lift", "p_value")
+    is_known, control = converted > 0, converted.filter("is_control") > 0
+    return table.with_columns(
+        # Fewer than k converted, and fewer than k others were assigned, where nobody is left.
+        pl.when(assigned > 0).then(assigned).otherwise(-2 * k),
+        pl.when(is_known).then(converted).otherwise(-k),
+        *small.hidden(table.select("immature"), k),
+        pl.when(is_known).then(pl.col("rate", "probability_best")).name.keep(),
+        pl.when(is_known & control.any()).then(compared).name.keep(),
     )
 
 
@@ -119,12 +139,19 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
 
 
 def _table(
-    journey: Journey, version: int | None, point_id: str, units: pl.DataFrame, method: Method, scale: float
+    journey: Journey,
+    version: int | None,
+    point_id: str,
+    units: pl.DataFrame,
+    method: Method,
+    scale: float,
+    k: int,
 ) -> pl.DataFrame:
     keys, control = _keys(journey, version, point_id, units)
     counts = units.group_by("variant").agg(
         pl.col("units").sum().alias("assigned"), pl.col("converted", "immature").sum()
     )
+    counts = small.whole(counts, k)
     table = (
         pl.DataFrame({"variant": keys}, schema={"variant": pl.String})
         .join(counts, on="variant", how="left", maintain_order="left")
@@ -193,8 +220,11 @@ def _keys(journey: Journey, version: int | None, point_id: str, units: pl.DataFr
     return keys, next((key for key in marked if key in keys), next(iter(keys), ""))
 
 
-def _ratio_p(journey: Journey, point_id: str, units: pl.DataFrame, table: pl.DataFrame) -> float | None:
+def _ratio_p(
+    journey: Journey, point_id: str, units: pl.DataFrame, table: pl.DataFrame, k: int
+) -> float | None:
     """Whether units fell as the shares of the version on which each was assigned would have it."""
+    units = units.with_columns(pl.col("units") // (k or 1) * (k or 1))
     observed = dict.fromkeys(table["variant"], 0)
     expected = dict.fromkeys(table["variant"], 0.0)
     for (number,), assigned in units.sort("version").group_by("version", maintain_order=True):

@@ -12,7 +12,7 @@ HIDDEN = "_"
 
 
 def rate(numerator: str, denominator: str) -> pl.Expr:
-    """Numerator over denominator; null where the denominator is 0.
+    """Numerator over denominator; null where the denominator is 0, or one of them hidden (below 0).
 
     Examples
     --------
@@ -25,7 +25,8 @@ def rate(numerator: str, denominator: str) -> pl.Expr:
         null
     ]
     """
-    return pl.when(pl.col(denominator) > 0).then(pl.col(numerator) / pl.col(denominator)).cast(RATE)
+    known = (pl.col(denominator) > 0) & (pl.col(numerator) >= 0)
+    return pl.when(known).then(pl.col(numerator) / pl.col(denominator)).cast(RATE)
 
 
 def shaped(

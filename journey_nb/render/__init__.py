@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import polars as pl
+from markupsafe import escape
 
 from journey_nb.files import whole
 from journey_nb.journey import Journey, near
@@ -121,7 +122,8 @@ class Canvas:
     @property
     def alt(self) -> str:
         """What the picture shows, in a few sentences."""
-        return canvas_alt(self.stats.journey, self.version, self.table, path=self.path, locale=self.locale)
+        said = canvas_alt(self.stats.journey, self.version, self.table, path=self.path, locale=self.locale)
+        return " ".join(filter(None, [said, redacted(self.stats, self.locale)]))
 
     @property
     def figure(self) -> Html:
@@ -159,7 +161,11 @@ class Canvas:
         path = Path(path)
         makers: dict[str, Callable[[], bytes]] = {
             ".svg": lambda: self.svg.encode(),
-            ".html": lambda: page_html(self.stats.journey.label, [self.figure], locale=self.locale).encode(),
+            ".html": lambda: page_html(
+                self.stats.journey.label,
+                [*redaction_html(self.stats, self.locale), self.figure],
+                locale=self.locale,
+            ).encode(),
             ".png": self.png,
         }
         if path.suffix.lower() not in makers:
@@ -216,6 +222,7 @@ class Canvas:
             "variants": self._experiments,
             "subtitle": self._subtitle,
         }
+        kept = [word("redacted", self.locale, what=what) for what in redactions(self.stats, self.locale)]
         return canvas_svg(
             self.stats.journey,
             self.version,
@@ -223,7 +230,7 @@ class Canvas:
             path=self.path,
             events=self.events,
             heat=self.heat,
-            notes=self.faults if said else (),  # known once the tables are taken
+            notes=[*kept, *(self.faults if said else ())],  # faults are known once the tables are taken
             theme=theme,
             locale=self.locale,
         )
@@ -271,6 +278,35 @@ def canvas(stats: JourneyStats, **options: Any) -> Canvas:
 def covers(stats: JourneyStats, locale: str = "") -> str:
     """What a stats' numbers cover: its days and its clock, in words."""
     return f"{covered(stats, locale)} · {word(f'clock_{stats.scope.clock}', locale)}"
+
+
+def redactions(stats: JourneyStats, locale: str = "") -> list[str]:
+    """What of a stats' people is not told, in words; nothing where everything is."""
+    told = [word("pseudonyms", locale)] if stats.pseudonymous else []
+    if stats.least:
+        told.append(word("small_groups", locale, k=format.number(stats.least, locale)))
+    return told
+
+
+def redacted(stats: JourneyStats, locale: str = "") -> str:
+    """That not everything is told of a stats' people, in a sentence; empty where it is.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> redacted(jn.JourneyStats(journey, simulate(journey, users=50)).small_groups(5))
+    'Redacted: groups smaller than 5 are shown as < 5, all other counts are rounded down to multiples of 5.'
+    """
+    told = redactions(stats, locale)
+    return word("redacted", locale, what=" · ".join(told)) if told else ""
+
+
+def redaction_html(stats: JourneyStats, locale: str = "") -> list[Html]:
+    """The same as a paragraph, to stand on top; none where everything is told."""
+    said = redacted(stats, locale)
+    return [Html(f"<p><strong>{escape(said)}</strong></p>", said)] if said else []
 
 
 def covered(stats: JourneyStats, locale: str = "") -> str:

@@ -17,6 +17,7 @@ import polars as pl
 from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Version
 from journey_nb.layout import Layout, Route, bends, layout
 from journey_nb.metrics.definitions import TABLES
+from journey_nb.metrics.small import added
 from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw, step_notes
 from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import drawn, icon, shapes
@@ -205,7 +206,7 @@ def canvas_alt(
     shown = version if isinstance(version, Version) else journey.version(version)
 
     def count(number: float) -> str:
-        return format.number(number, locale)
+        return format.count(number, locale)
 
     said = [
         word("canvas_alt", locale, title=fit(clean(journey.label), 400, 10), version=shown.version,
@@ -275,16 +276,16 @@ def _rows(points: pl.DataFrame | None, messages: pl.DataFrame | None) -> dict[st
     rows = {} if points is None else {row["point_id"]: row for row in points.iter_rows(named=True)}
     for row in () if messages is None else messages.iter_rows(named=True):
         if row["point_id"] in rows:
-            in_vain = _sum([row], "failed") + _sum([row], "skipped")
+            in_vain = added([row["failed"], row["skipped"]])
             rows[row["point_id"]] |= {
-                "drop_offs": in_vain + _sum([row], "bounced"),
+                "drop_offs": added([row["failed"], row["skipped"], row["bounced"]]),
                 "tried_in_vain": in_vain,  # bounced messages were sent
             }
     return rows
 
 
 def _sum(rows: Iterable[Mapping[str, Any]], name: str) -> int:
-    return sum(row.get(name) or 0 for row in rows)
+    return added(row.get(name) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,7 @@ class _Flows:
         rows: dict[str, dict[str | None, Mapping[str, Any]]] = {}
         for row in branches.iter_rows(named=True):
             rows.setdefault(row["source"], {})[row["branch"]] = row
-        return cls(rows, branches["runs"].max() or 0)  # type: ignore[arg-type]
+        return cls(rows, max([1, *branches["runs"].drop_nulls()]))
 
     def row(self, branch: Branch) -> Mapping[str, Any]:
         return self.rows.get(branch.source, {}).get(branch.key, {})
@@ -318,7 +319,7 @@ class _Flows:
             if key not in drawn
         }
         unknown = left.pop(None, 0)
-        return unknown, sum(left.values())
+        return unknown, added(left.values())
 
 
 def _verdict(item: Any) -> str:
@@ -345,7 +346,7 @@ def _notes(
     unknown, others = flows.undrawn(point, version) if flows else (0, 0)
     for kind, name, count in (("warn", "by_unknown", unknown), ("info", "by_others", others)):
         if count:
-            text = word(name, locale, count=format.compact(count, locale))
+            text = word(name, locale, count=format.count(count, locale, short=True))
             notes.append(Note(kind, text, f"points.{point.point_id}.{name}"))
     if verdict := verdicts.get(point.point_id):
         if winner := _winner(verdict):
@@ -372,7 +373,7 @@ def _pill(
     label = branch_label(branch, version, locale)
     if flows is None:
         return _Pill(fit(label, LABEL_ROOM, LABEL), "", "")
-    count = format.compact(flows.runs(branch), locale)
+    count = format.count(flows.runs(branch), locale, short=True)
     part = flows.row(branch).get("share")
     share = format.percent(part, locale) if several and part is not None else ""
     winner = _winner(verdicts.get(branch.source, ""))
@@ -519,7 +520,9 @@ class _Picture:
             runs = self.flows.runs(branch)
             classes += "" if runs else " none"
             style = (
-                f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(runs / self.flows.most))}"' if runs else ""
+                f' style="stroke-width:{_short(1.5 + 3 * math.sqrt(max(runs, 0) / self.flows.most))}"'
+                if runs
+                else ""
             )
         return f'<path class="{classes}" data-branch="{key("|".join(name))}" d="{path_data(_short_of_card(route), route.sideways)}"{style}/>'
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from journey_nb.journey import Point
+from journey_nb.metrics.small import ratio
 from journey_nb.render.heat import Heat
 from journey_nb.render.icons import drawn, family, icon
 from journey_nb.render.text import clean, fit, key, squeeze, width, wrap, xml
@@ -178,7 +179,7 @@ def _done(rows: pl.DataFrame, goals: Mapping[str, str], locale: str) -> Iterator
 def _compared(point: Point, numbers: Mapping[str, Any], locale: str) -> Note:
     """How many came beside the period before."""
     change = format.change(numbers.get("entered_change"), locale)
-    before = word("previous", locale, value=format.compact(numbers["entered_prev"], locale))
+    before = word("previous", locale, value=format.count(numbers["entered_prev"], locale, short=True))
     text = f"{word('entered', locale)} {change} · {before}"
     return Note("info", text, f"points.{point.point_id}.entered_change")
 
@@ -189,6 +190,8 @@ def balance(numbers: Mapping[str, Any]) -> int:
         name: numbers.get(name) or 0
         for name in ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")
     }
+    if numbers.get("waiting_before") is None:  # rounded, no account adds up
+        return 0
     came = count["waiting_before"] + count["entered"]
     return int(came - count["completed"] - count["waiting"] - count["exited"] - count["dropped"])
 
@@ -196,7 +199,7 @@ def balance(numbers: Mapping[str, Any]) -> int:
 def account(numbers: Mapping[str, Any], locale: str) -> str:
     """A point's account in words."""
     names = ("waiting_before", "entered", "completed", "waiting", "exited", "dropped")
-    return word("account", locale, **{name: format.number(numbers.get(name), locale) for name in names})
+    return word("account", locale, **{name: format.count(numbers.get(name), locale) for name in names})
 
 
 def _wanted(point: Point, numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -214,9 +217,12 @@ def _cells(point: Point, numbers: Mapping[str, Any], locale: str) -> Iterator[tu
     for name, of in _wanted(point, numbers):
         number, whole = numbers.get(name), numbers.get(of) if of else None
         shown = (
-            format.duration(number, locale) if name.startswith("seconds") else format.compact(number, locale)
+            format.duration(number, locale)
+            if name.startswith("seconds")
+            else format.count(number, locale, short=True)
         )
-        rate = format.percent(number / whole, locale) if whole and number is not None else ""
+        part = ratio(number, whole)
+        rate = "" if part is None else format.percent(part, locale)
         yield name, word(_SHORT.get(name, name), locale), shown, rate
 
 
@@ -228,7 +234,7 @@ def _more(point: Point, numbers: Mapping[str, Any], locale: str) -> list[tuple[t
     for name in _MORE:
         if name in shown or not numbers.get(name) or (name == "goal_here" and point.type == "message"):
             continue
-        item = (name, word(_MORE_WORDS[name], locale), format.compact(numbers[name], locale))
+        item = (name, word(_MORE_WORDS[name], locale), format.count(numbers[name], locale, short=True))
         room = width(item[1], CAPTION) + width(item[2], CAPTION, bold=True) + 16
         if used + room > WIDTH - 2 * PAD:
             lines.append(())

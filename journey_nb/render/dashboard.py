@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Goal, near
-from journey_nb.render import covers
+from journey_nb.render import covers, redacted
 from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import Html, cards, cell, table, template
 from journey_nb.render.text import clean
@@ -154,14 +154,19 @@ def dashboard_html(
     made = heads or heads_html(stats, locale)
     parts = [_part(stats, name, made[name], chosen, live, locale) for name in PARTS]
     html = template("dashboard.html").render(
-        parts=parts, live=live, title=clean(stats.journey.label), covers=covers(stats, locale)
+        parts=parts, live=live, title=clean(stats.journey.label), covers=_covers(stats, locale)
     )
     return Html(html, alt(stats, made, locale))
 
 
+def _covers(stats: JourneyStats, locale: str) -> str:
+    """What the numbers cover, and what is not told."""
+    return " · ".join(filter(None, [covers(stats, locale), redacted(stats, locale)]))
+
+
 def alt(stats: JourneyStats, heads: Mapping[str, Html], locale: str = "") -> str:
     """The headline numbers in sentences."""
-    said = [word("dashboard", locale, title=clean(stats.journey.label)), covers(stats, locale)]
+    said = [word("dashboard", locale, title=clean(stats.journey.label)), _covers(stats, locale)]
     said += [f"{word(f'part.{name}', locale)}: {head.text}" for name, head in heads.items()]
     return ". ".join(said) + "."
 
@@ -267,6 +272,8 @@ def _asked(goals: Sequence[Goal]) -> pl.DataFrame:
 
 def _audience(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -> Iterator[_Section]:
     yield word("part.audience", locale), Markup(), cards(stats.audience(), of="audience", locale=locale)
+    if stats.least:  # a list of single people
+        return
     page, search = chosen.page, chosen.search.strip()
     found = stats.users(
         search=search or None, limit=PAGE + 1, offset=page * PAGE

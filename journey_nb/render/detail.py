@@ -10,6 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Point
+from journey_nb.metrics import small
 from journey_nb.render.figure import daily_html, responses_html, spans
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
@@ -159,10 +160,11 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     drops = stats.drops(point.point_id)
     if drops.is_empty():
         return None
-    lost = dict(drops.group_by("grain").agg(pl.col("count").sum()).iter_rows())
+    exact = stats.small_groups(0).drops(point.point_id)
+    lost = dict(exact.group_by("grain").agg(pl.col("count").sum()).iter_rows())
     names = {"message": "drop_list", "run": "error_list"}
     said = " · ".join(
-        word(name, locale, count=format.number(lost[grain], locale))
+        word(name, locale, count=format.count(small.shown(lost[grain], stats.least), locale))
         for grain, name in names.items()
         if grain in lost
     )
@@ -254,7 +256,7 @@ def concluded(found: Experiment, locale: str = "") -> list[str]:
     )
     said = [word("verdict", locale, verdict=verdict)]
     if found.crossed:
-        said.append(word("crossed_users", locale, count=format.number(found.crossed, locale)))
+        said.append(word("crossed_users", locale, count=format.count(found.crossed, locale)))
     if found.ratio_p_value is not None:
         said.append(word("uneven_split", locale, probability=format.percent(found.ratio_p_value, locale)))
     return said
@@ -262,20 +264,17 @@ def concluded(found: Experiment, locale: str = "") -> list[str]:
 
 def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     """Who waits here, for what and how long, and each of them, the longest first."""
-    rows = stats.rows("waiting.runs", point_id=point.point_id)
-    if rows.is_empty():
+    waiting = stats.waiting().filter(pl.col("point_id") == point.point_id).drop("point_id", "title", "type")
+    if waiting.is_empty():
         return None
-    since = pl.coalesce("since", "arrived_at")
-    rows = rows.sort(since).select("user_id", "cause", since.alias("since"), "due_at")
-    causes = table(
-        stats.waiting().filter(pl.col("point_id") == point.point_id).drop("point_id", "title", "type"),
-        of="waiting",
-        locale=locale,
-    )
     ages = spans(stats.waiting_times(point.point_id), locale)
-    listed = table(rows, limit=WAITING, locale=locale)
-    counted = table(ages, of="waiting_times", locale=locale)
-    return Html(f"{causes}{counted}{listed}", word("waiting_list", locale))
+    parts = [table(waiting, of="waiting", locale=locale), table(ages, of="waiting_times", locale=locale)]
+    if not stats.least:
+        since = pl.coalesce("since", "arrived_at")
+        rows = stats.rows("waiting.runs", point_id=point.point_id).sort(since)
+        rows = rows.select("user_id", "cause", since.alias("since"), "due_at")
+        parts.append(table(rows, limit=WAITING, locale=locale))
+    return Html("".join(map(str, parts)), word("waiting_list", locale))
 
 
 def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from journey_nb.metrics.small import added, ratio
 from journey_nb.style import format, word
 
 LEVELS = 4
@@ -22,20 +23,16 @@ class Heat:
     text: str
 
 
-def _ratio(part: float | None, whole: float | None) -> float | None:
-    return part / whole if whole and part is not None else None
-
-
 def _share(row: Row, entrances: int) -> float | None:
     """Visits here by entrances into the journey: a loop may have more than there were entrances."""
-    return _ratio(row.get("entered"), entrances)
+    return ratio(row.get("entered"), entrances)
 
 
 def _drop_rate(row: Row, _: int) -> float | None:
     """Of a message's attempts those that failed, bounced or were skipped; of another point's visits the errors."""
     if row.get("drop_offs") is not None and row.get("sent") is not None:
-        return _ratio(row["drop_offs"], row["sent"] + (row["tried_in_vain"] or 0))
-    return _ratio(row.get("dropped"), (row.get("waiting_before") or 0) + (row.get("entered") or 0))
+        return ratio(row["drop_offs"], added([row["sent"], row["tried_in_vain"]]))
+    return ratio(row.get("dropped"), added([row.get("waiting_before"), row.get("entered")]))
 
 
 def _time(row: Row, _: int) -> float | None:
@@ -44,7 +41,7 @@ def _time(row: Row, _: int) -> float | None:
 
 def _conversion(row: Row, _: int) -> float | None:
     """The users whose goal is credited here by the visits."""
-    return _ratio(row.get("goal_users"), row.get("entered"))
+    return ratio(row.get("goal_users"), row.get("entered"))
 
 
 MEASURES: dict[str, Callable[[Row, int], float | None]] = {

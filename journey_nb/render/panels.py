@@ -266,7 +266,7 @@ def _number(name: str, value: float, row: Mapping[str, Any], locale: str) -> str
         return format.duration(value, locale)
     if name == "value" and "currency" in row:
         return format.money(value, row["currency"], locale)
-    return format.number(value, locale)
+    return format.number(value, locale) if name == "gap" else format.count(value, locale)
 
 
 def _is_number(dtype: pl.DataType, name: str) -> bool:

@@ -85,6 +85,19 @@ def number(value: float | None, locale: str = "", digits: int | None = None) -> 
     return "−" + text if value < 0 and text.strip("0.,") else text
 
 
+def count(value: float | None, locale: str = "", *, short: bool = False) -> str:
+    """How many there are; below 0 that there are fewer than so many, which are not told.
+
+    Examples
+    --------
+    >>> count(1234567), count(1234567, short=True), count(-5), count(0), count(None)
+    ('1,234,567', '1.23M', '< 5', '0', '–')
+    """
+    if value is not None and value < 0:
+        return f"< {number(-value, locale)}"
+    return compact(value, locale) if short else number(value, locale)
+
+
 def compact(value: float | None, locale: str = "") -> str:
     """A number short enough for a card: exact below 100,000, then with a unit.
 

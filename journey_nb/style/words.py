@@ -382,6 +382,12 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "as_of": ("as of {moment}", "état au {moment}", "{moment} 기준 상태"),
     "machines": ("opens and clicks by machines counted", "ouvertures et clics automatiques comptés", "자동 열람과 클릭 포함"),
     "pseudonyms": ("users and devices under pseudonyms", "utilisateurs et appareils sous pseudonyme", "사용자와 기기는 가명"),
+    "redacted": ("Redacted: {what}.", "Données protégées : {what}.", "비식별 처리: {what}."),
+    "small_groups": (
+        "groups smaller than {k} are shown as < {k}, all other counts are rounded down to multiples of {k}",
+        "les groupes de moins de {k} sont affichés « < {k} », les autres effectifs arrondis au multiple de {k} inférieur",
+        "{k}보다 작은 집단은 ‘< {k}’로 표시하고 다른 수는 {k}의 배수로 내림",
+    ),
     "some_runs": ("some runs only", "certains passages seulement", "일부 실행만"),
     "account_rows": (
         "Rows of the log: {read} read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined.",
@@ -636,6 +642,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "branches": ("Branches", "Branches", "분기"),
     "drops": ("Drop-offs", "Abandons", "이탈"),
     "messages": ("Messages", "Messages", "메시지"),
+    "campaign_statistics": ("Campaign statistics", "Statistiques de campagne", "캠페인 통계"),
     "communications": ("Channels", "Canaux", "채널"),
     "delivery_issues": ("Delivery issues", "Problèmes de remise", "전달 문제"),
     "variants": ("Variants", "Variantes", "변형"),

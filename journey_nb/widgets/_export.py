@@ -15,6 +15,7 @@ import polars as pl
 
 from journey_nb.exports import EXPORTS, write_table
 from journey_nb.journey import near
+from journey_nb.metrics import small
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.style import format, word
@@ -172,4 +173,5 @@ class Exporting(Files, OfStats):
 
     def _read(self, first: str, last: str) -> tuple[str, pl.DataFrame | pl.LazyFrame]:
         stats, wanted = self.stats.between(first, last), self._wanted
-        return wanted.name(stats), EXPORTS[wanted.what](stats, **wanted.options)
+        rows = EXPORTS[wanted.what](stats, **wanted.options)
+        return wanted.name(stats), small.told(rows, stats.least)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from journey_nb.journey import near
 from journey_nb.period import PRESETS
-from journey_nb.render import Canvas, covered, covers, page_html
+from journey_nb.render import Canvas, covered, covers, page_html, redaction_html
 from journey_nb.render.detail import detail_html
 from journey_nb.render.figure import tables_html
 from journey_nb.render.panels import template
@@ -64,7 +64,12 @@ def page(view: JourneyCanvas, periods: Sequence[str], users: Sequence[str]) -> b
     states = b64encode(gzip.compress(json.dumps(kept.states()).encode(), mtime=0)).decode()
     alive = template("alive.html").render(views=Markup(bundle()), states=states)
     still = kept.canvas(stats.chosen, view.user or "").figure
-    made = page_html(stats.journey.label, [still, alive], runs=_RUNS, locale=view.locale).encode()
+    made = page_html(
+        stats.journey.label,
+        [*redaction_html(stats, view.locale), still, alive],
+        runs=_RUNS,
+        locale=view.locale,
+    ).encode()
     if len(made) > MOST:
         raise ValueError(
             f"the page would have {len(made) / 1e6:.0f} MB, more than the {MOST / 1e6:.0f} that are mailed: "

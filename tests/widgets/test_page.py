@@ -70,6 +70,8 @@ def test_a_page_under_pseudonyms_names_nobody(stats: jn.JourneyStats, tmp_path: 
     kept = json.dumps(carried(page))
     assert people.of(names[0]) in kept
     assert [name for name in names if name in kept or name in page] == []
+    assert "Redacted: users and devices under pseudonyms." in page[: page.index("<figure")]
+    assert "a key of many bytes" not in page + kept
 
 
 def test_its_policy_names_its_one_script_and_nothing_can_end_what_it_carries(
