@@ -32,14 +32,14 @@ _STRIDE = 4
 class ActivityLog(Protocol):
     """An event log made of activities, as EventLog.from_activities makes it."""
 
+    journey_id: str
+
     @property
     def frame(self) -> pl.LazyFrame:
         """The canonical rows."""
 
 
-def discover(
-    log: ActivityLog, *, min_share: float = 0.05, title: str = "Discovered journey", timezone: str = "UTC"
-) -> Journey:
+def discover(log: ActivityLog, *, min_share: float = 0.05, title: str = "", timezone: str = "UTC") -> Journey:
     """Draw the graph that a log of activities walks.
 
     Parameters
@@ -50,7 +50,7 @@ def discover(
         The cut-off: of the runs that leave a point, branches that fewer than this part of them take
         are led through the point "Other". A point's most frequent branch always stays.
     title, timezone
-        Of the journey; its periods are cut in that zone.
+        Of the journey, which by default is called as the log calls it; its periods are cut in that zone.
 
     Raises
     ------
@@ -67,11 +67,12 @@ def discover(
     >>> [(branch.target, branch.share) for branch in journey.version().outgoing("look")]
     [('(end)', 50.0), ('buy', 50.0)]
     """
+    min_share = float(min_share)
     if not 0 <= min_share < 1:
-        raise ValueError(f"min_share is {min_share}; give a part of 1, such as 0.05")
+        raise ValueError(f"min_share is {min_share!r}; give a part of 1, such as 0.05")
     if not hasattr(log, "frame"):
         raise LogError("discover takes a log of activities; make it with EventLog.from_activities(…)")
-    rows = log.frame.filter(pl.col("fault").is_null(), pl.col("journey_id") == DISCOVERED)
+    rows = log.frame.filter(pl.col("fault").is_null(), pl.col("journey_id") == log.journey_id)
     moves = _moves(rows, min_share)
     if moves.is_empty():
         raise LogError(f"the log holds no activities; {_why_not(log.frame)}")
@@ -85,8 +86,8 @@ def discover(
         _point(point_id) for point_id in [START, *_in_order_of_time(rows), OTHER, END] if point_id in used
     ]
     return Journey(
-        journey_id=DISCOVERED,
-        title=title,
+        journey_id=log.journey_id,
+        title=title or ("Discovered journey" if log.journey_id == DISCOVERED else log.journey_id),
         status="running",
         entry_type="trigger",
         timezone=timezone,
@@ -207,8 +208,8 @@ def _followed(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def walk(found: pl.DataFrame) -> pl.DataFrame:
-    """The event rows of the runs that :func:`steps` found."""
+def walk(found: pl.DataFrame, journey_id: str) -> pl.DataFrame:
+    """The event rows of the runs that :func:`steps` found, as those of a journey."""
     first, last = found.filter("first"), found.filter("last")
     number = pl.col("number")
     rows = [
@@ -229,7 +230,7 @@ def walk(found: pl.DataFrame) -> pl.DataFrame:
             last, 5, "run.exited", "left_at", pl.lit(END), number + _STRIDE + 1, reason=pl.lit("completed")
         ),
     ]
-    return pl.concat(rows).sort("run_id", "seq")
+    return pl.concat(rows).with_columns(journey_id=pl.lit(journey_id)).sort("run_id", "seq")
 
 
 def _rows(
@@ -247,7 +248,6 @@ def _rows(
         occurred_at=at,
         kind=pl.lit(kind),
         user_id="user_id",
-        journey_id=pl.lit(DISCOVERED),
         version=pl.lit(1, pl.Int32),
         run_id="run_id",
         point_id=point,

@@ -459,6 +459,7 @@ class EventLog:
         event_id: str | pl.Expr | None = None,
         lifecycle: str | None = None,
         instance: str | None = None,
+        journey_id: str = discover.DISCOVERED,
         timezone: str | None = None,
         time_unit: TimeUnits = None,
         time_format: str | None = None,
@@ -477,10 +478,13 @@ class EventLog:
         user, activity, time, session
             The columns, or expressions over them.
         event_id
-            The column that tells an event loaded twice; without one every row is an event.
+            The column that tells an event loaded twice. Without one every row of the log is an event; in a store,
+            which may be given the same row by two loads, it is told by all that is said here, and is one.
         lifecycle, instance
             Where begin and end of an activity are rows of their own: the column that says ``start``
             or ``complete``, and the one that says which belong together.
+        journey_id
+            What the journey that is discovered is called, so that a store can hold several.
         timezone, time_unit, time_format, storage_options
             As in :meth:`read`.
 
@@ -501,7 +505,7 @@ class EventLog:
             "occurred_at": time,
             "run_id": pl.lit("all of the user's") if session is None else session,
             "kind": pl.lit("point.entered"),
-            "journey_id": pl.lit(discover.DISCOVERED),
+            "journey_id": pl.lit(journey_id),
             "version": pl.lit(1, pl.Int32),
         }
         if event_id is not None:
@@ -518,13 +522,20 @@ class EventLog:
         )
         chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
         log = cls._of(chosen, name, {}, _How(timezone, time_unit, time_format))
-        numbered = log._rows.with_columns(event_id=pl.coalesce("event_id", pl.col("row").cast(pl.String)))
-        judged = replace(log, _rows=numbered).judge()
+        told = {
+            "user_id": user,
+            "point_id": activity,
+            "run_id": session,
+            "kind": lifecycle,
+            "message_id": instance,
+        }
+        by_content = _told_by_content(name for name, given in told.items() if given is not None)
+        judged = replace(log, _rows=log._rows.with_columns(event_id=by_content)).judge()
         if session is None:
             judged = replace(judged, coded=judged.coded.with_columns(run_id="user_id"))
         own = {column: origin for column, origin in mapping.items() if isinstance(origin, str)}
         judged = replace(judged, quarantined=_in_own_words(judged.quarantined, own))
-        activities = _Activities.of(judged, name, log._zone_notes())
+        activities = _Activities.of(judged, journey_id, name, log._zone_notes())
         return cls(pl.LazyFrame(), name, _activities=activities)
 
     @classmethod
@@ -545,6 +556,11 @@ class EventLog:
     def origin(self) -> Literal["events", "activities"]:
         """Whether the log was one of events, or was made from activities."""
         return "activities" if self._activities else "events"
+
+    @property
+    def journey_id(self) -> str:
+        """The journey that a log of activities is of."""
+        return self._activities.journey_id if self._activities else discover.DISCOVERED
 
     @property
     def frame(self) -> pl.LazyFrame:
@@ -691,12 +707,13 @@ class EventLog:
 class _Activities:
     """What a log of activities comes from: its runs, step by step, and how its single rows were judged."""
 
+    journey_id: str
     walked: pl.DataFrame
     source: Judged
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, source: Judged, name: str, notes: Iterable[str]) -> _Activities:
+    def of(cls, source: Judged, journey_id: str, name: str, notes: Iterable[str]) -> _Activities:
         """The runs of rows that are single activities."""
         rows, shared = _apart_by_user(source.rows)
         if taken := sorted(discover.MARKS & set(rows["point_id"].unique())):
@@ -710,7 +727,7 @@ class _Activities:
             notes.append(f"{shared:,} sessions are shared by several users: a run is the session of one user")
         if clipped := found.filter(pl.col("end") > pl.col("left_at")).height:
             notes.append(f"{clipped:,} activities were still under way when the next began: they end there")
-        return cls(discover.walk(found), source, tuple(notes))
+        return cls(journey_id, discover.walk(found, journey_id), source, tuple(notes))
 
     def frame(self) -> pl.LazyFrame:
         """The rows of the runs, then the rows that are in none."""
@@ -722,6 +739,16 @@ class _Activities:
     def events(self, journey: Journey | None) -> pl.DataFrame:
         """The rows of the runs; rare moves go by the branch that the journey draws for them."""
         return discover.routed(self.walked, journey) if journey is not None else self.walked
+
+
+def _told_by_content(names: Iterable[str]) -> pl.Expr:
+    """What tells a row of activities where nothing else does: all it says, and which it is of those that say the same.
+
+    So the rows of another file get other ids, and the same rows the same.
+    """
+    own = [*(pl.col(name) for name in names), pl.col("occurred_at").to_physical()]
+    nth = pl.int_range(pl.len()).over(own)
+    return pl.coalesce("event_id", pl.concat_str(*own, nth, separator="/", ignore_nulls=True))
 
 
 def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:

@@ -302,7 +302,7 @@ class Journey(_JourneyFields):
         log: ActivityLog,
         *,
         min_share: float = 0.05,
-        title: str = "Discovered journey",
+        title: str = "",
         timezone: str = "UTC",
     ) -> Journey:
         """Build a graph from an activity log; see :func:`journey_nb.discover.discover`."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -24,6 +25,7 @@ from journey_nb.store.database import StoreError, sole_writer
 from journey_nb.store.intake import (
     Intake,
     Progress,
+    continued,
     merged,
     read_keys,
     set_apart,
@@ -203,6 +205,10 @@ class Store(Registry):
         self._check_change(before, changed)
         return self._settled(before, super().edit(changed, by=by))
 
+    def _begun(self, journey: Journey, at: datetime) -> datetime:
+        facts = self._facts(journey)
+        return min(at, facts.first_at) if facts.read else at
+
     def _check_change(self, before: Journey, changed: Journey) -> None:
         """Refuse a change that would leave rows without what they are about, or facts that cannot be folded anew."""
         layers = self._layers.of(before.journey_id)
@@ -367,6 +373,8 @@ class Store(Registry):
             journeys = {key: self.get(key) for key in self.find()["journey_id"]}
             rows, made = log.height, {}
             for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
+                if log.origin == "activities":
+                    self._check_whole(log, journeys[journey_id])
                 intake = self._intake(journeys[journey_id], keep_log=keep_log, progress=progress)
                 made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id), rows)
             if sum(layer.read for layer in made.values()) < rows:
@@ -418,6 +426,17 @@ class Store(Registry):
                 else:
                     made[journey_id] = self._intake(journeys[journey_id], progress=progress).adopt(some)
             return self._taken_in(made, journeys, [source])
+
+    def _check_whole(self, log: EventLog, journey: Journey) -> None:
+        """Refuse activities that go on with runs which are here: each has been given its end already."""
+        layers = self._holding(journey)
+        going_on = continued(log.sifted(journey).collect(), self._layers.parts(journey, layers))
+        if going_on:
+            raise StoreError(
+                f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "
+                "activities is read as a whole. Read all its files in one go (from_activities([…])) into a new store, or "
+                "name the column of a session="
+            )
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
         layers = self._holding(journey)

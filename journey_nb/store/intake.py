@@ -319,6 +319,15 @@ def history(
     return (pl.concat(old) if old else rows.clear()), taken
 
 
+def continued(rows: pl.DataFrame, stored: Sequence[Part]) -> list[str]:
+    """The runs that are stored and of which the rows bring more than is known."""
+    users = rows["user_id"].unique().sort()
+    old = [rows.clear(), *(part.rows(part.holds(users)) for part in stored)]
+    known = pl.concat(part.lazy().select("run_id", "event_id") for part in old)
+    more = rows.lazy().join(known, on="event_id", how="anti").join(known, on="run_id", how="semi")
+    return more.select(pl.col("run_id").unique().sort()).collect()["run_id"].to_list()
+
+
 def _with_sharers(part: Part, users: pl.Series) -> pl.Series:
     shared = pl.read_ipc(part.folder / "shared.arrow")["user_id"]
     if shared.is_empty() or not users.is_in(shared.implode()).any():

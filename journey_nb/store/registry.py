@@ -217,7 +217,8 @@ class Registry:
                 raise StoreError(
                     f"{journey.journey_id!r} is there with another design, as “{there.label}” ({there.status}): "
                     "edit it while it is a draft, relaunch it with this document while it is paused, "
-                    "or give the document a journey_id of its own"
+                    "or give the document a journey_id of its own (a discovered one: EventLog.from_activities(…, "
+                    "journey_id=…))"
                 )
             if there:
                 return there
@@ -226,6 +227,8 @@ class Registry:
 
     def launch(self, key: str, *, by: str | None = None) -> Journey:
         """Begin a draft: it runs, and its newest version is published.
+
+        It is launched now, or where its log begins, if that was before.
 
         Examples
         --------
@@ -238,9 +241,13 @@ class Registry:
         """
 
         def launched(before: Journey, at: datetime) -> tuple[Journey, str]:
-            return _now_running(_published(before, at), launched_at=at), ""
+            return _now_running(_published(before, at), launched_at=self._begun(before, at)), ""
 
         return self._change(key, "launch", by, launched)
+
+    def _begun(self, journey: Journey, at: datetime) -> datetime:
+        """When a journey that is launched at an instant began."""
+        return at
 
     def pause(self, key: str, *, by: str | None = None) -> Journey:
         """Hold a running journey, to edit it or to stop it.

@@ -14,6 +14,7 @@ from same import assert_same
 import journey_nb as jn
 from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
+from journey_nb.store import StoreError
 from journey_nb.store import layers as layers_of_store
 from journey_nb.store.layers import LINGERS
 
@@ -190,6 +191,37 @@ def test_activities_come_into_a_store_too(tmp_path: Path) -> None:
     assert_same(store[journey.journey_id].facts, jn.JourneyStats(journey, log).facts)
 
 
+def visits(days: range, users: str) -> EventLog:
+    rows = [
+        (user, what, day * 86_400 + n)
+        for day in days
+        for user in users
+        for n, what in enumerate(("look", "buy"))
+    ]
+    frame = pl.DataFrame(rows, schema=["who", "what", "at"], orient="row")
+    return EventLog.from_activities(
+        frame, user="who", activity="what", time="at", time_unit="s", journey_id="shop"
+    )
+
+
+def test_activities_of_others_come_behind_and_those_of_the_same_run_are_refused(tmp_path: Path) -> None:
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(visits(range(1), "abc")))
+    told = [str(store.append(visits(range(1), users))) for users in ("abc", "def", "abc")]
+    assert [line.split("= ")[1] for line in told] == [
+        "24 loaded + 0 duplicates + 0 quarantined", "24 loaded + 0 duplicates + 0 quarantined",
+        "0 loaded + 24 duplicates + 0 quarantined",
+    ]  # fmt: skip
+    whole = jn.JourneyStats(store.get("shop"), visits(range(1), "abcdef"))
+    for table in ("points", "branches", "audience", "paths", "daily"):
+        assert_frame_equal(getattr(store["shop"], table)(), getattr(whole, table)())
+    with pytest.raises(
+        StoreError, match="1 runs of “shop” go on in the frame, as does that of 'b': a run of"
+    ):
+        store.append(visits(range(2), "bxy"))
+    assert store["shop"].health()["entrances"].item() == 6
+
+
 def test_rows_that_were_there_before_their_journey_are_read_again(
     store: jn.Store, welcome_log: pl.DataFrame
 ) -> None:
@@ -338,3 +370,15 @@ def test_an_experiment_that_was_read_counts_those_told_anew_as_they_are_now(
                 assert_frame_equal(got.table, wanted.table, rel_tol=1e-9)
                 assert (got.crossed, got.verdict) == (wanted.crossed, wanted.verdict)
     assert whole.experiment(split, welcome.goals[0].goal_id).table["assigned"].sum() > 0
+
+
+def test_a_journey_with_events_is_launched_where_they_begin(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"status": "draft", "launched_at": None}))
+    store.append(welcome_log)
+    before = store["welcome"].health()
+    launched = store.launch("welcome")
+    assert launched.launched_at == store["welcome"].facts.first_at
+    assert_frame_equal(store["welcome"].health(), before)
