@@ -91,6 +91,9 @@ def main() -> None:
         _print_size(events, found)
     if len(results) > 1:
         _print_growth(results)
+    for events in options.events:
+        if events <= LARGEST and "ours" in engines:  # it folds the log into memory
+            _print_report(events, options.folder)
     print()
     wrong = [line for events, found in results.items() for line in _differences(events, found)]
     failed = [
@@ -328,6 +331,19 @@ def _print_size(events: int, found: dict[str, Any]) -> None:
     _print_row([f"{found[engine]['peak'] / 2**30:.2f}" for engine in engines])
     wall, cpu = (_median(found["decode"], "import", kind) for kind in (0, 1))
     print(f"\nPhysical limit: to decode the needed columns takes {wall:.2f} s ({cpu:.2f} s of CPU).")
+
+
+def _print_report(events: int, folder: Path) -> None:
+    """What the campaign report takes, and how much of it is not for its numbers."""
+    log, _ = _log(events, folder)
+    journey = Journey.sample("welcome").write(folder / "welcome.journey.json")
+    told = subprocess.check_output([sys.executable, HERE / "report.py", journey, log], text=True)
+    report, metrics = map(json.loads, told.splitlines())
+    wall, cpu = (report[kind] - metrics[kind] for kind in ("wall", "cpu"))
+    print(
+        f"\nCampaign report at {events:,} events: {report['wall']:.1f} s ({report['cpu']:.1f} s of CPU, "
+        f"{report['files']:.1f} s for the files); outside the metrics {wall:.1f} s ({cpu:.1f} s of CPU)."
+    )
 
 
 def _base(engines: Iterable[str]) -> str:

@@ -34,10 +34,17 @@ class Lab:
     """A server of its own on a folder of its own; nothing of the machine's settings is used.
 
     The extension is the folder that a wheel brings to share/ and etc/; without one none is active.
-    The program is jupyterlab, or notebook, which is made of the same parts.
+    The program is jupyterlab, or notebook, which is made of the same parts. The scheduler of notebooks is
+    there when it is asked for.
     """
 
-    def __init__(self, folder: Path, extension: Path | None = None, program: str = "jupyterlab") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        extension: Path | None = None,
+        program: str = "jupyterlab",
+        scheduler: bool = False,
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -56,20 +63,21 @@ class Lab:
             file.write_text(json.dumps(values))
         if extension:  # before one that is installed
             homes |= {"JUPYTER_PATH": str(extension / "share/jupyter"), "JUPYTER_CONFIG_PATH": str(extension / "etc/jupyter")}  # fmt: skip
-        else:
-            disabled = Path(homes["JUPYTER_CONFIG_DIR"], "labconfig/page_config.json")
-            disabled.parent.mkdir(parents=True)
-            disabled.write_text(json.dumps({"disabledExtensions": {"journey-nb": True}}))
+        disabled = {"journey-nb": not extension, "@jupyterlab/scheduler": not scheduler}
+        config = Path(homes["JUPYTER_CONFIG_DIR"], "labconfig/page_config.json")
+        config.parent.mkdir(parents=True)
+        config.write_text(json.dumps({"disabledExtensions": disabled}))
         options = {
             "ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.port_retries": 0, "IdentityProvider.token": "t",
             "ServerApp.root_dir": self.folder, "LabApp.expose_app_in_browser": True,
             "JupyterNotebookApp.expose_app_in_browser": True, "LabApp.news_url": None,
-            "ServerApp.terminals_enabled": False,
+            "ServerApp.terminals_enabled": False, "ServerApp.jpserver_extensions": f"jupyter_scheduler={scheduler}",
+            "SchedulerApp.db_url": f"sqlite:///{folder / 'scheduler.sqlite'}",
         }  # fmt: skip
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, "-m", program, "--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in options.items())],
-            env={**os.environ, **homes, "PYTHONPATH": str(ROOT)}, stdout=self.log, stderr=self.log,
+            env={**os.environ, **homes, "PYTHONPATH": str(ROOT)}, cwd=self.folder, stdout=self.log, stderr=self.log,
         )  # fmt: skip
         for _ in range(PATIENCE // 500):
             try:

@@ -1,22 +1,31 @@
-"""The examples of docs/scheduling: a crontab, a systemd timer, an Airflow DAG."""
+"""The examples of docs/scheduling: a crontab, a systemd timer, an Airflow DAG, a job of JupyterLab's scheduler."""
 
 from __future__ import annotations
 
+import ast
+import json
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.request import Request, urlopen
 
 import nbformat
+import polars as pl
 import pytest
+from bs4 import BeautifulSoup
+from lab import PATIENCE, Lab
 
 import journey_nb as jn
 from journey_nb import cli
-from journey_nb.reports import check_parameters
+from journey_nb.render.panels import cards
+from journey_nb.reports import check_parameters, report_notebooks
 
 EXAMPLES = Path(__file__).parent.parent / "docs/scheduling"
 
@@ -88,3 +97,63 @@ def test_the_dag_runs_the_report(
     )  # fmt: skip
     nbformat.validate(made)
     assert "Welcome series" in str(made.cells[3].outputs)
+
+
+def test_the_job_has_parameters_that_the_report_knows() -> None:
+    told = json.loads((EXAMPLES / "jupyter_scheduler.json").read_text())
+    values = {key: ast.literal_eval(text) for key, text in told["parameters"].items()}
+    assert check_parameters("campaign", {key: values[key] for key in ("period", "locale")})
+    assert (values["store"], values["journey"]) == ("/opt/journeys/store", "welcome")
+
+
+def wait(ask: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
+    until = time.monotonic() + 2 * PATIENCE / 1000
+    while not fits(now := ask()):
+        assert time.monotonic() < until, now
+        time.sleep(0.5)
+    return now
+
+
+@pytest.mark.slow
+def test_jupyterlab_s_scheduler_runs_the_job(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, welcome_stats: jn.JourneyStats
+) -> None:
+    """Its definition is told over HTTP, as the menu does, a job is made of it at once, and what that left is read."""
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    store.append(welcome_log)
+    lab = Lab(tmp_path, scheduler=True)
+
+    def ask(path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{lab.url}/scheduler/{path}", data, {"Authorization": "token t"})
+        with urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
+
+    try:
+        shutil.copy(report_notebooks()["campaign"], lab.folder)
+        (environment,) = ask("runtime_environments")
+        text = (
+            (EXAMPLES / "jupyter_scheduler.json").read_text().replace("/opt/journeys/store", str(store.path))
+        )
+        told = json.loads(text) | {"runtime_environment_name": environment["name"]}
+        definition = ask("job_definitions", told)["job_definition_id"]
+        assert ask(f"job_definitions/{definition}")["schedule"] == "0 5 * * *"
+        job = ask(f"job_definitions/{definition}/jobs", {"parameters": told["parameters"]})["job_id"]
+        done = wait(lambda: ask(f"jobs/{job}"), lambda now: now["status"] in ("COMPLETED", "FAILED"))
+        assert done["status"] == "COMPLETED", done["status_message"]
+        ask(f"jobs/{job}/download_files")  # goes on by itself, the input last
+        left = wait(lambda: ask(f"jobs/{job}"), lambda now: now["downloaded"])["job_files"]
+        made = {row["file_format"]: row["file_path"] for row in left}
+    finally:
+        lab.close()
+    ran = nbformat.read(lab.folder / made["ipynb"], as_version=4)
+    texts = [output.data["text/plain"] for cell in ran.cells for output in cell.get("outputs", ())]
+    health = cards(welcome_stats.period("30d").compare().health(), locale="fr")
+    assert repr(health) in texts
+    page = (lab.folder / made["html"]).read_text(encoding="utf-8")
+    said, meant = (
+        [(card["data-key"], card.text) for card in BeautifulSoup(html, "html.parser").select("[data-key]")]
+        for html in (page, str(health))
+    )
+    assert said[: len(meant)] == meant

@@ -92,7 +92,7 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "")
     rows = table.filter(name.is_in(metrics))
     # Straight from day to day: a curve takes three times as much to write down.
     lines = daily(rows, metrics, locale=locale).mark_line(strokeWidth=2)
-    bundle, _ = offline(lines.properties(width=420).to_dict())
+    bundle, _ = offline(lines.properties(width=420).to_dict(validate=False))
     svg = _lean(bundle["image/svg+xml"])
     days = rows.with_columns(name).pivot("metric", index="date", values="count", aggregate_function="sum")
     days = days.sort("date", descending=True)  # the newest are looked for
@@ -111,7 +111,7 @@ def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
     """
     from journey_nb.charts import offline, response_times
 
-    bundle, _ = offline(response_times(table, locale=locale).properties(width=300).to_dict())
+    bundle, _ = offline(response_times(table, locale=locale).properties(width=300).to_dict(validate=False))
     wide = spans(table, locale).pivot("outcome", index="took", values="messages")
     tables = {word("response_times", locale): wide}
     return figure_html(_lean(bundle["image/svg+xml"]), tables, bundle["text/plain"], locale=locale)
