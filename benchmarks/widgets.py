@@ -86,8 +86,8 @@ def main() -> None:
 
 def print_sizes(browser: Any) -> None:
     """First picture, state and panning, by the number of points."""
-    print("| points | drawn in Python, ms | shown by the browser, ms | first picture, ms | at start, kB (without the bundle) "
-          "| work per pan frame, ms: median, 95 % | frames per second |")  # fmt: skip
+    print("| points | drawn in Python, ms: median, least | and shown by the browser | first picture | kB at start (without the bundle) "
+          "| CPU ms of the main thread per pan frame: median, 95 % | frames per second |")  # fmt: skip
     print("|---|---|---|---|---|---|---|")
     for points in POINTS:
         journey = tree(points)
@@ -101,9 +101,9 @@ def print_sizes(browser: Any) -> None:
         both = [one + other for one, other in zip(drawn, shown, strict=True)]
         work, rate = panned(browser, widget)
         state = size(widget.get_state())
+        times = " | ".join(f"{middle(found):.0f}, {min(found):.0f}" for found in (drawn, shown, both))
         print(
-            f"| {points} | {middle(drawn):.0f} | {middle(shown):.0f} | {middle(both):.0f} "
-            f"| {state / 1e3:.0f} ({(state - len(widget._esm)) / 1e3:.0f}) "
+            f"| {points} | {times} | {state / 1e3:.0f} ({(state - len(widget._esm)) / 1e3:.0f}) "
             f"| {middle(work):.1f}, {high(work):.1f} | {rate:.0f} |"
         )
     print()
@@ -123,7 +123,7 @@ def first_picture(browser: Any, widget: Any) -> float:
 
 
 def panned(browser: Any, widget: Any) -> tuple[list[float], float]:
-    """Milliseconds of work of the page's main thread in each frame of a drag, and how many frames came a second."""
+    """Milliseconds that the page's main thread worked (CPU) in each frame of a drag, and how many frames came a second."""
     live = Live(browser, widget)
     page = live.page
     box = page.locator(".stage").bounding_box()
@@ -148,7 +148,7 @@ def frames(events: list[dict[str, Any]]) -> tuple[list[float], float]:
     begun = sorted(event["ts"] for event in ours if event["name"] == "BeginMainThreadFrame")
     tasks = [event for event in ours if event["name"] == "RunTask"]
     work = [
-        sum(task["dur"] for task in tasks if start <= task["ts"] < end) / 1000
+        sum(task["tdur"] for task in tasks if start <= task["ts"] < end) / 1000
         for start, end in pairwise(begun)
     ]
     return work, (len(begun) - 1) / (begun[-1] - begun[0]) * 1e6
@@ -157,15 +157,15 @@ def frames(events: list[dict[str, Any]]) -> tuple[list[float], float]:
 def print_changes(browser: Any, events: list[int], folder: Path) -> None:
     """Round trips of another period, on facts in memory and on a store."""
     print(
-        "| events | statistics | canvas, ms: median, slowest | kB per change | whole workspace in Python, ms: median, slowest |"
+        "| events | statistics | canvas, ms: median, slowest, least | kB per change | whole workspace in Python, ms: the same |"
     )
     print("|---|---|---|---|---|")
     for count in events:
         for name, stats in kept(count, folder):
             trips, sent = changes(browser, jn.JourneyCanvas(stats))
             spaces = workspaces(jn.Workspace(stats))
-            print(f"| {count:,} | {name} | {middle(trips):.0f}, {max(trips):.0f} | {middle(sent) / 1e3:.0f} "
-                  f"| {middle(spaces):.0f}, {max(spaces):.0f} |")  # fmt: skip
+            times = [f"{middle(t):.0f}, {max(t):.0f}, {min(t):.0f}" for t in (trips, spaces)]
+            print(f"| {count:,} | {name} | {times[0]} | {middle(sent) / 1e3:.0f} | {times[1]} |")
     print()
 
 

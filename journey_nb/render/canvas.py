@@ -44,7 +44,7 @@ _CSS = """
 .jnb .n{font-weight:600;font-variant-numeric:tabular-nums}
 .jnb .m,.jnb .m .n{font-size:11px;fill:$muted}
 .jnb .l{fill:$muted;font-size:11px;font-weight:400}
-.jnb use{fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
+.jnb use{fill:none;stroke:currentColor;stroke-width:1.67;stroke-linecap:round;stroke-linejoin:round}
 .jnb .f-entry{color:$entry;fill:$entry_soft}
 .jnb .f-message{color:$message;fill:$message_soft}
 .jnb .f-wait{color:$wait;fill:$wait_soft}
@@ -506,7 +506,7 @@ class _Picture:
     def _note(self, text: str, top: float, total: float) -> str:
         shown = fit(text, total - 2 * MARGIN - 24, 11.5, bold=True)
         return (
-            f'<g class="note warn">{drawn("warn", f"{MARGIN:g}", f"{top:g}", 16)}'
+            f'<g class="note warn">{drawn("warn", MARGIN, top, 16)}'
             f'<text x="{MARGIN + 24:g}" y="{top + 12:g}"{squeeze(shown, 11.5, bold=True)}>{xml(shown)}</text></g>'
         )
 
@@ -547,7 +547,7 @@ class _Picture:
             if pill.share
             else ""
         )
-        mark = drawn("winner", _short(x + 8), _short(y + 4), 16) if pill.best else ""
+        mark = drawn("winner", x + 8, y + 4, 16) if pill.best else ""
         return (
             f'<g class="pill{" best" if pill.best else ""}{dim}">'
             f'<rect class="p" x="{_short(x)}" y="{_short(y)}" width="{wide:g}" height="{high:g}" rx="12"/>{mark}'

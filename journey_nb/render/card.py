@@ -256,7 +256,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         if card.level
         else "",
         f'<g class="f-{family(point)}"><rect x="12" y="12" width="32" height="32" rx="8"/>'
-        f"{drawn(icon(point), '18', '18', 20)}</g>",
+        f"{drawn(icon(point))}</g>",
     ]
     for line, text in enumerate(card.title):
         parts.append(
@@ -307,7 +307,7 @@ def _note(note: Note, y: float) -> str:
     text = fit(note.text, WIDTH - 52, 11.5, bold=True)
     return (
         f'<g class="note {note.kind}"><rect x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
-        f"{drawn(symbol, '14', f'{y + 4:g}', 16)}"
+        f"{drawn(symbol, 14, y + 4, 16)}"
         f'<text x="36" y="{y + 16:g}"{number}{squeeze(text, 11.5, bold=True)}>{xml(text)}</text></g>'
     )
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from journey_nb.journey import Point
+
+GRID, SIZE, CORNER = 24, 20, 18  # of the strokes below, and of an icon on its card
 
 _BUBBLE = "M12 4c5 0 9 3 9 7s-4 7-9 7l-4 3v-3.5C5 16.5 3 14 3 11c0-4 4-7 9-7Z"
 
@@ -57,13 +62,34 @@ def family(point: Point) -> str:
 
 
 def shapes(names: set[str]) -> str:
-    """The definitions of the icons used, for :func:`drawn`.
+    """The definitions of the icons used, for :func:`drawn`; each where cards have it."""
+    return "".join(f'<path id="jnb-{name}" d="{_on_card(STROKES[name])}"/>' for name in sorted(names))
 
-    Not as symbols: each use of one clips and scales, which a browser counts anew in every frame that moves.
+
+def drawn(name: str, x: float = CORNER, y: float = CORNER, size: float = SIZE) -> str:
+    """An icon of that size, its corner at a place.
+
+    On a card it has no transform: a browser counts each anew in every frame in which the canvas moves.
     """
-    return "".join(f'<path id="jnb-{name}" d="{STROKES[name]}"/>' for name in sorted(names))
+    scale = size / SIZE
+    moved = [f"{round(at - CORNER * scale, 1):g}" for at in (x, y)]
+    where = f' transform="translate({" ".join(moved)}) scale({scale:g})"' if scale != 1 else ""
+    return f'<use href="#jnb-{name}"{where}/>'
 
 
-def drawn(name: str, x: str, y: str, size: int) -> str:
-    """An icon of that size, its corner at a place."""
-    return f'<use href="#jnb-{name}" transform="translate({x} {y}) scale({size / 24:.3g})"/>'
+_NUMBERS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "A": 7, "Z": 0}  # of each command of a path
+
+
+@cache
+def _on_card(path: str) -> str:
+    """A path on the grid of 24, where and as large as it is on a card."""
+    scale, told = SIZE / GRID, []
+    for command, text in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        numbers = [float(number) for number in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", text)]
+        many = _NUMBERS[command.upper()]
+        for at, number in enumerate(numbers):
+            is_turn = command in "Aa" and at % many in (2, 3, 4)  # an angle and two flags are no lengths
+            is_size = command.islower() or (command == "A" and at % many in (0, 1))
+            numbers[at] = number if is_turn else number * scale + (0 if is_size else CORNER)
+        told.append(command + " ".join(f"{round(number, 2):g}" for number in numbers))
+    return "".join(told)
