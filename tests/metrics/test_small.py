@@ -105,7 +105,7 @@ def less(one: tuple[int, int], others: list[tuple[int, int]]) -> tuple[int, int]
     return one[0] - sum(high for _, high in others), one[1] - sum(low for low, _ in others)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 10_000),
     users=st.integers(30, 150),
