@@ -100,13 +100,14 @@ def detail_html(
         if people is None
         else _statistics(stats, point, people, goal, locale)
     )
+    lists = asks and not stats.least  # of single people
     html = template("detail.html").render(
         title=title,
         caption=word((point.type == "message" and point.channel) or point.type, locale),
-        switch=_switch(point, people is not None, locale) if asks and point.type == "message" else None,
+        switch=_switch(point, people is not None, locale) if lists and point.type == "message" else None,
         sections=[(heading, Markup(part)) for heading, part in sections],
         exports=Markup().join(
-            csv(what, locale, named=title, point=point_id) for what in _exports(point) if asks
+            csv(what, locale, named=title, point=point_id) for what in _exports(point, lists) if asks
         ),
         close=word("close", locale),
         locale=asked(locale),
@@ -135,8 +136,10 @@ def _of(point: Point) -> tuple[str, ...]:
     return ("messages", "points") if point.type == "message" else ("points",)
 
 
-def _exports(point: Point) -> tuple[str, ...]:
-    """What of a point can be a file: its numbers, who came, whom its messages went to."""
+def _exports(point: Point, lists: bool) -> tuple[str, ...]:
+    """What of a point can be a file: its numbers; with the lists, who came and whom its messages went to."""
+    if not lists:
+        return ("point",)
     return ("point", "step-users", *(("point-users",) if point.type == "message" else ()))
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import journey_nb as jn
 from journey_nb import metrics
+from journey_nb.cli import main
 from journey_nb.exports import EXPORTS, write_table
 from journey_nb.metrics import small
 from journey_nb.render.dashboard import dashboard_html
+from journey_nb.render.detail import detail_html
 from journey_nb.sections import heading
 from journey_nb.simulate import simulate
 
@@ -102,7 +105,7 @@ def less(one: tuple[int, int], others: list[tuple[int, int]]) -> tuple[int, int]
     return one[0] - sum(high for _, high in others), one[1] - sum(low for low, _ in others)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 10_000),
     users=st.integers(30, 150),
@@ -258,3 +261,35 @@ def test_pictures_and_pages_say_so_and_hold_no_small_count(
     assert said not in jn.canvas(exact, locale=locale).svg
     assert page.index(said) < page.index("<figure")
     assert "off_by" not in drawn.svg
+
+
+def test_a_detail_window_offers_no_list_of_people(exact: jn.JourneyStats) -> None:
+    plain, few = (detail_html(stats, "hello_push").html for stats in (exact, exact.small_groups(5)))
+    for told in ('data-what="point-users"', 'data-what="step-users"', 'data-action="statistics"'):
+        assert told in plain
+        assert told not in few
+    assert 'data-what="point"' in few
+
+
+def test_the_command_line_hides_them_in_files(
+    exact: jn.JourneyStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    JOURNEY.write("w.journey.json")
+    simulate(JOURNEY, users=230, seed=1).write_parquet("log.parquet")
+    monkeypatch.setenv("JOURNEY_NB_PSEUDONYM_KEY", "a key of many bytes, not this one")
+
+    def export(*options: str) -> Result:
+        return CliRunner().invoke(
+            main, ["export", "w.journey.json", "log.parquet", "--period", "30d", *options]
+        )
+
+    for options in (["--small-groups", "5"], ["--pseudonyms"]):
+        assert export("-t", "campaign", *options).exit_code == 0
+        expected = small.told(EXPORTS["campaign"](exact.small_groups(5)), 5).lazy().collect()
+        assert pl.read_csv("campaign.csv", infer_schema=False).equals(expected.cast(pl.String))
+    assert export("-t", "users", "--pseudonyms").exit_code == 0
+    refused = export("-t", "users", "--small-groups", "5")
+    assert refused.exit_code == 1
+    assert "ask for it with small_groups 0" in refused.output.replace("\n", " ")
+    assert "take at least 3" in export("-t", "campaign", "--small-groups", "2").output
