@@ -155,7 +155,8 @@ class JourneyCanvas(Exporting):
         pans it, opens a step, changes the period, lights up the path of a user; all that is computed now and
         travels along. Where no script may run it is the static picture with its tables. Who waits at a step is
         named, as on the canvas: to show it to others, take ``stats.under(pseudonyms)``, or ``stats.small_groups(5)``,
-        of which the page says so and names nobody. As .svg and .png it is the picture, as of :meth:`Canvas.save <journey_nb.render.Canvas.save>`.
+        of which the page says so and names nobody. As .svg and .png it is the picture, as of
+        :meth:`Canvas.save <journey_nb.render.Canvas.save>`.
 
         Parameters
         ----------
