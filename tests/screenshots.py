@@ -30,7 +30,7 @@ LOOKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrast": ({"forced_colors": "active"}, {}),
     "contrast-dark": ({"forced_colors": "active", "color_scheme": "dark"}, {}),
     "rtl": ({"dir": "rtl"}, {}),
-    "korean": ({}, {"locale": "ko"}),
+    "french": ({}, {"locale": "fr"}),
 }
 LARGE = ("light", "dark", "narrow", "contrast")  # are enough
 
@@ -75,6 +75,7 @@ def shots(browser: Any, stats: jn.JourneyStats, look: str) -> Iterator[tuple[str
     workspace.canvas.opened = None
     workspace.dashboard.opened = "communications"
     workspace.user = stats.users()["user_id"][0]
+    taken(workspace, parts)
     here.locator("main").nth(1).locator("[data-action=fit]").click()
     yield "path", taken(workspace, parts)
     parts[0].close()
@@ -101,7 +102,7 @@ def taken(workspace: Any, parts: list[Live]) -> bytes:
         part.push()
         part.settle()
     page.wait_for_timeout(200)  # what has another size now is drawn
-    shot: bytes = page.screenshot(full_page=True)
+    shot: bytes = page.screenshot(full_page=True, timeout=120_000)
     return shot
 
 
