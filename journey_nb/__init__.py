@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from journey_nb.journey import Journey as Journey
     from journey_nb.journey import JourneyError as JourneyError
     from journey_nb.render import Canvas as Canvas
-    from journey_nb.render import canvas as canvas
+    from journey_nb.render import canvas as canvas  # type: ignore[no-redef]  # the function, not its module's namesake
     from journey_nb.reports import run_report as run_report
     from journey_nb.stats import JourneyStats as JourneyStats
     from journey_nb.store import Store as Store

@@ -191,7 +191,8 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     }
     journey.model_copy(update=change).write(path)
     out.print(
-        f"Wrote [bold]{said(str(path))}[/]. Edit it, then: journey-nb check {said(str(path))}",
+        f"Wrote [bold]{said(str(path))}[/]. Edit it, then: journey-nb check {said(str(path))}; "
+        f"a log to try it on: journey-nb simulate {said(str(path))} -o events.parquet",
         soft_wrap=True,
     )
 

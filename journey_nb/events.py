@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
 import polars as pl
 
@@ -663,7 +664,7 @@ class EventLog:
                 read=judged.read,
                 duplicates=judged.duplicates,
                 warnings=warnings,
-                note=_NOT_YET if journey is not None else "",
+                note=_NOT_YET if journey is not None and judged.quarantined.height else "",
             )
         # The account is of the rows that the source holds, not of the events made of them.
         if strange := judged.quarantined.height - source.quarantined.height:
@@ -840,6 +841,11 @@ def _near_misses(bad: pl.DataFrame, journey: Journey | None) -> list[str]:
         for value in found.sort("rows", found.columns[0], descending=[True, False])[found.columns[0]].head(5):
             if hint := near(value, words):
                 told.append(f"{column} {_cut(value)!r} is unknown{hint}")
+            elif rule == "unknown_journey":
+                told.append(
+                    f"journey_id {_cut(value)!r} is not that of the document, {words[0]!r}: "
+                    "one of the two must be that of the other, for these rows to count"
+                )
     return told
 
 
@@ -854,6 +860,10 @@ class _How:
     time_unit: TimeUnits = None
     time_format: str | None = None
     source: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.timezone is not None and self.timezone not in (zones := available_timezones()):
+            raise LogError(f"there is no timezone {self.timezone!r}{near(self.timezone, sorted(zones))}")
 
 
 # What says the zone of a time: its letter, its name, or an offset behind a clock.

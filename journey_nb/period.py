@@ -31,7 +31,10 @@ class Period:
 def check(name: str) -> None:
     """Refuse a name that is no preset, naming the nearest."""
     if name not in PRESETS:
-        raise ValueError(f"unknown period {name!r}{near(name, PRESETS)} (use one of {', '.join(PRESETS)})")
+        raise ValueError(
+            f"unknown period {name!r}{near(name, PRESETS)} (use one of {', '.join(PRESETS)}, or two dates: "
+            "2026-03-01..2026-03-31)"
+        )
 
 
 def preset(name: str, zone: ZoneInfo, as_of: datetime, launch: datetime) -> Period:

@@ -304,6 +304,9 @@ def columns(
             raise LogError(
                 f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}"
             )
+    for column, origin in mapping.items():
+        if f"{origin}_duplicated_0" in names:  # as polars calls the second of a CSV file
+            raise LogError(f"{what}: there are several columns {origin!r} for {column!r}: rename all but one")
     taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
     used = {origin for origin in taken.values() if isinstance(origin, str)}

@@ -512,6 +512,7 @@ def _carry(place: Path, made: Path) -> None:
 
 
 def _check_formats(formats: Sequence[str]) -> list[str]:
+    formats = [formats] if isinstance(formats, str) else formats
     for format in formats:
         if format not in FORMATS:
             raise ReportError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")

@@ -88,6 +88,11 @@ class JourneyStats:
     def __init__(
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
+        if not isinstance(journey, Journey):
+            raise TypeError(
+                f"a journey is wanted, not a {type(journey).__name__}: Journey.read(path) reads a document, "
+                "Journey.discover(log) draws one"
+            )
         self.journey = journey
         folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
@@ -143,7 +148,10 @@ class JourneyStats:
         return self._with(**{**vars(other._view), **own})
 
     def period(self, name: str) -> JourneyStats:
-        """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month."""
+        """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month; or ``first..last``."""
+        first, dots, last = str(name).partition("..")
+        if dots:
+            return self.between(first, last)
         period.check(name)
         return self._with(period=name)
 
@@ -291,8 +299,13 @@ class JourneyStats:
         """The smallest group that is shown; 0: every group is."""
         return self._view.least
 
-    def verbs(self) -> str:
+    def verbs(self, after: JourneyStats | None = None) -> str:
         """The verbs that look as these statistics do, as code.
+
+        Parameters
+        ----------
+        after
+            What they may be called on but those that nobody has narrowed: what differs from these is said too.
 
         Examples
         --------
@@ -303,7 +316,7 @@ class JourneyStats:
         >>> stats.between("2026-03-01", "2026-03-15").clock("cohort").where(version=[1, 2]).verbs()
         ".between('2026-03-01', '2026-03-15').clock('cohort').where(version=[1, 2])"
         """
-        return "".join(_verbs(self._view))
+        return "".join(_verbs(self._view, after._view if after else _View()))
 
     # Tables of the four dashboards.
 
@@ -725,28 +738,53 @@ def _folded(journey: Journey, log: Any) -> Facts:
     return fold(journey, log.judge(journey))
 
 
+def wanted(stats: object) -> JourneyStats:
+    """The statistics, if they are some.
+
+    Raises
+    ------
+    TypeError
+        When they are something else; the message says how statistics are made.
+
+    Examples
+    --------
+    >>> wanted("welcome.journey.json")
+    Traceback (most recent call last):
+    TypeError: statistics are wanted, not a str: jn.JourneyStats(journey, log) makes them, a store has them as store["…"]
+    """
+    if not isinstance(stats, JourneyStats):
+        raise TypeError(
+            f"statistics are wanted, not a {type(stats).__name__}: jn.JourneyStats(journey, log) makes them, "
+            'a store has them as store["…"]'
+        )
+    return stats
+
+
 def _eager(frame: Any) -> pl.DataFrame:
     if isinstance(frame, pl.LazyFrame):
         return frame.collect()
     return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame(frame)
 
 
-def _verbs(view: _View) -> Iterator[str]:
+def _verbs(view: _View, after: _View) -> Iterator[str]:
+    def told(name: str) -> bool:
+        return any(getattr(view, name) != getattr(other, name) for other in (_View, after))
+
     if not isinstance(view.period, str):
         yield f".between({', '.join(map(_coded, view.period))})"
-    elif view.period != _View.period:
+    elif told("period"):
         yield f".period({view.period!r})"
-    if view.clock != _View.clock:
+    if told("clock"):
         yield f".clock({view.clock!r})"
-    if view.as_of is not None:
+    if told("as_of"):
         yield f".as_of({_coded(view.as_of)})"
-    if view.version is not None:
+    if told("version"):
         yield f".version({view.version})"
-    if view.machine:
-        yield ".machine()"
-    if view.compare:
-        yield ".compare()"
-    if view.least:
+    if told("machine"):
+        yield f".machine({'' if view.machine else False})"
+    if told("compare"):
+        yield f".compare({'' if view.compare else None})"
+    if told("least"):
         yield f".small_groups({view.least})"
     called = {"user_id": "users", "entry_point": "entry"}
     for name, value in view.where:

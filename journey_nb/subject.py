@@ -114,8 +114,7 @@ def chosen(
     if as_of:
         stats = stats.as_of(as_of)
     if period:
-        first, dots, last = period.partition("..")
-        stats = stats.between(first, last) if dots else stats.period(period)
+        stats = stats.period(period)
     if clock:
         stats = stats.clock(cast("Clock", clock))  # an unknown one is told there
     if version:

@@ -936,3 +936,21 @@ def test_a_report_is_made_of_any_quarantine() -> None:
     report = Report.of(bad, read=10, duplicates=2)
     assert (report.loaded, report.quarantined) == (5, 3)
     assert report.frame.rows() == [("late", 2, "a"), ("odd", 1, "b")]
+
+
+def test_two_columns_of_one_name_are_refused_where_one_is_read(tmp_path: Path) -> None:
+    (tmp_path / "visits.csv").write_text("who,what,at,at\na,look,2026-03-01,2026-03-02\n")
+    how = {"user": "who", "activity": "what", "timezone": "UTC"}
+    with pytest.raises(LogError, match="several columns 'at' for 'occurred_at': rename all but one"):
+        EventLog.from_activities(tmp_path / "visits.csv", time="at", **how)
+
+
+def test_a_timezone_that_does_not_exist_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(LogError, match="no timezone 'Asia/Seul'; did you mean 'Asia/Seoul'"):
+        EventLog.read("there_is_none.csv", timezone="Asia/Seul")
+
+
+def test_a_log_of_another_journey_is_told(welcome: Journey, welcome_log: pl.DataFrame) -> None:
+    other = welcome.model_copy(update={"journey_id": "something else"})
+    told = str(EventLog.from_frame(welcome_log).report(other))
+    assert f"journey_id {welcome.journey_id!r} is not that of the document, 'something else'" in told

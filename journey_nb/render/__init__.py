@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import polars as pl
 from markupsafe import escape
@@ -25,11 +25,9 @@ from journey_nb.render.figure import figure_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import Html
+from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
-
-if TYPE_CHECKING:
-    from journey_nb.stats import JourneyStats
 
 __all__ = ["Canvas", "Html", "canvas", "canvas_alt", "canvas_svg", "figure_html", "page_html"]
 
@@ -86,6 +84,7 @@ class Canvas:
         locale: str = "",
     ) -> None:
         # What is asked for is looked at here: a picture never raises where it is shown.
+        wanted(stats)
         if goal is not None:
             stats.journey.goal(goal)
         if theme not in (known := get_args(palette.Theme)):

@@ -305,6 +305,8 @@ class Store(Registry):
             What became of the rows. Small files are loaded together, a large one by itself; each load is there for
             good once it is done, so that an interrupted import goes on where it was.
         """
+        if isinstance(paths, EventLog):
+            raise TypeError("load takes files; append(log) takes a log")
         told = Loaded()
         for some in _together(files_of(paths, how.get("storage_options"))):
             fresh: dict[Source, Stored] = {}

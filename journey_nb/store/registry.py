@@ -296,7 +296,7 @@ class Registry:
 
         return self._change(key, "relaunch", by, relaunched)
 
-    def stop(self, key: str, *, confirm: str, by: str | None = None) -> Journey:
+    def stop(self, key: str, *, confirm: str = "", by: str | None = None) -> Journey:
         """End a journey for good; the title must be typed, for nothing brings it back.
 
         Examples

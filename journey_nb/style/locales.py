@@ -28,21 +28,26 @@ def set_locale(locale: str) -> None:
     >>> jn.set_locale("en")
     """
     global _chosen
-    if language(locale) not in LOCALES:
-        near = difflib.get_close_matches(locale, LOCALES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no words in {locale!r}{hint} (there are {', '.join(LOCALES)})")
-    _chosen = locale
+    _chosen = asked(locale)
 
 
 def asked(locale: str = "") -> str:
     """The locale that is asked for, else the chosen one.
+
+    Raises
+    ------
+    ValueError
+        When its language is not shipped.
 
     Examples
     --------
     >>> asked(), asked("fr-CA")
     ('en', 'fr-CA')
     """
+    if locale and _language(locale) not in LOCALES:
+        near = difflib.get_close_matches(locale, LOCALES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"no words in {locale!r}{hint} (there are {', '.join(LOCALES)})")
     return locale or _chosen
 
 
@@ -54,4 +59,8 @@ def language(locale: str = "") -> str:
     >>> language("fr-CA"), language("ko_KR.UTF-8")
     ('fr', 'ko')
     """
-    return asked(locale).split("-")[0].split("_")[0].lower()
+    return _language(asked(locale))
+
+
+def _language(locale: str) -> str:
+    return locale.split("-")[0].split("_")[0].lower()

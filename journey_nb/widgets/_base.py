@@ -16,6 +16,7 @@ from journey_nb.metrics.scope import Clock
 from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
+from journey_nb.stats import wanted
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
 from journey_nb.widgets._shown import boxed, show
@@ -145,6 +146,7 @@ class OfStats(View):
     _source: Callable[[], JourneyStats] | None = None
 
     def __init__(self, stats: JourneyStats, **traits: Any) -> None:
+        stats = wanted(stats)
         super().__init__(period=stats.chosen, clock=stats.scope.clock, **traits)
         self.stats = stats
 
@@ -154,18 +156,19 @@ class OfStats(View):
 
     @traitlets.validate("stats")
     def _check_stats(self, proposal: Any) -> JourneyStats:
-        stats: JourneyStats = proposal["value"]
+        stats = wanted(proposal["value"])
         self._show(stats)
         return stats
 
     @traitlets.validate("period")
     def _check_period(self, proposal: Any) -> str:
-        return at(self.stats, proposal["value"]).chosen if self.stats else proposal["value"]
+        period: str = proposal["value"]
+        return wanted(self.stats).period(period).chosen if self.stats else period
 
     @traitlets.observe("period")
     def _follow_period(self, change: Any) -> None:
         if self.stats and self.stats.chosen != change["new"]:
-            self._restate(at(self.stats, change["new"]), change)
+            self._restate(self.stats.period(change["new"]), change)
 
     @traitlets.observe("clock")
     def _follow_clock(self, change: Any) -> None:
@@ -234,12 +237,6 @@ class OfStats(View):
 
     def _dismiss(self, _: Mapping[str, Any]) -> None:
         """The error goes, as it does after every request that is met."""
-
-
-def at(stats: JourneyStats, period: str) -> JourneyStats:
-    """The statistics over a preset, or over ``first..last``."""
-    first, dots, last = period.partition("..")
-    return stats.between(first, last) if dots else stats.period(period)
 
 
 @cache

@@ -21,7 +21,7 @@ from journey_nb.render.text import clean
 from journey_nb.render.tools import frame_html
 from journey_nb.render.trace import Trace
 from journey_nb.style import word
-from journey_nb.widgets._base import at, bundle
+from journey_nb.widgets._base import bundle
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -57,7 +57,7 @@ def page(view: JourneyCanvas, periods: Sequence[str], users: Sequence[str]) -> b
     for user in users:
         if stats.user_runs(user).is_empty():
             raise KeyError(f"{user!r} is not in this journey{near(user, stats.nearest(user))}")
-    by_period = {found.chosen: found for found in (at(stats, period) for period in periods)}
+    by_period = {found.chosen: found for found in (stats.period(period) for period in periods)}
     by_period.setdefault(stats.chosen, stats)
     people = tuple(dict.fromkeys((*users, *filter(None, [view.user]))))
     kept = _Kept(view, by_period, people)

@@ -108,6 +108,8 @@ class JourneyList(Managing, Files):
         **traits: Any,
     ) -> None:
         takes(type(self), traits, _SHOWN)
+        if not isinstance(store, Store):
+            raise TypeError(f"a store is wanted, not a {type(store).__name__}: jn.Store(path)")
         self.store, self.folder = store, Path(folder)
         self.workspace: Workspace | None = None
         self._numbers: dict[str, tuple[Facts, dict[str, Any], Sequence[date]]] = {}

@@ -18,6 +18,7 @@ from journey_nb.render.journeys import menu_html
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import when_html
+from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
@@ -28,7 +29,6 @@ from journey_nb.widgets.dashboard import Dashboard
 from journey_nb.widgets.tracer import PathTracer
 
 if TYPE_CHECKING:
-    from journey_nb.stats import JourneyStats
     from journey_nb.store import Store
 
 _SHARED = ("stats", "user", "run", "selected")
@@ -167,6 +167,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     ) -> None:
         known = _SHARED[1:]
         takes(type(self), traits, known)
+        self._given = wanted(stats)
         told: dict[str, Any] = {"theme": theme, "locale": locale}
         self.head = Head(stats, **told)
         self.canvas = JourneyCanvas(stats, folder=folder, **told)
@@ -245,7 +246,8 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     def to_python(self) -> str:
         """The code for what is on the screen.
 
-        Statistics out of a store are read of it again; those of a log are taken from the variable ``stats``.
+        Statistics out of a store are read of it again; those of a log are taken from the variable ``stats``: the
+        ones that the workspace was given, or those of the log before anything was chosen.
 
         Examples
         --------
@@ -277,7 +279,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         lines = [
             "import journey_nb as jn",
             "",
-            f"stats = {source}{self.stats.verbs()}",
+            f"stats = {source}{self.stats.verbs(self._given if store is None else None)}",
             f"workspace = jn.Workspace(stats{''.join(begins)})",
             *self._settings(),
             "workspace",

@@ -168,3 +168,20 @@ def test_each_part_is_small_enough_to_travel(workspace: jn.Workspace) -> None:
     for part in workspace.views:
         state = {name: value for name, value in part.get_state().items() if name not in ("_esm", "css")}
         assert len(repr(state)) < 200_000, type(part).__name__
+
+
+def test_its_code_says_what_was_set_back_to_what_is_usual(welcome_stats: jn.JourneyStats) -> None:
+    workspace = jn.Workspace(given := welcome_stats.period("30d").clock("cohort"))
+    workspace.period, workspace.clock = "launch", "activity"
+    for base in (given, welcome_stats):
+        told = {"stats": base}
+        exec(workspace.to_python(), told)
+        assert told["stats"].health().equals(workspace.stats.health())
+
+
+@pytest.mark.parametrize("view", [jn.Workspace, jn.JourneyCanvas, jn.Dashboard, jn.canvas])
+def test_what_is_no_statistics_is_refused(view: Any, welcome: jn.Journey) -> None:
+    with pytest.raises(
+        TypeError, match=r"statistics are wanted, not a Journey: jn\.JourneyStats\(journey, log\)"
+    ):
+        view(welcome)
