@@ -29,6 +29,7 @@ from journey_nb.journey import Journey, JourneyError, near
 if TYPE_CHECKING:
     import polars as pl
 
+    from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
     from journey_nb.store.registry import Registry
 
@@ -329,8 +330,20 @@ def _scoped(command: _Command) -> _Command:
 
 
 @main.command()
-@click.argument("journey", type=click.Path(dir_okay=False))
-@click.argument("log")
+@click.argument("journey", required=False)
+@click.argument("log", required=False)
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False),
+    help="A store instead of document and log: JOURNEY is the id or title of one in it; without, campaign is of all.",
+)
+@click.option(
+    "--for-each",
+    "filters",
+    multiple=True,
+    metavar="FILTER=VALUE",
+    help="A row of campaign for each journey of the store with this status, category, type, tag or title; repeatable.",
+)
 @click.option(
     "-t",
     "--table",
@@ -371,9 +384,9 @@ def _scoped(command: _Command) -> _Command:
     help="Show groups smaller than K as “< K” and round all other counts down; 0: none. [default: 5 with --pseudonyms, else 0]",
 )
 @_scoped
-def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_text: bool, first: str | None,
-           last: str | None, period: str, clock: str | None, as_of: str, version: int, pseudonyms: bool,
-           small_groups: int | None, **options: Any) -> None:  # fmt: skip
+def export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str, path: Path | None,
+           bom: bool, raw_text: bool, first: str | None, last: str | None, period: str, clock: str | None, as_of: str,
+           version: int, pseudonyms: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -381,6 +394,7 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
       journey-nb export welcome.journey.json events.parquet -o campaign.csv
       journey-nb export welcome.journey.json events.parquet --table users --period 30d -o users.xlsx
       journey-nb export welcome.journey.json events.parquet -t point --point push --from 2026-03-01 --to 2026-03-31
+      journey-nb export --store store --for-each status=running --period this_month -o campaigns.xlsx
     """
     import polars as pl
 
@@ -395,11 +409,9 @@ def export(journey: str, log: str, name: str, path: Path | None, bom: bool, raw_
         small_groups = small.USUAL if people and name not in _PEOPLE else 0
     scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version,
              "small_groups": small.check(small_groups)}  # fmt: skip
-    with _step("Reading the log") as done:
-        stats = _stats(journey, log, scope)
-        done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
+    subject = _subject_of_export(journey, log, store, filters, name, scope, people)
     path = path or Path(f"{name}.csv")
-    table = table_of(stats.under(people) if people else stats)
+    table = table_of(subject)
     table = small.told(table, small_groups, typed=path.suffix == ".parquet")
     write_table(table, path, bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
@@ -523,18 +535,9 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
 
 def _report_for_each(name: str, store: str, filters: tuple[str, ...], options: dict[str, Any]) -> None:
     from journey_nb.reports import run_for_each
-    from journey_nb.store.registry import FILTERS
 
-    where: dict[str, list[str]] = {}
-    for item in filters:
-        filter_, value = _pair(item)
-        if filter_ not in FILTERS:
-            raise click.UsageError(
-                f"no filter {filter_!r}{near(filter_, FILTERS)}; there are {', '.join(FILTERS)}"
-            )
-        where.setdefault(filter_, []).append(value)
     failed = False
-    for title, made in run_for_each(name, store, where, **options):
+    for title, made in run_for_each(name, store, _filters(filters), **options):
         if isinstance(made, Exception):
             failed = True
             err.print(f"[red]✗[/] {said(title)}: {said(_words(made))}", soft_wrap=True)
@@ -706,6 +709,48 @@ def _check_store(name: str) -> bool:
 def _journey(name: str) -> Journey:
     """A document, or a sample by its name."""
     return Journey.read(name) if Path(name).exists() or name.endswith(".json") else Journey.sample(name)
+
+
+def _subject_of_export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str,
+                       scope: dict[str, Any], people: Pseudonyms | None) -> Any:  # fmt: skip
+    """The stats that an export is of; a list of them where it is of several journeys."""
+    if store is None:
+        if not journey or not log or filters:
+            raise click.UsageError(
+                "name the document and the log, or a store: JOURNEY LOG, or --store DIR [JOURNEY]"
+            )
+        if not Path(journey).exists():
+            raise FileNotFoundError(2, "", journey)
+        with _step("Reading the log") as done:
+            stats = _stats(journey, log, scope)
+            done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
+        return stats.under(people) if people else stats
+    if log or (journey and filters):
+        raise click.UsageError("of a store name one journey, or filters with --for-each; it has the logs")
+    from journey_nb.subject import chosen, open_store
+
+    if not journey and name != "campaign":
+        raise click.UsageError(
+            f"{name} is of one journey: name it, by its id or title; only campaign is of several"
+        )
+    opened, given = open_store(store), {key: value for key, value in scope.items() if value}
+    keys = [journey] if journey else opened.find(**_filters(filters))["journey_id"]
+    found = [chosen(opened[key], **given) for key in keys]
+    found = [stats.under(people) for stats in found] if people else found
+    return found[0] if journey else found
+
+
+def _filters(items: tuple[str, ...]) -> dict[str, list[str]]:
+    """The journeys of a store that are meant: the values of each filter."""
+    from journey_nb.store.registry import FILTERS
+
+    where: dict[str, list[str]] = {}
+    for item in items:
+        name, value = _pair(item)
+        if name not in FILTERS:
+            raise click.UsageError(f"no filter {name!r}{near(name, FILTERS)}; there are {', '.join(FILTERS)}")
+        where.setdefault(name, []).append(value)
+    return where
 
 
 def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:

@@ -20,6 +20,7 @@ import journey_nb as jn
 from journey_nb import reports
 from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
+from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
 COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history")
@@ -161,6 +162,45 @@ def test_export_writes_the_campaign_statistics(here: Path) -> None:
     result = run("export", "welcome.journey.json", "events.parquet", "-o", "campaign.csv")
     assert result.exit_code == 0, result.output
     assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
+
+
+def test_export_of_a_store_is_of_one_journey_or_a_row_for_each(here: Path, welcome: jn.Journey) -> None:
+    store = jn.Store("store")
+    for title, tags in (("Spring", ["sale"]), ("Summer", ["sale"]), ("Welcome", [])):
+        more = welcome.model_copy(update={"journey_id": title.lower(), "title": title, "tags": tuple(tags)})
+        store.add(more)
+        store.append(simulate(more, users=30 + len(title), seed=1))
+    run("export", "--store", "store", "Summer", "-t", "points", "--period", "7d", "-o", "p.parquet")
+    assert pl.read_parquet("p.parquet").equals(store["summer"].period("7d").points())
+    for given, expected in (
+        ((), ["Spring", "Summer", "Welcome"]),
+        (("--for-each", "tag=sale"), ["Spring", "Summer"]),
+    ):
+        assert (
+            run(
+                "export",
+                "--store",
+                "store",
+                *given,
+                "--from",
+                "2026-03-01",
+                "--to",
+                "2026-03-31",
+                "-o",
+                "c.parquet",
+            ).exit_code
+            == 0
+        )
+        table = pl.read_parquet("c.parquet")
+        assert table["Title"].to_list() == expected
+        stats = (store[title].between("2026-03-01", "2026-03-31") for title in expected)
+        assert table.equals(jn.campaign_statistics(stats))
+    assert "only campaign is of several" in refused("export", "--store", "store", "-t", "users", code=2)
+    assert "did you mean 'status'" in refused(
+        "export", "--store", "store", "--for-each", "statsu=running", code=2
+    )
+    assert "or a store" in refused("export", "welcome.journey.json", code=2)
+    assert "it has the logs" in refused("export", "a.json", "b.csv", "--store", "store", code=2)
 
 
 @pytest.mark.parametrize("table", ["points", "daily", "waiting"])
@@ -460,7 +500,6 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
     document = tmp_path / "welcome.journey.json"
     journey = jn.Journey.sample("welcome")
     journey.write(document)
-    from journey_nb.simulate import simulate
 
     events = simulate(journey, users=40, seed=3)
     events.with_columns(
