@@ -61,6 +61,18 @@ def test_the_core_needs_no_jupyter_and_no_pictures() -> None:
     assert not loaded_by("import journey_nb.stats, journey_nb.discover") & above
 
 
+def test_charts_and_reports_build_no_grammars_and_iris_are_checked_all_the_same() -> None:
+    check = "import jsonschema; told = [jsonschema.FormatChecker().conforms(text, 'iri') for text in ('x:é', 'no iri')]"
+    for statement in (
+        "import journey_nb.charts",
+        "from journey_nb.reports import parameters; parameters('path')",
+    ):
+        assert not loaded_by(statement) & {"lark", "rfc3987_syntax"}
+    assert {"lark", "rfc3987_syntax"} <= loaded_by(
+        f"import journey_nb.charts; {check}; assert told == [True, False]"
+    )
+
+
 def test_help_starts_quickly_without_the_engine() -> None:
     done = loaded_by("from journey_nb.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
     assert not done & {"polars", "altair", "papermill", "numpy"}
