@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 LARGEST = 50_000_000
 """Bytes of a file that are handed to the browser; a larger one is told by its path."""
+
+STEPS = 20
+"""How often at most the window says how far a file is."""
 
 _WORDS = {"first": "period.first", "last": "period.last"} | {
     name: name for name in ("close", "export_dates", "exported_to", "another_period")
@@ -121,7 +125,7 @@ class Files(View):
     def _written(self, name: str, frame: pl.DataFrame | pl.LazyFrame) -> dict[str, str]:
         """Write the file, hand it to the browser unless it is too large, and say what became of it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = write_table(frame, self.folder.resolve() / name)
+        path = write_table(self._followed(frame.lazy()), self.folder.resolve() / name)
         rows = pl.scan_csv(path, infer_schema=False).select(pl.len()).collect().item()
         size = path.stat().st_size
         if is_small := size <= LARGEST:
@@ -133,7 +137,24 @@ class Files(View):
             "path": str(path),
         }
 
-    def _window(self, *, busy: str = "", failed: str = "", done: dict[str, str] | None = None) -> str:
+    def _followed(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The same rows; the window says how many of them are on their way into the file."""
+        rows, written, told, one_by_one = frame.select(pl.len()).collect().item(), 0, 0, Lock()
+
+        def count(part: pl.DataFrame) -> pl.DataFrame:
+            nonlocal written, told
+            with one_by_one:  # several threads write
+                written += part.height
+                if (now := written * STEPS // max(rows, 1)) > told:
+                    told, busy = now, word("exporting", self.locale, what=self._title())
+                    self.export = self._window(busy=busy, share=written / rows)
+            return part
+
+        return frame.map_batches(count, streamable=True)
+
+    def _window(
+        self, *, busy: str = "", share: float = 0, failed: str = "", done: dict[str, str] | None = None
+    ) -> str:
         days = self._days()
         return template("export.html").render(
             title=word("export_of", self.locale, what=self._title()),
@@ -141,6 +162,8 @@ class Files(View):
             first=days[0].isoformat() if days else "",
             last=days[-1].isoformat() if days else "",
             busy=busy,
+            share=round(share, 2),
+            percent=format.percent(share, self.locale),
             failed=failed,
             done=done,
         )

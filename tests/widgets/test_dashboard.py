@@ -367,6 +367,21 @@ def test_a_large_file_is_told_by_its_path_alone(
     assert not [content for content in sent if "save" in content]
 
 
+def test_the_window_says_how_far_a_file_is(widget: jn.Dashboard) -> None:
+    shown: list[str] = []
+    widget.observe(lambda change: shown.append(change["new"]), "export")
+    ask(widget, action="export", what="users")
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(20)
+        ask(widget, action="write", first="2026-03-01", last="2026-04-30")
+    shares = [float(share) for text in shown for share in re.findall(r'<progress value="([\d.]+)"', text)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert 5 < len(shares) <= _export.STEPS
+    assert "100%" in shown[-2]
+    assert "rows written" in shown[-1]
+
+
 def test_what_fails_is_told_in_the_window_and_leaves_no_file(widget: jn.Dashboard, tmp_path: Path) -> None:
     ask(widget, action="export", what="users")
     ask(widget, action="write", first="2026-03-31", last="2026-03-01")
