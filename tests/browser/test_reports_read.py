@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,6 +18,7 @@ from typing import Any
 import nbformat
 import polars as pl
 import pytest
+from lab import PANEL, Lab, reopen, watched
 
 import journey_nb as jn
 from journey_nb.exports import campaign_statistics
@@ -126,7 +128,8 @@ def expected(name: str) -> Expected:
 def differences(stats: jn.JourneyStats) -> pl.DataFrame:
     """How often the runs with a goal and those without came to each step."""
     ways = stats.paths(top=None).to_dicts()
-    reached, rest = (sum(of(way) for way in ways) for of in (lambda way: way["converted"], lambda way: way["runs"] - way["converted"]))  # fmt: skip
+    reached = sum(way["converted"] for way in ways)
+    rest = sum(way["runs"] for way in ways) - reached
     seen: dict[str, list[int]] = {}
     for way in ways:
         for step in way["path"]:
@@ -337,6 +340,33 @@ def test_what_is_lost_or_wrong_is_noticed(
     ])  # fmt: skip
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
     assert sanitised(tmp_path / "n.ipynb").endswith('<p></p><p><img alt="e"/></p>')
+
+
+@pytest.mark.slow
+def test_jupyterlab_says_them_without_a_kernel_and_without_trust(chromium: Any, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    page, _, requests = watched(chromium)
+    try:
+        page.goto(f"{lab.url}/lab?token=t&reset")
+        page.wait_for_selector(".jp-DirListing-content")
+        for name, kept in report_notebooks().items():
+            shutil.copy(kept, lab.folder)
+            wanted = expected(name)
+            reopen(page, kept.name, kernel=False)
+            assert not page.evaluate(f"{PANEL}.content.widgets[2].model.trusted")
+            page.wait_for_function(
+                "count => document.querySelectorAll('table').length >= count", arg=len(wanted.tables)
+            )
+            compared(page.evaluate(READ), Expected([], wanted.tables, []))
+            shown = page.locator(".jp-RenderedVegaCommon5, .vega-embed, .jp-RenderedHTML img")
+            assert shown.count() >= PICTURES[name]
+            # A chart that is drawn anew puts a picture into the notebook: nobody shall be asked whether to save it.
+            page.evaluate(f"(({{context}}) => {{ context.model.dirty = false; {PANEL}.close(); }})({PANEL})")
+            page.wait_for_function("!document.querySelector('.jp-Notebook')")
+    finally:
+        page.close()
+        lab.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
 def test_a_printed_report_says_all_that_its_page_says(
