@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
@@ -466,7 +467,12 @@ def _put(
 
 def _by_id(db: sqlite3.Connection, journey_id: str) -> Journey | None:
     row = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
-    return Journey.from_json(row[0], f"the store’s journey {journey_id!r}") if row else None
+    return _parsed(row[0], journey_id) if row else None
+
+
+@lru_cache(maxsize=512)  # a store is asked for the same few again and again
+def _parsed(document: str, journey_id: str) -> Journey:
+    return Journey.from_json(document, f"the store’s journey {journey_id!r}")
 
 
 def _found(db: sqlite3.Connection, key: str) -> Journey:
