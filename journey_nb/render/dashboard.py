@@ -361,7 +361,7 @@ def _messages(
         title = dress["title"]
         dress = {
             "title": lambda row: _link("point", row["point_id"], title(row), chosen.selected),
-            "action": lambda row: _row_menu(row["point_id"], title(row), chosen.goal, locale),
+            "action": lambda row: _row_menu(stats, row["point_id"], title(row), chosen.goal, locale),
         }
     rows = page.head(PAGE).with_columns(action=pl.lit(None, pl.String))
     shown = table(rows, columns=columns, of="messages", dress=dress, locale=locale)
@@ -400,9 +400,10 @@ def _link(action: str, value: str, text: str, chosen: str | bool | None, run: st
     return control("link", action=action, value=value, text=clean(text), pressed=value == chosen, run=run)
 
 
-def _row_menu(point: str, title: str, goal: str | None, locale: str) -> Markup:
+def _row_menu(stats: JourneyStats, point: str, title: str, goal: str | None, locale: str) -> Markup:
     buttons = csv("point", locale, named=title, point=point)
-    buttons += csv("point-users", locale, named=title, point=point, goal=goal)
+    if not stats.least:  # a list of single people
+        buttons += csv("point-users", locale, named=title, point=point, goal=goal)
     return control("row_menu", told=word("row_menu", locale, title=clean(title)), buttons=buttons)
 
 

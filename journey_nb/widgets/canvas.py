@@ -383,6 +383,7 @@ class JourneyCanvas(Exporting):
             when=when_html(stats, self.locale) if self.has_when else "",
             **self._menus(now),
             metrics=self.metrics,
+            people=not stats.least,
             user=clean(user or self._missing),
             suggestions=stats.beginning(self._typed) if self._typed else [],
             clear=word("find_clear", self.locale, user=clean(user)) if user else "",

@@ -185,3 +185,13 @@ def test_what_is_no_statistics_is_refused(view: Any, welcome: jn.Journey) -> Non
         TypeError, match=r"statistics are wanted, not a Journey: jn\.JourneyStats\(journey, log\)"
     ):
         view(welcome)
+
+
+def test_where_small_groups_are_hidden_nothing_asks_for_single_people(welcome_stats: jn.JourneyStats) -> None:
+    shown, hidden = (jn.Workspace(stats) for stats in (welcome_stats, welcome_stats.small_groups(5)))
+    for workspace in (shown, hidden):
+        workspace.dashboard.opened = "communications"
+    for workspace, there in ((shown, True), (hidden, False)):
+        assert ('data-action="find"' in workspace.canvas.tools) is there
+        assert ('data-action="find"' in workspace.tracer.tools) is there
+        assert ("point-users" in workspace.dashboard.panel) is there
