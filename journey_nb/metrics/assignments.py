@@ -35,14 +35,18 @@ def units(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
 def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
     """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
     if scope.journey.points()[point_id].type == "split_abn":
-        assigned = scope.visits.filter("leaves", "known", point=point_id).select(
-            "run",
-            "user",
-            version="left_version",
-            at="left_at",
-            order="left_order",
-            by_message=False,
-            variant="branch",
+        assigned = (
+            scope.visits_left(point_id)
+            .filter("leaves", "known")
+            .select(
+                "run",
+                "user",
+                version="left_version",
+                at="left_at",
+                order="left_order",
+                by_message=False,
+                variant="branch",
+            )
         )
     else:
         assigned = scope.messages.filter(point=point_id, fate="sent").select(

@@ -260,12 +260,19 @@ class Scope:
         Columns as facts.visits, and was_open (at the start of the period), arrives, leaves
         (whether arrival and departure count in the period), is_open (at its end).
         """
+        return self._stays(self._begun)
+
+    def visits_left(self, point_id: str) -> pl.DataFrame:
+        """Of :attr:`visits` those at a point that leave it in the period, found without a look at the others."""
+        return self._stays((pl.col("point") == point_id) & self.within("left_at") & self._begun)
+
+    def _stays(self, which: pl.Expr) -> pl.DataFrame:
         left = pl.col("left_at") < self.hi
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
         return (
-            self._seen_visits(self._begun)
+            self._seen_visits(which)
             .with_columns(
                 pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
             )
