@@ -282,13 +282,14 @@ class Report:
         )
 
     def __str__(self) -> str:
-        account = (
-            f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
-            f"+ {self.quarantined:,} quarantined"
-        )
-        rules = [f"  {rule:<16} {rows:>9,}  {_cut(example)}" for rule, rows, example in self.frame.rows()]
-        told = [f"  ! {warning}" for warning in self.warnings]
-        return "\n".join([account, *rules, *told, *([self.note] if self.note else [])])
+        told = (self.read, self.loaded, self.duplicates, self.quarantined)
+        read, loaded, duplicates, quarantined = map(_count, told)
+        account = f"{read} rows read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined"
+        rules = [
+            f"  {rule:<16} {_count(rows):>9}  {_cut(example)}" for rule, rows, example in self.frame.rows()
+        ]
+        odd = [f"  ! {warning}" for warning in self.warnings]
+        return "\n".join([account, *rules, *odd, *([self.note] if self.note else [])])
 
     __repr__ = __str__
 
@@ -300,6 +301,11 @@ _NOT_YET = (
     "These rows are in log.judge(journey).quarantined. The order of the rows within a run is judged by "
     "JourneyStats(journey, log): its facts.quarantined holds those it refuses too."
 )
+
+
+def _count(rows: int) -> str:
+    """How many; below 0 that there are fewer than so many, which are not told."""
+    return f"{rows:,}" if rows >= 0 else f"< {-rows:,}"
 
 
 def _cut(text: str | None) -> str:
@@ -749,7 +755,9 @@ def _told_by_content(names: Iterable[str]) -> pl.Expr:
     """
     own = [*(pl.col(name) for name in names), pl.col("occurred_at").to_physical()]
     nth = pl.int_range(pl.len()).over(own)
-    return pl.coalesce("event_id", pl.concat_str(*own, nth, separator="/", ignore_nulls=True))
+    # Activities may be paths: between the parts stands what no text holds, and what is missing is not left out.
+    told = pl.concat_str(*(part.cast(pl.String).fill_null("\x1e") for part in own), nth, separator="\x1f")
+    return pl.coalesce("event_id", told)
 
 
 def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:

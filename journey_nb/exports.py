@@ -443,10 +443,14 @@ def _events(scope: Scope, messages: pl.DataFrame, kind: str) -> int:
 
 
 def _revenue(scope: Scope, k: int) -> dict[str, float]:
-    """What goals carried, by the title of the currency's column; roughly, and not of fewer than k reachings."""
+    """What goals carried, by the title of the currency's column; roughly, and not of fewer than k users."""
     currency = pl.concat_str(pl.lit("Revenue"), "currency", separator=" ", ignore_nulls=True)
-    values = scope.counts.values().group_by(currency.str.strip_chars()).agg(pl.col("value", "events").sum())
-    known = small.hidden(values.rename({"events": "users"}), k)
+    if not k:
+        values = scope.counts.values().group_by(currency.str.strip_chars()).agg(pl.col("value").sum())
+        return dict(values.select(pl.first(), "value").iter_rows())
+    paid = scope.goals.filter(pl.col("value").is_not_null()).group_by(currency.str.strip_chars())
+    users = pl.col("user").n_unique().cast(pl.Int64)
+    known = small.hidden(paid.agg(pl.col("value").sum(), users=users), k)
     return dict(known.select(pl.first(), "value").iter_rows())
 
 

@@ -418,9 +418,11 @@ def _chosen(stats: JourneyStats) -> dict[str, Any]:
     if view.least:
         given["small_groups"] = view.least
     if view.where:
-        # One of user ids could be guessed: of what is redacted it is the digest of the runs that are meant.
-        redacted = [("run", stats._kept())]
-        where = redacted if view.least or view.pseudonymous else view.where
+        where = list(view.where)
+        if view.least or view.pseudonymous:
+            # What is asked for, such as a user id, could be guessed; which runs of the log that are, cannot.
+            kept, runs = stats._kept(), stats.facts.runs["run_id"]
+            where = [("run", runs if kept is None else runs.filter(kept))]
         given["where"] = _digest(sorted((name, _values(value)) for name, value in where))
     return given
 
@@ -698,7 +700,7 @@ def _tidy(path: Path, place: Path, values: Mapping[str, Any], title: str) -> Non
 
     again = dict(values)
     if again.pop("saved", ""):
-        head = "# Ran on statistics that were in memory; name a journey and a log to run it again."
+        head = "# Ran on statistics that are not named here; name a store, or a journey and a log, to run it again."
     else:
         head = "# Parameters"
         paths = ("store",) if "store" in again else ("journey", "log")

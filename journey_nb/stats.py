@@ -104,7 +104,11 @@ class JourneyStats:
             )
 
     def __repr__(self) -> str:
-        title, rows, clock = self.journey.label[:80], self.facts.read, self._view.clock
+        title, rows, clock = (
+            self.journey.label[:80],
+            small.shown(self.facts.read, self.least),
+            self._view.clock,
+        )
         return f"JourneyStats({title!r}, {rows:,} rows read, {self.chosen}, {clock} clock)"
 
     @property

@@ -142,7 +142,7 @@ def test_a_run_as_events() -> None:
         (30, "run.exited", END, None, "completed", 13),
     ]
     look, buy = rows["event_id"][0].removesuffix(":0"), rows["event_id"][4].removesuffix(":2")
-    assert [look, buy] == ["u/look/10000000/0", "u/buy/30000000/0"]
+    assert [look, buy] == ["u\x1flook\x1f10000000\x1f0", "u\x1fbuy\x1f30000000\x1f0"]
     assert rows["event_id"].to_list() == [
         *(f"{look}:{n}" for n in range(4)), *(f"{buy}:{n}" for n in range(2, 6)),
     ]  # fmt: skip
@@ -296,3 +296,9 @@ def test_times_are_those_of_the_source() -> None:
     frame = pl.DataFrame({"u": ["a"], "e": ["x"], "t": ["2024-05-01T12:00:00+02:00"]})
     rows = EventLog.from_activities(frame, user="u", activity="e", time="t").judge().rows
     assert rows["occurred_at"].unique().to_list() == [datetime(2024, 5, 1, 10, tzinfo=UTC)]
+
+
+def test_activities_that_are_paths_are_told_apart() -> None:
+    log = log_of([("a/b", "c", 10), ("a", "b/c", 10)])
+    assert log.judge().quarantined.is_empty()
+    assert log.judge().rows["event_id"].n_unique() == log.judge().rows.height

@@ -68,6 +68,6 @@ RATES: dict[str, dict[str, tuple[str, str]]] = {
 
 
 def with_bases(table: str, scope: Scope, **options: Any) -> pl.DataFrame:
-    """A table, with the hidden columns that its rates rest on."""
-    hidden = any(name.startswith(HIDDEN) for pair in RATES.get(table, {}).values() for name in pair)
-    return TABLES[table](scope, **options, **({"bases": True} if hidden else {}))
+    """A table, with the hidden columns that its rates and percentiles rest on."""
+    rests = any(name.startswith(HIDDEN) for pair in RATES.get(table, {}).values() for name in pair)
+    return TABLES[table](scope, **options, **({"bases": True} if rests or table == "points" else {}))

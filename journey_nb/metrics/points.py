@@ -49,13 +49,17 @@ RECONCILIATION: dict[str, pl.DataType] = {
 }
 
 
-def points(scope: Scope) -> pl.DataFrame:
+def points(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     """A row per point of the shown version, then of other versions' points with something to count.
 
     Visits are counted, so a loop counts each time; message columns are null off message points.
     """
-    seconds = scope.counts_on_version.seconds()
-    return shaped(_counted(scope).join(seconds, on="point", how="left", maintain_order="left"), POINTS)
+    counts = scope.counts_on_version
+    table = _counted(scope).join(counts.seconds(), on="point", how="left", maintain_order="left")
+    if bases:  # the percentiles are of the completed visits whose arrival is known
+        timed = counts.durations().group_by("point").agg(_timed=pl.col("stays").sum())
+        table = table.join(timed, on="point", how="left", maintain_order="left")
+    return shaped(table, POINTS, ["_timed"], bases=bases)
 
 
 def _counted(scope: Scope) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Groups smaller than k: what is shown of them, so that no number tells of a few people.
+"""Groups smaller than k: what is shown of them, so that few numbers tell of a few people (which do: docs/REPORTS.md).
 
 A count from 1 to k − 1 is hidden, every other is rounded down to a multiple of k, and what is made of counts is
 made of these. So nothing hidden comes back by taking what is shown from a total, a sum of days, another table or
@@ -27,7 +27,7 @@ _NO_COUNTS = ("seconds", "seconds_to", "age", "gap")
 # not to add up, once it is rounded.
 _UNTOLD = ("oldest_since", "next_due", "waiting_before")
 # Numbers of everybody in a group, by the count of that group.
-_OF_GROUP = {"seconds_p50": "completed", "seconds_p90": "completed", "value": "users"}
+_OF_GROUP = {"seconds_p50": "_timed", "seconds_p90": "_timed", "value": "users"}
 _DIGITS = 3  # of an amount of money, so that it tells of no single one
 
 
@@ -196,7 +196,8 @@ def told(frame: pl.DataFrame | pl.LazyFrame, k: int, *, typed: bool = False) -> 
     if not k:
         return frame
     frame = frame.lazy().collect()
-    for name in frame.select(cs.numeric()).columns:
+    values = cs.by_name("value", require_all=False) if "metric" in frame.columns else cs.by_index()
+    for name in frame.select(cs.integer() | cs.by_name("users", require_all=False) | values).columns:
         if (is_hidden := frame[name] <= -k).any():
             word = pl.lit(None) if typed else pl.format("< {}", -pl.col(name).cast(pl.Int64))
             others = pl.col(name) if typed else pl.col(name).cast(pl.String)

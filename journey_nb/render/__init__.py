@@ -20,6 +20,7 @@ from markupsafe import escape
 
 from journey_nb.files import whole
 from journey_nb.journey import Journey, near
+from journey_nb.metrics import small
 from journey_nb.render.canvas import canvas_alt, canvas_svg
 from journey_nb.render.figure import figure_html
 from journey_nb.render.heat import MEASURES
@@ -236,7 +237,7 @@ class Canvas:
 
     @cached_property
     def _messages(self) -> pl.DataFrame | None:
-        return self._try("messages", lambda: self.stats.messages())
+        return self._try("messages", lambda: _messages(self.stats))
 
     @cached_property
     def _experiments(self) -> dict[str, Any]:
@@ -267,6 +268,16 @@ class Canvas:
             fault = f"{word(part, self.locale)}: {type(error).__name__}: {error}"
             self.faults.append(word("failed_part", self.locale, error=fault))
             return None
+
+
+def _messages(stats: JourneyStats) -> pl.DataFrame:
+    """The messages; where small groups are hidden, with how many were lost: the sum is hidden, not its parts once more."""
+    shown = stats.messages()
+    if not stats.least:
+        return shown
+    exact = stats.small_groups(0).compare(None).messages()
+    lost = exact.select("point_id", drop_offs=pl.sum_horizontal("failed", "skipped", "bounced"))
+    return shown.join(small.hidden(lost, stats.least), on="point_id", how="left", maintain_order="left")
 
 
 def canvas(stats: JourneyStats, **options: Any) -> Canvas:

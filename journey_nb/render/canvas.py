@@ -276,10 +276,10 @@ def _rows(points: pl.DataFrame | None, messages: pl.DataFrame | None) -> dict[st
     rows = {} if points is None else {row["point_id"]: row for row in points.iter_rows(named=True)}
     for row in () if messages is None else messages.iter_rows(named=True):
         if row["point_id"] in rows:
-            in_vain = added([row["failed"], row["skipped"]])
+            lost = added([row["failed"], row["skipped"], row["bounced"]])
             rows[row["point_id"]] |= {
-                "drop_offs": added([row["failed"], row["skipped"], row["bounced"]]),
-                "tried_in_vain": in_vain,  # bounced messages were sent
+                "drop_offs": lost if row.get("drop_offs") is None else row["drop_offs"],
+                "tried_in_vain": added([row["failed"], row["skipped"]]),  # bounced messages were sent
             }
     return rows
 

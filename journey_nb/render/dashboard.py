@@ -168,7 +168,7 @@ def alt(stats: JourneyStats, heads: Mapping[str, Html], locale: str = "") -> str
     """The headline numbers in sentences."""
     said = [word("dashboard", locale, title=clean(stats.journey.label)), _covers(stats, locale)]
     said += [f"{word(f'part.{name}', locale)}: {head.text}" for name, head in heads.items()]
-    return ". ".join(said) + "."
+    return " ".join(one if one.endswith(".") else f"{one}." for one in said)
 
 
 def heads_html(stats: JourneyStats, locale: str = "") -> dict[str, Html]:

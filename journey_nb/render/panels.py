@@ -266,7 +266,10 @@ def _number(name: str, value: float, row: Mapping[str, Any], locale: str) -> str
         return format.duration(value, locale)
     if name == "value" and "currency" in row:
         return format.money(value, row["currency"], locale)
-    return format.number(value, locale) if name == "gap" else format.count(value, locale)
+    is_count = name != "gap" and (
+        isinstance(value, int) or name == "users"
+    )  # below 0 only where it is hidden
+    return (format.count if is_count else format.number)(value, locale)
 
 
 def _is_number(dtype: pl.DataType, name: str) -> bool:

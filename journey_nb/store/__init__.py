@@ -17,7 +17,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
-from journey_nb.journey import Journey
+from journey_nb.journey import Journey, near
 from journey_nb.metrics.cube import Cube
 from journey_nb.reading import LogError, Paths, Stored, files_of
 from journey_nb.stats import JourneyStats
@@ -133,7 +133,7 @@ class Store(Registry):
         self.path.mkdir(parents=True, exist_ok=True)
         super().__init__(lambda: sqlite3.connect(self.path / "store.sqlite"))
         self._layers = Layers(self.path / "layers", self._database)
-        self._known: dict[str, tuple[tuple[str, ...], Journey, Facts]] = {}
+        self._known: dict[str, tuple[tuple[str, ...], Journey, StoredFacts]] = {}
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -207,7 +207,7 @@ class Store(Registry):
 
     def _begun(self, journey: Journey, at: datetime) -> datetime:
         facts = self._facts(journey)
-        return min(at, facts.first_at) if facts.read else at
+        return at if facts.is_empty else min(at, facts.first_at)
 
     def _check_change(self, before: Journey, changed: Journey) -> None:
         """Refuse a change that would leave rows without what they are about, or facts that cannot be folded anew."""
@@ -373,6 +373,11 @@ class Store(Registry):
             if all(self._layers.knows(source) for source in sources):
                 return Loaded(skipped=tuple(source.name for source in sources))
             journeys = {key: self.get(key) for key in self.find()["journey_id"]}
+            if log.origin == "activities" and log.journey_id not in journeys:
+                raise StoreError(
+                    f"the store has no journey {log.journey_id!r}{near(log.journey_id, journeys)}: "
+                    "add the one that Journey.discover(log) draws first"
+                )
             rows, made = log.height, {}
             for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
                 if log.origin == "activities":
@@ -565,7 +570,7 @@ class Store(Registry):
             )
         return layers
 
-    def _facts(self, journey: Journey) -> Facts:
+    def _facts(self, journey: Journey) -> StoredFacts:
         layers = self._holding(journey)
         tokens = tuple(layer.token for layer in layers)
         known = self._known.get(journey.journey_id)

@@ -445,11 +445,8 @@ NOBODYS = Journey.model_validate(
 def strangers(log: EventLog, journeys: Sequence[Journey], layer: Layer) -> Layer:
     """The rows that name none of the journeys, set aside."""
     known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
-    if log.origin == "events":
-        bad = log.only(~known).faulty(NOBODYS).collect(engine="streaming")
-        if bad.height:
-            set_apart(bad, layer)
-    return layer
+    bad = log.only(~known).faulty(NOBODYS).collect(engine="streaming")
+    return set_apart(bad, layer) if bad.height else layer
 
 
 def set_apart(rows: pl.DataFrame, layer: Layer) -> Layer:

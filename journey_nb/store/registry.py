@@ -467,7 +467,7 @@ def _put(
 
 def _by_id(db: sqlite3.Connection, journey_id: str) -> Journey | None:
     row = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
-    return _parsed(row[0], journey_id) if row else None
+    return _parsed(row[0], journey_id).model_copy(deep=True) if row else None
 
 
 @lru_cache(maxsize=512)  # a store is asked for the same few again and again

@@ -112,6 +112,7 @@ class StoredFacts(Assembled):
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
         self._together = Together([part.living for part in self.parts] or [_nothing(journey)])
         spans = [span for part in self.parts if (span := part.span)]
+        self.is_empty = not spans
         if not spans:  # nothing that counts is left: as a fold of nothing has it
             spans = [(at, at) for at in [journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)]]
         first_at, last_at = min(first for first, _ in spans), max(last for _, last in spans)

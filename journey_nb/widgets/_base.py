@@ -79,8 +79,8 @@ class View(anywidget.AnyWidget):
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
-        asked = request if isinstance(request, dict) else {}
-        action, self._asker = str(asked.get("action")), str(asked.get("view", ""))
+        given = request if isinstance(request, dict) else {}
+        action, self._asker = str(given.get("action")), str(given.get("view", ""))
         # What a request of the reader's own met with stays until the next of these.
         told = self.error if action == "look" and self._failed != "look" else ""
         try:

@@ -62,10 +62,18 @@ class _Wanted:
 
     def name(self, stats: JourneyStats) -> str:
         """Its file's name; two exports have the same only if they are of the same."""
-        parts = [stats.journey.label, stats.journey.journey_id, *self.options.values(), stats.scope.clock]
+        people = ["pseudonyms"] if stats.pseudonymous else []
+        people += [f"small-groups-{stats.least}"] if stats.least else []
+        parts = [
+            stats.journey.journey_id,
+            stats.journey.label,
+            *self.options.values(),
+            stats.verbs(),
+            *people,
+        ]
         sign = sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:6]
         return file_name(
-            stats.journey.label, self.what, *self.options.values(), *stats.chosen.split(".."), sign
+            stats.journey.label, self.what, *self.options.values(), *people, *stats.chosen.split(".."), sign
         )
 
 

@@ -238,6 +238,8 @@ class JourneyList(Managing, Files):
         self._draw()
         if self.workspace:
             now, shown = self.store[str(self.opened)], self.workspace.stats
+            if shown.store is None:  # set by hand, under pseudonyms perhaps: they stay as they are
+                return
             if now.facts is not shown.facts or now.journey != shown.journey:
                 self.workspace.stats = now.like(shown)
 

@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 import journey_nb as jn
 from journey_nb import metrics
 from journey_nb.cli import main
-from journey_nb.exports import EXPORTS, write_table
+from journey_nb.events import Report
+from journey_nb.exports import EXPORTS, _revenue, write_table
 from journey_nb.metrics import small
 from journey_nb.render.dashboard import dashboard_html
 from journey_nb.render.detail import detail_html
+from journey_nb.render.panels import table as table_html
 from journey_nb.sections import heading
 from journey_nb.simulate import simulate
+from journey_nb.widgets._export import _Wanted
 
 TABLES = [name for name in metrics.TABLES if name != "users"]
 JOURNEY = jn.Journey.sample("welcome")
@@ -293,3 +296,55 @@ def test_the_command_line_hides_them_in_files(
     assert refused.exit_code == 1
     assert "ask for it with small_groups 0" in refused.output.replace("\n", " ")
     assert "take at least 3" in export("-t", "campaign", "--small-groups", "2").output
+
+
+def test_money_that_goes_back_is_no_hidden_count(exact: jn.JourneyStats, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"Goals": [-5, 20], "Revenue EUR": [-1700.0, -3.5]})
+    assert small.told(frame, 5).rows() == [("< 5", -1700.0), ("20", -3.5)]
+    for name, value, shown in (("Revenue EUR", -1700.0, "-1,700"), ("Goals", -5, "&lt; 5")):
+        html = str(table_html(pl.DataFrame({name: [value]}))).replace("\u2212", "-")
+        assert f">{shown}<" in html
+
+
+def test_revenue_is_of_users_not_of_how_often_they_paid() -> None:
+    row = {
+        "user_id": "u",
+        "journey_id": JOURNEY.journey_id,
+        "version": 2,
+        "run_id": "r",
+        "kind": "goal.reached",
+    }
+    paid = {**row, "goal_id": "first_order", "value": 20.0, "currency": "EUR"}
+    rows = [{**row, "kind": "run.entered", "point_id": "signup"}, *[paid] * 6]
+    log = pl.DataFrame(
+        [{**one, "occurred_at": 1_773_000_000 + n} for n, one in enumerate(rows)], infer_schema_length=None
+    )
+    scope = jn.JourneyStats(JOURNEY, log).scope
+    assert _revenue(scope, 0) == {"Revenue EUR": 120.0}
+    assert _revenue(scope, 5) == {"Revenue EUR": None}
+
+
+def test_percentiles_rest_on_the_visits_whose_arrival_is_known() -> None:
+    log = simulate(JOURNEY, users=60, seed=3)
+    whole = log.filter(pl.col("kind") == "run.entered")["run_id"][0]
+    later = log.filter((pl.col("run_id") == whole) | ~pl.col("kind").is_in(["run.entered", "point.entered"]))
+    points = jn.JourneyStats(JOURNEY, later).small_groups(5).points()
+    one = points.filter((pl.col("entered") < 5) & (pl.col("completed") >= 5))
+    assert one.height
+    assert one["seconds_p50"].null_count() == one.height
+
+
+def test_a_report_in_words_hides_too(exact: jn.JourneyStats) -> None:
+    told = Report(pl.DataFrame({"rule": ["missing"], "rows": [-5], "example": [None]}), 100, 95, 0, -5)
+    assert str(told).splitlines() == [
+        "100 rows read = 95 loaded + 0 duplicates + < 5 quarantined", "  missing                < 5  ",
+    ]  # fmt: skip
+
+
+def test_files_of_what_is_hidden_have_names_of_their_own(exact: jn.JourneyStats) -> None:
+    wanted = _Wanted("goal", {"goal": "first_order"})
+    plain, few = (
+        wanted.name(stats.between("2026-03-01", "2026-03-31")) for stats in (exact, exact.small_groups(5))
+    )
+    assert plain != few
+    assert "small-groups-5" in few

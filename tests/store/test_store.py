@@ -382,3 +382,33 @@ def test_a_journey_with_events_is_launched_where_they_begin(
     launched = store.launch("welcome")
     assert launched.launched_at == store["welcome"].facts.first_at
     assert_frame_equal(store["welcome"].health(), before)
+
+
+def test_a_journey_of_which_every_row_was_set_aside_is_launched_now(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"status": "draft", "launched_at": None}))
+    store.append(welcome_log[:500].with_columns(version=pl.lit(9, pl.Int32)))
+    launched = store.launch("welcome")
+    assert store["welcome"].facts.read
+    assert launched.launched_at
+    assert launched.launched_at > welcome_log["occurred_at"].max()
+
+
+def test_activities_of_a_journey_that_is_not_here_are_refused(tmp_path: Path) -> None:
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(visits(range(1), "ab")))
+    frame = pl.DataFrame({"who": ["a"], "what": ["look"], "at": [1]})
+    other = EventLog.from_activities(
+        frame, user="who", activity="what", time="at", time_unit="s", journey_id="shpo"
+    )
+    with pytest.raises(StoreError, match="no journey 'shpo'; did you mean 'shop'"):
+        store.append(other)
+
+
+def test_what_is_done_to_a_journey_that_was_asked_for_stays_with_whoever_did_it(
+    store: jn.Store, welcome: jn.Journey
+) -> None:
+    store.get("welcome").version().points[0].settings["odd"] = 1
+    assert "odd" not in store.get("welcome").version().points[0].settings

@@ -42,8 +42,9 @@ export class Minimap {
 
   show(view: DOMRect): void {
     this.view.style.transform = `translate(${view.x}px,${view.y}px)`; // which needs no painting
-    if (this.view.getAttribute("width") === String(view.width)) return;
-    for (const name of ["width", "height"] as const) this.view.setAttribute(name, String(view[name]));
+    const changed = (["width", "height"] as const).filter((name) => this.view.getAttribute(name) !== String(view[name]));
+    if (!changed.length) return;
+    for (const name of changed) this.view.setAttribute(name, String(view[name]));
     this.line();
   }
 
