@@ -241,9 +241,7 @@ def test_a_fixed_theme_needs_no_variables_and_auto_follows_the_reader() -> None:
     assert "--jnb-surface" in auto
 
 
-@pytest.mark.parametrize(
-    ("locale", "text"), [("fr", "Entrés"), ("ko", "진입"), ("de", "Entered"), ("fr-CA", "Entrés")]
-)
+@pytest.mark.parametrize(("locale", "text"), [("fr", "Entrés"), ("ko", "진입"), ("fr-CA", "Entrés")])
 def test_words_and_numbers_follow_the_locale(locale: str, text: str) -> None:
     assert text in said(parsed(canvas_svg(welcome(), None, *tables(welcome()), locale=locale)))
 

@@ -94,16 +94,16 @@ def test_a_failed_writing_leaves_what_stood_there(
     assert [path.name for path in tmp_path.iterdir()] == ["c.svg"]
 
 
-class _Broken:
+class _Broken(jn.JourneyStats):
     """Stats whose tables fail."""
 
     def __init__(self, stats: jn.JourneyStats, fails: set[str]) -> None:
-        self._stats, self._fails = stats, fails
+        vars(self).update(vars(stats), fails=fails)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in self._fails:
+    def __getattribute__(self, name: str) -> Any:
+        if name in object.__getattribute__(self, "__dict__").get("fails", ()):
             raise RuntimeError(f"<b>{name}</b> is broken")
-        return getattr(self._stats, name)
+        return super().__getattribute__(name)
 
 
 def test_a_failing_table_is_said_under_the_picture(welcome_stats: jn.JourneyStats) -> None:
