@@ -32,7 +32,9 @@ def test_a_canvas_lives_in_jupyterlab(chromium: Any, lab: Lab) -> None:
     assert not page.locator(".jnb-static").is_visible()
     page.dblclick(".jnb-live [data-point=hello_push]")
     page.get_by_role("dialog", name="Welcome push").wait_for()
-    page.locator(".jnb-live .detail h2").press("Escape")  # Lab may have given the focus to the next cell since
+    page.locator(".jnb-live .detail h2").press(
+        "Escape"
+    )  # Lab may have given the focus to the next cell since
     page.locator(".jnb-live .detail").wait_for(state="hidden")
     assert run(page, 1) == "selected hello_push period launch opened None\n"
     page.locator(".jnb-live [data-point=hello_push]").focus()
