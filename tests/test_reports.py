@@ -327,7 +327,7 @@ def test_the_notebook_runs_again_from_where_it_lies(
     assert "../../w.journey.json" in said
     assert "../../log.csv" in said
     said = run_report("campaign", stats=stats, out="out")["notebook"].read_text()
-    assert "Ran on statistics that were in memory" in said
+    assert "Ran on statistics that are not named here" in said
     assert "saved = 'stats'" not in said
     assert "out = '" not in said  # run again, it must not write over the numbers
 

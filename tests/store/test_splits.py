@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -73,7 +72,8 @@ def assert_same_tables(store: jn.Store, journey: jn.Journey, expected: Folded, r
         for name in TABLES:
             assert_frame_equal(getattr(got, name)(), getattr(wanted, name)(), rel_tol=1e-9)
         splits = [key for key, point in journey.points().items() if point.type == "split_abn"]
-        for asked in product(splits, [goal.goal_id for goal in journey.goals]):
+        if splits and journey.goals:
+            asked = rng.choice(splits), rng.choice(journey.goals).goal_id
             assert_frame_equal(got.variants(*asked), wanted.variants(*asked), rel_tol=1e-9)
 
 
