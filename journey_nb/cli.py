@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
@@ -315,35 +315,54 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
     out.print(f"Wrote [bold]{said(str(path))}[/]", soft_wrap=True)
 
 
-def _scoped(command: _Command) -> _Command:
-    """The options that say what of a log is meant."""
-    options = (
+def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
+    """The options that several commands take, in their order."""
+
+    def dressed(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return dressed
+
+
+_scoped = _with(
+    [
         click.option("--period", default="", help="launch (default), today, yesterday, 7d, 30d, this_week, this_month, "
                                                   "or two dates: 2026-03-01..2026-03-31."),
         click.option("--clock", type=click.Choice(["activity", "cohort"]), help="Count events at their own time, or follow who entered."),
         click.option("--as-of", default="", help="The instant at which states are read; default the log's last event."),
         click.option("--version", type=int, default=0, help="One version of the journey; default all."),
+    ]
+)  # fmt: skip
+"""What of a log is meant."""
+
+_redacting = _with(
+    [
+        click.option("--pseudonyms", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
+                                                        "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
+        click.option("--small-groups", type=int, metavar="K", help="Show groups smaller than K as “< K” and round all other counts down; "
+                                                                   "0: none. [default: 5 with --pseudonyms, else 0]"),
+    ]
+)  # fmt: skip
+"""What of people is not told."""
+
+
+def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
+    """The options that take a store in place of a document and a log, for some of its journeys."""
+    return _with(
+        [
+            click.option("--store", type=click.Path(file_okay=False), help=f"A store instead: {key} is the id or title of a journey in it."),
+            click.option("--for-each", "filters", multiple=True, metavar="FILTER=VALUE",
+                         help=f"{each} for each journey of the store with this status, category, type, tag or title; repeatable."),
+        ]
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @main.command()
 @click.argument("journey", required=False)
 @click.argument("log", required=False)
-@click.option(
-    "--store",
-    type=click.Path(file_okay=False),
-    help="A store instead of document and log: JOURNEY is the id or title of one in it; without, campaign is of all.",
-)
-@click.option(
-    "--for-each",
-    "filters",
-    multiple=True,
-    metavar="FILTER=VALUE",
-    help="A row of campaign for each journey of the store with this status, category, type, tag or title; repeatable.",
-)
+@_stored("JOURNEY", "A row of campaign")
 @click.option(
     "-t",
     "--table",
@@ -372,17 +391,7 @@ def _scoped(command: _Command) -> _Command:
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
-@click.option(
-    "--pseudonyms",
-    is_flag=True,
-    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
-)
-@click.option(
-    "--small-groups",
-    type=int,
-    metavar="K",
-    help="Show groups smaller than K as “< K” and round all other counts down; 0: none. [default: 5 with --pseudonyms, else 0]",
-)
+@_redacting
 @_scoped
 def export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str, path: Path | None,
            bom: bool, raw_text: bool, first: str | None, last: str | None, period: str, clock: str | None, as_of: str,
@@ -423,18 +432,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
 @click.argument("key", required=False)
 @click.option("--journey", type=click.Path(dir_okay=False), help="The journey document, with --log.")
 @click.option("--log", help="The event log: a file or a pattern.")
-@click.option(
-    "--store",
-    type=click.Path(file_okay=False),
-    help="A store instead: KEY is the id or title of a journey in it.",
-)
-@click.option(
-    "--for-each",
-    "filters",
-    multiple=True,
-    metavar="FILTER=VALUE",
-    help="A report for each journey of the store with this status, category, type, tag or title; repeatable.",
-)
+@_stored("KEY", "A report")
 @click.option(
     "--out",
     "folder",
@@ -474,17 +472,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
 )
-@click.option(
-    "--pseudonyms",
-    is_flag=True,
-    help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE.",
-)
-@click.option(
-    "--small-groups",
-    type=int,
-    metavar="K",
-    help="Show groups smaller than K as “< K” and round all other counts down; 0: none. [default: 5 with --pseudonyms, else 0]",
-)
+@_redacting
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
            folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
@@ -712,8 +700,10 @@ def _journey(name: str) -> Journey:
 
 
 def _subject_of_export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str,
-                       scope: dict[str, Any], people: Pseudonyms | None) -> Any:  # fmt: skip
+                       scope: dict[str, Any], people: Pseudonyms | None) -> JourneyStats | list[JourneyStats]:  # fmt: skip
     """The stats that an export is of; a list of them where it is of several journeys."""
+    from journey_nb.subject import chosen, open_store
+
     if store is None:
         if not journey or not log or filters:
             raise click.UsageError(
@@ -727,8 +717,6 @@ def _subject_of_export(journey: str | None, log: str | None, store: str | None, 
         return stats.under(people) if people else stats
     if log or (journey and filters):
         raise click.UsageError("of a store name one journey, or filters with --for-each; it has the logs")
-    from journey_nb.subject import chosen, open_store
-
     if not journey and name != "campaign":
         raise click.UsageError(
             f"{name} is of one journey: name it, by its id or title; only campaign is of several"
@@ -778,7 +766,7 @@ _TAKES = {"campaign": ("percent", "extended"), "goal": ("goal", "percent"), "cha
           "users": ()}  # fmt: skip
 
 
-def _table(name: str, given: dict[str, Any]) -> Callable[[JourneyStats], pl.DataFrame | pl.LazyFrame]:
+def _table(name: str, given: dict[str, Any]) -> Callable[[Any], pl.DataFrame | pl.LazyFrame]:
     """The export or table of a name with the options given, of stats that are yet to be read."""
     from journey_nb.exports import EXPORTS
 

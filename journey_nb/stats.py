@@ -771,25 +771,19 @@ def _eager(frame: Any) -> pl.DataFrame:
 
 
 def _verbs(view: _View, after: _View) -> Iterator[str]:
-    def told(name: str) -> bool:
-        return any(getattr(view, name) != getattr(other, name) for other in (_View, after))
-
-    if not isinstance(view.period, str):
-        yield f".between({', '.join(map(_coded, view.period))})"
-    elif told("period"):
-        yield f".period({view.period!r})"
-    if told("clock"):
-        yield f".clock({view.clock!r})"
-    if told("as_of"):
-        yield f".as_of({_coded(view.as_of)})"
-    if told("version"):
-        yield f".version({view.version})"
-    if told("machine"):
-        yield f".machine({'' if view.machine else False})"
-    if told("compare"):
-        yield f".compare({'' if view.compare else None})"
-    if told("least"):
-        yield f".small_groups({view.least})"
+    dates = "" if isinstance(view.period, str) else ", ".join(map(_coded, view.period))
+    calls = {
+        "period": f".between({dates})" if dates else f".period({view.period!r})",
+        "clock": f".clock({view.clock!r})",
+        "as_of": f".as_of({_coded(view.as_of)})",
+        "version": f".version({view.version})",
+        "machine": f".machine({'' if view.machine else False})",
+        "compare": f".compare({'' if view.compare else None})",
+        "least": f".small_groups({view.least})",
+    }
+    for name, call in calls.items():
+        if any(getattr(view, name) != getattr(other, name) for other in (_View, after)):
+            yield call
     called = {"user_id": "users", "entry_point": "entry"}
     for name, value in view.where:
         if name != "run":  # of pseudonyms, which are narrowed already

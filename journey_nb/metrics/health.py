@@ -49,8 +49,7 @@ def health(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 
 
 def headline(scope: Scope) -> dict[str, int]:
-    """What a list of many journeys tells of each: the ``entrances`` and ``goals_reached`` of health(), and the
-    ``in_journey_users`` of audience(), without the counts that the rest of these tables take."""
+    """What a list of many journeys tells of each: three numbers of health() and audience(), without counting the rest."""
     runs = scope.counts.runs().row(0, named=True)
     reached = scope.counts.goals()["users"].sum()
     return {**{name: runs[name] for name in ("entrances", "in_journey_users")}, "goals_reached": reached}

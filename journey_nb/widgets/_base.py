@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -32,7 +33,11 @@ _HOST = {"surface": "--jp-layout-color1", "text": "--jp-content-font-color1", "l
 _GROUND = {"light": "--jp-layout-color2", "dark": "--jp-layout-color0"}
 
 
-class View(anywidget.AnyWidget):
+class _Abstract(ABCMeta, traitlets.MetaHasTraits):
+    """Classes with traits of which some methods are for their heirs to write."""
+
+
+class View(anywidget.AnyWidget, metaclass=_Abstract):
     """A live view. A request of the browser names an action of ``_actions``; one that fails is painted."""
 
     _actions: ClassVar[Mapping[str, str]] = {}
@@ -68,14 +73,14 @@ class View(anywidget.AnyWidget):
         self.on_msg(self._asked)
 
     @property
+    @abstractmethod
     def alt(self) -> str:
         """What it shows, in a few sentences."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def figure(self) -> Html:
         """The static copy."""
-        raise NotImplementedError
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
@@ -150,9 +155,9 @@ class OfStats(View):
         super().__init__(period=stats.chosen, clock=stats.scope.clock, **traits)
         self.stats = stats
 
+    @abstractmethod
     def _show(self, stats: JourneyStats) -> None:
         """Draw statistics that are not its own yet; where that fails, change nothing and raise."""
-        raise NotImplementedError
 
     @traitlets.validate("stats")
     def _check_stats(self, proposal: Any) -> JourneyStats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -92,21 +93,21 @@ class Files(View):
     _wanted: Any = None
     """What is being exported, as the view knows it."""
 
+    @abstractmethod
     def _want(self, request: Mapping[str, Any]) -> Any:
         """What a request wants exported; what cannot be is told here, not by the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _title(self) -> str:
         """What the wanted is called, of what."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _days(self) -> Sequence[date]:
         """The days that are offered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read(self, first: str, last: str) -> tuple[str, pl.DataFrame | pl.LazyFrame]:
         """The wanted over these dates: its file's name, and its rows."""
-        raise NotImplementedError
 
     def _ask_dates(self, request: Mapping[str, Any]) -> None:
         self._wanted = self._want(request)

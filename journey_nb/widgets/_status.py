@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -28,13 +29,13 @@ class Managing(View):
     }
 
     @property
+    @abstractmethod
     def _registry(self) -> Store | None:
         """The store that keeps the journeys, if one does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _changed(self, journey: Journey) -> None:
         """What is to be shown anew once a journey is as it is now, or there."""
-        raise NotImplementedError
 
     def _ask_change(self, request: Mapping[str, Any]) -> None:
         verb, store = self._meant(request)
