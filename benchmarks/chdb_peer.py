@@ -132,7 +132,9 @@ FROM (
                max(kind IN ('message.opened', 'message.clicked') AND NOT machine) AS opened,
                max(kind IN ('message.opened', 'message.clicked')) AS opened_any,
                max(kind = 'message.clicked' AND NOT machine) AS clicked,
-               max(kind = 'message.interacted') AS interacted, max(kind = 'message.unsubscribed') AS unsubscribed,
+               max(kind = 'message.interacted') AS interacted,
+               max(kind = 'message.dismissed') AS dismissed, max(kind = 'message.replied') AS replied,
+               max(kind = 'message.unsubscribed') AS unsubscribed,
                minOrNullIf(pos, kind IN ({engaged}) AND NOT machine) AS engaged_pos
         FROM log WHERE log.message_id IS NOT NULL AND startsWith(toString(kind), 'message.')
         GROUP BY log.message_id));
@@ -188,6 +190,7 @@ SENDS = """
                ('opened', countIf(fate = 'sent' AND opened)), ('clicked', countIf(fate = 'sent' AND clicked)),
                ('impressions', countIf(fate = 'sent' AND channel = 'in_app')),
                ('interacted', countIf(fate = 'sent' AND interacted)),
+               ('dismissed', countIf(fate = 'sent' AND dismissed)), ('replied', countIf(fate = 'sent' AND replied)),
                ('unsubscribed', countIf(fate = 'sent' AND unsubscribed)), ('failed', countIf(fate = 'failed')),
                ('skipped', countIf(fate = 'skipped'))] AS counts
         FROM sent_in WHERE {which} GROUP BY date) ARRAY JOIN counts AS count
@@ -276,8 +279,8 @@ TABLES = {
     "points": """
         SELECT v.point AS point_id, v.* EXCEPT (point, seconds, passed), v.passed AS skipped, ifNull(h.goal_here, 0) AS goal_here,
                ifNull(c.goal_users, 0) AS goal_users, m.sent AS sent, m.delivered AS delivered, m.opened AS opened,
-               m.clicked AS clicked, m.shown AS shown, m.interacted AS interacted, m.failed AS failed,
-               m.unsubscribed AS unsubscribed, seconds[1] AS seconds_p50, seconds[2] AS seconds_p90
+               m.clicked AS clicked, m.shown AS shown, m.interacted AS interacted, m.dismissed AS dismissed,
+               m.replied AS replied, m.failed AS failed, m.unsubscribed AS unsubscribed, seconds[1] AS seconds_p50, seconds[2] AS seconds_p90
         FROM (SELECT point, countIf(arrived_at < {start} AND (left_at IS NULL OR left_at >= {start})) AS waiting_before,
                      countIf(arrived_at >= {start} AND arrived_at < {end}) AS entered,
                      countIf(left_at >= {start} AND left_at < {end} AND outcome = 'completed') AS completed,
@@ -296,7 +299,9 @@ TABLES = {
                        FROM reached_in GROUP BY run) WHERE here <> '' GROUP BY here) h ON v.point = h.here
         LEFT JOIN (SELECT point, count() AS goal_users FROM credited GROUP BY point) c ON v.point = c.point
         LEFT JOIN (SELECT point, {tally}, countIf(fate = 'sent' AND channel = 'in_app') AS shown,
-                          countIf(fate = 'sent' AND sent_in.interacted) AS interacted FROM sent_in GROUP BY point) m
+                          countIf(fate = 'sent' AND sent_in.interacted) AS interacted,
+                          countIf(fate = 'sent' AND sent_in.dismissed) AS dismissed,
+                          countIf(fate = 'sent' AND sent_in.replied) AS replied FROM sent_in GROUP BY point) m
             ON v.point = m.point
     """,
     "branches": """

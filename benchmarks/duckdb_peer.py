@@ -120,6 +120,7 @@ FROM (
                bool_or(kind IN ('message.opened', 'message.clicked')) AS opened_any,
                bool_or(kind = 'message.clicked' AND NOT machine) AS clicked,
                bool_or(kind = 'message.interacted') AS interacted,
+               bool_or(kind = 'message.dismissed') AS dismissed, bool_or(kind = 'message.replied') AS replied,
                bool_or(kind = 'message.unsubscribed') AS unsubscribed,
                min(pos) FILTER (kind IN ({engaged}) AND NOT machine) AS engaged_pos
         FROM log l WHERE message_id IS NOT NULL AND kind::VARCHAR LIKE 'message.%'
@@ -192,6 +193,8 @@ TABLES = {
                 count(*) FILTER (fate = 'sent' AND clicked) AS clicked,
                 count(*) FILTER (fate = 'sent' AND channel = 'in_app') AS impressions,
                 count(*) FILTER (fate = 'sent' AND interacted) AS interacted,
+                count(*) FILTER (fate = 'sent' AND dismissed) AS dismissed,
+                count(*) FILTER (fate = 'sent' AND replied) AS replied,
                 count(*) FILTER (fate = 'sent' AND unsubscribed) AS unsubscribed,
                 count(*) FILTER (fate = 'failed') AS failed, count(*) FILTER (fate = 'skipped') AS skipped
             FROM sent_in GROUP BY ALL)
@@ -278,10 +281,12 @@ TABLES = {
                 FROM reached_in GROUP BY run) WHERE here <> '' GROUP BY here),
         c AS (SELECT point, count(*) AS goal_users FROM credited WHERE point IS NOT NULL GROUP BY point),
         m AS (SELECT point, {tally}, count(*) FILTER (fate = 'sent' AND channel = 'in_app') AS shown,
-                     count(*) FILTER (fate = 'sent' AND interacted) AS interacted FROM sent_in GROUP BY point)
+                     count(*) FILTER (fate = 'sent' AND interacted) AS interacted,
+                     count(*) FILTER (fate = 'sent' AND dismissed) AS dismissed,
+                     count(*) FILTER (fate = 'sent' AND replied) AS replied FROM sent_in GROUP BY point)
         SELECT point AS point_id, v.* EXCLUDE (point, seconds), coalesce(goal_here, 0) AS goal_here,
                coalesce(goal_users, 0) AS goal_users, m.sent, m.delivered, m.opened, m.clicked, m.shown, m.interacted,
-               m.failed, m.unsubscribed, seconds[1] AS seconds_p50, seconds[2] AS seconds_p90
+               m.dismissed, m.replied, m.failed, m.unsubscribed, seconds[1] AS seconds_p50, seconds[2] AS seconds_p90
         FROM v LEFT JOIN here USING (point) LEFT JOIN c USING (point) LEFT JOIN m USING (point)
     """,
     "branches": """
@@ -319,6 +324,8 @@ POINT = {
                 count(*) FILTER (fate = 'sent' AND clicked) AS clicked,
                 count(*) FILTER (fate = 'sent' AND channel = 'in_app') AS impressions,
                 count(*) FILTER (fate = 'sent' AND interacted) AS interacted,
+                count(*) FILTER (fate = 'sent' AND dismissed) AS dismissed,
+                count(*) FILTER (fate = 'sent' AND replied) AS replied,
                 count(*) FILTER (fate = 'sent' AND unsubscribed) AS unsubscribed,
                 count(*) FILTER (fate = 'failed') AS failed, count(*) FILTER (fate = 'skipped') AS skipped
             FROM sent_in WHERE point = {point} GROUP BY ALL)

@@ -19,8 +19,11 @@ IDS = ["run_id", "user_id", "message_id", "device_id"]
 OTHERS = ["event_id", "occurred_at", "seq", "version", "due_at", "value", "is_machine"]
 MOVES = ["run.entered", "point.entered", "point.completed", "run.exited"]
 NUMBERS = (
-    "sent", "delivered", "opened", "clicked", "shown", "interacted", "unsubscribed", "failed", "bounced", "skipped",
+    "sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "unsubscribed",
+    "failed", "bounced", "skipped",
 )  # fmt: skip
+
+AT_POINTS = ["shown", "interacted", "dismissed", "replied"]
 
 
 class Facts:
@@ -162,6 +165,8 @@ class Facts:
             "opened": is_sent & (first(opened & human) >= 0), "opened_any": first(opened) >= 0,
             "clicked": is_sent & (first((kind == "message.clicked") & human) >= 0),
             "interacted": is_sent & (first(kind == "message.interacted") >= 0),
+            "dismissed": is_sent & (first(kind == "message.dismissed") >= 0),
+            "replied": is_sent & (first(kind == "message.replied") >= 0),
             "unsubscribed": is_sent & (first(kind == "message.unsubscribed") >= 0),
             "fail_reason": reason.take(failed, allow_fill=True), "skip_reason": reason.take(skipped, allow_fill=True),
             "sent_pos": np.where(is_sent, pos[sent], -1), "engaged_pos": np.where(engaged >= 0, pos[engaged], -1),
@@ -337,10 +342,10 @@ class Tables:
         credited = self.credited.groupby("channel", observed=True).size()
         table = table.reindex(table.index.union(credited.index))
         table["goal_users"] = credited
-        return table.drop(columns=["shown", "interacted"]).reset_index()
+        return table.drop(columns=AT_POINTS).reset_index()
 
     def messages_table(self) -> pd.DataFrame:
-        table = tally(self.messages, "point").drop(columns=["shown", "interacted"])
+        table = tally(self.messages, "point").drop(columns=AT_POINTS)
         latest = self.facts.goals.groupby("run")["pos"].max()
         engaged = self.messages[self.messages["sent"] & (self.messages["engaged_pos"] >= 0)]
         engaged = engaged[engaged["engaged_pos"] < engaged["run"].map(latest)]

@@ -11,7 +11,7 @@ from journey_nb.journey import Journey, Version
 
 COUNTS = (
     "waiting_before entered completed waiting exited dropped skipped exits_goal exits_cancel goal_here goal_users "
-    "sent delivered opened clicked shown interacted failed unsubscribed"
+    "sent delivered opened clicked shown interacted dismissed replied failed unsubscribed"
 ).split()
 POINTS: dict[str, Any] = {
     **dict.fromkeys(("point_id", "title", "type", "channel"), pl.String),
@@ -149,7 +149,12 @@ def tables(journey: Journey, runs: int = 12_345, seed: int = 0) -> tuple[pl.Data
                 failed=entered // 50,
             )
             row.update(
-                shown=sent - sent // 10, interacted=sent // 8, unsubscribed=sent // 900, goal_users=sent // 17
+                shown=sent - sent // 10,
+                interacted=sent // 8,
+                dismissed=sent // 3,
+                replied=sent // 200,
+                unsubscribed=sent // 900,
+                goal_users=sent // 17,
             )
         points.append(row)
         ways = version.outgoing(point.point_id)

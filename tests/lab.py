@@ -122,6 +122,15 @@ def run(page: Any, cell: int, wait: bool = True) -> str:
     )
 
 
+def tells(page: Any, cell: int, told: str) -> None:
+    """Wait until a cell prints this: JupyterLab runs cells beside what a click says, and may be faster."""
+    for _ in range(PATIENCE // 500):
+        if (printed := run(page, cell)) == told:
+            return
+        page.wait_for_timeout(500)
+    assert printed == told
+
+
 def watched(chromium: Any) -> tuple[Any, list[str], list[str]]:
     """A page, what its console complains of, and every address it asks for."""
     page = chromium.new_page(viewport={"width": 1400, "height": 1000})

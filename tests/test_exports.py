@@ -374,7 +374,7 @@ def test_point_statistics_are_the_rows_of_the_point(views: JourneyStats) -> None
         )
         numbers = {name: value for name, value in row.items() if name in told}
         assert numbers == {name: told[name] for name in numbers}
-        assert len(numbers) == (21 if row["sent"] is not None else 13)
+        assert len(numbers) == (23 if row["sent"] is not None else 13)
         for name, value, part, over in (
             whole.drop_nulls("denominator").select("metric", "value", "numerator", "denominator").iter_rows()
         ):

@@ -208,6 +208,10 @@ _OUTCOMES = {
         "in-app messages shown; the first impression, or one inferred", "messages", "", "section 14.11"
     ),
     "interacted": _Column("in-app messages interacted with", "messages", "", "section 14.11"),
+    "dismissed": _Column(
+        "in-app messages dismissed, interacted with or not", "messages", "", "section 14.11"
+    ),
+    "replied": _Column("sent messages with a reply", "messages"),
     "sent_users": _Column("distinct users a message was sent to", "users"),
     "opened_users": _Column("distinct users who opened one of these messages", "users"),
     "clicked_users": _Column("distinct users who clicked one of these messages", "users"),
@@ -332,7 +336,8 @@ TABLES: dict[str, _Table] = {
         "goal_users": _GOAL_USERS,
         **{
             name: replace(_OUTCOMES[name], clock=SEND)
-            for name in ("sent", "delivered", "opened", "clicked", "shown", "interacted", "failed", "unsubscribed")
+            for name in ("sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "failed",
+                         "unsubscribed")
         },
         "seconds_p50": _Column("median time of the visits completed in the period", "seconds", "", "sections 5 and 14.23"),
         "seconds_p90": _Column("time that 90 % of the visits completed in the period did not exceed", "seconds", "", "sections 5 and 14.23"),

@@ -26,7 +26,8 @@ _VISITS = (
     "goal_here",
     "goal_users",
 )
-_MESSAGES = ("sent", "delivered", "opened", "clicked", "shown", "interacted", "failed", "unsubscribed")
+_MESSAGES = ("sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "failed",
+             "unsubscribed")  # fmt: skip
 
 POINTS: dict[str, pl.DataType] = {
     **dict.fromkeys(("point_id", "title", "type", "channel"), TEXT),

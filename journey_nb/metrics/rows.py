@@ -319,7 +319,9 @@ BEHIND: dict[str, dict[str, Behind]] = {
         "goal_here": _reached_here,
         "goal_users": _credited_here,
         **_of_messages(
-            _messages_on_version, "point_id", (*_OUTCOMES, "shown", "interacted", "failed", "unsubscribed")
+            _messages_on_version,
+            "point_id",
+            (*_OUTCOMES, "shown", "interacted", "dismissed", "replied", "failed", "unsubscribed"),
         ),
     },
     "branches": {"runs": _each(_taken, EVERY), "users": _each(_taken, EVERY, ("source", "branch", "user"))},

@@ -38,7 +38,14 @@ _BY_CHANNEL: dict[str, _Cells] = {
         "drop_offs",
         "goal_users",
     ),
-    "in_app": ("entered", "shown", ("interacted", "shown"), "drop_offs", "goal_users"),
+    "in_app": (
+        "entered",
+        "shown",
+        ("interacted", "shown"),
+        ("dismissed", "shown"),
+        "drop_offs",
+        "goal_users",
+    ),
     "webhook": ("entered", "sent", "drop_offs", "goal_users"),
 }
 _BY_TYPE: dict[str, _Cells] = {

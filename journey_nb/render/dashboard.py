@@ -32,10 +32,11 @@ _ANY = ("sent", "delivered", "opened", "clicked")
 # What a channel tells of its messages; its rate of engagement says what of.
 _STAGES = {
     "email": (*_ANY, "unsubscribed"),
-    "sms": ("sent", "delivered"),
-    "line": ("sent", "delivered", "clicked"),
-    "kakao": ("sent", "delivered", "clicked"),
-    "in_app": ("shown", "interacted"),
+    "sms": ("sent", "delivered", "replied"),
+    "whatsapp": (*_ANY, "replied"),
+    "line": ("sent", "delivered", "clicked", "replied"),
+    "kakao": ("sent", "delivered", "clicked", "replied"),
+    "in_app": ("shown", "interacted", "dismissed"),
 }
 _RATES = {"opened": "open_rate", "clicked": "click_rate"}
 _LOST = ("failed", "bounced", "skipped")
@@ -349,8 +350,8 @@ def _messages(
 ) -> _Section:
     """The channel's messages, judged by the chosen goal, a page of them, each with its menu."""
     frame = stats.messages(channel, chosen.goal)
-    if channel == "in_app":
-        counted = stats.points().select("point_id", "shown", "interacted")
+    if more := [stage for stage in stages if stage not in frame.columns]:
+        counted = stats.points().select("point_id", *more)
         frame = frame.join(counted, on="point_id", how="left", maintain_order="left")
     page = frame.slice(chosen.page * PAGE, PAGE + 1)
     measures = [name for stage in stages for name in (stage, _RATES.get(stage)) if name]

@@ -29,10 +29,13 @@ PEOPLE = 20
 
 _STAY = ("seconds_p50", "seconds_p90")
 _PLAIN: tuple[str, ...] = ("entered", "completed", "waiting", "exited", "dropped", "goal_here", *_STAY)
-_MESSAGE = ("entered", "sent", "delivered", "opened", "open_rate", "clicked", "click_rate", "failed", "bounced",
-            "skipped", "goal_after_interaction", "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
-_IN_APP = ("entered", "shown", "interacted", "failed", "skipped", "goal_after_interaction",
-           "goal_after_interaction_rate", "goal_users", *_STAY)  # fmt: skip
+_SENT = ("entered", "sent", "delivered", "opened", "open_rate", "clicked", "click_rate")
+_AFTER = ("skipped", "goal_after_interaction", "goal_after_interaction_rate", "goal_users", *_STAY)
+_MESSAGE: tuple[str, ...] = (*_SENT, "failed", "bounced", *_AFTER)
+_ANSWERED = (*_SENT, "replied", "failed", "bounced", *_AFTER)
+_IN_APP = ("entered", "shown", "interacted", "dismissed", "failed", *_AFTER)
+_BY_CHANNEL = {"in_app": _IN_APP, **dict.fromkeys(("sms", "whatsapp", "line", "kakao"), _ANSWERED)}
+_AT_POINTS = ("shown", "interacted", "dismissed", "replied")  # which points() has, and messages() has not
 _RARE = ("waiting", "exited", "dropped")  # told of a message where there are any, as on its card
 
 
@@ -149,13 +152,17 @@ def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
     row = stats.points().filter(here)
     names = _PLAIN
     if point.type == "message":
-        names = _IN_APP if point.channel == "in_app" else _MESSAGE
+        names = _of_channel(point)
         messages = stats.messages().filter(here)
         # Skipped and failed are messages here, as on the card, not visits that passed the point over.
         row = pl.concat([messages, row.select(pl.exclude(messages.columns))], how="horizontal")
         names += tuple(name for name in _RARE if row[name].sum())
     wanted = [f"{name}{suffix}" for name in names for suffix in ("", "_prev", "_change")]
     return row.select(name for name in wanted if name in row.columns)
+
+
+def _of_channel(point: Point) -> tuple[str, ...]:
+    return _BY_CHANNEL.get(point.channel or "", _MESSAGE)
 
 
 def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
@@ -198,8 +205,8 @@ def _statistics(
     """All that is known of a message: its row, its days, its losses, its variants, its responses, its users."""
     here = pl.col("point_id") == point.point_id
     row = stats.messages(goal=goal).filter(here)
-    if point.channel == "in_app":
-        row = pl.concat([row, stats.points().filter(here).select("shown", "interacted")], how="horizontal")
+    more = [name for name in _of_channel(point) if name in _AT_POINTS]
+    row = pl.concat([row, stats.points().filter(here).select(more)], how="horizontal")
     yield "", cards(row.drop("point_id", "title", "channel"), of=_of(point), locale=locale)
     yield word("daily", locale), _daily(stats, point, locale)
     lost = stats.drops(point.point_id).drop("point_id", "title")
@@ -281,6 +288,7 @@ def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
 
 
 def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:
-    metrics = ("impressions", "interacted") if point.channel == "in_app" else ("sent", "opened", "clicked")
+    in_app = ("impressions", "interacted", "dismissed")
+    metrics = in_app if point.channel == "in_app" else ("sent", "opened", "clicked")
     here = pl.col("breakdown").cast(pl.String) == point.point_id
     return daily_html(stats.daily(by="point").filter(here), metrics, locale=locale)

@@ -565,7 +565,7 @@ class Store(Registry):
         layers = self._layers.of(journey.journey_id)
         if not all(still_holds(layer.design, journey) for layer in layers):
             raise StoreError(
-                f"“{journey.label}” was changed since its facts were folded: "
+                f"“{journey.label}” was changed since its facts were folded, or they are of an older journey_nb: "
                 f"rebuild({journey.journey_id!r}) folds them anew"
             )
         return layers

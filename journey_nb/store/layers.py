@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from journey_nb.journey import Journey
+from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part
@@ -123,8 +124,9 @@ NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
 def design_of(journey: Journey) -> dict[str, Any]:
-    """What of a journey the facts rest on."""
+    """What of a journey the facts rest on, and what its messages are counted as in the cubes."""
     return {
+        "counted": list(FLAGS),
         "timezone": journey.timezone,
         "goals": [goal.model_dump(mode="json", include=_GOAL) for goal in journey.goals],
         "versions": {
@@ -144,9 +146,8 @@ def still_holds(design: dict[str, Any], journey: Journey) -> bool:
     """Whether facts that were folded for this design are good for the journey as it is: it may have more versions."""
     now = json.loads(json.dumps(design_of(journey)))
     versions = now["versions"]
-    return (design["timezone"], design["goals"]) == (now["timezone"], now["goals"]) and all(
-        versions.get(number) == graph for number, graph in design["versions"].items()
-    )
+    same = all(design.get(name) == now[name] for name in ("counted", "timezone", "goals"))
+    return same and all(versions.get(number) == graph for number, graph in design["versions"].items())
 
 
 def is_of(design: dict[str, Any], journey: Journey) -> bool:

@@ -105,6 +105,14 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "messages in-app ayant suscité une interaction",
         "상호작용이 있었던 인앱 메시지",
     ),
+    "in-app messages dismissed, interacted with or not": (
+        "messages in-app fermés, avec ou sans interaction",
+        "닫힌 인앱 메시지 (상호작용 여부와 무관)",
+    ),
+    "sent messages with a reply": (
+        "messages envoyés ayant reçu une réponse",
+        "답장을 받은 발송 메시지",
+    ),
     "distinct users a message was sent to": (
         "utilisateurs distincts à qui un message a été envoyé",
         "메시지를 받은 고유 사용자",

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import MAKE, PANEL, Lab, ready, reopen, run, shut, watched, wear
+from lab import MAKE, PANEL, Lab, ready, reopen, run, shut, tells, watched, wear
 
 pytestmark = pytest.mark.browser
 
@@ -134,7 +134,7 @@ def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) ->
     page.locator(".jnb-live .ways [data-action=path]").first.click()
     page.wait_for_selector(".jnb-live .ways [aria-pressed=true]")
     steps = len(page.locator(".jnb-live .ways [aria-pressed=true]").text_content().split(" → "))
-    assert run(page, 1) == f"user None run None steps {steps} at None\n"
+    tells(page, 1, f"user None run None steps {steps} at None\n")
     page.locator(".jnb-live [name=user]").press_sequentially("u00000")
     page.wait_for_selector(".jnb-live .offers")
     page.keyboard.press("ArrowDown")
@@ -142,7 +142,7 @@ def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) ->
     page.keyboard.press("Enter")
     page.wait_for_selector(".jnb-live .trace")
     page.locator(".jnb-live .steps [data-action=show]").nth(1).click()
-    assert run(page, 1) == f"user {user} run None steps 0 at hello_push\n"
+    tells(page, 1, f"user {user} run None steps 0 at hello_push\n")
     assert page.locator(".jp-Notebook .jp-Cell").count() == 2
     for theme in ("Dark", "Light"):
         wear(page, theme)

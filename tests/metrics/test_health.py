@@ -80,7 +80,7 @@ def test_an_empty_period_has_zeros_and_no_rate():
 def test_daily_has_a_row_for_every_day_and_metric():
     table = daily(scope(end=at(days=3)))
     assert table.schema == DAILY
-    assert table.height == 3 * (3 + 2 + 9 + 1)
+    assert table.height == 3 * (3 + 2 + 11 + 1)
     assert table["date"].unique().to_list() == [date(2026, 1, day) for day in (5, 6, 7)]
     assert counts(table) == {
         (date(2026, 1, 5), "entrances", None, 2),

@@ -187,6 +187,8 @@ class Message:
     clicked_at: datetime | None
     clicked_any_at: datetime | None
     interacted_at: datetime | None
+    dismissed_at: datetime | None
+    replied_at: datetime | None
     unsubscribed_at: datetime | None
     opened_inferred: bool
     engagements: list[Row]
@@ -543,7 +545,8 @@ def message_of(rows: list[Row]) -> Message:
         next((row.variant for row in rows if row.variant is not None), None), rows,
         sent, inferred and sent is not None, failures[0] if failures else None, bounced, earliest("message.skipped"),
         at(earliest("message.delivered")), at(opened), at(earliest("message.opened", "message.clicked")),
-        at(clicked), at(clicked_any), at(earliest("message.interacted")), at(earliest("message.unsubscribed")),
+        at(clicked), at(clicked_any), at(earliest("message.interacted")), at(earliest("message.dismissed")),
+        at(earliest("message.replied")), at(earliest("message.unsubscribed")),
         clicked is not None and earliest("message.opened", human=True) is None,
         [row for row in rows if row.kind in ENGAGEMENTS and not row.machine],
     )  # fmt: skip

@@ -176,6 +176,8 @@ class Scope:
             "clicked": len(clicked),
             "shown": len(shown),
             "interacted": sum(self.seen(message.interacted_at) for message in sent),
+            "dismissed": sum(self.seen(message.dismissed_at) for message in sent),
+            "replied": sum(self.seen(message.replied_at) for message in sent),
             "sent_users": self.users_of(sent),
             "opened_users": self.users_of(opened),
             "clicked_users": self.users_of(clicked),
@@ -294,7 +296,7 @@ def daily(reading: Reading, query: Query, by: str = "journey", place: str = "sen
     ]
 
 
-MESSAGE_METRICS = "sent delivered opened clicked impressions interacted unsubscribed failed skipped".split()
+MESSAGE_METRICS = "sent delivered opened clicked impressions interacted dismissed replied unsubscribed failed skipped".split()
 
 
 def _day(scope: Scope, run: str, at: datetime) -> date:
@@ -336,7 +338,8 @@ def _daily_messages(scope: Scope, counts: Counter[tuple[date, str, str | None]],
             marks["impressions"] = at if message.channel == "in_app" else None
             marks["delivered"] = message.delivered_at
             marks["opened"], marks["clicked"] = scope.opened_at(message), scope.clicked_at(message)
-            marks["interacted"], marks["unsubscribed"] = message.interacted_at, message.unsubscribed_at
+            marks["interacted"], marks["dismissed"] = message.interacted_at, message.dismissed_at
+            marks["replied"], marks["unsubscribed"] = message.replied_at, message.unsubscribed_at
         for metric, when in marks.items():
             if scope.seen(when):
                 counts[_day(scope, message.run, when if place == "event" else at), metric, kind] += 1
@@ -609,7 +612,7 @@ def delivery_issues(reading: Reading, query: Query, channel: str | None = None) 
 
 # ---------------------------------------------------------------- points and branches
 
-OF_MESSAGES = "sent delivered opened clicked shown interacted failed unsubscribed".split()
+OF_MESSAGES = "sent delivered opened clicked shown interacted dismissed replied failed unsubscribed".split()
 
 
 def points(reading: Reading, query: Query) -> Table:
@@ -1262,10 +1265,11 @@ def _done_with(scope: Scope, message: Message) -> Iterator[dict[str, Any]]:
         "opened": scope.opened_at(message),
         "clicked": scope.clicked_at(message),
         "interacted": message.interacted_at,
+        "dismissed": message.dismissed_at,
+        "replied": message.replied_at,
         "unsubscribed": message.unsubscribed_at,
+        "complained": min((row.at for row in message.rows if row.kind == "message.complained"), default=None),
     }
-    for name in ("replied", "dismissed", "complained"):
-        first[name] = min((row.at for row in message.rows if row.kind == f"message.{name}"), default=None)
     yield from ({"kind": f"message.{name}", "at": at} for name, at in first.items() if scope.seen(at))
 
 
@@ -1380,8 +1384,8 @@ COLUMNS: dict[str, list[str]] = {
         "goal_after_interaction_rate goal_users goal_direct goal_indirect",
         "delivery_issues": "channel outcome reason count rate",
         "points": "point_id title type channel waiting_before entered completed waiting exited dropped skipped "
-        "exits_goal exits_cancel goal_here goal_users sent delivered opened clicked shown interacted failed "
-        "unsubscribed seconds_p50 seconds_p90",
+        "exits_goal exits_cancel goal_here goal_users sent delivered opened clicked shown interacted dismissed "
+        "replied failed unsubscribed seconds_p50 seconds_p90",
         "branches": "source branch target label runs users share",
         "waiting": "point_id title type cause runs users oldest_since next_due",
         "waiting_times": "cause seconds seconds_to runs",

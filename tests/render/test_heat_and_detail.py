@@ -69,7 +69,9 @@ def test_each_number_of_the_canvas_has_a_place_in_the_detail_that_is_reached_by_
             r'role="group" tabindex="0" aria-label="[^"]+" title="[^"]+">.*?data-key="([^"]+)"', html
         )
         shown = set(re.findall(rf'data-key="points\.{point.point_id}\.([^"]+)"', svg))
-        missing = {renamed.get(name, name) for name in shown} - set(groups) - {"interacted_rate"}
+        missing = (
+            {renamed.get(name, name) for name in shown} - set(groups) - {"interacted_rate", "dismissed_rate"}
+        )
         assert missing <= {"drop_offs"}
         folded = [found for found in stop.findall(html) if "summary" in found]
         assert bool(folded) == (
@@ -148,7 +150,9 @@ def test_full_statistics_say_what_the_tables_say(welcome_stats: jn.JourneyStats,
     here = pl.col("point_id") == point
     numbers = welcome_stats.messages().filter(here).row(0, named=True)
     if point == "tour":
-        numbers |= welcome_stats.points().filter(here).select("shown", "interacted").row(0, named=True)
+        numbers |= (
+            welcome_stats.points().filter(here).select("shown", "interacted", "dismissed").row(0, named=True)
+        )
     for name, value in numbers.items():
         if name not in ("point_id", "title", "channel"):
             assert f'data-key="{name}">{cell(name, value)}<' in html
@@ -160,6 +164,19 @@ def test_full_statistics_say_what_the_tables_say(welcome_stats: jn.JourneyStats,
         assert count == numbers[outcome], "each first response has its length"
     assert f"Rows 1 – 20 of {people.height}" in html
     assert html.count("<summary>") == 2
+
+
+def test_replies_are_told_where_people_write_back() -> None:
+    journey = jn.Journey.sample("win_back")
+    stats = jn.JourneyStats(journey, simulate(journey, users=3_000, seed=3))
+    points = stats.points().filter(channel="whatsapp")
+    assert points["replied"].sum()
+    for point, replied in points.select("point_id", "replied").iter_rows():
+        for people in (None, People(point_users(stats, point).head(5), 0, 5)):
+            told = f'data-key="replied">{cell("replied", replied)}<'
+            assert told in str(detail_html(stats, point, people=people))
+    (email, *_) = stats.points().filter(channel="email")["point_id"]
+    assert 'data-key="replied"' not in str(detail_html(stats, email))
 
 
 def test_the_variants_of_a_message_stand_in_its_statistics() -> None:

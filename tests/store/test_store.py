@@ -306,6 +306,19 @@ def test_nothing_is_taken_in_or_merged_while_facts_wait_to_be_folded_anew(
     assert store.check() == []
 
 
+def test_facts_of_an_older_package_that_counted_less_are_folded_anew(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("journey_nb.store.layers.FLAGS", {"sent": pl.col("sent_at")})
+        store.append(welcome_log)
+    with pytest.raises(jn.StoreError, match="older journey_nb: rebuild"):
+        store["welcome"]
+    store.rebuild("welcome")
+    assert store["welcome"].points()["dismissed"].sum() > 0
+    assert store.check() == []
+
+
 def test_what_only_was_set_aside_has_no_instant(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
