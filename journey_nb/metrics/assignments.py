@@ -14,26 +14,42 @@ Unit = Literal["user", "run"]
 PREFIX = "variant:"
 
 
-def units(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
-    """A row a unit assigned in the period: user, variant, version, crossed, converted, closes.
+def units(assigned: pl.DataFrame, kind: Unit) -> pl.DataFrame:
+    """One row a unit, its first of :func:`assignments`: these columns, and ``crossed`` of users who stood in others too."""
+    unit, variant = assigned["unit"], assigned["variant"]
+    begins = unit.ne_missing(unit.shift())
+    place = begins.cast(pl.UInt32).cum_sum() - 1  # of each assignment's unit
+    first = assigned.filter(begins)
+    if kind == "run":  # each of which counts
+        return first.with_columns(crossed=pl.lit(False))
+    crosses = place.filter(variant != first["variant"].gather(place))
+    crossed = pl.repeat(False, first.height, eager=True).scatter(crosses, True)
+    return first.with_columns(crossed=crossed)
 
-    ``crossed`` tells that it stood in another variant too, ``converted`` that it reached the goal after, ``closes``
-    when the window of its run does (null while that run is under way).
+
+def assignments(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+    """Every assignment in the period, a unit's in their order: unit, user, at, variant, version, converted, closes.
+
+    ``converted`` tells that the unit reached the goal after, ``closes`` when the window of its run does (null while
+    that run is under way). Of both all is seen, so the assignments of a part of the period are these of its time.
     """
-    assigned = _assignments(scope, point_id, unit)
-    converted = reachings(scope, assigned, goal, unit)["unit"]
+    assigned = _assignments(scope, point_id).with_columns(unit=unit)
+    assigned = assigned.sort("unit", "at", "run_no", "order").with_row_index("row")
+    converted = reachings(scope, assigned, goal, unit)["row"]
     days = scope.journey.goal(goal).conversion_days
     closes = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
-    runs = scope.facts.runs.select("run", "user", closes=closes)
-    return assigned.join(runs, on="run", how="left").select(
-        *("user", "variant", "version", "crossed"),
-        pl.col("unit").is_in(converted.implode()).alias("converted"),
-        "closes",
+    runs = scope.facts.runs.select("run", closes=closes)
+    return (
+        assigned.with_columns(
+            converted=pl.repeat(False, assigned.height, eager=True).scatter(converted, True)
+        )
+        .join(runs, on="run", how="left", maintain_order="left")
+        .select("unit", "user", "at", "variant", "version", "converted", "closes")
     )
 
 
-def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
-    """One row a unit: its first assignment in the period, and whether it crossed to another variant."""
+def _assignments(scope: Scope, point_id: str) -> pl.DataFrame:
+    """What assigned anybody in the period: a way taken, or a message in a variant."""
     if scope.journey.points()[point_id].type == "split_abn":
         assigned = (
             scope.visits_left(point_id)
@@ -52,23 +68,16 @@ def _assignments(scope: Scope, point_id: str, unit: Unit) -> pl.DataFrame:
         assigned = scope.messages.filter(point=point_id, fate="sent").select(
             "run", "user", "version", "at", order="sent_order", by_message=True, variant="variant"
         )
-    first = (
+    return (
         scope.on_version(assigned)
         .filter(pl.col("variant").is_not_null())
         .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
         .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
-        .sort("at", "run_no", "order")
-        .group_by(pl.col(unit).alias("unit"), maintain_order=True)
-        .agg(
-            pl.first("variant", "at", "order", "by_message", "run", "version"),
-            crossed=pl.col("variant").n_unique() > 1,
-        )
     )
-    return first if unit == "user" else first.with_columns(crossed=pl.lit(False))
 
 
 def reachings(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
-    """The reachings after the assignment, in any run of the unit: its columns, value and currency."""
+    """The reachings after an assignment, in any run of its unit: the assignment's columns, value and currency."""
     reached = scope.seen_goals.filter(goal=goal).select(
         pl.col(unit).alias("unit"),
         *("value", "currency"),

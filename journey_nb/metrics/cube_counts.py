@@ -432,15 +432,15 @@ class CubeCounts(Counts):
 
     # Experiments.
 
-    def _units(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
-        found = []
-        for facts, kept in self._facts.pieces:
-            # All is seen of those who count. A period that begins before all, or is still open, stays the same.
-            start, end = max(self.scope.opening, facts.first_at), min(self.scope.cut, facts.last_at + TICK)
-            scope = replace(self.scope, facts=facts, as_of=facts.last_at, start=start, end=end)
-            name = repr((point_id, goal, unit, scope.version, start, end))
-            found.append(kept(name, partial(assignments.units, scope, point_id, goal, unit)))
-        return pl.concat(found)
+    def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
+        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+        for facts, kept in self._facts.pieces:  # all is seen of those who count
+            ever = replace(
+                self.scope, facts=facts, as_of=facts.last_at, start=facts.first_at, end=facts.last_at + TICK
+            )
+            name = repr((point_id, goal, unit, ever.version))
+            found = kept(name, partial(assignments.assignments, ever, point_id, goal, unit))
+            yield found.filter(within)
 
     # Goals.
 
