@@ -153,6 +153,7 @@ def test_crossed_users_stand_in_no_variant_but_every_run_counts() -> None:
         for user, no in ((0, 1), (0, 2), (1, 1), (1, 2), (2, 1))
     ]
     visits = [assigned(run, variant, run + 1) for run, variant in enumerate("ABAAB")]
+    visits.append(assigned(0, "B", 9))  # round a loop, to where the run was not assigned first
     scope = make_scope(a_split(), runs=people, visits=visits)
     by_user = variants(scope, "S", "buy")
     assert (by_user.crossed, by_user.table["assigned"].to_list()) == (1, [1, 1])
