@@ -72,6 +72,7 @@ bench-widgets: $(READY) ## the live views in Chromium: first picture, panning, a
 
 screenshots: $(READY) ## the workspace in Chromium, to be looked at: themes, widths, sizes; into screenshots/
 	@.ci/setup chromium
+	@.ci/setup fonts
 	@CHROMIUM="$$(.ci/setup browser)" $(BIN)/python tests/screenshots.py
 
 mutate: $(READY) ## seeded faults in the fold and the metrics: all must be caught

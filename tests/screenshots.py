@@ -31,6 +31,7 @@ LOOKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "contrast-dark": ({"forced_colors": "active", "color_scheme": "dark"}, {}),
     "rtl": ({"dir": "rtl"}, {}),
     "french": ({}, {"locale": "fr"}),
+    "korean": ({}, {"locale": "ko"}),
 }
 LARGE = ("light", "dark", "narrow", "contrast")  # are enough
 
