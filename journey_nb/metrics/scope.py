@@ -266,6 +266,11 @@ class Scope:
         """Of :attr:`visits` those at a point that leave it in the period, found without a look at the others."""
         return self._stays((pl.col("point") == point_id) & self.within("left_at") & self._begun)
 
+    def begun_visits(self, runs: pl.Series) -> pl.DataFrame:
+        """Of :attr:`visits` those of some runs (sorted ids), columns as facts.visits: where they had come by then."""
+        asked = pl.repeat(False, self.facts.runs.height, eager=True).scatter(runs, True)
+        return self._seen_visits(pl.lit(asked).gather("run") & self._begun)
+
     def _stays(self, which: pl.Expr) -> pl.DataFrame:
         left = pl.col("left_at") < self.hi
         began_before = self.before("arrived_at") | (

@@ -75,7 +75,7 @@ def probability_best(arms: Sequence[tuple[int, int]]) -> list[float]:
     """For each (converted, n) the probability that its true rate is the highest, from uniform priors.
 
     The integral of each posterior's density times the others' distribution functions, by the trapezoid
-    rule over quantiles of all posteriors: no random draws, and the probabilities sum to 1.
+    rule over points that lie close where any posterior is: no random draws, and the probabilities sum to 1.
 
     Examples
     --------
@@ -83,13 +83,14 @@ def probability_best(arms: Sequence[tuple[int, int]]) -> list[float]:
     [0.018, 0.982]
     """
     import numpy as np
-    from scipy.special import betainc, betaincinv, expit
+    from scipy.special import betainc, expit
 
     if len(arms) < 2:
         return [1.0] * len(arms)
     shapes = [(converted + 1, n - converted + 1) for converted, n in arms]
-    levels = expit(np.linspace(-18, 18, GRID))
-    grid = np.unique(np.concatenate([[0.0], *(betaincinv(a, b, levels) for a, b in shapes), [1.0]]))
+    spread = np.linspace(-9, 9, GRID)  # deviations of the log odds, which are nearly normal
+    odds = (math.log(a / b) + math.sqrt(1 / a + 1 / b) * spread for a, b in shapes)
+    grid = np.unique(np.concatenate([[0.0], *map(expit, odds), [1.0]]))
     below = np.stack([betainc(a, b, grid) for a, b in shapes])
     best = []
     for i in range(len(arms)):
