@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import anywidget
@@ -24,6 +25,10 @@ from journey_nb.widgets._shown import boxed, show
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
+
+# Of all views, for some follow others. JupyterLab may hand one request to the thread of the cells and the next to
+# another beside it.
+_one_at_a_time = RLock()
 
 _STATIC = Path(__file__).parents[1] / "static"
 
@@ -84,6 +89,10 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
+        with _one_at_a_time:
+            self._meet(request)
+
+    def _meet(self, request: Any) -> None:
         given = request if isinstance(request, dict) else {}
         action, self._asker = str(given.get("action")), str(given.get("view", ""))
         # What a request of the reader's own met with stays until the next of these.

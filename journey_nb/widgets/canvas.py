@@ -223,14 +223,16 @@ class JourneyCanvas(Exporting):
         elif value not in (known := self.stats.journey.points()):
             raise KeyError(f"{self.stats.journey.label!r} has no point {value!r}{near(value, known)}")
         elif name == "opened":
+            self._first = 0
             self.detail = self._detail(self.stats, value, full=False)
         return value
 
     @traitlets.validate("full")
     def _check_full(self, proposal: Any) -> bool:
         full: bool = proposal["value"]
-        self._first = 0
-        self.detail = self._detail(self.stats, self.opened, full)
+        if full != self.full:
+            self._first = 0
+            self.detail = self._detail(self.stats, self.opened, full)
         return full
 
     @traitlets.observe("stats")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -217,3 +218,22 @@ def test_an_answer_goes_also_where_the_kernel_is_interrupted(widget: jn.JourneyC
     with pytest.raises(KeyboardInterrupt):
         widget._asked(widget, {"action": "look"}, [])
     assert sent == [{"done": "look", "view": ""}]  # else the browser would wait for it for good
+
+
+def test_requests_that_come_at_once_are_met_one_after_the_other(
+    widget: jn.JourneyCanvas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterLab may hand one to the thread of the cells and the next to another beside it."""
+    closing = Thread(target=lambda: ask(widget, action="close"))
+    slow = jn.JourneyCanvas._detail
+
+    def meanwhile(*args: Any, **options: Any) -> str:
+        monkeypatch.undo()
+        closing.start()
+        closing.join(0.3)  # until it is met, if it does not wait
+        return slow(*args, **options)
+
+    monkeypatch.setattr(jn.JourneyCanvas, "_detail", meanwhile)
+    ask(widget, action="open", point="settle")
+    closing.join()
+    assert (widget.opened, widget.detail) == (None, "")
