@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import anywidget
 import traitlets
+from IPython import get_ipython
 
 from journey_nb.journey import near
 from journey_nb.metrics.scope import Clock
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Of all views, for some follow others. JupyterLab may hand one request to the thread of the cells and the next to
 # another beside it.
 _one_at_a_time = RLock()
+_cells: list[bool] = []  # one for each cell that runs now, and for each that it runs itself
 
 _STATIC = Path(__file__).parents[1] / "static"
 
@@ -101,14 +103,35 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
             if action not in self._actions:
                 raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
             answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[action])
-            answer(request)
+            if action != "look" or not _cells:
+                answer(request)
             self.error = told
         except Exception as error:
-            self._failed = action
-            told = self._told(error)
-            self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
+            self._paint(error, action)
         finally:  # also where the kernel is interrupted: who asked waits for it
             self.send({"done": action, "view": self._asker})
+
+    @traitlets.observe("every")
+    def _follow_every(self, _: Any) -> None:
+        if shell := get_ipython():
+            _heed(shell)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the browser has set, or paint what failed and have the browser show what is so."""
+        ours = [name for name in sync_data if name in self.keys and not name.startswith(("_", "layout"))]
+        with _one_at_a_time:
+            try:
+                for name in ours:  # ipywidgets sets first, and looks then
+                    getattr(type(self), name)._validate(self, sync_data[name])
+                super().set_state(sync_data)
+            except Exception as error:
+                self._paint(error, "set")
+                self.send_state(ours)
+
+    def _paint(self, error: Exception, action: str) -> None:
+        self._failed = action
+        told = self._told(error)
+        self.error = template("error.html").render(told=told, dismiss=word("dismiss", self.locale))
 
     def _told(self, error: Exception) -> str:
         """What went wrong, in words."""
@@ -204,8 +227,8 @@ class OfStats(View):
     def watch(self, every: float = 1.0, source: Callable[[], JourneyStats] | None = None) -> None:
         """Follow what the statistics come from: numbers that change are replaced, where they stand.
 
-        The browser asks, one question at a time, and only while the view can be seen. So nothing is read while
-        the kernel is busy, in a hidden tab, or once the view is gone.
+        The browser asks, one question at a time, and only while the view can be seen; while a cell runs, nothing is
+        read. So it costs nothing in a hidden tab, or once the view is gone.
 
         Parameters
         ----------
@@ -251,6 +274,13 @@ class OfStats(View):
 
     def _dismiss(self, _: Mapping[str, Any]) -> None:
         """The error goes, as it does after every request that is met."""
+
+
+@cache
+def _heed(shell: Any) -> None:
+    """Know from now on whether a cell runs: JupyterLab has requests met beside it."""
+    shell.events.register("pre_execute", lambda: _cells.append(True))
+    shell.events.register("post_execute", lambda: _cells and _cells.pop())
 
 
 @cache

@@ -220,6 +220,41 @@ def test_an_answer_goes_also_where_the_kernel_is_interrupted(widget: jn.JourneyC
     assert sent == [{"done": "look", "view": ""}]  # else the browser would wait for it for good
 
 
+def test_nothing_is_read_while_a_cell_runs(widget: jn.JourneyCanvas) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        shell.user_ns["look"] = lambda: ask(widget, action="look")
+        read: list[int] = []
+        widget.watch(1, lambda: read.append(1) or widget.stats)
+        for cell in ("look()", "get_ipython().run_cell('1'); look()", "1/0", "look()"):
+            shell.run_cell(cell, silent=True)
+        assert read == []
+        ask(widget, action="look")
+        assert read == [1]
+    finally:
+        InteractiveShell.clear_instance()
+
+
+def test_what_the_browser_sets_and_cannot_be_is_painted(widget: jn.JourneyCanvas) -> None:
+    sent: list[Any] = []
+    widget.send_state = lambda key=None: sent.append(key)
+    widget.set_state({"selected": "nowhere"})
+    assert "has no point" in widget.error
+    assert (widget.selected, sent[-1]) == (None, ["selected"])
+
+    def fails(_: Any) -> None:
+        raise RuntimeError("an observer's own fault")
+
+    ask(widget, action="dismiss")
+    assert widget.error == ""
+    widget.observe(fails, "selected")
+    widget.set_state({"selected": "hello_push"})
+    assert "an observer&#39;s own fault" in widget.error
+    assert widget.selected == "hello_push"
+
+
 def test_requests_that_come_at_once_are_met_one_after_the_other(
     widget: jn.JourneyCanvas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
