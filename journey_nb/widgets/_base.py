@@ -118,6 +118,7 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the browser has set, or paint what failed and have the browser show what is so."""
+        # What is of ipywidgets itself comes in a form of its own.
         ours = [name for name in sync_data if name in self.keys and not name.startswith(("_", "layout"))]
         with _one_at_a_time:
             try:
