@@ -7,8 +7,8 @@ asks a CDN for scripts, which fails offline and in saved notebooks.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any, TypeVar
 
 import polars as pl
@@ -29,6 +29,7 @@ WIDTH = 720
 # Alike in width on every system: what measures the texts and what shows them are two programs.
 FONT = f"'Liberation Sans', Arial, Helvetica, {palette.FONT}"
 _ROW = 26  # height of a bar's band
+_SCALE = 2  # pixels of a picture to one of the screen: sharp on screens that are finer
 _NAMED = 12  # so many items stand in a description; the rest is counted
 
 
@@ -370,6 +371,7 @@ def _finished(chart: _Chart, description: str) -> _Chart:
     text, line = palette.TEXT_ANY, palette.LINE_ANY
     dressed: _Chart = chart.properties(description=description).configure(
         background="transparent",
+        aria=False,  # it would read out the numbers drawn, where those told are others
         padding={"left": 8, "top": 8, "right": 24, "bottom": 8},
         font=FONT,
         view=alt.ViewConfig(stroke=None),
@@ -391,21 +393,24 @@ def _finished(chart: _Chart, description: str) -> _Chart:
 def offline(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Altair's renderer without a network: live in JupyterLab, a picture elsewhere, a sentence in text.
 
-    JupyterLab knows Vega-Lite up to 5, under whose name the specification is given; it also shows it
-    in notebooks that are not trusted, where it shows no SVG.
+    JupyterLab knows Vega-Lite up to 5, under whose name the specification is given. The picture is a PNG,
+    which every viewer shows: of SVG some, such as GitHub's, show nothing.
     """
     import vl_convert
 
     said = spec.get("description") or "a chart"
     live = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
+    png = vl_convert.vegalite_to_png(spec, scale=_SCALE)
+    width, height = (int.from_bytes(png[at : at + 4]) // _SCALE for at in (16, 20))  # as its head says
     data = {
         "application/vnd.vegalite.v5+json": live,
-        "image/svg+xml": vl_convert.vegalite_to_svg(spec).replace(
-            "<svg", f'<svg role="img" aria-label="{escape(said)}"', 1
-        ),
+        "image/png": b64encode(png).decode(),
         "text/plain": said,
     }
-    return data, {"application/vnd.vegalite.v5+json": {"embed_options": {"actions": False}}}
+    return data, {
+        "application/vnd.vegalite.v5+json": {"embed_options": {"actions": False}},
+        "image/png": {"width": width, "height": height, "alt": said},
+    }
 
 
 alt.renderers.register("journey_nb", offline)

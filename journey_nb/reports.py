@@ -633,9 +633,8 @@ def _output_html(output: Mapping[str, Any]) -> str:
     if "text/html" in data:
         return f'<div class="jnb-output">{data["text/html"]}</div>'
     text = html.escape(str(data.get("text/plain", "")), quote=True)
-    if "image/svg+xml" in data:
-        # Inline, so that the picture follows the page's theme.
-        return f'<figure class="jnb-chart" role="img" aria-label="{text}">{data["image/svg+xml"]}</figure>'
+    if "image/png" in data:
+        return f'<figure><img alt="{text}" src="data:image/png;base64,{data["image/png"]}"></figure>'
     return f"<pre>{text}</pre>" if text else ""
 
 

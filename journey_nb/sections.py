@@ -16,6 +16,7 @@ from journey_nb.metrics.definitions import columns_of, explain
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.render import canvas, redaction_html
 from journey_nb.render.detail import concluded
+from journey_nb.render.figure import chart_html
 from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
 from journey_nb.stats import JourneyStats
@@ -188,7 +189,7 @@ def experiments(
         html = f"<h3>{escape(title)} – {escape(reached)}</h3><p>{escape(' '.join(told))}</p>"
         parts += [
             Html(html, f"{title}: {told[0]}"),
-            charts.variants(one.table, locale=locale),
+            chart_html(charts.variants(one.table, locale=locale), locale=locale),
             table(one.table.drop("lift"), locale=locale),
         ]
     return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -11,9 +12,11 @@ import altair as alt
 import nbformat
 import polars as pl
 import pytest
+import vl_convert
 
 import journey_nb as jn
 from journey_nb import charts
+from journey_nb.render.figure import chart_html
 from journey_nb.style import format
 
 DAYS = [date(2026, 3, 28) + timedelta(days=n) for n in range(5)]
@@ -77,14 +80,32 @@ every = pytest.mark.parametrize(("make", "table"), MAKERS.values(), ids=MAKERS)
 @every
 def test_shows_offline_wherever_a_notebook_is_opened(make: Callable[..., Any], table: pl.DataFrame) -> None:
     data, metadata = make(table)._repr_mimebundle_()
-    assert set(data) == {"application/vnd.vegalite.v5+json", "image/svg+xml", "text/plain"}
+    assert set(data) == {"application/vnd.vegalite.v5+json", "image/png", "text/plain"}
     output = nbformat.v4.new_output("display_data", data=data, metadata=metadata)
     nbformat.validate(output, "display_data", version=4)
-    svg = data["image/svg+xml"]
+    assert metadata["image/png"]["alt"] == data["text/plain"]
+    width, height = metadata["image/png"]["width"], metadata["image/png"]["height"]
+    png = b64decode(data["image/png"])
+    assert png[16:24] == (2 * width).to_bytes(4) + (2 * height).to_bytes(4)
+
+
+@every
+def test_a_picture_of_a_chart_asks_for_nothing_and_says_what_it_shows(
+    make: Callable[..., Any], table: pl.DataFrame
+) -> None:
+    svg = picture(make(table))
     addresses = set(re.findall(r"https?://[^\s\"'<>]+", svg))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert 'fill="white"' not in svg  # the ground is the reader's
-    assert svg.startswith(f'<svg role="img" aria-label="{data["text/plain"]}"')
+    assert chart_html(make(table)).text == make(table).to_dict()["description"]
+
+
+def test_a_hidden_group_is_told_as_such_and_not_as_the_0_that_is_drawn() -> None:
+    chart = charts.daily(DAILY.with_columns(count=pl.lit(-5)), ["entrances"])
+    assert (
+        chart_html(chart).text == "By day, 28 Mar 2026 – 1 Apr 2026: Entrances < 25."
+    )  # five days of fewer than 5
+    assert "aria-label" not in vl_convert.vegalite_to_svg(chart.to_dict())
 
 
 @every
@@ -95,8 +116,7 @@ def test_speaks_the_languages(make: Callable[..., Any], table: pl.DataFrame, loc
 
 @every
 def test_an_empty_table_makes_an_empty_chart(make: Callable[..., Any], table: pl.DataFrame) -> None:
-    data, _ = make(table.clear())._repr_mimebundle_()
-    assert data["image/svg+xml"].startswith("<svg")
+    assert picture(make(table.clear())).startswith("<svg")
 
 
 def test_daily_adds_the_parts_of_a_metric_and_says_the_sums() -> None:
@@ -112,6 +132,13 @@ def test_days_stay_the_journeys_days_on_every_machine() -> None:
     assert spec["data"]["values"][0]["date"] == "2026-03-28"
 
 
+def picture(chart: Any) -> str:
+    """The SVG in a chart's <img>."""
+    found = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)"', chart_html(chart).html)
+    assert found
+    return b64decode(found[1]).decode()
+
+
 def words(svg: str) -> str:
     return " | ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
 
@@ -120,16 +147,20 @@ def words(svg: str) -> str:
 def test_axes_speak_the_languages(locale: str, day: str) -> None:
     many = DAILY.with_columns(pl.col("count") * 100)
     chart = charts.daily(many, locale=locale)
-    axis = words(chart._repr_mimebundle_()[0]["image/svg+xml"])
+    axis = words(picture(chart))
     assert day in axis
     assert {"en": "10,000", "fr": "10\u202f000", "ko": "10,000"}[locale] in axis
     assert chart.to_dict()["data"]["values"][0]["day"] == format.day(DAYS[0], locale)
-    rates = words(charts.variants(VARIANTS, locale=locale)._repr_mimebundle_()[0]["image/svg+xml"])
+    rates = words(picture(charts.variants(VARIANTS, locale=locale)))
     assert ("10,0\u202f%" in rates) == (locale == "fr")
 
 
 def test_goals_stand_once_whatever_their_currencies() -> None:
     assert charts.goals(GOALS).to_dict()["description"] == "Goals: Buy 12, 12%; nps 0, –."
+
+
+def test_a_picture_says_a_number_with_all_its_digits() -> None:
+    assert "10.15%" in words(picture(charts.variants(VARIANTS.with_columns(rate=pl.lit(0.10153)))))
 
 
 def test_steps_without_a_stay_are_left_out() -> None:
@@ -143,8 +174,7 @@ def test_titles_of_any_kind_stay_harmless_and_short() -> None:
         .select(pl.exclude("title", "seconds_p90"))
         .join(pl.DataFrame({"title": titles}), how="cross")
     )
-    data, _ = charts.time_in_step(table.with_columns(seconds_p90=pl.lit(60.0)))._repr_mimebundle_()
-    svg = data["image/svg+xml"]
+    svg = picture(charts.time_in_step(table.with_columns(seconds_p90=pl.lit(60.0))))
     assert "<script" not in svg
     assert "\x00" not in svg
     assert "\x0b" not in svg

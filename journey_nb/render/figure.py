@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 from markupsafe import Markup
@@ -17,8 +18,11 @@ from journey_nb.render.panels import LIMIT, Html, table, template
 from journey_nb.render.text import clean
 from journey_nb.style import word
 
+if TYPE_CHECKING:
+    import altair as alt
+
 DAYS = 60
-"""Days listed under a small picture of them, the newest first; the others are counted below."""
+"""Days listed under a picture of them, the newest first; the others are counted below."""
 
 
 def figure_html(
@@ -74,8 +78,31 @@ def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, local
     return Markup(template("tables.html").render(tables=folded))
 
 
-def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "") -> Html:
-    """Counts day by day as a small picture with its table; ``table`` is ``stats.daily()`` or rows of it.
+def chart_html(
+    chart: alt.TopLevelMixin,
+    tables: Mapping[str, pl.DataFrame] | None = None,
+    *,
+    limit: int = LIMIT,
+    locale: str = "",
+) -> Html:
+    """A chart of :mod:`journey_nb.charts` as a picture with its tables, as reports and panels show it.
+
+    Examples
+    --------
+    >>> from journey_nb import charts
+    >>> row = {"goal_id": "buy", "title": "Buy", "users": 12, "conversion_rate": 0.12}
+    >>> chart_html(charts.goals(pl.DataFrame([row])))
+    Goals: Buy 12, 12%.
+    """
+    import vl_convert
+
+    spec = chart.to_dict(validate=False)
+    svg = _lean(vl_convert.vegalite_to_svg(spec))
+    return figure_html(svg, tables, spec["description"], limit=limit, locale=locale)
+
+
+def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420, locale: str = "") -> Html:
+    """Counts day by day as a picture with its table; ``table`` is ``stats.daily()`` or rows of it.
 
     It is drawn here, so that the browser needs no charting code.
 
@@ -86,18 +113,16 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, locale: str = "")
     >>> repr(daily_html(pl.DataFrame([row]), ["sent"]))
     'By day, 1 Mar 2026 – 1 Mar 2026: Sent 3.'
     """
-    from journey_nb.charts import daily, offline
+    from journey_nb.charts import daily
 
     name = pl.col("metric").cast(pl.String)
     rows = table.filter(name.is_in(metrics))
     # Straight from day to day: a curve takes three times as much to write down.
     lines = daily(rows, metrics, locale=locale).mark_line(strokeWidth=2)
-    bundle, _ = offline(lines.properties(width=420).to_dict(validate=False))
-    svg = _lean(bundle["image/svg+xml"])
     days = rows.with_columns(name).pivot("metric", index="date", values="count", aggregate_function="sum")
     days = days.sort("date", descending=True)  # the newest are looked for
     tables = {word("daily", locale): days}
-    return figure_html(svg, tables, bundle["text/plain"], limit=DAYS, locale=locale)
+    return chart_html(lines.properties(width=width), tables, limit=DAYS, locale=locale)
 
 
 def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
@@ -109,12 +134,12 @@ def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
     >>> repr(responses_html(pl.DataFrame([row])))
     'Time from sending: Opened, < 1 min: 3.'
     """
-    from journey_nb.charts import offline, response_times
+    from journey_nb.charts import response_times
 
-    bundle, _ = offline(response_times(table, locale=locale).properties(width=300).to_dict(validate=False))
+    chart = response_times(table, locale=locale).properties(width=300)
     wide = spans(table, locale).pivot("outcome", index="took", values="messages")
     tables = {word("response_times", locale): wide}
-    return figure_html(_lean(bundle["image/svg+xml"]), tables, bundle["text/plain"], locale=locale)
+    return chart_html(chart, tables, locale=locale)
 
 
 def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:
@@ -130,12 +155,15 @@ def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:
 def _lean(svg: str) -> str:
     """A chart in a quarter of its letters: to a tenth of a pixel, its font named once, nothing for scripts."""
     font = _FONT.search(svg)
-    for what in (_FONT, _SAID):
-        svg = what.sub("", svg)
-    svg = _LONG.sub(r"\1", svg)
+    svg = _TAG.sub(_leaner, svg)  # what is written between the tags stays as it is
     return svg.replace("<svg", f"<svg{font[0]}", 1) if font else svg
 
 
+def _leaner(tag: re.Match[str]) -> str:
+    return _LONG.sub(r"\1", _SAID.sub("", _FONT.sub("", tag[0])))
+
+
+_TAG = re.compile(r"<[^>]*>")
 _FONT = re.compile(r' font-family="[^"]*"')
 _SAID = re.compile(
     r' (?:aria-[a-z]+|role|class|pointer-events|stroke-miterlimit)="[^"]*"'
