@@ -37,6 +37,8 @@ class Definition:
         Of a rate: what is divided by what.
     also
         Other tables with a column of that name.
+    added
+        What ``intervals`` or ``compare`` tell of ``counts`` in this column, if it is one of theirs.
     """
 
     name: str
@@ -48,9 +50,11 @@ class Definition:
     numerator: str | None = None
     denominator: str | None = None
     also: tuple[str, ...] = ()
+    added: str = ""
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.counts}", f"  unit: {self.unit}", f"  over: {self.over}"]
+        counts = f"{self.added} of {self.counts}" if self.added else self.counts
+        lines = [f"{self.name}: {counts}", f"  unit: {self.unit}", f"  over: {self.over}"]
         if self.numerator:
             lines.append(f"  rate: {self.numerator} / {self.denominator}")
         lines += [f"  clock: {self.clock}", f"  defined in: METRICS.md, {self.source}"]
@@ -92,7 +96,7 @@ def explain(name: str) -> Definition:
     for suffix, words in _ADDED.items():
         if name.endswith(suffix) and _known(base := name.removesuffix(suffix)):
             told = explain(base)
-            return replace(told, name=f"{told.name}{suffix}", counts=f"{words} of {told.counts}")
+            return replace(told, name=f"{told.name}{suffix}", added=words)
     if name in _ALL:
         raise KeyError(f"{name!r} is a table; its columns are {', '.join(_ALL[name].columns)}")
     known = names() if "." in name else list(dict.fromkeys(map(_column, names())))

@@ -135,9 +135,9 @@ class Canvas:
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Its tables, by title."""
+        """Its tables, by name."""
         frames = {"points": self.table, "branches": self.branches}
-        return {word(name, self.locale): frame for name, frame in frames.items() if frame is not None}
+        return {name: frame for name, frame in frames.items() if frame is not None}
 
     def png(self, scale: float = 2.0) -> bytes:
         """The picture as PNG, in the light theme unless dark was asked for; made without a browser."""

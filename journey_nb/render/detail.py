@@ -179,7 +179,9 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
         if grain in lost
     )
     rows = table(
-        drops.drop("point_id", "title").sort("count", descending=True, nulls_last=True), locale=locale
+        drops.drop("point_id", "title").sort("count", descending=True, nulls_last=True),
+        of="drops",
+        locale=locale,
     )
     html = template("folded.html").render(
         summary=said,

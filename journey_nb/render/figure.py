@@ -41,7 +41,7 @@ def figure_html(
     svg
         The picture.
     tables
-        Its tables by title.
+        Its tables by name.
     alt
         What it shows; read aloud instead of it, and shown as text where no picture can be.
     notes
@@ -64,16 +64,19 @@ def figure_html(
 
 
 def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, locale: str = "") -> Markup:
-    """Tables by title, each folded up.
+    """Tables by name, each folded up; the headings of numbers say what these count.
 
     Examples
     --------
-    >>> tables_html({"Steps": pl.DataFrame({"entered": [3]})}).startswith("<details><summary>Table: Steps</summary>")
+    >>> tables_html({"points": pl.DataFrame({"entered": [3]})}).startswith("<details><summary>Table: Steps</summary>")
     True
     """
     folded = [
-        (word("table_of", locale, title=clean(title)), Markup(table(frame, limit=limit, locale=locale)))
-        for title, frame in tables.items()
+        (
+            word("table_of", locale, title=word(name, locale)),
+            Markup(table(frame, of=name, limit=limit, locale=locale)),
+        )
+        for name, frame in tables.items()
     ]
     return Markup(template("tables.html").render(tables=folded))
 
@@ -121,8 +124,7 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420,
     lines = daily(rows, metrics, locale=locale).mark_line(strokeWidth=2)
     days = rows.with_columns(name).pivot("metric", index="date", values="count", aggregate_function="sum")
     days = days.sort("date", descending=True)  # the newest are looked for
-    tables = {word("daily", locale): days}
-    return chart_html(lines.properties(width=width), tables, limit=DAYS, locale=locale)
+    return chart_html(lines.properties(width=width), {"daily": days}, limit=DAYS, locale=locale)
 
 
 def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
@@ -138,8 +140,7 @@ def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
 
     chart = response_times(table, locale=locale).properties(width=300)
     wide = spans(table, locale).pivot("outcome", index="took", values="messages")
-    tables = {word("response_times", locale): wide}
-    return chart_html(chart, tables, locale=locale)
+    return chart_html(chart, {"response_times": wide}, locale=locale)
 
 
 def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:

@@ -121,7 +121,7 @@ def table(
         (
             column(name, locale),
             number,
-            (explained(f"{of}.{name}", locale) or explained(name, locale)) if of and number else "",
+            _told([of], name, locale) if of and number else "",
         )
         for name, number in zip(names, numbers, strict=True)
     ]
@@ -188,9 +188,13 @@ def cards(
     return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
 
 
+# Numbers that no table has under this name.
+_ELSEWHERE = {"impressions": "shown", "goals": "goals_reached", "conversion_days": "conversion days"}
+
+
 def _told(tables: Sequence[str], name: str, locale: str) -> str:
     """What a number counts by the first of the tables that has it, else by its name alone."""
-    cells = [*(f"{table}.{name}" for table in tables), name] if tables else []
+    cells = [*(f"{table}.{name}" for table in tables), _ELSEWHERE.get(name, name)] if tables else []
     return next(filter(None, (explained(cell, locale) for cell in cells)), "")
 
 
@@ -212,6 +216,8 @@ def explained(name: str, locale: str = "") -> str:
         if part
     ]
     counts = meaning(told.counts, locale) + (f" ({' / '.join(parts)})" if parts else "")
+    if told.added:
+        counts = word("added_of", locale, added=meaning(told.added, locale), counts=counts)
     clock = "" if told.clock == DESIGN else meaning(told.clock, locale)
     return " ".join(f"{said[:1].upper()}{said[1:]}." for said in (counts, clock) if said)
 

@@ -306,6 +306,17 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "que son taux réel soit le plus haut (bêta-binomial, a priori uniforme)",
         "실제 비율이 가장 높을 확률 (베타-이항, 균등 사전)",
     ),
+    "lower 95 % Wilson bound": ("borne inférieure de Wilson à 95 %", "윌슨 95% 하한"),
+    "upper 95 % Wilson bound": ("borne supérieure de Wilson à 95 %", "윌슨 95% 상한"),
+    "whether it rests on fewer than 30: the small mark": (
+        "si cela repose sur moins de 30 : marque « petit »",
+        "30개 미만에 근거하는지 여부: 소표본 표시",
+    ),
+    "the same in the period before,": ("le même nombre sur la période précédente", "이전 기간의 같은 값"),
+    "relative change against the period before": (
+        "variation relative par rapport à la période précédente",
+        "이전 기간 대비 상대 변화",
+    ),
     "of the assigned, those whose window is still open": (
         "parmi les affectés, ceux dont la fenêtre est encore ouverte",
         "배정된 수 중 기간이 아직 진행 중인 수",

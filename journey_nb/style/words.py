@@ -662,6 +662,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     ),
     "true": ("Yes", "Oui", "예"),
     "false": ("No", "Non", "아니요"),
+    "added_of": ("{added} of {counts}", "{added} : {counts}", "{added}: {counts}"),
     "previous": ("was {value}", "avant {value}", "이전 {value}"),
     # On the live canvas
     "heat.share": ("Of all entrances", "Des entrées", "진입 대비"),

@@ -76,8 +76,7 @@ class PathTracer(JourneyCanvas):
             if trace
             else {"frequent": ways_table(canvas.stats)}
         )
-        named = {word(name, self.locale): table for name, table in tables.items()}
-        return figure_html(canvas.svg, named, self.alt, notes=canvas.faults, locale=self.locale)
+        return figure_html(canvas.svg, tables, self.alt, notes=canvas.faults, locale=self.locale)
 
     @traitlets.validate("path")
     def _check_path(self, proposal: Any) -> list[str] | None:

@@ -61,7 +61,7 @@ def test_a_bare_name_is_of_the_first_table_and_names_the_others() -> None:
 
 
 def test_what_intervals_and_compare_add_is_explained_too() -> None:
-    assert explain("open_rate_low").counts.startswith("lower 95 % Wilson bound of share")
+    assert "health.open_rate_low: lower 95 % Wilson bound of share" in str(explain("open_rate_low"))
     assert explain("health.entrances_change").name == "health.entrances_change"
 
 

@@ -105,6 +105,20 @@ def test_the_detail_of_each_point_shows_what_the_tables_say(welcome_stats: jn.Jo
             assert all(f"{runs:,}</td>" in html for runs in ways["runs"])
 
 
+def test_every_number_of_every_window_says_what_it_counts() -> None:
+    journey = jn.Journey.sample("win_back")
+    stats = jn.JourneyStats(journey, simulate(journey, users=1_000, seed=3)).period("30d").compare()
+    for point, designed in journey.points().items():
+        pages = (
+            [None, People(point_users(stats, point).head(5), 0, 5)] if designed.type == "message" else [None]
+        )
+        for people in pages:
+            html = str(detail_html(stats, point, people=people))
+            headings = re.findall(r'<th [^>]*class="n"[^>]*>', html)
+            assert headings
+            assert all('title="' in heading for heading in headings)
+
+
 def test_a_waiting_list_begins_with_who_waits_longest(welcome_stats: jn.JourneyStats) -> None:
     html = detail_html(welcome_stats, "settle").html
     waiting = welcome_stats.rows("waiting.runs", point_id="settle").sort("since")

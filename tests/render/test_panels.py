@@ -11,7 +11,7 @@ from fabricate import HOSTILE
 
 from journey_nb.render.figure import figure_html
 from journey_nb.render.page import page_html
-from journey_nb.render.panels import cards, cell, table
+from journey_nb.render.panels import cards, cell, explained, table
 from journey_nb.render.text import clean
 
 FRAME = pl.DataFrame(
@@ -89,9 +89,15 @@ def test_a_branch_of_one_s_own_keeps_its_name() -> None:
     assert said == ["Non ouvert", "push", "goal", "yes", "Oui"]
 
 
+def test_what_a_compared_number_counts_is_said_in_one_language() -> None:
+    said = explained("points.entered_change", "fr")
+    assert said.startswith("Variation relative par rapport à la période précédente : arrivées ;")
+    assert explained("points.entered_prev").startswith("The same in the period before, of arrivals;")
+
+
 def test_a_figure_is_an_image_with_its_tables_folded_under_it() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="5"/>'
-    html = str(figure_html(svg, {"Steps": FRAME}, 'a "picture" <b>', notes=["<i>"]))
+    html = str(figure_html(svg, {"points": FRAME}, 'a "picture" <b>', notes=["<i>"]))
     data = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', html)
     assert data is not None
     assert base64.b64decode(data[1]).decode() == svg
