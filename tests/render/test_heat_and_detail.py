@@ -108,15 +108,14 @@ def test_the_detail_of_each_point_shows_what_the_tables_say(welcome_stats: jn.Jo
 def test_every_number_of_every_window_says_what_it_counts() -> None:
     journey = jn.Journey.sample("win_back")
     stats = jn.JourneyStats(journey, simulate(journey, users=1_000, seed=3)).period("30d").compare()
+    html = ""
     for point, designed in journey.points().items():
-        pages = (
-            [None, People(point_users(stats, point).head(5), 0, 5)] if designed.type == "message" else [None]
-        )
-        for people in pages:
-            html = str(detail_html(stats, point, people=people))
-            headings = re.findall(r'<th [^>]*class="n"[^>]*>', html)
-            assert headings
-            assert all('title="' in heading for heading in headings)
+        html += str(detail_html(stats, point))
+        if designed.type == "message":
+            html += str(detail_html(stats, point, people=People(point_users(stats, point).head(5), 0, 5)))
+    headings = re.findall(r'<th [^>]*class="n"[^>]*>', html)
+    assert len(headings) > 100
+    assert all('title="' in heading for heading in headings)
 
 
 def test_a_waiting_list_begins_with_who_waits_longest(welcome_stats: jn.JourneyStats) -> None:
