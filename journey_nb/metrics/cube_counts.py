@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
 from itertools import product
-from typing import Concatenate, ParamSpec, Protocol, cast
+from typing import Concatenate, Literal, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -394,16 +394,9 @@ class CubeCounts(Counts):
         facts = self._facts
         if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
             parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
-        if len(parts) == 1:
-            return parts[0][1]["micros"].__getitem__
-        came, gone = (
-            pl.concat([EMPTY, *(stays["micros"] for sign, stays in parts if sign == of)]).sort()
-            for of in (1, -1)
-        )
-        # Of equal durations the first that is gone takes the place of the first that came, and so on.
-        first = came.search_sorted(gone)
-        places = first + pl.int_range(gone.len(), eager=True) - gone.search_sorted(gone)
-        return came.filter(pl.repeat(True, came.len(), eager=True).scatter(places, False)).__getitem__
+        came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
+        *few, most = sorted(came, key=len)
+        return _at_rank(most, *(pl.concat([EMPTY, *some]).sort() for some in (few, gone)))
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -493,6 +486,28 @@ def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
             )
         )
     return pl.concat(wanted)
+
+
+def _at_rank(most: pl.Series, came: pl.Series, gone: pl.Series) -> AtRank:
+    """What stands at a rank of a long sorted series, had a few sorted values come into it and a few gone.
+
+    The long one need not be sorted again: between those few its values stand as they do, only moved.
+    """
+    few = pl.concat([came, gone]).unique().sort()
+
+    def moved(side: Literal["left", "right"]) -> pl.Series:
+        return came.search_sorted(few, side).cast(COUNT) - gone.search_sorted(few, side).cast(COUNT)
+
+    before = most.search_sorted(few, "left") + moved("left")
+    by, through = moved("right"), most.search_sorted(few, "right") + moved("right")
+
+    def at(rank: int) -> int:
+        place = bisect_right(through, rank)
+        if place < few.len() and before[place] <= rank:
+            return int(few[place])
+        return int(most[rank - (by[place - 1] if place else 0)])
+
+    return at
 
 
 def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:

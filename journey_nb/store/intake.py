@@ -143,7 +143,7 @@ class Intake:
         self._own.append(every := _every(others).sort())
         met = pl.concat([_twice(every), hits(every, self._keys)]).unique()
         self._cubes += [(1, other.cube) for other in others]
-        self._steps += [told for other in others for told in other.steps()]
+        self._steps += [told for other in others for told in other.steps]
         add_up(layer, others)
         parts = [part for other in others for part in self._moved(other)]
         users = pl.concat(part.users for part in parts)
@@ -490,7 +490,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
         layer.folder / "replaced.arrow"
     )
     told = [
-        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps()
+        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps
     ]
     write_steps(layer.folder, _net(told))
     layer.secure()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -57,7 +58,7 @@ class Layer:
         """Its name."""
         return self.folder.name
 
-    @property
+    @cached_property
     def cube(self) -> Cube:
         """The counts that it adds to those of the layers before it."""
         return Cube.load(self.folder)
@@ -72,6 +73,7 @@ class Layer:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
 
+    @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
@@ -167,6 +169,7 @@ class Layers:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = folder, database
+        self._known: dict[str, dict[str, Layer]] = {}
         self._parts: dict[Path, Part] = {}
         self._unlisted: set[Path] = set()
 
@@ -183,11 +186,15 @@ class Layers:
         self._unlisted.clear()
 
     def of(self, journey_id: str) -> list[Layer]:
-        """The layers of a journey that count, oldest first."""
+        """The layers of a journey that count, oldest first; one that was known stays what it was, with all it has read."""
         query = "SELECT * FROM layer WHERE journey_id = ? AND retired_at IS NULL ORDER BY sequence"
         with self._database.opened() as db:
             db.row_factory = sqlite3.Row
-            return [self._read(row) for row in db.execute(query, (journey_id,))]
+            rows = db.execute(query, (journey_id,)).fetchall()
+        known = self._known.get(journey_id, {})
+        layers = [known.get(row["token"]) or self._read(row) for row in rows]
+        self._known[journey_id] = {layer.token: layer for layer in layers}
+        return layers
 
     def _read(self, row: sqlite3.Row) -> Layer:
         files = {name: (size, digest) for name, (size, digest) in json.loads(row["files"]).items()}

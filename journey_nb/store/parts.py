@@ -156,11 +156,12 @@ class Part:
 
     def holds(self, users: pl.Series) -> pl.Series:
         """Those of the users whose rows are kept here."""
-        known = self._where["user_id"]
-        if known.is_empty() or users.is_empty():
-            return users.clear()
-        place = known.search_sorted(users).clip(upper_bound=known.len() - 1)
-        return users.filter((known.gather(place) == users) & ~users.is_in(self.dead.implode()))
+        here = _found(users, self._where["user_id"])
+        return (
+            users.filter(here)
+            if self.dead.is_empty()
+            else users.filter(here & ~users.is_in(self.dead.implode()))
+        )
 
     @property
     def users(self) -> pl.Series:
@@ -250,7 +251,9 @@ class Part:
     @cached_property
     def _alive(self) -> pl.Series:
         """One boolean a user: whether it is not passed over."""
-        return ~self.table("users")["user_id"].is_in(self.dead.implode())
+        known = self.table("users")["user_id"]
+        dead = known.search_sorted(self.dead.filter(_found(self.dead, known)))
+        return pl.repeat(True, known.len(), eager=True).scatter(dead, False)
 
     def living(self, name: str) -> pl.DataFrame:
         """One table without the users passed over."""
@@ -344,6 +347,13 @@ def _where(user_id: pl.Series) -> pl.DataFrame:
     """In which chunks of the kept log each user has rows."""
     chunk = pl.int_range(pl.len(), dtype=pl.UInt32) // CHUNK
     return user_id.to_frame("user_id").with_columns(chunk=chunk).unique().sort("user_id", "chunk")
+
+
+def _found(words: pl.Series, known: pl.Series) -> pl.Series:
+    """One boolean a word: whether it is among the known ones, which are sorted."""
+    if known.is_empty():
+        return pl.repeat(False, words.len(), eager=True)
+    return known.gather(known.search_sorted(words).clip(upper_bound=known.len() - 1)) == words
 
 
 def _spans(first: pl.Series, stop: pl.Series) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import cast
+from typing import Literal, cast
 
 import polars as pl
 
@@ -111,12 +111,11 @@ class StoredFacts(Assembled):
     def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
         self._together = Together([part.living for part in self.parts] or [_nothing(journey)])
-        spans = [span for part in self.parts if (span := part.span)]
-        self.is_empty = not spans
-        if not spans:  # nothing that counts is left: as a fold of nothing has it
-            spans = [(at, at) for at in [journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)]]
-        first_at, last_at = min(first for first, _ in spans), max(last for _, last in spans)
-        super().__init__(self._together.table, first_at, last_at)
+        first_at, last_at = _outermost(self.parts, 0), _outermost(self.parts, 1)
+        self.is_empty = first_at is None
+        # Where nothing that counts is left, as a fold of nothing has it.
+        otherwise = journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)
+        super().__init__(self._together.table, first_at or otherwise, last_at or otherwise)
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
 
@@ -128,7 +127,7 @@ class StoredFacts(Assembled):
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
-        return [told for layer in self.layers for told in layer.steps()]
+        return [told for layer in self.layers for told in layer.steps]
 
     @cached_property
     def quarantined(self) -> pl.DataFrame:  # type: ignore[override]
@@ -168,6 +167,18 @@ class StoredFacts(Assembled):
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self
+
+
+def _outermost(parts: Sequence[Part], side: Literal[0, 1]) -> datetime | None:
+    """The first (0) or last (1) instant; parts that were written with none beyond the one found are not looked at."""
+    outer = (min, max)[side]
+    found: datetime | None = None
+    for part in sorted(parts, key=lambda part: part.ends[side], reverse=bool(side)):
+        if found is not None and outer(found, part.ends[side]) == found:
+            break
+        if span := part.span:
+            found = span[side] if found is None else outer(found, span[side])
+    return found
 
 
 def _nothing(journey: Journey) -> Tables:
