@@ -394,6 +394,8 @@ class CubeCounts(Counts):
         facts = self._facts
         if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
             parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
+        if len(parts) == 1:
+            return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
         *few, most = sorted(came, key=len)
         return _at_rank(most, *(pl.concat([EMPTY, *some]).sort() for some in (few, gone)))

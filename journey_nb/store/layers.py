@@ -24,6 +24,7 @@ from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part
 
+FACTS = 2  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
 
 
@@ -126,8 +127,9 @@ NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
 def design_of(journey: Journey) -> dict[str, Any]:
-    """What of a journey the facts rest on, and what its messages are counted as in the cubes."""
+    """What the facts rest on: of the journey, how they are kept, and what messages are counted as in the cubes."""
     return {
+        "facts": FACTS,
         "counted": list(FLAGS),
         "timezone": journey.timezone,
         "goals": [goal.model_dump(mode="json", include=_GOAL) for goal in journey.goals],
@@ -148,7 +150,7 @@ def still_holds(design: dict[str, Any], journey: Journey) -> bool:
     """Whether facts that were folded for this design are good for the journey as it is: it may have more versions."""
     now = json.loads(json.dumps(design_of(journey)))
     versions = now["versions"]
-    same = all(design.get(name) == now[name] for name in ("counted", "timezone", "goals"))
+    same = all(design.get(name) == now[name] for name in ("facts", "counted", "timezone", "goals"))
     return same and all(versions.get(number) == graph for number, graph in design["versions"].items())
 
 

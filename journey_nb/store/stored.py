@@ -11,7 +11,7 @@ from typing import Literal, cast
 import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
-from journey_nb.facts import Facts, Folded, fold
+from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
 from journey_nb.metrics.cube_counts import Keep
@@ -53,6 +53,10 @@ class Assembled:
         """The facts of some users (ids), but for what was set aside."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
         return Assembled(OfUsers(self._tables, keep, named=True).table, self.first_at, self.last_at)
+
+    def known_by(self, word: str) -> pl.Series:
+        """See :class:`journey_nb.facts.Facts`."""
+        return known_by(self, word)
 
     @property
     def runs(self) -> pl.DataFrame:
@@ -138,15 +142,22 @@ class StoredFacts(Assembled):
 
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
-        stops = [*self._together.offsets("user")[1:], self.users.height]
         if not self.parts:
             return self
-        some = []
-        for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
-            here = users.filter(users.is_between(first, stop, closed="left")) - first
-            if here.len():
-                some.append(part.few(here, named=True))
+        offsets = self._together.offsets("user")
+        place = pl.Series([*offsets[1:], self.users.height]).search_sorted(users, side="right")
+        some = [
+            self.parts[number].few(users.filter(place == number) - offsets[number], named=True)
+            for number in place.unique().sort()
+        ]
         return self._assembled(some or [self.parts[0].few(users.clear(), named=True)])
+
+    def known_by(self, word: str) -> pl.Series:
+        """See :class:`journey_nb.facts.Facts`; looked up in each part."""
+        hashed = pl.Series([word]).hash().item()
+        parts = zip(self.parts, self._together.offsets("user"), strict=False)
+        found = [first + user for part, first in parts for user in part.known_by(word, hashed)]
+        return pl.Series(found, dtype=pl.UInt32)
 
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Facts:
         """The facts of the users of whom something is counted within one of the spans."""
