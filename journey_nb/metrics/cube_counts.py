@@ -30,6 +30,7 @@ from journey_nb.metrics.counts import (
     Counts,
     Key,
     Place,
+    by_cause,
     of_channel,
 )
 from journey_nb.metrics.cube import LEDGERS, Cube
@@ -72,13 +73,6 @@ class Cubed(Facts, Protocol):
 
         That is a run entered or left, a visit arrived at or left, a message sent, failed or skipped, or a goal
         reached. Runs are numbered anew, so that a run's id is its place among these.
-        """
-        ...
-
-    def inside(self, at: datetime) -> Facts:
-        """All facts of the users with a run under way just before an instant, numbered anew as well.
-
-        The log begins within a truncated run: it is under way from the first.
         """
         ...
 
@@ -414,7 +408,7 @@ class CubeCounts(Counts):
 
     def waiting(self) -> pl.DataFrame:
         if self.scope.cut <= self._facts.last_at:
-            return Counts(replace(self.scope, facts=self._facts.inside(self.scope.cut))).waiting()
+            return by_cause(pl.concat(self._standing()))
         stays = self._facts.cube.open.group_by("point", word="cause").agg(
             n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
         )
@@ -424,6 +418,14 @@ class CubeCounts(Counts):
         return both.select(
             "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
         )
+
+    def _standing(self) -> Iterator[pl.DataFrame]:
+        """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
+        for number, (facts, kept) in enumerate(self._facts.pieces):
+            end = min(self.scope.cut, facts.last_at + TICK)
+            scope = replace(self.scope, facts=facts, as_of=facts.last_at, start=facts.first_at, end=end)
+            stays = kept(repr(("open stays", end)), Counts(scope).open_stays)
+            yield stays.with_columns(pl.col("user").cast(pl.UInt64) + 2**32 * number)
 
     # Experiments.
 

@@ -312,13 +312,6 @@ class Part:
             active = active.scatter(self.table(name).filter(within)["user"].drop_nulls(), True)
         return self._of((active & self._alive).arg_true(), False)
 
-    def inside(self, at: datetime) -> Tables:
-        """The tables of the living users with a run under way just before an instant."""
-        begun = (pl.col("first_at") < at) | pl.col("truncated")  # the log begins within these
-        under_way = begun & ((pl.col("last_at") >= at) | pl.col("left_at").is_null())
-        users = self.table("runs").filter(under_way)["user"].unique().sort()
-        return self._of(users.filter(self._alive.gather(users)), False)
-
     def _of(self, users: pl.Series, named: bool) -> Tables:
         keep = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)
         return OfUsers(self.table, keep, self._rows_of, named=named).table

@@ -164,10 +164,6 @@ class StoredFacts(Assembled):
         with ThreadPoolExecutor(2) as workers:
             return self._assembled(list(workers.map(lambda part: part.around(spans), self.parts)))
 
-    def inside(self, at: datetime) -> Facts:
-        """The facts of the users with a run under way just before an instant."""
-        return self._assembled([part.inside(at) for part in self.parts])
-
     @property
     def pieces(self) -> list[tuple[Facts, Keep]]:
         """The facts of each part as they were written, and what keeps frames of them (:class:`Cubed`)."""
