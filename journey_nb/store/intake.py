@@ -246,8 +246,7 @@ class Intake:
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
-        Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
-        sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
+        _write(folder, told.facts, told.settled, log=not written or old.height > 0)
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
@@ -287,6 +286,12 @@ class _Folded:
     quarantined: int
 
 
+def _write(folder: Path, facts: Folded, once: Settled, *, log: bool = True) -> None:
+    """Write a part, and who shares an id in it."""
+    Part.write(folder, facts, once, log=log)
+    sharing(once).to_frame().write_ipc(folder / "shared.arrow")
+
+
 def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
     """The users of a part whom a later one tells anew."""
     return pl.DataFrame(
@@ -312,7 +317,7 @@ def history(
                 here = here if before is None else here.filter(~here.is_in(before.implode()))
                 taken[part.folder] = here if before is None else pl.concat([before, here])
                 old.append(part.rows(here.sort()))
-        known = pl.concat([keys_of(part.lazy()) for part in old] or [met.clear()])
+        known = keys_of(pl.concat(old).lazy()) if old else met.clear()
         met = met.filter(~met.is_in(known.implode()))
         # An id that the store knows, but not of these users: somebody else's.
         wanted = _owners(met, stored, taken) if met.len() else wanted.clear()
@@ -329,10 +334,9 @@ def continued(rows: pl.DataFrame, stored: Sequence[Part]) -> list[str]:
 
 
 def _with_sharers(part: Part, users: pl.Series) -> pl.Series:
-    shared = pl.read_ipc(part.folder / "shared.arrow")["user_id"]
-    if shared.is_empty() or not users.is_in(shared.implode()).any():
+    if part.shared.is_empty() or not users.is_in(part.shared.implode()).any():
         return users
-    return pl.concat([users, part.holds(shared)]).unique().sort()
+    return pl.concat([users, part.holds(part.shared)]).unique().sort()
 
 
 def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]) -> pl.Series:
@@ -398,9 +402,16 @@ def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
     with whole(folder / _KEYS_FILE) as part, part.open("wb") as file:
-        for some in every.to_frame("key").iter_slices(2**20):  # executors of a cluster have no numpy
-            array("Q", some["key"].to_list()).tofile(file)
+        for some in every.to_frame("key").iter_slices(2**20):
+            file.write(_bytes_of(some["key"]))
     return every
+
+
+def _bytes_of(keys: pl.Series) -> bytes:
+    try:
+        return keys.to_numpy().tobytes()
+    except ImportError:  # executors of a cluster have no numpy
+        return array("Q", keys.to_list()).tobytes()
 
 
 def read_keys(layer: Layer) -> NDArray[Any]:
@@ -480,8 +491,11 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     parts
         Their parts, without the users whom later ones tell anew.
     """
-    intake = Intake(journey, layer)
-    intake.fold(pl.concat(part.all_rows() for part in parts), sum(part.height for part in parts))
+    rows = pl.concat(part.all_rows() for part in parts).collect(engine="streaming")
+    once = settled(rows)
+    facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
+    _write(layer.folder / "0", facts, once)
+    layer.parts = 1
     add_up(layer, group)
     Cube.sum([(1, other.cube) for other in group]).save(layer.folder)
     write_keys(layer.folder, [_every(group)])

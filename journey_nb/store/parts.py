@@ -127,7 +127,8 @@ class Part:
 
     def rows(self, users: pl.Series) -> pl.DataFrame:
         """The kept rows of some users, as :meth:`journey_nb.EventLog.sifted` gave them."""
-        users = users.filter(~users.is_in(self.dead.implode()))
+        if self.dead.len():
+            users = users.filter(~users.is_in(self.dead.implode()))
         low, high = (self._where["user_id"].search_sorted(users, side) for side in ("left", "right"))
         if not (high > low).any():
             return self.all_rows().clear().collect()
@@ -169,6 +170,11 @@ class Part:
     def users(self) -> pl.Series:
         """Whose rows are kept here, but for the users passed over."""
         return self.holds(self._where["user_id"].unique(maintain_order=True))
+
+    @property
+    def shared(self) -> pl.Series:
+        """Who shares an id with another user here, sorted."""
+        return self._index("shared")["user_id"]
 
     @property
     def _where(self) -> pl.DataFrame:
