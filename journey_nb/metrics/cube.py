@@ -127,6 +127,25 @@ class Cube:
             recoded.append(part.coded.with_columns(code=told["code_right"].gather(part.coded["code"])))
         return pl.concat(recoded)
 
+    def stays(self, first: date, stop: date) -> pl.DataFrame:
+        """Completed stays that ended on a day from the first on and before the stop: point, bucket, stays."""
+        if self.parts:
+            each = pl.concat(part.stays(first, stop) for part in self.parts)
+            return each.group_by("point", "bucket").agg(pl.col("stays").sum())
+        days = self._in_order.filter(pl.col("day") >= first, pl.col("day") < stop)
+        counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
+        return counts.select(
+            (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
+            (code % 2**16).cast(pl.UInt16).alias("bucket"),
+            "stays",
+        )
+
+    @cached_property
+    def _in_order(self) -> pl.DataFrame:
+        """The durations by point and bucket as one number, in its order: they are summed without a hash table."""
+        code = pl.col("point").to_physical().cast(pl.UInt64) * 2**16 + pl.col("bucket")
+        return self.durations.select("day", "n", code=code).drop_nulls("code").sort("code")
+
     @classmethod
     def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:
         """Cubes of disjoint sets of users added (+1), or taken out (-1) of one that holds them."""

@@ -351,9 +351,7 @@ class CubeCounts(Counts):
 
     @_exact
     def durations(self) -> pl.DataFrame:
-        days = pl.col("day")
-        rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
-        counts = rows.group_by("point", "bucket").agg(stays=pl.col("n").sum())
+        counts = self._facts.cube.stays(self._first[0], self._stop[0])
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
