@@ -292,8 +292,10 @@ class Part:
         own = [place] if place < known.len() and known[place] == word else []
         first, stop = bisect_left(hashes, hashed), bisect_right(hashes, hashed)
         found = {*own, *carried[first:stop].filter(device_id=word)["user"]} if first < stop else set(own)
+        if not found:
+            return []
         alive = self._alive.arg_true()
-        return [bisect_left(alive, user) for user in sorted(found) if self._alive[user]] if found else []
+        return [bisect_left(alive, user) for user in sorted(found) if self._alive[user]]
 
     @property
     def _carried(self) -> pl.DataFrame:
@@ -388,14 +390,13 @@ def _found(words: pl.Series, known: pl.Series) -> pl.Series:
 
 def _spans(first: pl.Series, stop: pl.Series) -> list[tuple[int, int]]:
     """Pieces in their order, those that touch as one: where it begins, how long it is."""
-    pieces = pl.DataFrame({"first": first, "stop": stop}).filter(pl.col("first") < pl.col("stop"))
-    apart = (pl.col("first") != pl.col("stop").shift()).fill_null(False).cum_sum()
-    spans = pieces.group_by(apart.alias("span"), maintain_order=True)
-    return (
-        spans.agg(pl.col("first").first(), count=pl.col("stop").last() - pl.col("first").first())
-        .drop("span")
-        .rows()
-    )
+    spans: list[list[int]] = []
+    for start, end in zip(first, stop, strict=True):
+        if spans and spans[-1][1] == start:
+            spans[-1][1] = end
+        elif start < end:
+            spans.append([start, end])
+    return [(start, end - start) for start, end in spans]
 
 
 # Words.
