@@ -402,16 +402,9 @@ def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
     with whole(folder / _KEYS_FILE) as part, part.open("wb") as file:
-        for some in every.to_frame("key").iter_slices(2**20):
-            file.write(_bytes_of(some["key"]))
+        for some in every.to_frame("key").iter_slices(2**20):  # executors of a cluster have no numpy
+            array("Q", some["key"].to_list()).tofile(file)
     return every
-
-
-def _bytes_of(keys: pl.Series) -> bytes:
-    try:
-        return keys.to_numpy().tobytes()
-    except ImportError:  # executors of a cluster have no numpy
-        return array("Q", keys.to_list()).tobytes()
 
 
 def read_keys(layer: Layer) -> NDArray[Any]:
