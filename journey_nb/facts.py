@@ -63,6 +63,8 @@ class Facts(Protocol):
         All of it in memory.
     of_users
         The facts of some users (ids): their runs in the same order, ids dense again.
+    known_by
+        The users (ids) whose user_id a word is, and those of whom any row carries it as its device.
     """
 
     @property
@@ -94,6 +96,7 @@ class Facts(Protocol):
     @property
     def folded(self) -> Folded: ...
     def of_users(self, users: pl.Series) -> Facts: ...
+    def known_by(self, word: str) -> pl.Series: ...
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,10 @@ class Folded:
         """The facts of some users (ids): their runs in the same order, ids dense again."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
         return self.with_tables(OfUsers(self.__getattribute__, keep, named=True).table)
+
+    def known_by(self, word: str) -> pl.Series:
+        """See :class:`Facts`."""
+        return known_by(self, word)
 
     def with_tables(self, tables: Tables) -> Folded:
         """The same account of rows, with other tables; first and last instant are theirs."""
@@ -155,6 +162,13 @@ class Folded:
         times = {name: datetime.fromisoformat(told[name]) for name in ("first_at", "last_at")}
         tables = [field.name for field in fields(cls) if field.name not in told]
         return cls(**told | times | {name: pl.read_ipc(folder / f"{name}.arrow") for name in tables})
+
+
+def known_by(facts: Facts, word: str) -> pl.Series:
+    """The users (ids) whose user_id a word is, and those of whom any row carries it as its device."""
+    own = (facts.users["user_id"] == word).arg_true()
+    carriers = facts.devices.filter(pl.col("device_id") == word)["user"]
+    return pl.concat([own, carriers]).unique().sort()
 
 
 def fold(journey: Journey, judged: Judged) -> Folded:

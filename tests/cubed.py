@@ -63,12 +63,6 @@ class CubedFacts:
         ]
         return facts.of_users(pl.concat(within).unique())
 
-    def inside(self, at: datetime) -> Folded:
-        """The facts of the users with a run that began before an instant and has anything at or after it, or is open."""
-        runs = self._facts.runs.filter((pl.col("first_at") < at) | pl.col("truncated"))
-        inside = runs.filter((pl.col("last_at") >= at) | pl.col("left_at").is_null())
-        return self._facts.of_users(inside["user"].unique())
-
     @property
     def pieces(self) -> list[tuple[Folded, Any]]:
         """The facts as two pieces."""

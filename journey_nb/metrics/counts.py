@@ -256,17 +256,7 @@ class Counts:
 
     def waiting(self) -> pl.DataFrame:
         """Stays still open by cause: point, cause, runs, users, oldest_since, next_due; the times do not add."""
-        stays = (
-            self.open_stays()
-            .group_by("point", "cause")
-            .agg(
-                runs=pl.len(),
-                users=pl.col("user").n_unique(),
-                oldest_since=pl.col("since").min(),
-                next_due=pl.col("due").min(),
-            )
-        )
-        return _counts(stays)
+        return by_cause(self.open_stays())
 
     def open_stays(self) -> pl.DataFrame:
         """Every stay still open, with its last wait: user, point, cause, since, due."""
@@ -395,6 +385,17 @@ def bucket(micros: pl.Series) -> pl.Series:
     [0, 82, 509, 509]
     """
     return (BOUNDS.search_sorted(micros, side="right") - 1).cast(pl.UInt16).alias("bucket")
+
+
+def by_cause(stays: pl.DataFrame) -> pl.DataFrame:
+    """Open stays (:meth:`Counts.open_stays`) as :meth:`Counts.waiting` has them."""
+    causes = stays.group_by("point", "cause").agg(
+        runs=pl.len(),
+        users=pl.col("user").n_unique(),
+        oldest_since=pl.col("since").min(),
+        next_due=pl.col("due").min(),
+    )
+    return _counts(causes)
 
 
 def _counts(frame: pl.DataFrame) -> pl.DataFrame:

@@ -36,6 +36,7 @@ from journey_nb.period import TICK, midnight
 
 WORD = pl.Categorical()
 KEYS = ("point", "channel", "goal", "word")
+MEASURED = ("measure", *KEYS)
 ROWS: dict[str, pl.DataType] = {
     "measure": WORD,
     **dict.fromkeys(KEYS, WORD),
@@ -71,11 +72,14 @@ class Cube:
         Completed stays by point, bucket of their duration, and day on which they ended.
     open
         Stays still open, by point, cause, since when and until when.
+    parts
+        The cubes of which these frames were laid behind each other, if they were.
     """
 
     rows: pl.DataFrame
     durations: pl.DataFrame
     open: pl.DataFrame
+    parts: tuple[Cube, ...] = ()
 
     @classmethod
     def of(cls, journey: Journey, facts: Facts) -> Cube:
@@ -97,22 +101,50 @@ class Cube:
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
         """Cubes that add, laid behind each other: who asks adds up anyway. Only open stays are looked at one by one."""
+        if len(cubes) == 1:
+            return cubes[0]
         rows, durations, still = (
             pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations", "open")
         )
         net = still.group_by("point", "cause", "since", "due").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
-        return cls(rows, durations, net if len(cubes) > 1 else still)
+        return cls(rows, durations, net, tuple(cubes))
 
     @cached_property
     def legend(self) -> pl.DataFrame:
         """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""
-        return self.rows.select("measure", *KEYS).unique().with_row_index("code")
+        told = pl.concat(part.legend.drop("code") for part in self.parts) if self.parts else self.rows
+        return told.select(MEASURED).unique().with_row_index("code")
 
     @cached_property
     def coded(self) -> pl.DataFrame:
         """The rows, narrow, their measure and keys told by the code of the legend."""
-        rows = self.rows.join(self.legend, on=["measure", *KEYS], nulls_equal=True)
-        return rows.select("code", "day", "prev", "on", "n", "value")
+        if not self.parts:
+            rows = self.rows.join(self.legend, on=MEASURED, nulls_equal=True)
+            return rows.select("code", "day", "prev", "on", "n", "value")
+        recoded = []
+        for part in self.parts:  # of which most stay as they are when something is loaded
+            told = part.legend.join(self.legend, on=MEASURED, nulls_equal=True, maintain_order="left")
+            recoded.append(part.coded.with_columns(code=told["code_right"].gather(part.coded["code"])))
+        return pl.concat(recoded)
+
+    def stays(self, first: date, stop: date) -> pl.DataFrame:
+        """Completed stays that ended on a day from the first on and before the stop: point, bucket, stays."""
+        if self.parts:
+            each = pl.concat(part.stays(first, stop) for part in self.parts)
+            return each.group_by("point", "bucket").agg(pl.col("stays").sum())
+        days = self._in_order.filter(pl.col("day") >= first, pl.col("day") < stop)
+        counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
+        return counts.select(
+            (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
+            (code % 2**16).cast(pl.UInt16).alias("bucket"),
+            "stays",
+        )
+
+    @cached_property
+    def _in_order(self) -> pl.DataFrame:
+        """The durations by point and bucket as one number, in its order: they are summed without a hash table."""
+        code = pl.col("point").to_physical().cast(pl.UInt64) * 2**16 + pl.col("bucket")
+        return self.durations.select("day", "n", code=code).drop_nulls("code").sort("code")
 
     @classmethod
     def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:
@@ -146,7 +178,10 @@ class Cube:
     @classmethod
     def load(cls, folder: Path) -> Cube:
         """A cube that :meth:`save` has written, mapped into memory."""
-        return cls(*(pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations", "open")))
+        rows, durations, still = (
+            pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations", "open")
+        )
+        return cls(rows, durations, still)
 
 
 def steps(facts: Facts) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
 from itertools import product
-from typing import Concatenate, ParamSpec, Protocol, cast
+from typing import Concatenate, Literal, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -30,6 +30,7 @@ from journey_nb.metrics.counts import (
     Counts,
     Key,
     Place,
+    by_cause,
     of_channel,
 )
 from journey_nb.metrics.cube import LEDGERS, Cube
@@ -72,13 +73,6 @@ class Cubed(Facts, Protocol):
 
         That is a run entered or left, a visit arrived at or left, a message sent, failed or skipped, or a goal
         reached. Runs are numbered anew, so that a run's id is its place among these.
-        """
-        ...
-
-    def inside(self, at: datetime) -> Facts:
-        """All facts of the users with a run under way just before an instant, numbered anew as well.
-
-        The log begins within a truncated run: it is under way from the first.
         """
         ...
 
@@ -357,9 +351,7 @@ class CubeCounts(Counts):
 
     @_exact
     def durations(self) -> pl.DataFrame:
-        days = pl.col("day")
-        rows = self._facts.cube.durations.filter((days >= self._first[0]) & (days < self._stop[0]))
-        counts = rows.group_by("point", "bucket").agg(stays=pl.col("n").sum())
+        counts = self._facts.cube.stays(self._first[0], self._stop[0])
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
@@ -396,14 +388,9 @@ class CubeCounts(Counts):
             parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
         if len(parts) == 1:
             return parts[0][1]["micros"].__getitem__
-        came, gone = (
-            pl.concat([EMPTY, *(stays["micros"] for sign, stays in parts if sign == of)]).sort()
-            for of in (1, -1)
-        )
-        # Of equal durations the first that is gone takes the place of the first that came, and so on.
-        first = came.search_sorted(gone)
-        places = first + pl.int_range(gone.len(), eager=True) - gone.search_sorted(gone)
-        return came.filter(pl.repeat(True, came.len(), eager=True).scatter(places, False)).__getitem__
+        came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
+        *few, most = sorted(came, key=len)
+        return _at_rank(most, *(pl.concat([EMPTY, *some]).sort() for some in (few, gone)))
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -419,7 +406,7 @@ class CubeCounts(Counts):
 
     def waiting(self) -> pl.DataFrame:
         if self.scope.cut <= self._facts.last_at:
-            return Counts(replace(self.scope, facts=self._facts.inside(self.scope.cut))).waiting()
+            return by_cause(pl.concat(self._standing()))
         stays = self._facts.cube.open.group_by("point", word="cause").agg(
             n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
         )
@@ -429,6 +416,14 @@ class CubeCounts(Counts):
         return both.select(
             "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
         )
+
+    def _standing(self) -> Iterator[pl.DataFrame]:
+        """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
+        for number, (facts, kept) in enumerate(self._facts.pieces):
+            end = min(self.scope.cut, facts.last_at + TICK)
+            scope = replace(self.scope, facts=facts, as_of=facts.last_at, start=facts.first_at, end=end)
+            stays = kept(repr(("open stays", end)), Counts(scope).open_stays)
+            yield stays.with_columns(pl.col("user").cast(pl.UInt64) + 2**32 * number)
 
     # Experiments.
 
@@ -493,6 +488,28 @@ def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
             )
         )
     return pl.concat(wanted)
+
+
+def _at_rank(most: pl.Series, came: pl.Series, gone: pl.Series) -> AtRank:
+    """What stands at a rank of a long sorted series, had a few sorted values come into it and a few gone.
+
+    The long one need not be sorted again: between those few its values stand as they do, only moved.
+    """
+    few = pl.concat([came, gone]).unique().sort()
+
+    def moved(side: Literal["left", "right"]) -> pl.Series:
+        return came.search_sorted(few, side).cast(COUNT) - gone.search_sorted(few, side).cast(COUNT)
+
+    before = most.search_sorted(few, "left") + moved("left")
+    by, through = moved("right"), most.search_sorted(few, "right") + moved("right")
+
+    def at(rank: int) -> int:
+        place = bisect_right(through, rank)
+        if place < few.len() and before[place] <= rank:
+            return int(few[place])
+        return int(most[rank - (by[place - 1] if place else 0)])
+
+    return at
 
 
 def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:

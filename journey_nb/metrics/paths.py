@@ -176,10 +176,7 @@ def _ever(scope: Scope) -> Scope:
 
 def _of_user(scope: Scope, user: str) -> Scope:
     """Only the runs of that user, or those in which any row carries that device."""
-    facts = scope.facts
-    own = facts.runs.filter(pl.col("user_id") == user)["user"]
-    carrying = facts.devices.filter(pl.col("device_id") == user)["user"]
-    some = _ever(scope).of_users(pl.concat([own, carrying]).unique().sort())
+    some = _ever(scope).of_users(scope.facts.known_by(user))
     carried = some.facts.devices.filter(pl.col("device_id") == user)["run"]
     mine = (pl.col("user_id") == user) | pl.col("run").is_in(carried.implode())
     return some.only(some.facts.runs.select(mine).to_series())

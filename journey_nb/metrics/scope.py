@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,12 @@ STATUS_OF_REASON = {
     reason: "completed" if reason == "completed" else "exited" if reason in EXITS else "dropped"
     for reason in EXIT_REASONS
 }
+
+
+@lru_cache(maxsize=64)
+def literal(instant: datetime) -> pl.Expr:
+    """An instant beside columns; to make one of it takes polars as long as many a small question."""
+    return pl.lit(instant)
 
 
 @dataclass(frozen=True)
@@ -92,18 +98,18 @@ class Scope:
     def within(self, column: str) -> pl.Expr:
         """Whether the time in ``column`` counts on this clock; null times do not."""
         time = pl.col(column)
-        seen = time < self.hi
-        return (seen & (time >= self.start) if self.clock == "activity" else seen).fill_null(False)
+        seen = time < literal(self.hi)
+        return (seen & (time >= literal(self.start)) if self.clock == "activity" else seen).fill_null(False)
 
     def before(self, column: str) -> pl.Expr:
         """Whether the time in ``column`` lies before the period (never on the cohort clock)."""
         if self.clock == "cohort":
             return pl.lit(False)
-        return (pl.col(column) < self.opening).fill_null(False)
+        return (pl.col(column) < literal(self.opening)).fill_null(False)
 
     def unless_after(self, column: str, instant: datetime) -> pl.Expr:
         """The time in ``column`` where it is already known at ``instant`` (exclusive), else null."""
-        return pl.when(pl.col(column) < instant).then(pl.col(column)).alias(column)
+        return pl.when(pl.col(column) < literal(instant)).then(pl.col(column)).alias(column)
 
     def local(self, column: str) -> pl.Expr:
         """The time in ``column`` in the journey's zone."""
@@ -124,8 +130,9 @@ class Scope:
 
     def of_users(self, users: pl.Series) -> Scope:
         """The same scope over the facts of some users (ids), whose runs keep their order."""
-        theirs = self.facts.runs["user"].is_in(users.implode())
-        keep = None if self.keep is None else self.keep.filter(theirs)
+        keep = self.keep
+        if keep is not None:
+            keep = keep.filter(self.facts.runs["user"].is_in(users.implode()))
         return replace(self, facts=self.facts.of_users(users), keep=keep)
 
     @cached_property
@@ -231,14 +238,14 @@ class Scope:
 
     def seen_runs(self, runs: pl.DataFrame) -> pl.LazyFrame:
         """Some of facts.runs, as in :attr:`runs`; what is not asked for of them costs nothing."""
-        left = pl.col("left_at") < self.hi
+        left = pl.col("left_at") < literal(self.hi)
         status = pl.col("reason").replace_strict(STATUS_OF_REASON, return_dtype=pl.Enum(STATUSES))
-        entered = (pl.col("entered_at") < self.hi) | pl.col("truncated")
+        entered = (pl.col("entered_at") < literal(self.hi)) | pl.col("truncated")
         began_before = self.before("entered_at") | (pl.col("truncated") & (self.clock == "activity"))
         return (
             self.of_members(runs)
             .lazy()
-            .filter((pl.col("first_at") < self.horizon) & entered)
+            .filter((pl.col("first_at") < literal(self.horizon)) & entered)
             .with_columns(
                 status=pl.when(left).then(status).otherwise(pl.lit("in_progress", pl.Enum(STATUSES))),
                 left_at=pl.when(left).then("left_at"),
@@ -272,7 +279,7 @@ class Scope:
         return self._seen_visits(pl.lit(asked).gather("run") & self._begun)
 
     def _stays(self, which: pl.Expr) -> pl.DataFrame:
-        left = pl.col("left_at") < self.hi
+        left = pl.col("left_at") < literal(self.hi)
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
@@ -294,12 +301,12 @@ class Scope:
     @cached_property
     def open_visits(self) -> pl.DataFrame:
         """The visits open at :attr:`hi`, columns as facts.visits: a few, found without a look at the others."""
-        still = pl.col("left_at").is_null() | (pl.col("left_at") >= self.hi)
+        still = pl.col("left_at").is_null() | (pl.col("left_at") >= literal(self.hi))
         return self._seen_visits(self._begun & still)
 
     @property
     def _begun(self) -> pl.Expr:
-        return (pl.col("arrived_at") < self.hi) | pl.col("arrived_at").is_null()
+        return (pl.col("arrived_at") < literal(self.hi)) | pl.col("arrived_at").is_null()
 
     def _seen_visits(self, which: pl.Expr) -> pl.DataFrame:
         visits, hidden = self.of_members(self.facts.visits.filter(which)), self._unseen_runs
@@ -308,7 +315,9 @@ class Scope:
     @cached_property
     def _unseen_runs(self) -> pl.Series:
         # A truncated run stands somewhere "before its first event", yet only once that event is seen.
-        return self.facts.runs.filter(pl.col("truncated") & (pl.col("first_at") >= self.horizon))["run"]
+        return self.facts.runs.filter(pl.col("truncated") & (pl.col("first_at") >= literal(self.horizon)))[
+            "run"
+        ]
 
     @cached_property
     def messages(self) -> pl.DataFrame:
@@ -356,7 +365,7 @@ class Scope:
     @cached_property
     def seen_goals(self) -> pl.DataFrame:
         """As :attr:`goals`, of all periods up to the horizon."""
-        goals = self.facts.goals.filter(pl.col("counts") & (pl.col("at") < self.horizon))
+        goals = self.facts.goals.filter(pl.col("counts") & (pl.col("at") < literal(self.horizon)))
         return (
             self.of_members(goals)
             .join(self.facts.runs.select("run", "run_no"), on="run", how="left")

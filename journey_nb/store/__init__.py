@@ -423,7 +423,7 @@ class Store(Registry):
             for journey_id, journey in journeys.items():
                 if not is_of(parcel.designs[journey_id], journey):
                     raise StoreError(
-                        f"“{journey.label}” is another in the store than it was on the cluster: "
+                        f"“{journey.label}” is another in the store than it was on the cluster, or journey_nb is: "
                         f"fold_on_spark(log, store.get({journey_id!r}), …) folds anew"
                     )
             made = {}

@@ -143,7 +143,7 @@ class Intake:
         self._own.append(every := _every(others).sort())
         met = pl.concat([_twice(every), hits(every, self._keys)]).unique()
         self._cubes += [(1, other.cube) for other in others]
-        self._steps += [told for other in others for told in other.steps()]
+        self._steps += [told for other in others for told in other.steps]
         add_up(layer, others)
         parts = [part for other in others for part in self._moved(other)]
         users = pl.concat(part.users for part in parts)
@@ -246,8 +246,7 @@ class Intake:
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
-        Part.write(folder, told.facts, told.settled, log=not written or old.height > 0)
-        sharing(told.settled).to_frame().write_ipc(folder / "shared.arrow")
+        _write(folder, told.facts, told.settled, log=not written or old.height > 0)
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
@@ -287,6 +286,12 @@ class _Folded:
     quarantined: int
 
 
+def _write(folder: Path, facts: Folded, once: Settled, *, log: bool = True) -> None:
+    """Write a part, and who shares an id in it."""
+    Part.write(folder, facts, once, log=log)
+    sharing(once).to_frame().write_ipc(folder / "shared.arrow")
+
+
 def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
     """The users of a part whom a later one tells anew."""
     return pl.DataFrame(
@@ -312,7 +317,7 @@ def history(
                 here = here if before is None else here.filter(~here.is_in(before.implode()))
                 taken[part.folder] = here if before is None else pl.concat([before, here])
                 old.append(part.rows(here.sort()))
-        known = pl.concat([keys_of(part.lazy()) for part in old] or [met.clear()])
+        known = keys_of(pl.concat(old).lazy()) if old else met.clear()
         met = met.filter(~met.is_in(known.implode()))
         # An id that the store knows, but not of these users: somebody else's.
         wanted = _owners(met, stored, taken) if met.len() else wanted.clear()
@@ -329,10 +334,9 @@ def continued(rows: pl.DataFrame, stored: Sequence[Part]) -> list[str]:
 
 
 def _with_sharers(part: Part, users: pl.Series) -> pl.Series:
-    shared = pl.read_ipc(part.folder / "shared.arrow")["user_id"]
-    if shared.is_empty() or not users.is_in(shared.implode()).any():
+    if part.shared.is_empty() or not users.is_in(part.shared.implode()).any():
         return users
-    return pl.concat([users, part.holds(shared)]).unique().sort()
+    return pl.concat([users, part.holds(part.shared)]).unique().sort()
 
 
 def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]) -> pl.Series:
@@ -480,8 +484,11 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     parts
         Their parts, without the users whom later ones tell anew.
     """
-    intake = Intake(journey, layer)
-    intake.fold(pl.concat(part.all_rows() for part in parts), sum(part.height for part in parts))
+    rows = pl.concat(part.all_rows() for part in parts).collect(engine="streaming")
+    once = settled(rows)
+    facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
+    _write(layer.folder / "0", facts, once)
+    layer.parts = 1
     add_up(layer, group)
     Cube.sum([(1, other.cube) for other in group]).save(layer.folder)
     write_keys(layer.folder, [_every(group)])
@@ -490,7 +497,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
         layer.folder / "replaced.arrow"
     )
     told = [
-        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps()
+        (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps
     ]
     write_steps(layer.folder, _net(told))
     layer.secure()

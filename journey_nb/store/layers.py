@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -23,6 +24,7 @@ from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part
 
+FACTS = 2  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
 
 
@@ -57,7 +59,7 @@ class Layer:
         """Its name."""
         return self.folder.name
 
-    @property
+    @cached_property
     def cube(self) -> Cube:
         """The counts that it adds to those of the layers before it."""
         return Cube.load(self.folder)
@@ -72,6 +74,7 @@ class Layer:
         """How many rows its parts keep."""
         return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
 
+    @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
@@ -124,8 +127,9 @@ NOBODY = pl.DataFrame(schema={"user_id": pl.String, "part": pl.String})
 
 
 def design_of(journey: Journey) -> dict[str, Any]:
-    """What of a journey the facts rest on, and what its messages are counted as in the cubes."""
+    """What the facts rest on: of the journey, how they are kept, and what messages are counted as in the cubes."""
     return {
+        "facts": FACTS,
         "counted": list(FLAGS),
         "timezone": journey.timezone,
         "goals": [goal.model_dump(mode="json", include=_GOAL) for goal in journey.goals],
@@ -146,7 +150,7 @@ def still_holds(design: dict[str, Any], journey: Journey) -> bool:
     """Whether facts that were folded for this design are good for the journey as it is: it may have more versions."""
     now = json.loads(json.dumps(design_of(journey)))
     versions = now["versions"]
-    same = all(design.get(name) == now[name] for name in ("counted", "timezone", "goals"))
+    same = all(design.get(name) == now[name] for name in ("facts", "counted", "timezone", "goals"))
     return same and all(versions.get(number) == graph for number, graph in design["versions"].items())
 
 
@@ -167,6 +171,7 @@ class Layers:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self._folder, self._database = folder, database
+        self._known: dict[str, dict[str, Layer]] = {}
         self._parts: dict[Path, Part] = {}
         self._unlisted: set[Path] = set()
 
@@ -183,11 +188,15 @@ class Layers:
         self._unlisted.clear()
 
     def of(self, journey_id: str) -> list[Layer]:
-        """The layers of a journey that count, oldest first."""
+        """The layers of a journey that count, oldest first; one that was known stays what it was, with all it has read."""
         query = "SELECT * FROM layer WHERE journey_id = ? AND retired_at IS NULL ORDER BY sequence"
         with self._database.opened() as db:
             db.row_factory = sqlite3.Row
-            return [self._read(row) for row in db.execute(query, (journey_id,))]
+            rows = db.execute(query, (journey_id,)).fetchall()
+        known = self._known.get(journey_id, {})
+        layers = [known.get(row["token"]) or self._read(row) for row in rows]
+        self._known[journey_id] = {layer.token: layer for layer in layers}
+        return layers
 
     def _read(self, row: sqlite3.Row) -> Layer:
         files = {name: (size, digest) for name, (size, digest) in json.loads(row["files"]).items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,7 +96,6 @@ class Part:
     dead: pl.Series = field(default_factory=lambda: pl.Series("user_id", [], dtype=pl.String))
     _opened: dict[str, pl.LazyFrame] = field(default_factory=dict, compare=False, repr=False)
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
-    _known_starts: dict[str, pl.Series | None] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
@@ -113,6 +113,8 @@ class Part:
         else:
             rows = pl.scan_parquet(folder / "log.parquet").select("user_id").collect()
         _where(rows["user_id"]).write_ipc(folder / "where.arrow")
+        starts = {name: _starts(getattr(facts, name)["run"], facts.runs.height) for name in LARGE}
+        pl.DataFrame(starts).write_ipc(folder / "starts.arrow")
         told = {"first_at": facts.first_at.isoformat(), "last_at": facts.last_at.isoformat()}
         numbers = {"rows": settled.distinct.height, "loaded": facts.loaded}
         (folder / "facts.json").write_text(json.dumps(told | numbers), encoding="utf-8")
@@ -125,7 +127,8 @@ class Part:
 
     def rows(self, users: pl.Series) -> pl.DataFrame:
         """The kept rows of some users, as :meth:`journey_nb.EventLog.sifted` gave them."""
-        users = users.filter(~users.is_in(self.dead.implode()))
+        if self.dead.len():
+            users = users.filter(~users.is_in(self.dead.implode()))
         low, high = (self._where["user_id"].search_sorted(users, side) for side in ("left", "right"))
         if not (high > low).any():
             return self.all_rows().clear().collect()
@@ -156,11 +159,12 @@ class Part:
 
     def holds(self, users: pl.Series) -> pl.Series:
         """Those of the users whose rows are kept here."""
-        known = self._where["user_id"]
-        if known.is_empty() or users.is_empty():
-            return users.clear()
-        place = known.search_sorted(users).clip(upper_bound=known.len() - 1)
-        return users.filter((known.gather(place) == users) & ~users.is_in(self.dead.implode()))
+        here = _found(users, self._where["user_id"])
+        return (
+            users.filter(here)
+            if self.dead.is_empty()
+            else users.filter(here & ~users.is_in(self.dead.implode()))
+        )
 
     @property
     def users(self) -> pl.Series:
@@ -168,11 +172,19 @@ class Part:
         return self.holds(self._where["user_id"].unique(maintain_order=True))
 
     @property
+    def shared(self) -> pl.Series:
+        """Who shares an id with another user here, sorted."""
+        return self._index("shared")["user_id"]
+
+    @property
     def _where(self) -> pl.DataFrame:
-        if "where" not in self._read:
-            with readable(path := self.folder / "where.arrow"):
-                self._read["where"] = pl.read_ipc(path)
-        return self._read["where"]
+        return self._index("where")
+
+    def _index(self, name: str) -> pl.DataFrame:
+        if name not in self._read:
+            with readable(path := self.folder / f"{name}.arrow"):
+                self._read[name] = pl.read_ipc(path)
+        return self._read[name]
 
     # The facts.
 
@@ -215,7 +227,7 @@ class Part:
 
     def table(self, name: str) -> pl.DataFrame:
         """One table as it was written, users passed over included."""
-        known = self._read.get(name) if name in SMALL else _kept.get(self._key(name))
+        known = self._known(name)
         if known is not None:
             return known
         with readable(self._path(name)):
@@ -225,6 +237,9 @@ class Part:
         elif name in LARGE:
             _kept.put(self._key(name), table)
         return table
+
+    def _known(self, name: str) -> pl.DataFrame | None:
+        return self._read.get(name) if name in SMALL else _kept.get(self._key(name))
 
     def _key(self, name: str) -> _Key:
         return self.folder, name, self._words
@@ -250,7 +265,9 @@ class Part:
     @cached_property
     def _alive(self) -> pl.Series:
         """One boolean a user: whether it is not passed over."""
-        return ~self.table("users")["user_id"].is_in(self.dead.implode())
+        known = self.table("users")["user_id"]
+        dead = known.search_sorted(self.dead.filter(_found(self.dead, known)))
+        return pl.repeat(True, known.len(), eager=True).scatter(dead, False)
 
     def living(self, name: str) -> pl.DataFrame:
         """One table without the users passed over."""
@@ -268,6 +285,27 @@ class Part:
             _kept.put(key, made := make())
         return made if self.dead.is_empty() else made.filter(self._alive.gather(made["user"]))
 
+    def known_by(self, word: str, hashed: int) -> list[int]:
+        """The living users (ids) whose id a word is, and those of whom any row carries it as its device."""
+        known, carried = self.table("users")["user_id"], self._carried
+        hashes, place = carried["hash"], bisect_left(known, word)
+        own = [place] if place < known.len() and known[place] == word else []
+        first, stop = bisect_left(hashes, hashed), bisect_right(hashes, hashed)
+        found = {*own, *carried[first:stop].filter(device_id=word)["user"]} if first < stop else set(own)
+        if not found:
+            return []
+        alive = self._alive.arg_true()
+        return [bisect_left(alive, user) for user in sorted(found) if self._alive[user]]
+
+    @property
+    def _carried(self) -> pl.DataFrame:
+        """The devices in order of their hashes."""
+        if "carried" not in self._read:
+            devices = self.table("devices").drop_nulls("device_id")
+            devices = devices.select("device_id", "user", hash=pl.col("device_id").hash())
+            self._read["carried"] = devices.sort("hash")
+        return self._read["carried"]
+
     def few(self, users: pl.Series, *, named: bool = False) -> Tables:
         """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""
         return self._of(self._alive.arg_true().gather(users), named)
@@ -282,13 +320,6 @@ class Part:
             active = active.scatter(self.table(name).filter(within)["user"].drop_nulls(), True)
         return self._of((active & self._alive).arg_true(), False)
 
-    def inside(self, at: datetime) -> Tables:
-        """The tables of the living users with a run under way just before an instant."""
-        begun = (pl.col("first_at") < at) | pl.col("truncated")  # the log begins within these
-        under_way = begun & ((pl.col("last_at") >= at) | pl.col("left_at").is_null())
-        users = self.table("runs").filter(under_way)["user"].unique().sort()
-        return self._of(users.filter(self._alive.gather(users)), False)
-
     def _of(self, users: pl.Series, named: bool) -> Tables:
         keep = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)
         return OfUsers(self.table, keep, self._rows_of, named=named).table
@@ -296,35 +327,30 @@ class Part:
     def _rows_of(self, name: str, column: str, ids: pl.Series) -> pl.DataFrame:
         """The rows of a table that carry one of the sorted ids."""
         carries = pl.col(column).is_in(ids.implode())
-        if name in SMALL:
-            return self.table(name).filter(carries)
-        if name in LARGE:
-            starts = self._starts(name)
-            if starts is None:
-                return self.table(name).filter(carries)
-            first, stop = (starts.gather(ids + after) for after in (0, 1))
-            if _kept.get(self._key(name)) is None and len(some := _spans(first, stop)) <= SPANS:
-                rows = [self._scan(name).slice(*span) for span in some] or [self._scan(name).clear()]
-                with readable(self._path(name)):
-                    return pl.concat(rows).collect()
-            return self.table(name)[places(first, stop)]
-        with readable(self._path(name)):  # only the groups that may hold them are read
-            return (
-                self._scan(name).filter(pl.col(column).is_between(ids.min(), ids.max()) & carries).collect()
-            )
-
-    def _starts(self, name: str) -> pl.Series | None:
-        """How many rows of a large table stand before each run, and in all.
-
-        None where the table is not in order of runs: a message stands with its run only by its first row in time.
-        """
-        if name not in self._known_starts:
-            every = pl.int_range(self.table("runs").height + 1, dtype=pl.UInt32, eager=True)
+        if name in PACKED:
+            may = pl.col(column).is_between(
+                ids.min(), ids.max()
+            )  # only the groups that may hold them are read
             with readable(self._path(name)):
-                runs = self._scan(name).select("run").collect()["run"]
-            known = runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else None
-            self._known_starts[name] = known
-        return self._known_starts[name]
+                return self._scan(name).filter(may & carries).collect()
+        known = self._known(name)
+        if name in LARGE and not (starts := self._index("starts")[name]).null_count():
+            first, stop = (starts.gather(ids + after) for after in (0, 1))
+        else:
+            with readable(self._path(name)):
+                first = (
+                    (self._scan(name) if known is None else known.lazy())
+                    .select(carries)
+                    .collect()
+                    .to_series()
+                    .arg_true()
+                )
+            stop = first + 1
+        if known is None and len(some := _spans(first, stop)) <= SPANS:
+            rows = [self._scan(name).slice(*span) for span in some] or [self._scan(name).clear()]
+            with readable(self._path(name)):
+                return pl.concat(rows).collect()
+        return self.table(name)[places(first, stop)]
 
 
 @contextmanager
@@ -346,16 +372,31 @@ def _where(user_id: pl.Series) -> pl.DataFrame:
     return user_id.to_frame("user_id").with_columns(chunk=chunk).unique().sort("user_id", "chunk")
 
 
+def _starts(runs: pl.Series, count: int) -> pl.Series:
+    """How many rows of a table stand before each of so many runs, and in all.
+
+    Null where it is not in order of runs: a message stands with its run only by its first row in time.
+    """
+    every = pl.int_range(count + 1, dtype=pl.UInt32, eager=True)
+    return runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else every.clear(count + 1)
+
+
+def _found(words: pl.Series, known: pl.Series) -> pl.Series:
+    """One boolean a word: whether it is among the known ones, which are sorted."""
+    if known.is_empty():
+        return pl.repeat(False, words.len(), eager=True)
+    return known.gather(known.search_sorted(words).clip(upper_bound=known.len() - 1)) == words
+
+
 def _spans(first: pl.Series, stop: pl.Series) -> list[tuple[int, int]]:
     """Pieces in their order, those that touch as one: where it begins, how long it is."""
-    pieces = pl.DataFrame({"first": first, "stop": stop}).filter(pl.col("first") < pl.col("stop"))
-    apart = (pl.col("first") != pl.col("stop").shift()).fill_null(False).cum_sum()
-    spans = pieces.group_by(apart.alias("span"), maintain_order=True)
-    return (
-        spans.agg(pl.col("first").first(), count=pl.col("stop").last() - pl.col("first").first())
-        .drop("span")
-        .rows()
-    )
+    spans: list[list[int]] = []
+    for start, end in zip(first, stop, strict=True):
+        if spans and spans[-1][1] == start:
+            spans[-1][1] = end
+        elif start < end:
+            spans.append([start, end])
+    return [(start, end - start) for start, end in spans]
 
 
 # Words.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import cast
+from typing import Literal, cast
 
 import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
-from journey_nb.facts import Facts, Folded, fold
+from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube
 from journey_nb.metrics.cube_counts import Keep
@@ -53,6 +53,10 @@ class Assembled:
         """The facts of some users (ids), but for what was set aside."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
         return Assembled(OfUsers(self._tables, keep, named=True).table, self.first_at, self.last_at)
+
+    def known_by(self, word: str) -> pl.Series:
+        """See :class:`journey_nb.facts.Facts`."""
+        return known_by(self, word)
 
     @property
     def runs(self) -> pl.DataFrame:
@@ -111,12 +115,11 @@ class StoredFacts(Assembled):
     def __init__(self, journey: Journey, layers: Sequence[Layer], parts: Sequence[Part]) -> None:
         self.journey, self.layers, self.parts = journey, tuple(layers), tuple(parts)
         self._together = Together([part.living for part in self.parts] or [_nothing(journey)])
-        spans = [span for part in self.parts if (span := part.span)]
-        self.is_empty = not spans
-        if not spans:  # nothing that counts is left: as a fold of nothing has it
-            spans = [(at, at) for at in [journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)]]
-        first_at, last_at = min(first for first, _ in spans), max(last for _, last in spans)
-        super().__init__(self._together.table, first_at, last_at)
+        first_at, last_at = _outermost(self.parts, 0), _outermost(self.parts, 1)
+        self.is_empty = first_at is None
+        # Where nothing that counts is left, as a fold of nothing has it.
+        otherwise = journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)
+        super().__init__(self._together.table, first_at or otherwise, last_at or otherwise)
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
 
@@ -128,7 +131,7 @@ class StoredFacts(Assembled):
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
-        return [told for layer in self.layers for told in layer.steps()]
+        return [told for layer in self.layers for told in layer.steps]
 
     @cached_property
     def quarantined(self) -> pl.DataFrame:  # type: ignore[override]
@@ -139,24 +142,27 @@ class StoredFacts(Assembled):
 
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
-        stops = [*self._together.offsets("user")[1:], self.users.height]
         if not self.parts:
             return self
-        some = []
-        for part, first, stop in zip(self.parts, self._together.offsets("user"), stops, strict=True):
-            here = users.filter(users.is_between(first, stop, closed="left")) - first
-            if here.len():
-                some.append(part.few(here, named=True))
+        offsets = self._together.offsets("user")
+        place = pl.Series([*offsets[1:], self.users.height]).search_sorted(users, side="right")
+        some = [
+            self.parts[number].few(users.filter(place == number) - offsets[number], named=True)
+            for number in place.unique().sort()
+        ]
         return self._assembled(some or [self.parts[0].few(users.clear(), named=True)])
+
+    def known_by(self, word: str) -> pl.Series:
+        """See :class:`journey_nb.facts.Facts`; looked up in each part."""
+        hashed = pl.Series([word]).hash().item()
+        parts = zip(self.parts, self._together.offsets("user"), strict=False)
+        found = [first + user for part, first in parts for user in part.known_by(word, hashed)]
+        return pl.Series(found, dtype=pl.UInt32)
 
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Facts:
         """The facts of the users of whom something is counted within one of the spans."""
         with ThreadPoolExecutor(2) as workers:
             return self._assembled(list(workers.map(lambda part: part.around(spans), self.parts)))
-
-    def inside(self, at: datetime) -> Facts:
-        """The facts of the users with a run under way just before an instant."""
-        return self._assembled([part.inside(at) for part in self.parts])
 
     @property
     def pieces(self) -> list[tuple[Facts, Keep]]:
@@ -168,6 +174,18 @@ class StoredFacts(Assembled):
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self
+
+
+def _outermost(parts: Sequence[Part], side: Literal[0, 1]) -> datetime | None:
+    """The first (0) or last (1) instant; parts that were written with none beyond the one found are not looked at."""
+    outer = (min, max)[side]
+    found: datetime | None = None
+    for part in sorted(parts, key=lambda part: part.ends[side], reverse=bool(side)):
+        if found is not None and outer(found, part.ends[side]) == found:
+            break
+        if span := part.span:
+            found = span[side] if found is None else outer(found, span[side])
+    return found
 
 
 def _nothing(journey: Journey) -> Tables:

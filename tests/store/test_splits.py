@@ -75,6 +75,10 @@ def assert_same_tables(store: jn.Store, journey: jn.Journey, expected: Folded, r
         if splits and journey.goals:
             asked = rng.choice(splits), rng.choice(journey.goals).goal_id
             assert_frame_equal(got.variants(*asked), wanted.variants(*asked), rel_tol=1e-9)
+        for ids in (expected.users["user_id"], expected.devices["device_id"]):
+            word = rng.choice(ids.to_list() or [""])
+            assert_frame_equal(got.user_path(word), wanted.user_path(word))
+            assert_frame_equal(got.user_runs(word), wanted.user_runs(word))
 
 
 TABLES = ("health", "daily", "audience", "goals", "credit", "communications", "messages", "delivery_issues",

@@ -306,11 +306,12 @@ def test_nothing_is_taken_in_or_merged_while_facts_wait_to_be_folded_anew(
     assert store.check() == []
 
 
-def test_facts_of_an_older_package_that_counted_less_are_folded_anew(
-    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "before"), [("FLAGS", {"sent": pl.col("sent_at")}), ("FACTS", 1)])
+def test_facts_of_an_older_package_are_folded_anew(
+    name: str, before: object, store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr("journey_nb.store.layers.FLAGS", {"sent": pl.col("sent_at")})
+        older.setattr(layers_of_store, name, before)
         store.append(welcome_log)
     with pytest.raises(jn.StoreError, match="older journey_nb: rebuild"):
         store["welcome"]
