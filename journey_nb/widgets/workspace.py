@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
+import polars as pl
 import traitlets
 from ipywidgets import Box, Layout
 from markupsafe import Markup
@@ -242,6 +243,10 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         except Exception:
             setattr(self, name, change["old"])
             raise
+
+    def users(self) -> pl.DataFrame:
+        """The people of what is selected, as a frame: see :meth:`JourneyCanvas.users`."""
+        return self.tracer.users()  # which shares the selection, and alone has a path
 
     def to_python(self) -> str:
         """The code for what is on the screen.
