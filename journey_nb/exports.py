@@ -277,7 +277,16 @@ def point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> 
     return _point_users(stats, point_id, goal).collect()
 
 
+def message_runs(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.DataFrame:
+    """:func:`point_users`, each row with the run that its message was sent in."""
+    return _message_runs(stats, point_id, goal).collect()
+
+
 def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
+    return _message_runs(stats, point_id, goal).drop("run_id")
+
+
+def _message_runs(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
     small.refuse("the list of a message's users", stats.least)
     scope = _scope_of(stats, point_id)
     if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
@@ -305,7 +314,7 @@ def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) ->
         reached.lazy(), on="message", how="left", maintain_order="left"
     )
     return listed.select(
-        *("user_id", "device_id"),
+        *("user_id", "device_id", "run_id"),
         *(scope.local(name) for name in (*times, "goal_at")),
         *("outcome", pl.col("reason").cast(_TEXT)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -254,12 +254,9 @@ def paths(scope: Scope, top: int | None = 20, collapse_loops: bool = True) -> pl
         Most runs first: path (point ids in order), runs, users, share (of all runs that entered),
         converted (runs that reached a goal), rate (converted / runs).
     """
-    entered = scope.of_members(scope.facts.runs).filter(
-        pl.col("entered_at").is_between(scope.start, scope.cut, closed="left")
-    )
+    entered = _entered(scope)
     steps = pl.col("point").list.unique(maintain_order=True) if collapse_loops else pl.col("point")
-    visits = scope.begun_visits(entered["run"]).select("run", "point").sort("run", maintain_order=True)
-    ways = visits.group_by("run", maintain_order=True).agg("point")  # in order, which it finds much faster
+    ways = _ways(scope, entered)
     reached = pl.col("run").is_in(scope.goals["run"].unique().implode())
     table = (
         ways.select("run", path=steps, user=pl.lit(scope.facts.runs["user"]).gather("run"))
@@ -275,3 +272,23 @@ def paths(scope: Scope, top: int | None = 20, collapse_loops: bool = True) -> pl
         .sort(-pl.col("runs"), pl.col("path").list.join("\0"))
     )
     return table if top is None else table.head(top)
+
+
+def took(scope: Scope, path: Sequence[str]) -> pl.Series:
+    """The ids of the runs that entered in the period and went this way, loops told or not."""
+    ways = _ways(scope, _entered(scope))
+    points = pl.col("point").cast(pl.List(pl.String))
+    way = pl.lit(pl.Series([list(path)], dtype=pl.List(pl.String))).first()
+    runs = ways.filter((points == way) | (points.list.unique(maintain_order=True) == way))["run"]
+    return scope.facts.runs["run_id"].gather(runs)
+
+
+def _entered(scope: Scope) -> pl.DataFrame:
+    entered = pl.col("entered_at").is_between(scope.start, scope.cut, closed="left")
+    return scope.of_members(scope.facts.runs).filter(entered)
+
+
+def _ways(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
+    """The points of each run, in order."""
+    visits = scope.begun_visits(runs["run"]).select("run", "point").sort("run", maintain_order=True)
+    return visits.group_by("run", maintain_order=True).agg("point")  # in order, which it finds much faster

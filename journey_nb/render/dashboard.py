@@ -234,10 +234,13 @@ def _performance(stats: JourneyStats, chosen: Choice, live: bool, locale: str) -
     yield word("goals", locale), csv("goal", locale), goals_html(stats, locale)
     titles = {point.point_id: point.label for point in stats.journey.points().values()}
     unattributed = word("unattributed", locale)
-    named = {"point": lambda row: clean(titles.get(row["point"], unattributed))}
+    dress = {"point": lambda row: clean(titles.get(row["point"], unattributed))}
     credit = stats.credit(chosen.goal).rename({"point_id": "point"})
-    shown = table(credit, of="credit", dress=named, locale=locale)
-    tools = _goals(stats, chosen, locale) + csv("goal", locale, goal=chosen.goal)
+    shown = table(credit, of="credit", dress=dress, locale=locale)
+    tools = _goals(stats, chosen, locale)
+    if chosen.goal and len(goals) > 1:  # else it is the file of the goals above
+        named = stats.journey.goal(chosen.goal).label
+        tools += csv("goal", locale, named=named, goal=chosen.goal)
     yield word("credited", locale), tools, shown
 
 

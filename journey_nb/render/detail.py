@@ -46,7 +46,7 @@ class People:
     Attributes
     ----------
     rows
-        Their rows.
+        Their rows, each with its run_id.
     first
         How many stand before the page.
     count
@@ -99,7 +99,7 @@ def detail_html(
     point = stats.journey.points(stats.scope.version)[point_id]
     title = clean(point.label)
     sections = (
-        _sections(stats, point, goal, locale)
+        _sections(stats, point, goal, asks, locale)
         if people is None
         else _statistics(stats, point, people, goal, locale)
     )
@@ -118,7 +118,9 @@ def detail_html(
     return Html(html, title)
 
 
-def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) -> Iterator[tuple[str, Html]]:
+def _sections(
+    stats: JourneyStats, point: Point, goal: str | None, asks: bool, locale: str
+) -> Iterator[tuple[str, Html]]:
     """Each part with its heading; a part that says itself what it is has none."""
     yield "", cards(_numbers(stats, point), of=_of(point), locale=locale)
     if losses := _losses(stats, point, locale):
@@ -128,7 +130,7 @@ def _sections(stats: JourneyStats, point: Point, goal: str | None, locale: str) 
     if stats.journey.version(stats.scope.version).outgoing(point.point_id):
         ways = stats.branches().filter(pl.col("source") == point.point_id)
         yield word("ways", locale), table(ways.drop("source"), of="branches", locale=locale)
-    if waiting := _waiting(stats, point, locale):
+    if waiting := _waiting(stats, point, asks, locale):
         yield word("waiting_list", locale), waiting
     if point.type == "message":
         yield word("daily", locale), _daily(stats, point, locale)
@@ -223,7 +225,7 @@ def _recipients(people: People, locale: str) -> Html:
     last = people.first + people.rows.height
     numbers = {"first": min(people.first + 1, last), "last": last, "count": people.count}
     html = template("people.html").render(
-        table=Markup(table(people.rows, dress={"user_id": _person}, locale=locale)),
+        table=Markup(_of_people(people.rows, locale=locale)),
         place=word(
             "rows_of", locale, **{name: format.number(number, locale) for name, number in numbers.items()}
         ),
@@ -235,9 +237,15 @@ def _recipients(people: People, locale: str) -> Html:
     return Html(html, word("recipients", locale))
 
 
+def _of_people(rows: pl.DataFrame, *, asks: bool = True, **options: Any) -> Html:
+    """A row per run, with a button that opens it where there is a kernel to ask."""
+    shown = [name for name in rows.columns if name != "run_id"]
+    return table(rows, columns=shown, dress={"user_id": _person} if asks else None, **options)
+
+
 def _person(row: Mapping[str, Any]) -> str:
     user = row["user_id"]
-    return control("person", user=user, text=clean(user)) if user else format.NOTHING
+    return control("person", user=user, run=row["run_id"], text=clean(user)) if user else format.NOTHING
 
 
 def _judged(stats: JourneyStats, point: Point, goal: str | None) -> Experiment:
@@ -274,7 +282,7 @@ def concluded(found: Experiment, locale: str = "") -> list[str]:
     return said
 
 
-def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
+def _waiting(stats: JourneyStats, point: Point, asks: bool, locale: str) -> Html | None:
     """Who waits here, for what and how long, and each of them, the longest first."""
     waiting = stats.waiting().filter(pl.col("point_id") == point.point_id).drop("point_id", "title", "type")
     if waiting.is_empty():
@@ -284,8 +292,8 @@ def _waiting(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     if not stats.least:
         since = pl.coalesce("since", "arrived_at")
         rows = stats.rows("waiting.runs", point_id=point.point_id).sort(since)
-        rows = rows.select("user_id", "cause", since.alias("since"), "due_at")
-        parts.append(table(rows, limit=WAITING, locale=locale))
+        rows = rows.select("user_id", "run_id", "cause", since.alias("since"), "due_at")
+        parts.append(_of_people(rows, asks=asks, limit=WAITING, locale=locale))
     return Html("".join(map(str, parts)), word("waiting_list", locale))
 
 

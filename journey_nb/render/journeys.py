@@ -73,13 +73,20 @@ def journeys_html(
         rows = rows.with_columns(action=pl.lit(None, pl.String))
     html = template("journeys.html").render(
         heading=word("n_journeys", locale, count=format.number(found.height, locale)),
-        selected=word("n_selected", locale, count=format.number(len(selected), locale)) if selected else "",
+        selected=_selected(found["journey_id"], selected, locale) if selected else "",
         live=live,
         tools=_tools(page, found.height, locale) if live else "",
         table=table(rows, columns=columns, of="audience", dress=dress, locale=locale),
         faults=[clean(fault, 400) for fault in faults],
     )
     return Html(html, _alt(found.height, rows, locale))
+
+
+def _selected(found: pl.Series, selected: Collection[str], locale: str) -> str:
+    """How many are ticked, and how many of them the filters leave, which alone are exported."""
+    counts = {"count": len(selected), "listed": len(set(selected) & set(found))}
+    name = "n_selected" if counts["listed"] == counts["count"] else "n_selected_listed"
+    return word(name, locale, **{key: format.number(count, locale) for key, count in counts.items()})
 
 
 def menu_html(journey_id: str, title: str, status: str, *, named: str = "", locale: str = "") -> Markup:

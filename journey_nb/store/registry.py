@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
@@ -339,6 +340,11 @@ class Registry:
     def clone(self, key: str, title: str | None = None, *, by: str | None = None) -> Journey:
         """A draft with the newest published version of a journey, an id of its own and no past.
 
+        Raises
+        ------
+        StoreError
+            When another journey has the title.
+
         Examples
         --------
         >>> from tempfile import TemporaryDirectory
@@ -354,7 +360,7 @@ class Registry:
             only = before.version().model_copy(update={"version": 1, "published_at": None, "note": None})
             new = {
                 "journey_id": str(uuid4()),
-                "title": _title(f"{before.label} (copy)" if title is None else title),
+                "title": _copied(db, before) if title is None else _title(db, title),
                 "status": "draft",
                 "created_at": at,
                 "launched_at": None,
@@ -367,6 +373,11 @@ class Registry:
     def rename(self, key: str, title: str, *, by: str | None = None) -> Journey:
         """Give a journey another title; its id stays.
 
+        Raises
+        ------
+        StoreError
+            When another journey has the title.
+
         Examples
         --------
         >>> from tempfile import TemporaryDirectory
@@ -377,11 +388,10 @@ class Registry:
         True
         """
 
-        def renamed(before: Journey, _: datetime) -> tuple[Journey, str]:
-            after = before.model_copy(update={"title": _title(title)})
-            return after, f"“{before.title}” → “{after.title}”"
-
-        return self._change(key, "rename", by, renamed)
+        with self._changing() as (db, at):
+            before = _found(db, key)
+            after = before.model_copy(update={"title": _title(db, title, before.journey_id)})
+            return _put(db, after, at, by, "rename", f"“{before.title}” → “{after.title}”")
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """Change the design of the journey with that id.
@@ -477,7 +487,7 @@ def _parsed(document: str, journey_id: str) -> Journey:
 
 def _found(db: sqlite3.Connection, key: str) -> Journey:
     """The journey that a key means: the first way in which it means any must mean one."""
-    labels = {i: title or i for i, title in db.execute("SELECT journey_id, title FROM journey")}
+    labels = _labels(db)
     words = _slug(key)
     ways: tuple[Callable[[str], bool], ...] = (
         lambda journey_id: journey_id == key,
@@ -499,6 +509,11 @@ def _found(db: sqlite3.Connection, key: str) -> Journey:
     return journey
 
 
+def _labels(db: sqlite3.Connection) -> dict[str, str]:
+    """What each journey is called, by its id."""
+    return {i: title or i for i, title in db.execute("SELECT journey_id, title FROM journey")}
+
+
 def _slug(title: str) -> str:
     return re.sub(r"[\W_]+", "_", title.casefold()).strip("_")
 
@@ -511,10 +526,29 @@ def _checked(journey: Journey) -> Journey:
     return Journey.from_json(journey.to_json(), f"“{journey.label}”")
 
 
-def _title(text: str) -> str:
+def _title(db: sqlite3.Connection, text: str, journey_id: str = "") -> str:
+    """The title, if it says something and no other journey would be meant by it too."""
     if not text.strip():
         raise ValueError("a title must say something: give one with a letter in it")
+    if other := _called(db, text, journey_id):
+        label, known = other
+        raise StoreError(
+            f"there is a journey called “{label}” already ({known}): give this one another title"
+        )
     return text
+
+
+def _called(db: sqlite3.Connection, text: str, but: str = "") -> tuple[str, str] | None:
+    """Title and id of another journey that the title means."""
+    name, others = _slug(text) or text, _labels(db)
+    others.pop(but, None)
+    return next(((label, i) for i, label in others.items() if (_slug(label) or label) == name), None)
+
+
+def _copied(db: sqlite3.Connection, journey: Journey) -> str:
+    """The first title of a copy that is free."""
+    titles = (f"{journey.label} (copy{f' {n}' if n > 1 else ''})" for n in count(1))
+    return next(title for title in titles if not _called(db, title))
 
 
 def _newest(journey: Journey) -> Version:

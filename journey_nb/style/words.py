@@ -798,6 +798,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     # Journeys of a store
     "n_journeys": ("Journeys: {count}", "Parcours : {count}", "여정: {count}"),
     "n_selected": ("Selected: {count}", "Sélection : {count}", "선택: {count}"),
+    "n_selected_listed": (
+        "Selected: {count}, of them listed: {listed}",
+        "Sélection : {count}, dont dans la liste : {listed}",
+        "선택: {count}, 이 중 목록에 있음: {listed}",
+    ),
     "select_journey": ("Select {title}", "Sélectionner {title}", "{title} 선택"),
     "search_titles": ("Search titles", "Chercher un titre", "제목 검색"),
     "any": ("Any", "Tous", "전체"),

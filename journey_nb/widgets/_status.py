@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import traitlets
+
 from journey_nb.journey import Journey
 from journey_nb.render.journeys import change_html
 from journey_nb.render.text import clean
@@ -27,6 +29,9 @@ class Managing(View):
         "change": "_change",
         "export-close": "_close_export",
     }
+
+    changed = traitlets.Any(None, allow_none=True)
+    """The journey that was changed or cloned here last, as it is now."""
 
     @property
     @abstractmethod
@@ -56,6 +61,7 @@ class Managing(View):
             return
         self.export = ""
         self._changed(journey)
+        self.changed = journey
         status = worded(journey.status, self.locale)
         self.said = word("now_status", self.locale, title=clean(journey.label), status=status)
 

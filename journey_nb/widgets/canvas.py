@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import polars as pl
 import traitlets
 
-from journey_nb.exports import point_users
+from journey_nb.exports import message_runs, step_users
 from journey_nb.files import whole
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
@@ -192,6 +193,38 @@ class JourneyCanvas(Exporting):
             part.write_bytes(content)
         return path
 
+    def users(self) -> pl.DataFrame:
+        """The people of what is selected, as a frame: ``stats.where(users=widget.users())`` counts only them.
+
+        Returns
+        -------
+        polars.DataFrame
+            Of the user who is lit up every run, as of ``stats.user_runs``; else who took the path that is lit up in
+            the period (a :class:`PathTracer` has one), as of ``stats.users``; else who came to the selected point in
+            the period, a row per visit, as the file of its step users; with nothing selected ``stats.users()``. Each
+            has user_id and run_id.
+
+        Raises
+        ------
+        ValueError
+            Where small groups are hidden.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=50, seed=7))
+        >>> widget = jn.JourneyCanvas(stats, selected="hello_push")
+        >>> came = stats.points().filter(point_id="hello_push")["entered"].item()
+        >>> widget.users().height == came
+        True
+        """
+        stats: JourneyStats = self.stats
+        if self.user:
+            return stats.user_runs(self.user)
+        return step_users(stats, self.selected) if self.selected else stats.users()
+
     # What may be set: it is drawn before it is so, and what cannot be drawn is refused.
 
     def _show(self, stats: JourneyStats) -> None:
@@ -311,6 +344,8 @@ class JourneyCanvas(Exporting):
             self.said = word("not_here", self.locale, user=clean(user))
         else:
             self.user = user
+            if run := request.get("run"):
+                self.run = run
         self.tools = self._tools(self._now)
 
     def _clear(self, _: Mapping[str, Any]) -> None:
@@ -417,6 +452,6 @@ class JourneyCanvas(Exporting):
 
 def _people(stats: JourneyStats, point: str, first: int, goal: str | None) -> People:
     """A page of those whom a message went to; past the end, the last one."""
-    rows = point_users(stats, point, goal)
+    rows = message_runs(stats, point, goal)
     first = max(0, min(first, (rows.height - 1) // PEOPLE * PEOPLE))
     return People(rows.slice(first, PEOPLE), first, rows.height)

@@ -12,7 +12,7 @@ import traitlets
 from ipywidgets import VBox
 
 from journey_nb.exports import campaign_statistics
-from journey_nb.journey import Journey, near
+from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html
@@ -51,7 +51,8 @@ class JourneyList(Managing, Files):
     locale
         The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
-        What to begin with: status, category, type, tag, title, page, selected, opened.
+        What to begin with: status, category, type, tag, title, page, selected, opened; the last two by id, title or
+        the title's beginning, as the store takes them.
 
     Examples
     --------
@@ -154,15 +155,19 @@ class JourneyList(Managing, Files):
     @traitlets.validate(*_SHOWN)
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
-        if value and name in ("selected", "opened"):
-            known = self.store.find()["journey_id"]
-            for one in [value] if name == "opened" else value:
-                if one not in known:
-                    raise KeyError(f"the store has no journey {one!r}{near(one, known)}")
+        if value and name == "opened":
+            value = self.store.get(value).journey_id
+        if value and name == "selected":
+            known = set(self.store.find()["journey_id"])
+            ids = (one if one in known else self.store.get(one).journey_id for one in value)
+            value = list(dict.fromkeys(ids))
         if name == "opened" and value and (self.workspace is None or value != self.opened):
             stats = self.store[value]
             self.workspace = Workspace(stats, folder=self.folder, theme=self.theme, locale=self.locale)
             self.workspace.observe(lambda _: self._draw(), "stats")
+            self.workspace.head.observe(
+                lambda _: self._draw(), "changed"
+            )  # a clone is none of its statistics
         first = {"page": 0} if name in FILTERS else {}
         self._draw(**first, **{name: value})
         return value
@@ -236,12 +241,15 @@ class JourneyList(Managing, Files):
 
     def _look(self, _: Mapping[str, Any]) -> None:
         self._draw()
-        if self.workspace:
-            now, shown = self.store[str(self.opened)], self.workspace.stats
-            if shown.store is None:  # set by hand, under pseudonyms perhaps: they stay as they are
-                return
-            if now.facts is not shown.facts or now.journey != shown.journey:
-                self.workspace.stats = now.like(shown)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Have the open workspace show its journey as it is now."""
+        if self.workspace is None or self.workspace.stats.store is None:
+            return  # set by hand, under pseudonyms perhaps: they stay as they are
+        now, shown = self.store[str(self.opened)], self.workspace.stats
+        if now.facts is not shown.facts or now.journey != shown.journey:
+            self.workspace.stats = now.like(shown)
 
     def _say(self) -> None:
         self.said = word("n_journeys", self.locale, count=self.found.height)
@@ -253,9 +261,9 @@ class JourneyList(Managing, Files):
         return self.store
 
     def _changed(self, journey: Journey) -> None:
-        if self.workspace and journey.journey_id == self.opened:
-            self.workspace.stats = self.store[self.opened].like(self.workspace.stats)
         self._draw()
+        if journey.journey_id == self.opened:
+            self._renew()
 
     # The export.
 
@@ -270,9 +278,8 @@ class JourneyList(Managing, Files):
 
     def _want(self, request: Mapping[str, Any]) -> list[str]:
         if not (wanted := self._exported):
-            raise ValueError(
-                "no journey is listed that could be exported: widen the filters or the selection"
-            )
+            none = "none of the journeys that are ticked is" if self.selected else "no journey is"
+            raise ValueError(f"{none} listed that could be exported: widen the filters, or tick one that is")
         return wanted
 
     def _title(self) -> str:
@@ -280,7 +287,7 @@ class JourneyList(Managing, Files):
         return f"{word('export.campaign', self.locale)}, {count}"
 
     def _days(self) -> Sequence[date]:
-        days = [day for one in self._wanted if one in self._numbers for day in self._numbers[one][2]]
+        days = [day for one in self._wanted for day in self._counted(one)[2]]
         return [min(days), max(days)] if days else []
 
     def _read(self, first: str, last: str) -> tuple[str, pl.DataFrame]:

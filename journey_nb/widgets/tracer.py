@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import polars as pl
 import traitlets
 
 from journey_nb.journey import near
+from journey_nb.metrics import paths
 from journey_nb.render import Canvas, Html, figure_html
 from journey_nb.render.trace import trace_html, ways_table
 from journey_nb.style import word
@@ -77,6 +79,14 @@ class PathTracer(JourneyCanvas):
             else {"frequent": ways_table(canvas.stats)}
         )
         return figure_html(canvas.svg, tables, self.alt, notes=canvas.faults, locale=self.locale)
+
+    def users(self) -> pl.DataFrame:
+        """The people of what is selected, as a frame: see :meth:`JourneyCanvas.users`."""
+        if not self.path:
+            return super().users()
+        everybody: pl.DataFrame = self.stats.users()
+        took = paths.took(self.stats.scope, self.path)
+        return everybody.filter(pl.col("run_id").is_in(took.implode()))
 
     @traitlets.validate("path")
     def _check_path(self, proposal: Any) -> list[str] | None:

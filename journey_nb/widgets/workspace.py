@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
+import polars as pl
 import traitlets
 from ipywidgets import Box, Layout
 from markupsafe import Markup
@@ -38,8 +39,13 @@ _OWN = {
     "head": ("goals",),
     "canvas": ("heat", "metrics", "opened", "full"),
     "dashboard": ("opened", "channel", "goal", "search", "page"),
-    "tracer": ("path",),
+    "tracer": ("path", "heat", "metrics", "opened", "full"),
 }
+
+_ONLY_HIDDEN = (
+    "if not stats.pseudonymous:",
+    "    raise ValueError('stats must be those under pseudonyms, of which the workspace was made')",
+)
 
 
 class Head(Managing, OfStats):
@@ -243,11 +249,21 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
             setattr(self, name, change["old"])
             raise
 
+    def users(self) -> pl.DataFrame:
+        """The people of what is selected, as a frame: see :meth:`JourneyCanvas.users`."""
+        return self.tracer.users()  # which shares the selection, and alone has a path
+
     def to_python(self) -> str:
         """The code for what is on the screen.
 
         Statistics out of a store are read of it again; those of a log are taken from the variable ``stats``: the
-        ones that the workspace was given, or those of the log before anything was chosen.
+        ones that the workspace was given, or those of the log before anything was chosen. Where people stand under
+        pseudonyms they must be the ones given, and the code refuses others, which would show who is who.
+
+        Raises
+        ------
+        ValueError
+            When people came under pseudonyms only after the workspace was made: no code has their key.
 
         Examples
         --------
@@ -269,7 +285,12 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         >>> again["workspace"].dashboard.panel == workspace.dashboard.panel
         True
         """
-        store, journey = self.stats.store, self.stats.journey
+        store, journey, hidden = self.stats.store, self.stats.journey, self.stats.pseudonymous
+        if hidden and not self._given.pseudonymous:
+            raise ValueError(
+                "these statistics came under pseudonyms only now, and no code may hold their key: begin with "
+                "jn.Workspace(stats.under(pseudonyms)), of which to_python() tells the rest"
+            )
         source = "stats" if store is None else f"jn.Store({str(store.path)!r})[{journey.journey_id!r}]"
         given = {name: value for name in _SHARED[1:] if (value := getattr(self, name)) is not None}
         looks = {"folder": str(self.canvas.folder), "theme": self.head.theme, "locale": self.head.locale}
@@ -279,6 +300,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         lines = [
             "import journey_nb as jn",
             "",
+            *(_ONLY_HIDDEN if hidden else ()),
             f"stats = {source}{self.stats.verbs(self._given if store is None else None)}",
             f"workspace = jn.Workspace(stats{''.join(begins)})",
             *self._settings(),

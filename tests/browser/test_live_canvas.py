@@ -14,8 +14,9 @@ from live import Live, english, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
-from journey_nb.exports import point_users
+from journey_nb.exports import message_runs, point_users
 from journey_nb.render.canvas import meanings
+from journey_nb.render.detail import PEOPLE
 from journey_nb.render.panels import explained
 from journey_nb.simulate import simulate
 
@@ -170,6 +171,15 @@ def tries_find(live: Live) -> None:
     live.settle()
     assert live.widget.user == name
     assert live.page.locator(".missing").count() == 0
+    live.widget.opened, live.widget.full = "hello_push", True
+    sent = message_runs(live.widget.stats, "hello_push").with_row_index()
+    is_newest = pl.col("run_id") == pl.col("run_id").last().over("user_id")
+    row = sent.filter(~is_newest).row(0, named=True)
+    live.widget._handle_custom_msg({"action": "page", "value": row["index"] // PEOPLE * PEOPLE}, [])
+    live.push()
+    live.page.locator(".detail [data-action=find]").nth(row["index"] % PEOPLE).click()
+    live.settle()
+    assert (live.widget.user, live.widget.run) == (row["user_id"], row["run_id"]), "the run of that message"
 
 
 def tries_suggest(live: Live) -> None:

@@ -11,7 +11,7 @@ from fabricate import HOSTILE, tables, welcome
 
 import journey_nb as jn
 from journey_nb.charts import span
-from journey_nb.exports import point_users
+from journey_nb.exports import message_runs
 from journey_nb.render import canvas_svg
 from journey_nb.render.detail import People, concluded, detail_html
 from journey_nb.render.heat import LEVELS, MEASURES, heat
@@ -121,7 +121,7 @@ def test_every_number_of_every_window_says_what_it_counts() -> None:
 def test_a_waiting_list_begins_with_who_waits_longest(welcome_stats: jn.JourneyStats) -> None:
     html = detail_html(welcome_stats, "settle").html
     waiting = welcome_stats.rows("waiting.runs", point_id="settle").sort("since")
-    shown = re.findall(r"u\d{7}", html)
+    shown = re.findall(r">(u\d{7})<", html)
     assert shown == waiting["user_id"].to_list()
 
 
@@ -158,7 +158,7 @@ def test_what_is_concluded_reads_the_same_everywhere(welcome_stats: jn.JourneySt
 
 @pytest.mark.parametrize("point", ["hello_push", "email_tips", "tour"])
 def test_full_statistics_say_what_the_tables_say(welcome_stats: jn.JourneyStats, point: str) -> None:
-    people = point_users(welcome_stats, point)
+    people = message_runs(welcome_stats, point)
     html = str(detail_html(welcome_stats, point, people=People(people.head(20), 0, people.height)))
     here = pl.col("point_id") == point
     numbers = welcome_stats.messages().filter(here).row(0, named=True)
@@ -185,7 +185,7 @@ def test_replies_are_told_where_people_write_back() -> None:
     points = stats.points().filter(channel="whatsapp")
     assert points["replied"].sum()
     for point, replied in points.select("point_id", "replied").iter_rows():
-        for people in (None, People(point_users(stats, point).head(5), 0, 5)):
+        for people in (None, People(message_runs(stats, point).head(5), 0, 5)):
             told = f'data-key="replied">{cell("replied", replied)}<'
             assert told in str(detail_html(stats, point, people=people))
     (email, *_) = stats.points().filter(channel="email")["point_id"]

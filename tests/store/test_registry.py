@@ -109,6 +109,16 @@ class Life(RuleBasedStateMachine):
         assert set(str(caught.value).rpartition(": ")[2].split(", ")) == open_here
         return True
 
+    def taken(self, key: str, verb: str, title: str) -> bool:
+        """Whether a title is another's: then it is refused."""
+        is_taken = title in {
+            entry["title"] for other, entry in self.model.items() if verb == "clone" or other != key
+        }
+        if is_taken:
+            with pytest.raises(StoreError, match=r"(?s)there is a journey called .*another title"):
+                getattr(self.registry, verb)(key, title, by="ann")
+        return is_taken
+
     @rule(status=st.sampled_from(get_args(Status)), graph=st.sampled_from(WAITS), again=st.booleans())
     def add(self, status: str, graph: str, again: bool) -> None:
         key = f"j{len(self.model)}"
@@ -161,16 +171,22 @@ class Life(RuleBasedStateMachine):
     )
     def clone(self, data: st.DataObject, title: str | None) -> None:
         if key := self.pick(data):
+            if title is not None and self.taken(key, "clone", title):
+                return
+            titles = {entry["title"] for entry in self.model.values()}
             clone = self.registry.clone(key, title, by="ann")
             assert clone.journey_id not in self.model
             shown = [v for v in self.model[key]["versions"] if v[1]] or self.model[key]["versions"]
+            copies = [f"{self.model[key]['title']} (copy{n})" for n in ("", *(f" {n}" for n in range(2, 30)))]
             self.model[clone.journey_id] = {
-                "title": f"{self.model[key]['title']} (copy)" if title is None else title,
+                "title": next(one for one in copies if one not in titles) if title is None else title,
                 "status": "draft", "log": ["clone"], "versions": [(shown[-1][0], False)]}  # fmt: skip
 
     @rule(data=st.data(), title=st.sampled_from(["Hello", "“Bye”; '\"%_\x00\u202e"]))
     def rename(self, data: st.DataObject, title: str) -> None:
         if key := self.pick(data):
+            if self.taken(key, "rename", title):
+                return
             assert not self.refused(key, "rename", title=title)
             self.model[key] |= {"title": title}
             self.model[key]["log"].append("rename")
@@ -275,6 +291,23 @@ def test_a_clone_has_no_past(registry: Registry) -> None:
     assert json.loads(clone.to_json())["owner"] == "growth"
     assert registry.history("spring")["action"].to_list() == ["clone"]
     assert registry.get("welcome") == original
+
+
+def test_a_title_that_means_another_journey_is_refused(registry: Registry) -> None:
+    first = registry.add(Journey.sample("welcome"))
+    for change in (
+        lambda title: registry.clone("welcome", title),
+        lambda title: registry.rename("other", title),
+    ):
+        registry.add(journey("other", "Other"))
+        for title in ("Welcome series", "welcome-SERIES"):
+            with pytest.raises(
+                StoreError, match=f"called “Welcome series” already .{first.journey_id}.: give this one"
+            ):
+                change(title)
+    assert registry.find()["title"].to_list() == ["Welcome series", "Other"]
+    assert [registry.clone("other").label for _ in range(3)] == [f"Other (copy{n})" for n in ("", " 2", " 3")]
+    assert registry.rename("other", "OTHER").label == "OTHER", "its own may be written otherwise"
 
 
 def test_adding_again_changes_nothing_and_another_design_is_refused(registry: Registry) -> None:

@@ -114,6 +114,11 @@ def test_goals_say_what_they_ask_for_and_whom_they_credit(widget: jn.Dashboard) 
         assert [row[0] for row in rows] == [titles.get(p, "Unattributed") for p in credit["point_id"]]
         for place, name in enumerate(("users", "direct", "indirect"), start=1):
             assert [row[place] for row in rows] == column(credit, name)
+        files = re.findall(r'data-action="export"[^>]* aria-label="([^"]*)"', widget.panel)
+        told = f"Export as CSV: Goal statistics, {stats.journey.goal(goal).label}" if goal else None
+        assert files == ["Export as CSV: Goal statistics", *filter(None, [told])], (
+            "each file once, by its name"
+        )
 
 
 @pytest.mark.parametrize("channel", ["push", "email", "in_app"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import journey_nb as jn
 from journey_nb.metrics.health import headline
+from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.journeys import NUMBERS, PAGE
 from journey_nb.style import format
 
@@ -144,6 +146,60 @@ def test_an_export_is_of_the_ticked_that_meet_the_filters(
     (path,) = widget.folder.iterdir()
     wanted = jn.campaign_statistics(widget.store["welcome"].between("2026-03-01", "2026-03-31"))
     assert pl.read_csv(path, schema=wanted.schema).equals(wanted)
+
+
+def test_what_is_ticked_but_not_listed_is_told(widget: jn.JourneyList) -> None:
+    widget.selected = ["Win-back", "welcome"]
+    assert ">Selected: 2<" in widget.panel
+    widget.category = "Onboarding"
+    assert ">Selected: 2, of them listed: 1<" in widget.panel
+    widget.title, widget.category = "cart", None
+    assert ">Selected: 2, of them listed: 0<" in widget.panel
+    ask(widget, action="export", what="campaign")
+    assert "none of the journeys that are ticked is listed" in widget.error
+    assert "widen the filters, or tick one that is" in widget.error
+    widget.title = None
+    assert ">Selected: 2<" in widget.panel
+
+
+def test_the_dates_offered_are_those_of_every_page(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("widgets", "render"):
+        monkeypatch.setattr(f"journey_nb.{module}.journeys.PAGE", 1)
+    widget = jn.JourneyList(store)
+    assert widget.panel.count('data-action="journey"') == 1
+    ask(widget, action="export", what="campaign")
+    days = [day for one in store.find()["journey_id"] for day in store[one].scope.days]
+    for name, day in (("first", min(days)), ("last", max(days))):
+        assert re.search(rf'name="{name}" value="{day.isoformat()}"', widget.export)
+
+
+def test_journeys_are_named_as_the_store_takes_them(store: jn.Store, welcome: jn.Journey) -> None:
+    widget = jn.JourneyList(store, opened="welcome", selected=["welcome-series", welcome.journey_id])
+    assert (widget.opened, widget.selected) == (welcome.journey_id, [welcome.journey_id])
+    assert widget.workspace.stats.journey.label == "Welcome series"
+
+
+def test_a_clone_made_in_the_open_workspace_is_listed(widget: jn.JourneyList, welcome: jn.Journey) -> None:
+    widget.opened = welcome.journey_id
+    asked = {"action": "change", "what": "clone", "journey": welcome.journey_id}
+    ask(widget.workspace.head, **asked, text="Spring")
+    assert ">Spring<" in widget.panel
+    ask(widget.workspace.head, **asked, text="spring")
+    assert "there is a journey called “Spring” already" in widget.workspace.head.export
+    assert widget.found.height == 4
+
+
+def test_a_change_is_told_as_done_also_beside_pseudonyms(widget: jn.JourneyList, welcome: jn.Journey) -> None:
+    widget.opened = welcome.journey_id
+    hidden = widget.workspace.stats.under(Pseudonyms(b"a key of many bytes, not this one"))
+    widget.workspace.stats = hidden
+    ask(widget, action="change", what="pause", journey=welcome.journey_id)
+    assert (widget.error, widget.export) == ("", "")
+    assert "Paused" in widget.said
+    assert ">Paused<" in widget.panel
+    assert widget.workspace.stats is hidden
 
 
 def test_a_row_opens_its_workspace_which_changes_the_list(
