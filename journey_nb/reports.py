@@ -671,6 +671,8 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bo
             # A viewer without a kernel never shows stored widgets, and they are heavy.
             store_widget_state=False,
             record_timing=False,
+            # It has left all that it had to; asked to end by itself it takes a second more.
+            shutdown_kernel="immediate",
             config=Config({"KernelManager": {"transport_encryption": "required"}}),
         )
     except papermill.PapermillExecutionError as error:
