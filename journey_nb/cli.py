@@ -339,10 +339,10 @@ _scoped = _with(
 
 _redacting = _with(
     [
-        click.option("--pseudonyms", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
-                                                        "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
+        click.option("--redact", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
+                                                    "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
         click.option("--small-groups", type=int, metavar="K", help="Show groups smaller than K as “< K” and round all other counts down; "
-                                                                   "0: none. [default: 5 with --pseudonyms, else 0]"),
+                                                                   "0: none. [default: 5 with --redact, else 0]"),
     ]
 )  # fmt: skip
 """What of people is not told."""
@@ -397,7 +397,7 @@ def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
 @_scoped
 def export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str, path: Path | None,
            bom: bool, raw_text: bool, first: str | None, last: str | None, period: str, clock: str | None, as_of: str,
-           version: int, pseudonyms: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
+           version: int, redact: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -413,7 +413,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     from journey_nb.metrics import small
     from journey_nb.pseudonyms import Pseudonyms
 
-    people = Pseudonyms.from_environment() if pseudonyms else None
+    people = Pseudonyms.from_environment() if redact else None
     given = {name: value for name, value in options.items() if value}
     table_of = _table(name, given)
     if small_groups is None:
@@ -478,7 +478,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
            folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
-           pseudonyms: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
+           redact: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
     """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
@@ -509,7 +509,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         "out": folder,
         "formats": formats,
         "only_if_changed": only_if_changed,
-        "pseudonyms": Pseudonyms.from_environment() if pseudonyms else None,
+        "redact": Pseudonyms.from_environment() if redact else None,
         "progress": err.is_terminal,
     }
     if filters:
