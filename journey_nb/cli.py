@@ -339,10 +339,10 @@ _scoped = _with(
 
 _redacting = _with(
     [
-        click.option("--pseudonyms", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
-                                                        "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
+        click.option("--redact", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
+                                                    "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
         click.option("--small-groups", type=int, metavar="K", help="Show groups smaller than K as “< K” and round all other counts down; "
-                                                                   "0: none. [default: 5 with --pseudonyms, else 0]"),
+                                                                   "0: none. [default: 5 with --redact, else 0]"),
     ]
 )  # fmt: skip
 """What of people is not told."""
@@ -369,7 +369,7 @@ def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
     "name",
     default="campaign",
     show_default=True,
-    help="campaign, goal, channel, point, point-users, step-users, or a table of the stats: users, points, goals …",
+    help="campaign, goal, channel, point, point-users, step-users, or a table of the stats: users, points, variants …",
 )
 @click.option(
     "-o",
@@ -378,9 +378,11 @@ def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file: .csv, .parquet or .xlsx. [default: TABLE.csv]",
 )
-@click.option("--point", help="The point of point, point-users and step-users.")
-@click.option("--goal", help="One goal of goal, or that of channel and point-users; default all, or any.")
-@click.option("--channel", help="The channel of channel; default all.")
+@click.option("--point", help="The point of point, point-users, step-users, variants …")
+@click.option(
+    "--goal", help="The goal of variants …, of goal, channel, point-users; of these all, or any, without."
+)
+@click.option("--channel", help="The channel of channel, messages and delivery_issues; default all.")
 @click.option(
     "--percent", is_flag=True, help="Rates of campaign, goal, channel and point as 12.3 instead of 0.123456."
 )
@@ -395,7 +397,7 @@ def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
 @_scoped
 def export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str, path: Path | None,
            bom: bool, raw_text: bool, first: str | None, last: str | None, period: str, clock: str | None, as_of: str,
-           version: int, pseudonyms: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
+           version: int, redact: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -411,7 +413,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     from journey_nb.metrics import small
     from journey_nb.pseudonyms import Pseudonyms
 
-    people = Pseudonyms.from_environment() if pseudonyms else None
+    people = Pseudonyms.from_environment() if redact else None
     given = {name: value for name, value in options.items() if value}
     table_of = _table(name, given)
     if small_groups is None:
@@ -476,7 +478,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
            folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
-           pseudonyms: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
+           redact: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
     """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
@@ -507,7 +509,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         "out": folder,
         "formats": formats,
         "only_if_changed": only_if_changed,
-        "pseudonyms": Pseudonyms.from_environment() if pseudonyms else None,
+        "redact": Pseudonyms.from_environment() if redact else None,
         "progress": err.is_terminal,
     }
     if filters:
@@ -756,7 +758,8 @@ def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
 
 
 _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",
-           "points", "branches", "waiting", "drops", "cohorts", "paths")  # fmt: skip
+           "points", "branches", "waiting", "drops", "cohorts", "paths", "variants", "time_to_goal", "incremental",
+           "waiting_times", "response_times", "reconciliation")  # fmt: skip
 
 
 _PEOPLE = ("users", "point-users", "step-users")  # lists of single people
@@ -773,17 +776,30 @@ def _table(name: str, given: dict[str, Any]) -> Callable[[Any], pl.DataFrame | p
     known = dict.fromkeys((*EXPORTS, *_TABLES))
     if name not in known:
         raise click.UsageError(f"no table {name!r}{near(name, known)}; there are {', '.join(known)}")
-    takes = _TAKES.get(name, ())
+    takes = _takes(name)
     if odd := [option for option in given if option not in takes]:
         told = f"it takes --{', --'.join(takes)}" if takes else "it takes no such option"
         raise click.UsageError(f"{name} takes no --{odd[0]}; {told}")
-    if "point" in takes and "point" not in given:
-        raise click.UsageError(f"{name} needs --point")
-    if name not in EXPORTS:
-        return operator.methodcaller(name)
-    return partial(
-        EXPORTS[name], **{"point_id" if key == "point" else key: value for key, value in given.items()}
-    )
+    if missing := [option for option, needed in takes.items() if needed and option not in given]:
+        raise click.UsageError(f"{name} needs --{' and --'.join(missing)}")
+    given = {_ARGUMENT.get(key, key): value for key, value in given.items()}
+    return partial(EXPORTS[name], **given) if name in EXPORTS else operator.methodcaller(name, **given)
+
+
+_ARGUMENT = {"point": "point_id"}
+
+
+def _takes(name: str) -> dict[str, bool]:
+    """The options that a table takes, and whether it cannot do without."""
+    if name in _TAKES:
+        return {option: option == "point" for option in _TAKES[name]}
+    from inspect import signature
+
+    from journey_nb.stats import JourneyStats
+
+    known = signature(getattr(JourneyStats, name)).parameters
+    named = {option: known.get(_ARGUMENT.get(option, option)) for option in ("point", "goal", "channel")}
+    return {option: one.default is one.empty for option, one in named.items() if one}
 
 
 def _period(period: str, first: str | None, last: str | None) -> str:

@@ -143,7 +143,7 @@ def run_report(
     out: str | Path = "reports",
     formats: Sequence[str] = ("html", "notebook", "csv"),
     only_if_changed: bool = False,
-    pseudonyms: Pseudonyms | None = None,
+    redact: Pseudonyms | None = None,
     progress: bool = False,
     **values: Any,
 ) -> ReportFiles:
@@ -168,8 +168,8 @@ def run_report(
         CHROMIUM names, or one on the PATH.
     only_if_changed
         Run only if something differs from the run before: an input, a parameter, a version.
-    pseudonyms
-        Under which users and devices are shown; the report says so, and a ``user`` that it is asked for
+    redact
+        The pseudonyms under which users and devices are shown; the report says so, and a ``user`` that it is asked for
         is named as the log names it. The notebook is not given the log then. A portfolio takes none.
         Groups smaller than 5 are hidden too, unless ``small_groups`` says otherwise or a ``user`` is asked for.
     progress
@@ -185,14 +185,14 @@ def run_report(
         The notebook as far as it came is kept as ``*.failed.ipynb``.
     """
     notebook = _notebook(name)
-    if pseudonyms is not None and not values.get("user") and not (stats and stats.least):
+    if redact is not None and not values.get("user") and not (stats and stats.least):
         values.setdefault("small_groups", small.USUAL)
     checked = check_parameters(name, {**values, "locale": values.get("locale") or locales.language()})
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked, stats.least if stats else 0)
-    if pseudonyms is not None:
-        about, checked = _under(name, pseudonyms, about, checked)
+    if redact is not None:
+        about, checked = _under(name, redact, about, checked)
     redacted = _redacted(about.stats, checked)
     asked = _asked(name, about.stats, checked)  # under pseudonyms no condition names anybody
     out = Path(out)
@@ -341,7 +341,7 @@ def _under(
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
     if "journey" not in _cell(name):
         raise ReportError(
-            f"the {name} report reads a whole store as it is: run it without pseudonyms; it names no user, and "
+            f"the {name} report reads a whole store as it is: run it without redact; it names no user, and "
             "small_groups hides small groups"
         )
     stats = about.stats or open_stats(
@@ -671,6 +671,8 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bo
             # A viewer without a kernel never shows stored widgets, and they are heavy.
             store_widget_state=False,
             record_timing=False,
+            # It has left all that it had to; asked to end by itself it takes a second more.
+            shutdown_kernel="immediate",
             config=Config({"KernelManager": {"transport_encryption": "required"}}),
         )
     except papermill.PapermillExecutionError as error:

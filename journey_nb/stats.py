@@ -474,7 +474,9 @@ class JourneyStats:
     def paths(
         self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
     ) -> pl.DataFrame:
-        """The most frequent ways through the journey, with their conversion."""
+        """The most frequent ways through the journey, with their conversion; ``top=None`` tells all."""
+        if top is not None and top < 1:
+            raise ValueError(f"top={top}: how many ways, 1 or more, or None for all")
         if not self.least:
             return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
 

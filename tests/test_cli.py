@@ -9,12 +9,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from polars.testing import assert_frame_equal
 
 import journey_nb as jn
 from journey_nb import reports
@@ -283,11 +285,32 @@ def test_export_writes_each_export_with_its_options(
 
 
 @pytest.mark.parametrize(
+    ("args", "table"),
+    [
+        (("variants", "--point", "offer_test", "--goal", "first_order"), lambda stats: stats.variants("offer_test", "first_order")),
+        (("messages", "--channel", "email"), lambda stats: stats.messages("email")),
+    ],
+)  # fmt: skip
+def test_export_writes_any_table_with_what_it_takes(
+    here: Path,
+    welcome_stats: jn.JourneyStats,
+    args: tuple[str, ...],
+    table: Callable[[jn.JourneyStats], pl.DataFrame],
+) -> None:
+    result = run(*LOG, *args)
+    assert result.exit_code == 0, result.output
+    assert_frame_equal(pl.read_parquet("x.parquet"), table(welcome_stats))
+
+
+@pytest.mark.parametrize(
     ("args", "code", "said"),
     [
         (("point",), 2, "point needs --point"),
         (("goal", "--point", "hello_push"), 2, "goal takes no --point; it takes --goal, --percent"),
         (("health", "--percent"), 2, "health takes no --percent; it takes no such option"),
+        (("variants", "--point", "offer_test"), 2, "variants needs --goal"),
+        (("messages", "--point", "hello_push"), 2, "messages takes no --point; it takes --goal, --channel"),
+        (("response_times",), 2, "response_times needs --point"),
         (("goal", "--goal", "first_ordr"), 1, "did you mean 'first_order'"),
         (("channel", "--channel", "emial"), 1, "did you mean 'email'"),
         (("point", "--point", "helo_push"), 1, "did you mean 'hello_push'"),

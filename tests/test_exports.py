@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import subprocess
+import sys
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -644,6 +645,39 @@ def test_a_lazy_table_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         write_table(broken, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Prints the most anonymous memory that a process has while it writes; mapped files do not count.
+WRITE = """
+import sys, threading, time
+import polars as pl
+from journey_nb.exports import write_table
+
+def watch():
+    while True:
+        most.append(int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]))
+        time.sleep(0.005)
+
+most = []
+threading.Thread(target=watch, daemon=True).start()
+write_table(pl.scan_parquet(sys.argv[1]), sys.argv[2])
+print(max(most) * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process is told by Linux")
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_lazy_table_is_never_in_memory_as_a_whole(ending: str, tmp_path: Path) -> None:
+    number = pl.col("number")
+    table = pl.select(number=pl.int_range(16_000_000)).with_columns(
+        user_id=pl.format("a-user-of-many-{}", number),
+        at=pl.from_epoch(number * 1000, "us").dt.replace_time_zone("UTC"),
+    )
+    table.write_parquet(tmp_path / "t.parquet", row_group_size=100_000)
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "t.parquet"), str(tmp_path / f"out.{ending}")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 0.8 * table.estimated_size()  # a third where nothing else runs
 
 
 HOSTILE = pl.DataFrame(

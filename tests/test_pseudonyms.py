@@ -190,7 +190,7 @@ def test_no_export_holds_an_id_of_the_log(name: str, own: jn.JourneyStats) -> No
 
 def test_a_report_under_pseudonyms_holds_no_id_and_says_so(own: jn.JourneyStats, tmp_path: Path) -> None:
     someone = own.users()["user_id"][0]
-    made = run_report("path", stats=own, out=tmp_path / "out", pseudonyms=Pseudonyms(KEY), user=someone)
+    made = run_report("path", stats=own, out=tmp_path / "out", redact=Pseudonyms(KEY), user=someone)
     pseudonym = Pseudonyms(KEY).of(someone)
     for path in made:
         text = path.read_text(encoding="utf-8")
@@ -230,7 +230,7 @@ def test_the_command_line_takes_the_key_from_a_file(
         "users",
         "-o",
         "users.csv",
-        "--pseudonyms",
+        "--redact",
     ]
     monkeypatch.delenv("JOURNEY_NB_PSEUDONYM_KEY", raising=False)
     assert "pseudonyms need a key" in CliRunner().invoke(main, command).output

@@ -582,7 +582,7 @@ def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
     people = Pseudonyms(b"a key that only the tests know")
     plain = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"])
     (plain.folder / "notes.txt").write_text("about somebody")
-    shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    shared = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], redact=people)
     # The digest of conditions is that of runs, since one of user ids could be guessed.
     name = NAME.removesuffix(ASKED["where"]) + "small-groups-5-[0-9a-f]{8}-pseudonyms"
     assert re.fullmatch(name, shared.folder.name)
@@ -590,7 +590,7 @@ def test_a_report_under_pseudonyms_never_lies_where_one_with_names_lay(
     assert {path.name for path in shared.folder.iterdir()} == {"manifest.json", shared["csv"].name}
     # A title may end so too.
     (shared.folder / "manifest.json").write_text(json.dumps({**shared.manifest, "redacted": None}))
-    other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], pseudonyms=people)
+    other = run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], redact=people)
     assert re.fullmatch(f"{shared.folder.name}-[0-9a-f]{{8}}", other.folder.name)
 
 
@@ -600,9 +600,9 @@ def test_pseudonyms_are_told_of_where_they_are_and_only_there(
     people = Pseudonyms(b"a key that only the tests know")
     shared = stats.under(people)
     with pytest.raises(ReportError, match="under pseudonyms already: take those of the log"):
-        run_report("campaign", stats=shared, out=tmp_path / "out", pseudonyms=people)
-    with pytest.raises(ReportError, match="reads a whole store as it is: run it without pseudonyms"):
-        run_report("portfolio", store=store.path, out=tmp_path / "out", pseudonyms=people)
+        run_report("campaign", stats=shared, out=tmp_path / "out", redact=people)
+    with pytest.raises(ReportError, match="reads a whole store as it is: run it without redact"):
+        run_report("portfolio", store=store.path, out=tmp_path / "out", redact=people)
     assert not (tmp_path / "out").exists()
     made = run_report("campaign", stats=shared, out=tmp_path / "out", formats=["csv"])
     assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 0}
@@ -647,7 +647,7 @@ def test_small_groups_are_checked_before_anything_runs(stats: jn.JourneyStats, t
         ({"small_groups": 2}, "take at least 3"),
         ({"small_groups": "few"}, "int is wanted"),
         ({"small_groups": 5, "user": user}, "ask for it with small_groups 0"),
-        ({"small_groups": 5, "user": user, "pseudonyms": people}, "ask for it with small_groups 0"),
+        ({"small_groups": 5, "user": user, "redact": people}, "ask for it with small_groups 0"),
     ):
         with pytest.raises(ReportError, match=said):
             run_report("path", stats=stats, out=tmp_path / "out", **values)

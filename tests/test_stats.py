@@ -145,6 +145,7 @@ def test_anything_with_an_arrow_stream_is_a_log(stats: jn.JourneyStats) -> None:
         (lambda s: s.compare("last"), "use 'previous'"),
         (lambda s: s.health(by="user_name"), "nothing called 'user_name'"),
         (lambda s: s.explain("open_rat"), "open_rate"),
+        (lambda s: s.paths(top=-1), "1 or more, or None for all"),
     ],
 )
 def test_a_mistake_is_told_with_its_mend(stats: jn.JourneyStats, ask: object, says: str) -> None:

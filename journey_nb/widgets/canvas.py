@@ -148,7 +148,7 @@ class JourneyCanvas(Exporting):
         return self._canvas.figure
 
     def save(
-        self, path: str | Path, *, periods: Sequence[str] = ("launch", "30d", "7d"), users: Sequence[str] = ()
+        self, path: str | Path, *, periods: Sequence[str] | None = None, users: Sequence[str] = ()
     ) -> Path:
         """Write it, whole or not at all: as .html a page that lives without a kernel, a network or this package.
 
@@ -164,15 +164,17 @@ class JourneyCanvas(Exporting):
         path
             Ends in .html, .svg or .png.
         periods
-            Those that can be chosen: presets, or two dates as ``first..last``.
+            Those that can be chosen on a page: presets, or two dates as ``first..last``; by default launch, 30d
+            and 7d.
         users
-            The users or devices whose newest run can be lit up.
+            The users or devices whose newest run can be lit up on it.
 
         Raises
         ------
         KeyError, TypeError, ValueError
             When a user is not in the journey, a period is none, one is no list, the page is larger than mail takes
-            (25 MB; of many steps, periods and users), or the name ends otherwise.
+            (25 MB; of many steps, periods and users), the name ends otherwise, or a picture is to have periods or
+            users.
 
         Examples
         --------
@@ -187,8 +189,12 @@ class JourneyCanvas(Exporting):
         """
         path = Path(path)
         if path.suffix.lower() != ".html":
+            if users or periods is not None:
+                raise ValueError(
+                    f"{path.name} is a picture of what the canvas shows now; to choose users and periods end the name in .html"
+                )
             return self._canvas.save(path)
-        content = page(self, periods, users)
+        content = page(self, ("launch", "30d", "7d") if periods is None else periods, users)
         with whole(path) as part:
             part.write_bytes(content)
         return path

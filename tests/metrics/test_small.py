@@ -287,11 +287,11 @@ def test_the_command_line_hides_them_in_files(
             main, ["export", "w.journey.json", "log.parquet", "--period", "30d", *options]
         )
 
-    for options in (["--small-groups", "5"], ["--pseudonyms"]):
+    for options in (["--small-groups", "5"], ["--redact"]):
         assert export("-t", "campaign", *options).exit_code == 0
         expected = small.told(EXPORTS["campaign"](exact.small_groups(5)), 5).lazy().collect()
         assert pl.read_csv("campaign.csv", infer_schema=False).equals(expected.cast(pl.String))
-    assert export("-t", "users", "--pseudonyms").exit_code == 0
+    assert export("-t", "users", "--redact").exit_code == 0
     refused = export("-t", "users", "--small-groups", "5")
     assert refused.exit_code == 1
     assert "ask for it with small_groups 0" in refused.output.replace("\n", " ")

@@ -107,6 +107,9 @@ def test_what_cannot_be_saved_is_told_and_leaves_no_file(
     ):
         with pytest.raises((KeyError, ValueError, TypeError), match=told):
             view.save(tmp_path / "x.html", **options)
+    for options in ({"users": [user]}, {"periods": ["7d"]}):
+        with pytest.raises(ValueError, match=r"x\.svg is a picture .* end the name in \.html"):
+            view.save(tmp_path / "x.svg", **options)
     with pytest.raises(ValueError, match=r"end the name in \.svg, \.html, \.png"):
         view.save(tmp_path / "x.pdf")
     monkeypatch.setattr(_page, "MOST", 50_000)
