@@ -112,7 +112,7 @@ def test_every_number_of_every_window_says_what_it_counts() -> None:
     for point, designed in journey.points().items():
         html += str(detail_html(stats, point))
         if designed.type == "message":
-            html += str(detail_html(stats, point, people=People(point_users(stats, point).head(5), 0, 5)))
+            html += str(detail_html(stats, point, people=People(message_runs(stats, point).head(5), 0, 5)))
     headings = re.findall(r'<th [^>]*class="n"[^>]*>', html)
     assert len(headings) > 100
     assert all('title="' in heading for heading in headings)
