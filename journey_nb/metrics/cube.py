@@ -177,7 +177,7 @@ class Cube:
 
     @classmethod
     def load(cls, folder: Path) -> Cube:
-        """A cube that :meth:`save` has written, mapped into memory."""
+        """A cube that :meth:`save` has written."""
         rows, durations, still = (
             pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations", "open")
         )

@@ -207,7 +207,7 @@ class Layers:
         """The parts of some layers, each without the users whom later ones tell anew."""
         replaced = pl.concat([NOBODY, *(layer.replaced() for layer in layers)])
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
-        # Parts that no longer count are let go, and what they had mapped into memory with them.
+        # Parts that no longer count are let go, and what was read of them with them.
         listed = {layer.folder for layer in layers}
         self._parts = {
             folder: part

@@ -280,8 +280,9 @@ class OfStats(View):
 @cache
 def _heed(shell: Any) -> None:
     """Know from now on whether a cell runs: JupyterLab has requests met beside it."""
-    shell.events.register("pre_execute", lambda: _cells.append(True))
-    shell.events.register("post_execute", lambda: _cells and _cells.pop())
+    # Not pre_execute and post_execute, which ipykernel tells of the messages of a view, too.
+    shell.events.register("pre_run_cell", lambda _: _cells.append(True))
+    shell.events.register("post_run_cell", lambda _: _cells and _cells.pop())
 
 
 @cache

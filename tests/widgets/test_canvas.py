@@ -229,7 +229,7 @@ def test_nothing_is_read_while_a_cell_runs(widget: jn.JourneyCanvas) -> None:
         read: list[int] = []
         widget.watch(1, lambda: read.append(1) or widget.stats)
         for cell in ("look()", "get_ipython().run_cell('1'); look()", "1/0", "look()"):
-            shell.run_cell(cell, silent=True)
+            shell.run_cell(cell)
         assert read == []
         ask(widget, action="look")
         assert read == [1]
