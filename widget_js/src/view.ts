@@ -46,6 +46,7 @@ export class View {
       if (button) this.press(button.dataset.action!, { ...button.dataset });
     });
     root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
+    root.addEventListener("beforeinput", (event) => event.stopPropagation()); // JupyterLab lets no Enter through to a form
     const exporting = this.part(".export");
     exporting.addEventListener("keydown", (event) => event.stopPropagation()); // the window's keys are its own
     exporting.addEventListener("close", () => this.model.get("export") && this.ask("export-close"));
