@@ -131,6 +131,12 @@ def tells(page: Any, cell: int, told: str) -> None:
     assert printed == told
 
 
+def settle(page: Any) -> None:
+    """Until the kernel has answered all views; it may run a cell beside that, in another thread."""
+    busy = "v => v.shadowRoot.querySelector('.view[aria-busy]')"
+    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})")
+
+
 def watched(chromium: Any) -> tuple[Any, list[str], list[str]]:
     """A page, what its console complains of, and every address it asks for."""
     page = chromium.new_page(viewport={"width": 1400, "height": 1000})
@@ -149,8 +155,14 @@ def ready(page: Any, name: str) -> None:
     page.wait_for_function(f"name => {PANEL}?.context?.path === name && {PANEL}.context.isReady", arg=name)
 
 
+def shot(page: Any, name: str) -> None:
+    """A picture to be looked at, where a folder for them is named."""
+    if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name.lower().replace(' ', '-')}.png")
+
+
 def wear(page: Any, theme: str) -> None:
-    """Change JupyterLab's theme: Dark or Light."""
+    """Change JupyterLab's theme: Dark, Dark High Contrast or Light."""
     name = f"JupyterLab {theme}"
     page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
     page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=name)

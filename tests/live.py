@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from ipywidgets import DOMWidget
 
+import journey_nb as jn
 from journey_nb.style.words import _WORDS
+from journey_nb.widgets.workspace import Head
 
-AXE = Path(__file__).resolve().parents[1] / "widget_js/node_modules/axe-core/axe.min.js"
+ROOT = Path(__file__).resolve().parents[1]
+AXE = ROOT / "widget_js/node_modules/axe-core/axe.min.js"
 
 # As strict as the real one is not: unknown traits and events, and what is no JSON, are errors.
 MODEL = """async ({esm, state, dir, kernel, model}) => {
@@ -61,6 +65,15 @@ MODEL = """async ({esm, state, dir, kernel, model}) => {
   window.dispose = await view.render({model: window[model], el});
 }"""
 
+# What hands have done to elements that have an action.
+HANDS = """
+window.handled ??= new Set();
+for (const kind of ['click', 'input', 'pointerdown']) addEventListener(kind, event => {
+  const at = event.composedPath().find(e => e.dataset?.action);
+  if (at) handled.add(at.dataset.action);
+}, true);
+"""
+
 
 class Live:
     """A widget on a page; whatever the browser complains of or asks the network for is kept.
@@ -82,6 +95,7 @@ class Live:
         self.number = beside.number + 1 if beside else 1
         self._changed: set[str] = set()
         self._messages: list[Any] = []
+        self._met: set[str] = set()
         widget.observe(lambda change: self._changed.add(change["name"]), list(_synced(widget)))
         widget.send = self._send
         self.page = beside.page if beside else self._new_page(browser, width, page)
@@ -99,6 +113,7 @@ class Live:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
         page.set_content("<!DOCTYPE html><title>A notebook</title>")
+        page.evaluate(HANDS)
         return page
 
     def _called(self, name: str) -> str:
@@ -111,7 +126,14 @@ class Live:
             self._changed -= set(content)
         else:
             self.widget._handle_custom_msg(content, [])
+            if not self.widget.error:
+                self._met.add(content["action"])
         return self._news()
+
+    @property
+    def done(self) -> set[str]:
+        """The actions that the kernel has met without an error, and those that the browser has done alone."""
+        return self._met | set(self.page.evaluate("[...handled]")) - set(self.widget._actions)
 
     def _send(self, message: Any, buffers: Any = ()) -> None:
         self._messages.append((message, [base64.b64encode(buffer).decode() for buffer in buffers]))
@@ -151,6 +173,32 @@ def tried(names: Mapping[str, Any]) -> dict[str, Callable[[Live], None]]:
         for name, function in names.items()
         if name.startswith("tries_")
     }
+
+
+def of_kernel() -> set[str]:
+    """The actions that one live view or another meets."""
+    views = (Head, jn.JourneyCanvas, jn.Dashboard, jn.PathTracer, jn.JourneyList)
+    return {action for view in views for action in view._actions}
+
+
+def listed() -> set[str]:
+    """What templates, what Python draws and the browser's half ask for, and what views meet."""
+
+    def read(folder: str, names: str) -> str:
+        return "\n".join(path.read_text("utf-8") for path in sorted((ROOT / folder).glob(names)))
+
+    # The first argument of the macro menu and of _link is an action; detail.html is handed the folded block's.
+    written = {
+        r'data-(?:action|typed)="([\w-]+)"|menu\("([\w-]+)"': read("journey_nb/render/templates", "*.html"),
+        r'action="([\w-]+)"|_link\(\s*"([\w-]+)"|menu\.menu\(\s*"([\w-]+)"': read(
+            "journey_nb/render", "*.py"
+        ),
+        r'\bask\("([\w-]+)"|action === "([\w-]+)"|\{ action: "([\w-]+)"': read("widget_js/src", "*.ts"),
+    }
+    found = {
+        name for pattern, text in written.items() for names in re.findall(pattern, text) for name in names
+    }
+    return found - {""} | of_kernel()
 
 
 def serious(live: Live) -> list[str]:

@@ -270,6 +270,7 @@ TRIED = tried(globals())
 @pytest.mark.parametrize("action", TRIED)
 def test_each_action_has_its_effect(live: Live, action: str) -> None:
     TRIED[action](live)
+    assert action in live.done
 
 
 def test_no_action_is_left_untried() -> None:

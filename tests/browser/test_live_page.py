@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from live import english, serious
+from live import HANDS, english, serious
 
 import journey_nb as jn
 from journey_nb.render.canvas import meanings
@@ -39,6 +39,7 @@ class Opened:
         self.path = path
         if context.get("java_script_enabled", True):
             self.page.wait_for_selector(".sheet > svg")
+            self.page.evaluate(HANDS)
 
     def choose(self, action: str, value: str) -> None:
         self.page.select_option(f"[data-action={action}]", value)
@@ -200,6 +201,7 @@ def test_each_action_has_its_effect(
     opened: Opened, welcome_stats: jn.JourneyStats, users: list[str], action: str
 ) -> None:
     TRIED[action](opened, welcome_stats, users)
+    assert action in opened.page.evaluate("[...handled]")
 
 
 def test_nothing_is_offered_that_needs_a_kernel(opened: Opened, welcome_stats: jn.JourneyStats) -> None:

@@ -5,7 +5,6 @@ Its other parts in a bare page are those of test_live_canvas.py, test_live_dashb
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from lab import Lab, ready, run, watched, wear
+from lab import Lab, ready, run, settle, shot, watched, wear
 from live import Live, english, serious, tried
 
 import journey_nb as jn
@@ -156,6 +155,7 @@ TRIED = tried(globals())
 @pytest.mark.parametrize("action", TRIED)
 def test_each_action_has_its_effect(live: Live, action: str) -> None:
     TRIED[action](live)
+    assert action in live.done
 
 
 def test_no_action_is_left_untried() -> None:
@@ -234,17 +234,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Iterator[L
     server = Lab(tmp_path_factory.mktemp("lab"), extension)
     yield server
     server.close()
-
-
-def settle(page: Any) -> None:
-    """Until the kernel has answered; it may run a cell beside that, in another thread."""
-    busy = "v => v.shadowRoot.querySelector('.view[aria-busy]')"
-    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})")
-
-
-def shot(page: Any, name: str) -> None:
-    if folder := os.environ.get("JOURNEY_NB_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def test_a_list_opens_a_workspace_whose_parts_follow_each_other(chromium: Any, lab: Lab) -> None:
