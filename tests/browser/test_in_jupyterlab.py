@@ -11,7 +11,7 @@ import nbformat
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from lab import MAKE, PANEL, Lab, ready, reopen, run, settle, shot, shut, tells, watched, wear
+from lab import MAKE, PANEL, PATIENCE, Lab, ready, reopen, run, settle, shot, shut, tells, watched, wear
 from live import HANDS, listed, of_kernel
 from playwright.sync_api import expect
 
@@ -441,11 +441,96 @@ def test_a_session_does_all_that_can_be_done(chromium: Any, lab: Lab) -> None:
     works_the_canvas(reader, files)
     works_the_dashboard(reader, files)
     works_the_tracer(reader)
+    jn.Store(lab.folder / "session").rename("abandoned_cart", "Renamed elsewhere")
+    expect(reader.at(LIST, "[data-action=journey]:text-is('Renamed elsewhere')")).to_be_visible()
+
     tells(page, 1, "left out []\n")
     alone = set(page.evaluate("[...handled]")) - of_kernel()
     assert (listed() | reader.offered) - of_kernel() - alone == set()
     shot(page, "lab-session")
     assert faults == []
+    page.close()
+    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+# What is watched
+
+WATCHED = """
+from pathlib import Path
+import journey_nb as jn
+from journey_nb.simulate import simulate
+
+journey = jn.Journey.sample("welcome")
+stats = jn.JourneyStats(journey, simulate(journey, users=30, seed=1))
+looks = Path(f"looks-{len(list(Path().glob('looks-*')))}")
+looks.touch()
+def source(looks=looks):
+    with looks.open("a") as file:
+        file.write(".")
+    return stats
+widget = jn.JourneyCanvas(stats)
+widget.watch(0.2, source)
+widget
+"""
+BUSY = """
+from time import sleep
+sleep(0.5)  # a look that had begun is done
+before = looks.stat().st_size
+sleep(3)
+print(looks.stat().st_size - before)
+"""
+
+
+def grows(page: Any, looks: Path) -> None:
+    """Wait until a source has been read three times more."""
+    before = looks.stat().st_size if looks.exists() else 0
+    for _ in range(PATIENCE // 100):
+        if looks.exists() and looks.stat().st_size >= before + 3:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{looks.name} is looked at no more")
+
+
+def rests(page: Any, looks: Path) -> None:
+    """A source that would be read five times a second is not."""
+    page.wait_for_timeout(500)
+    before = looks.stat().st_size
+    page.wait_for_timeout(1500)
+    assert looks.stat().st_size == before
+
+
+def test_a_source_is_read_while_its_view_is_there_and_no_cell_runs(chromium: Any, lab: Lab) -> None:
+    path = lab.write("watched.ipynb", BUSY, WATCHED)
+    first, second, third = (lab.folder / f"looks-{number}" for number in range(3))
+    page, faults, requests = watched(chromium)
+    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
+    ready(page, path.name)
+    run(page, 0)
+    grows(page, first)
+    assert run(page, 1) == "0\n"
+    grows(page, first)
+
+    run(page, 0)  # once more: the old view is gone
+    grows(page, second)
+    before = first.stat().st_size
+    grows(page, second)
+    assert first.stat().st_size == before
+
+    page.evaluate("jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    page.locator(".jnb-live").wait_for(state="detached")
+    rests(page, second)
+
+    run(page, 0)
+    grows(page, third)
+    page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function(f"!{PANEL}.context.model.dirty")
+    page.evaluate(f"{PANEL}.close()")  # its kernel lives
+    page.locator(".jnb-live").wait_for(state="detached")
+    rests(page, third)
+    reopen(page, path.name, kernel=True)
+    grows(page, third)
+    assert faults == []
+    shut(page, path.name)
     page.close()
     assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
