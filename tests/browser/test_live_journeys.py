@@ -152,6 +152,7 @@ def tries_manage(live: Live) -> None:
     dialog = manage(live, "Welcome series", "Pause to edit")
     assert dialog.is_visible()
     assert "nothing is sent to the sending platform" in dialog.text_content()
+    assert live.page.locator("details.menu[open]").count() == 0, "it would stay open where rows change places"
     assert live.widget.store.get("Welcome series").status == "running", "it is asked first"
 
 

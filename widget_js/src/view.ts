@@ -43,7 +43,9 @@ export class View {
     const { root } = this;
     root.addEventListener("click", (event) => {
       const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
-      if (button) this.press(button.dataset.action!, { ...button.dataset });
+      if (!button) return;
+      shut(button.closest<HTMLDetailsElement>("details.menu"));
+      this.press(button.dataset.action!, { ...button.dataset });
     });
     root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
     root.addEventListener("beforeinput", (event) => event.stopPropagation()); // JupyterLab lets no Enter through to a form
@@ -138,6 +140,13 @@ export class View {
       dates.querySelector("input")!.focus();
     } else this.ask(action, { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
   }
+}
+
+/** A menu of which something was chosen, so that it opens nowhere else when rows change places. */
+function shut(menu: HTMLDetailsElement | null): void {
+  if (!menu?.open) return;
+  menu.open = false;
+  menu.querySelector("summary")!.focus();
 }
 
 /** A file of the kernel's, kept as the reader's browser keeps files. */
