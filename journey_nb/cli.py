@@ -758,7 +758,7 @@ def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
 
 
 _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",
-           "points", "branches", "waiting", "drops", "cohorts", "paths", "variants", "time_to_goal", "incremental",
+           "points", "branches", "waiting", "drops", "credit", "cohorts", "paths", "variants", "time_to_goal", "incremental",
            "waiting_times", "response_times", "reconciliation")  # fmt: skip
 
 

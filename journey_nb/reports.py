@@ -634,7 +634,10 @@ def _output_html(output: Mapping[str, Any]) -> str:
         return f'<div class="jnb-output">{data["text/html"]}</div>'
     text = html.escape(str(data.get("text/plain", "")), quote=True)
     if "image/png" in data:
-        return f'<figure><img alt="{text}" src="data:image/png;base64,{data["image/png"]}"></figure>'
+        wide = output.get("metadata", {}).get("image/png", {}).get("width")
+        size = f' width="{int(wide)}"' if wide else ""
+        picture = f'<img alt="{text}"{size} src="data:image/png;base64,{data["image/png"]}">'
+        return f'<figure style="overflow-x:auto">{picture}</figure>'
     return f"<pre>{text}</pre>" if text else ""
 
 

@@ -132,7 +132,7 @@ class Cube:
         if self.parts:
             each = pl.concat(part.stays(first, stop) for part in self.parts)
             return each.group_by("point", "bucket").agg(pl.col("stays").sum())
-        days = self._in_order.filter(pl.col("day") >= first, pl.col("day") < stop)
+        days = self._by_code.filter(pl.col("day") >= first, pl.col("day") < stop)
         counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
         return counts.select(
             (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
@@ -141,7 +141,7 @@ class Cube:
         )
 
     @cached_property
-    def _in_order(self) -> pl.DataFrame:
+    def _by_code(self) -> pl.DataFrame:
         """The durations by point and bucket as one number, in its order: they are summed without a hash table."""
         code = pl.col("point").to_physical().cast(pl.UInt64) * 2**16 + pl.col("bucket")
         return self.durations.select("day", "n", code=code).drop_nulls("code").sort("code")

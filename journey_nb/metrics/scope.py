@@ -34,7 +34,7 @@ STATUS_OF_REASON = {
 
 @lru_cache(maxsize=64)
 def literal(instant: datetime) -> pl.Expr:
-    """An instant beside columns; to make one of it takes polars as long as many a small question."""
+    """An instant in UTC beside columns; to make one of it takes polars as long as many a small question."""
     return pl.lit(instant)
 
 

@@ -10,6 +10,8 @@ import polars as pl
 from markupsafe import Markup
 
 from journey_nb.journey import Goal, near
+from journey_nb.metrics import small
+from journey_nb.metrics.counts import of_channel
 from journey_nb.render import covers, redacted
 from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import Html, cards, cell, table, template
@@ -354,8 +356,11 @@ def _messages(
     """The channel's messages, judged by the chosen goal, a page of them, each with its menu."""
     frame = stats.messages(channel, chosen.goal)
     if more := [stage for stage in stages if stage not in frame.columns]:
-        counted = stats.points().select("point_id", *more)
+        counted = of_channel(stats.scope.counts_on_version.messages(), channel)
+        counted = counted.group_by(point_id=pl.col("point").cast(pl.String)).agg(pl.col(more).sum())
+        counted = small.hidden(counted, stats.least)
         frame = frame.join(counted, on="point_id", how="left", maintain_order="left")
+        frame = frame.with_columns(pl.col(more).fill_null(0))
     page = frame.slice(chosen.page * PAGE, PAGE + 1)
     measures = [name for stage in stages for name in (stage, _RATES.get(stage)) if name]
     columns = ["title", *measures, *_LOST, *_AFTER]

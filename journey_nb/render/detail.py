@@ -154,7 +154,7 @@ def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
     row = stats.points().filter(here)
     names = _PLAIN
     if point.type == "message":
-        names = _of_channel(point)
+        names = _BY_CHANNEL.get(_channel(stats, point), _MESSAGE)
         messages = stats.messages().filter(here)
         # Skipped and failed are messages here, as on the card, not visits that passed the point over.
         row = pl.concat([messages, row.select(pl.exclude(messages.columns))], how="horizontal")
@@ -163,8 +163,10 @@ def _numbers(stats: JourneyStats, point: Point) -> pl.DataFrame:
     return row.select(name for name in wanted if name in row.columns)
 
 
-def _of_channel(point: Point) -> tuple[str, ...]:
-    return _BY_CHANNEL.get(point.channel or "", _MESSAGE)
+def _channel(stats: JourneyStats, point: Point) -> str:
+    """The channel that most of its messages went by, designed so or not."""
+    known = stats.scope.points.filter(pl.col("point_id") == point.point_id)["channel"]
+    return known.item() or ""
 
 
 def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
@@ -209,7 +211,7 @@ def _statistics(
     """All that is known of a message: its row, its days, its losses, its variants, its responses, its users."""
     here = pl.col("point_id") == point.point_id
     row = stats.messages(goal=goal).filter(here)
-    more = [name for name in _of_channel(point) if name in _AT_POINTS]
+    more = [name for name in _BY_CHANNEL.get(_channel(stats, point), ()) if name in _AT_POINTS]
     row = pl.concat([row, stats.points().filter(here).select(more)], how="horizontal")
     yield "", cards(row.drop("point_id", "title", "channel"), of=_of(point), locale=locale)
     yield word("daily", locale), _daily(stats, point, locale)
@@ -299,6 +301,6 @@ def _waiting(stats: JourneyStats, point: Point, asks: bool, locale: str) -> Html
 
 def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:
     in_app = ("impressions", "interacted", "dismissed")
-    metrics = in_app if point.channel == "in_app" else ("sent", "opened", "clicked")
+    metrics = in_app if _channel(stats, point) == "in_app" else ("sent", "opened", "clicked")
     here = pl.col("breakdown").cast(pl.String) == point.point_id
     return daily_html(stats.daily(by="point").filter(here), metrics, locale=locale)

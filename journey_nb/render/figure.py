@@ -157,6 +157,9 @@ def _lean(svg: str) -> str:
     """A chart in a quarter of its letters: to a tenth of a pixel, its font named once, nothing for scripts."""
     font = _FONT.search(svg)
     svg = _TAG.sub(_leaner, svg)  # what is written between the tags stays as it is
+    # They are numbered by what was drawn before, and one picture is the same each time.
+    clips = {clip: f"c{n}" for n, clip in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
+    svg = _CLIP.sub(lambda clip: clips[clip[0]], svg)
     return svg.replace("<svg", f"<svg{font[0]}", 1) if font else svg
 
 
@@ -164,6 +167,7 @@ def _leaner(tag: re.Match[str]) -> str:
     return _LONG.sub(r"\1", _SAID.sub("", _FONT.sub("", tag[0])))
 
 
+_CLIP = re.compile(r'(?<=id=")clip\d+(?=")|(?<=url\(#)clip\d+(?=\))')
 _TAG = re.compile(r"<[^>]*>")
 _FONT = re.compile(r' font-family="[^"]*"')
 _SAID = re.compile(

@@ -73,7 +73,7 @@ def journeys_html(
         rows = rows.with_columns(action=pl.lit(None, pl.String))
     html = template("journeys.html").render(
         heading=word("n_journeys", locale, count=format.number(found.height, locale)),
-        selected=_selected(found["journey_id"], selected, locale) if selected else "",
+        selected=selected_html(found["journey_id"], selected, locale) if selected else "",
         live=live,
         tools=_tools(page, found.height, locale) if live else "",
         table=table(rows, columns=columns, of="audience", dress=dress, locale=locale),
@@ -82,7 +82,7 @@ def journeys_html(
     return Html(html, _alt(found.height, rows, locale))
 
 
-def _selected(found: pl.Series, selected: Collection[str], locale: str) -> str:
+def selected_html(found: pl.Series, selected: Collection[str], locale: str) -> str:
     """How many are ticked, and how many of them the filters leave, which alone are exported."""
     counts = {"count": len(selected), "listed": len(set(selected) & set(found))}
     name = "n_selected" if counts["listed"] == counts["count"] else "n_selected_listed"
@@ -107,7 +107,13 @@ def menu_html(journey_id: str, title: str, status: str, *, named: str = "", loca
 
 
 def change_html(
-    verb: str, journey: Journey, *, text: str | None = None, failed: str = "", locale: str = ""
+    verb: str,
+    journey: Journey,
+    *,
+    copy: str = "",
+    text: str | None = None,
+    failed: str = "",
+    locale: str = "",
 ) -> str:
     """The window that asks before something is done with a journey.
 
@@ -115,13 +121,15 @@ def change_html(
     ----------
     verb
         What is to be done, one of ``store.registry.VERBS``.
+    copy
+        What its clone would be called.
     text
         What has been typed.
     failed
         Why it was not done.
     """
     labels = {"rename": "new_title", "clone": "new_title", "stop": "confirm_title"}
-    begins = {"rename": clean(journey.label), "clone": word("copy_of", locale, title=clean(journey.label))}
+    begins = {"rename": clean(journey.label), "clone": clean(copy)}
     said, title = word(f"verb.{verb}", locale), clean(journey.label)
     return template("change.html").render(
         title=word("verb_of", locale, verb=said, title=title),

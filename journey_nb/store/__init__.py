@@ -564,9 +564,11 @@ class Store(Registry):
         """The layers of a journey, if they were folded for it as it is."""
         layers = self._layers.of(journey.journey_id)
         if not all(still_holds(layer.design, journey) for layer in layers):
+            mend = f"rebuild({journey.journey_id!r}) folds them anew"
+            if not all(layer.has_log for layer in layers):
+                mend = "their log was not kept (keep_log=False): load it into a new store"
             raise StoreError(
-                f"“{journey.label}” was changed since its facts were folded, or they are of an older journey_nb: "
-                f"rebuild({journey.journey_id!r}) folds them anew"
+                f"“{journey.label}” was changed since its facts were folded, or they are of an older journey_nb: {mend}"
             )
         return layers
 

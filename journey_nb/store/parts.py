@@ -346,8 +346,10 @@ class Part:
                     .arg_true()
                 )
             stop = first + 1
-        if known is None and len(some := _spans(first, stop)) <= SPANS:
-            rows = [self._scan(name).slice(*span) for span in some] or [self._scan(name).clear()]
+        if known is None and first.ne_missing(stop.shift()).sum() <= SPANS:
+            rows = [self._scan(name).slice(*span) for span in _spans(first, stop)] or [
+                self._scan(name).clear()
+            ]
             with readable(self._path(name)):
                 return pl.concat(rows).collect()
         return self.table(name)[places(first, stop)]

@@ -103,8 +103,9 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
             if action not in self._actions:
                 raise ValueError(f"there is no action {request!r}; there are {', '.join(self._actions)}")
             answer: Callable[[Mapping[str, Any]], None] = getattr(self, self._actions[action])
-            if action != "look" or not _cells:
-                answer(request)
+            if action == "look" and _cells:
+                return
+            answer(request)
             self.error = told
         except Exception as error:
             self._paint(error, action)
@@ -125,6 +126,8 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
                 for name in ours:  # ipywidgets sets first, and looks then
                     getattr(type(self), name)._validate(self, sync_data[name])
                 super().set_state(sync_data)
+                if self._failed == "set":
+                    self._failed = self.error = ""
             except Exception as error:
                 self._paint(error, "set")
                 self.send_state(ours)

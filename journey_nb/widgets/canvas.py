@@ -207,7 +207,7 @@ class JourneyCanvas(Exporting):
         polars.DataFrame
             Of the user who is lit up every run, as of ``stats.user_runs``; else who took the path that is lit up in
             the period (a :class:`PathTracer` has one), as of ``stats.users``; else who came to the selected point in
-            the period, a row per visit, as the file of its step users; with nothing selected ``stats.users()``. Each
+            the period or stood there as it began, a row per visit, as the file of its step users; with nothing selected ``stats.users()``. Each
             has user_id and run_id.
 
         Raises
@@ -262,8 +262,9 @@ class JourneyCanvas(Exporting):
         elif value not in (known := self.stats.journey.points()):
             raise KeyError(f"{self.stats.journey.label!r} has no point {value!r}{near(value, known)}")
         elif name == "opened":
-            self._first = 0
-            self.detail = self._detail(self.stats, value, full=False)
+            again = value == self.opened
+            self._first = self._first if again else 0
+            self.detail = self._detail(self.stats, value, again and self.full, self._first)
         return value
 
     @traitlets.validate("full")

@@ -233,6 +233,10 @@ def test_nothing_is_read_while_a_cell_runs(widget: jn.JourneyCanvas) -> None:
         assert read == []
         ask(widget, action="look")
         assert read == [1]
+        widget.watch(1, lambda: {}["gone"])
+        ask(widget, action="look")
+        shell.run_cell("look()")
+        assert "gone" in widget.error, "nothing was read that could have mended it"
     finally:
         InteractiveShell.clear_instance()
 
@@ -249,6 +253,9 @@ def test_what_the_browser_sets_and_cannot_be_is_painted(widget: jn.JourneyCanvas
 
     ask(widget, action="dismiss")
     assert widget.error == ""
+    widget.set_state({"selected": "nowhere"})
+    widget.set_state({"selected": "settle"})
+    assert (widget.error, widget.selected) == ("", "settle")
     widget.observe(fails, "selected")
     widget.set_state({"selected": "hello_push"})
     assert "an observer&#39;s own fault" in widget.error
@@ -272,3 +279,14 @@ def test_requests_that_come_at_once_are_met_one_after_the_other(
     ask(widget, action="open", point="settle")
     closing.join()
     assert (widget.opened, widget.detail) == (None, "")
+
+
+def test_a_full_window_that_is_opened_again_stays_full(widget: jn.JourneyCanvas) -> None:
+    widget.opened, widget.full = "hello_push", True
+    full = widget.detail
+    ask(widget, action="open", point="hello_push")
+    assert (widget.full, widget.detail) == (True, full)
+    widget.opened = "email_tips"
+    assert (widget.full, widget.detail == full) == (False, False)
+    widget.full = True
+    assert len(widget.detail) > len(full) / 2

@@ -437,3 +437,33 @@ def test_little_travels(part: str, tmp_path: Path) -> None:
     )
     state = {name: value for name, value in widget.get_state().items() if not name.startswith("_")}
     assert sum(len(value) for value in state.values() if isinstance(value, (str, bytes))) < 200_000
+
+
+def test_replies_are_of_the_channel_that_is_open() -> None:
+    """A point's messages may go by several channels; its window is that of the one that most went by."""
+    journey = jn.Journey.sample("welcome")
+    log = simulate(journey, users=100, seed=3)
+    sends = log.filter(point_id="hello_push", kind="message.sent")["message_id"].to_list()
+    channel = pl.col("message_id").replace_strict(
+        dict.fromkeys(sends[:60], "kakao") | dict.fromkeys(sends[60:80], "sms"), default=pl.col("channel")
+    )
+    log = log.with_columns(channel=channel.cast(log.schema["channel"]))
+    answers = log.filter(pl.col("message_id").is_in(sends[:60]), pl.col("kind") == "message.sent")
+    answers = answers.with_columns(
+        kind=pl.lit("message.replied", log.schema["kind"]),
+        event_id=pl.lit("r") + pl.col("event_id"),
+        occurred_at=pl.col("occurred_at") + pl.duration(minutes=1),
+    )
+    stats = jn.JourneyStats(journey, pl.concat([log, answers]))
+    told = {}
+    for channel in ("sms", "kakao"):
+        panel = jn.Dashboard(stats, opened="communications", channel=channel).panel
+        (messages,) = (table for table in Tables(panel).tables if table[0][0] == "Title")
+        (row,) = (row for row in messages if row[0].strip() == "Welcome push")
+        told[channel] = row[messages[0].index("Replied")]
+    assert told == {"sms": "0", "kakao": "60"}
+    canvas = jn.JourneyCanvas(stats)
+    canvas.opened = "hello_push"
+    assert 'data-key="replied">60<' in canvas.detail
+    canvas.full = True
+    assert 'data-key="replied">60<' in canvas.detail
