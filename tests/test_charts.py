@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -87,6 +88,9 @@ def test_shows_offline_wherever_a_notebook_is_opened(make: Callable[..., Any], t
     width, height = metadata["image/png"]["width"], metadata["image/png"]["height"]
     png = b64decode(data["image/png"])
     assert png[16:24] == (2 * width).to_bytes(4) + (2 * height).to_bytes(4)
+    made = vl_convert.vegalite_to_png(make(table).to_dict(), scale=2)
+    assert pixels(png) == pixels(made)
+    assert len(png) < len(made)
 
 
 @every
@@ -130,6 +134,18 @@ def test_days_stay_the_journeys_days_on_every_machine() -> None:
     spec = charts.daily(DAILY).to_dict()
     assert spec["encoding"]["x"]["timeUnit"] == "utcyearmonthdate"
     assert spec["data"]["values"][0]["date"] == "2026-03-28"
+
+
+def pixels(png: bytes) -> bytes:
+    """What is packed in a PNG."""
+    packed, at = b"", 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4])
+        kind, body = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        assert zlib.crc32(kind + body).to_bytes(4) == png[at + 8 + size : at + 12 + size]
+        packed += body if kind == b"IDAT" else b""
+        at += 12 + size
+    return zlib.decompress(packed)
 
 
 def picture(chart: Any) -> str:

@@ -33,7 +33,7 @@ def assignments(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFr
     ``converted`` tells that the unit reached the goal after, ``closes`` when the window of its run does (null while
     that run is under way). Of both all is seen, so the assignments of a part of the period are these of its time.
     """
-    assigned = _assignments(scope, point_id).with_columns(unit=unit)
+    assigned = _assigning(scope, point_id).with_columns(unit=unit)
     assigned = assigned.sort("unit", "at", "run_no", "order").with_row_index("row")
     converted = reachings(scope, assigned, goal, unit)["row"]
     days = scope.journey.goal(goal).conversion_days
@@ -48,7 +48,7 @@ def assignments(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFr
     )
 
 
-def _assignments(scope: Scope, point_id: str) -> pl.DataFrame:
+def _assigning(scope: Scope, point_id: str) -> pl.DataFrame:
     """What assigned anybody in the period: a way taken, or a message in a variant."""
     if scope.journey.points()[point_id].type == "split_abn":
         assigned = (

@@ -419,23 +419,25 @@ class CubeCounts(Counts):
 
     def _standing(self) -> Iterator[pl.DataFrame]:
         """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
-        for number, (facts, kept) in enumerate(self._facts.pieces):
-            end = min(self.scope.cut, facts.last_at + TICK)
-            scope = replace(self.scope, facts=facts, as_of=facts.last_at, start=facts.first_at, end=end)
-            stays = kept(repr(("open stays", end)), Counts(scope).open_stays)
+        for number, (piece, kept) in enumerate(self._pieces()):
+            until = replace(piece, end=min(self.scope.cut, piece.end))
+            stays = kept(repr(("open stays", until.end)), Counts(until).open_stays)
             yield stays.with_columns(pl.col("user").cast(pl.UInt64) + 2**32 * number)
 
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
         within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
-        for facts, kept in self._facts.pieces:  # all is seen of those who count
-            ever = replace(
-                self.scope, facts=facts, as_of=facts.last_at, start=facts.first_at, end=facts.last_at + TICK
-            )
-            name = repr((point_id, goal, unit, ever.version))
-            found = kept(name, partial(assignments.assignments, ever, point_id, goal, unit))
+        for piece, kept in self._pieces():
+            name = repr((point_id, goal, unit, piece.version))
+            found = kept(name, partial(assignments.assignments, piece, point_id, goal, unit))
             yield found.filter(within)
+
+    def _pieces(self) -> Iterator[tuple[Scope, Keep]]:
+        """All that ever happened, piece by piece of the facts; of those who count all is seen."""
+        for facts, kept in self._facts.pieces:
+            first, last = facts.first_at, facts.last_at
+            yield replace(self.scope, facts=facts, as_of=last, start=first, end=last + TICK), kept
 
     # Goals.
 

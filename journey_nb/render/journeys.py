@@ -73,7 +73,7 @@ def journeys_html(
         rows = rows.with_columns(action=pl.lit(None, pl.String))
     html = template("journeys.html").render(
         heading=word("n_journeys", locale, count=format.number(found.height, locale)),
-        selected=selected_html(found["journey_id"], selected, locale) if selected else "",
+        selected=selected_told(found["journey_id"], selected, locale) if selected else "",
         live=live,
         tools=_tools(page, found.height, locale) if live else "",
         table=table(rows, columns=columns, of="audience", dress=dress, locale=locale),
@@ -82,7 +82,7 @@ def journeys_html(
     return Html(html, _alt(found.height, rows, locale))
 
 
-def selected_html(found: pl.Series, selected: Collection[str], locale: str) -> str:
+def selected_told(found: pl.Series, selected: Collection[str], locale: str) -> str:
     """How many are ticked, and how many of them the filters leave, which alone are exported."""
     counts = {"count": len(selected), "listed": len(set(selected) & set(found))}
     name = "n_selected" if counts["listed"] == counts["count"] else "n_selected_listed"

@@ -160,11 +160,9 @@ class Part:
     def holds(self, users: pl.Series) -> pl.Series:
         """Those of the users whose rows are kept here."""
         here = _found(users, self._where["user_id"])
-        return (
-            users.filter(here)
-            if self.dead.is_empty()
-            else users.filter(here & ~users.is_in(self.dead.implode()))
-        )
+        if self.dead.len():
+            here &= ~users.is_in(self.dead.implode())
+        return users.filter(here)
 
     @property
     def users(self) -> pl.Series:
@@ -328,9 +326,8 @@ class Part:
         """The rows of a table that carry one of the sorted ids."""
         carries = pl.col(column).is_in(ids.implode())
         if name in PACKED:
-            may = pl.col(column).is_between(
-                ids.min(), ids.max()
-            )  # only the groups that may hold them are read
+            # Only the groups that may hold them are read.
+            may = pl.col(column).is_between(ids.min(), ids.max())
             with readable(self._path(name)):
                 return self._scan(name).filter(may & carries).collect()
         known = self._known(name)
@@ -347,11 +344,10 @@ class Part:
                 )
             stop = first + 1
         if known is None and first.ne_missing(stop.shift()).sum() <= SPANS:
-            rows = [self._scan(name).slice(*span) for span in _spans(first, stop)] or [
-                self._scan(name).clear()
-            ]
+            rows = self._scan(name)
+            some = [rows.slice(*span) for span in _spans(first, stop)]
             with readable(self._path(name)):
-                return pl.concat(rows).collect()
+                return pl.concat(some or [rows.clear()]).collect()
         return self.table(name)[places(first, stop)]
 
 

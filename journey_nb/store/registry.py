@@ -360,7 +360,7 @@ class Registry:
             only = before.version().model_copy(update={"version": 1, "published_at": None, "note": None})
             new = {
                 "journey_id": str(uuid4()),
-                "title": _copied(db, before) if title is None else _title(db, title),
+                "title": _free(db, f"{before.label} (copy)") if title is None else _title(db, title),
                 "status": "draft",
                 "created_at": at,
                 "launched_at": None,
@@ -369,6 +369,21 @@ class Registry:
             }
             told = f"of “{before.label}”, {before.journey_id}"
             return _put(db, before.model_copy(update=new), at, by, "clone", told)
+
+    def free_title(self, title: str) -> str:
+        """The title, numbered where other journeys have it.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     register = Registry(lambda: sqlite3.connect(f"{folder}/store.sqlite"))
+        ...     _ = register.add(Journey.sample("welcome"))
+        ...     print(register.free_title("Hello"), "·", register.free_title("Welcome series"))
+        Hello · Welcome series 2
+        """
+        with self._database.opened() as db:
+            return _free(db, title)
 
     def rename(self, key: str, title: str, *, by: str | None = None) -> Journey:
         """Give a journey another title; its id stays.
@@ -545,10 +560,10 @@ def _called(db: sqlite3.Connection, text: str, but: str = "") -> tuple[str, str]
     return next(((label, i) for i, label in others.items() if (_slug(label) or label) == name), None)
 
 
-def _copied(db: sqlite3.Connection, journey: Journey) -> str:
-    """The first title of a copy that is free."""
-    titles = (f"{journey.label} (copy{f' {n}' if n > 1 else ''})" for n in count(1))
-    return next(title for title in titles if not _called(db, title))
+def _free(db: sqlite3.Connection, title: str) -> str:
+    """The title, numbered where other journeys have it."""
+    titles = (title if n == 1 else f"{title} {n}" for n in count(1))
+    return next(one for one in titles if not _called(db, one))
 
 
 def _newest(journey: Journey) -> Version:

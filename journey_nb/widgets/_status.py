@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, ClassVar
 
 import traitlets
@@ -46,14 +45,8 @@ class Managing(View):
     def _ask_change(self, request: Mapping[str, Any]) -> None:
         verb, store = self._meant(request)
         journey = store.get(request["journey"])
-        copy = self._copy(journey, store) if verb == "clone" else ""
+        copy = store.free_title(word("copy_of", self.locale, title=journey.label)) if verb == "clone" else ""
         self.export = change_html(verb, journey, copy=copy, locale=self.locale)
-
-    def _copy(self, journey: Journey, store: Store) -> str:
-        """The first title of a copy that is free."""
-        taken, name = set(store.find()["title"]), word("copy_of", self.locale, title=journey.label)
-        titles = (f"{name} {n}" if n > 1 else name for n in count(1))
-        return next(title for title in titles if title not in taken)
 
     def _change(self, request: Mapping[str, Any]) -> None:
         verb, store = self._meant(request)

@@ -207,8 +207,8 @@ class JourneyCanvas(Exporting):
         polars.DataFrame
             Of the user who is lit up every run, as of ``stats.user_runs``; else who took the path that is lit up in
             the period (a :class:`PathTracer` has one), as of ``stats.users``; else who came to the selected point in
-            the period or stood there as it began, a row per visit, as the file of its step users; with nothing selected ``stats.users()``. Each
-            has user_id and run_id.
+            the period or stood there as it began, a row per visit, as the file of its step users; with nothing
+            selected ``stats.users()``. Each has user_id and run_id.
 
         Raises
         ------

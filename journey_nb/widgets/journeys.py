@@ -15,7 +15,7 @@ from journey_nb.exports import campaign_statistics
 from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
-from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_html
+from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
 from journey_nb.render.panels import template
 from journey_nb.store import Store, StoreError
 from journey_nb.store.registry import FILTERS
@@ -231,7 +231,7 @@ class JourneyList(Managing, Files):
     def _tick(self, request: Mapping[str, Any]) -> None:
         others = [one for one in self.selected if one != request["journey"]]
         self.selected = [*others, request["journey"]] if request["value"] else others
-        self.said = selected_html(self.found["journey_id"], self.selected, self.locale)
+        self.said = selected_told(self.found["journey_id"], self.selected, self.locale)
 
     def _open(self, request: Mapping[str, Any]) -> None:
         self.opened = None if request["value"] == self.opened else request["value"]

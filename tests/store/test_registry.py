@@ -177,7 +177,7 @@ class Life(RuleBasedStateMachine):
             clone = self.registry.clone(key, title, by="ann")
             assert clone.journey_id not in self.model
             shown = [v for v in self.model[key]["versions"] if v[1]] or self.model[key]["versions"]
-            copies = [f"{self.model[key]['title']} (copy{n})" for n in ("", *(f" {n}" for n in range(2, 30)))]
+            copies = [f"{self.model[key]['title']} (copy){n}" for n in ("", *(f" {n}" for n in range(2, 30)))]
             self.model[clone.journey_id] = {
                 "title": next(one for one in copies if one not in titles) if title is None else title,
                 "status": "draft", "log": ["clone"], "versions": [(shown[-1][0], False)]}  # fmt: skip
@@ -306,7 +306,7 @@ def test_a_title_that_means_another_journey_is_refused(registry: Registry) -> No
             ):
                 change(title)
     assert registry.find()["title"].to_list() == ["Welcome series", "Other"]
-    assert [registry.clone("other").label for _ in range(3)] == [f"Other (copy{n})" for n in ("", " 2", " 3")]
+    assert [registry.clone("other").label for _ in range(3)] == [f"Other (copy){n}" for n in ("", " 2", " 3")]
     assert registry.rename("other", "OTHER").label == "OTHER", "its own may be written otherwise"
 
 
