@@ -259,14 +259,18 @@ class Counts:
         return by_cause(self.open_stays())
 
     def open_stays(self) -> pl.DataFrame:
-        """Every stay still open, with its last wait: user, point, cause, since, due."""
+        """Every stay still open, with its last wait: user, entered_at (of its run), point, version, cause, since, due."""
         stays = self._on_version(self.scope.open_visits)
         waits = self.scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
         waits = waits.filter(pl.col("at") < self.scope.hi)
         last = waits.unique("visit", keep="last", maintain_order=True)
         last = last.select("visit", "at", "cause", due="due_at")
         stays = stays.join(last, on="visit", how="left")
-        return stays.select("user", "point", "cause", since=pl.coalesce("at", "arrived_at"), due="due")
+        entered, since = (
+            self.scope.facts.runs["entered_at"].gather(stays["run"]),
+            pl.coalesce("at", "arrived_at"),
+        )
+        return stays.select("user", entered, "point", "version", "cause", since=since, due="due")
 
     @cached_property
     def _stays(self) -> pl.DataFrame:

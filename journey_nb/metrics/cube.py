@@ -1,10 +1,14 @@
 """Cubes: the counts of a log by local day, small enough to be looked up and added.
 
-A cube holds for each measure how often it happened on each local day of the journey. Where users are
+A cube holds for each measure how often it happened on each local day of the journey: on the activity
+clock the day of the event, on the cohort clock that on which its run was entered. Where users are
 counted once, a row also knows the day on which the same user did the same before: distinct users of
 ``[F, T)`` are then the rows of its days whose day before lies before F. States are ledgers: what began
 before an instant less what ended before it. So cubes of disjoint sets of users add, and a set can be
 taken out again.
+
+Counts of rows stand by version, and add up to those of all versions. Users do not: each of their
+measures has another of its own, by version (:data:`OF_VERSION`).
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -30,32 +34,50 @@ from journey_nb.metrics.counts import (
     Counts,
     bucket,
 )
-from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.metrics.table import COUNT, RATE
 from journey_nb.period import TICK, midnight
 
 WORD = pl.Categorical()
+CLOCK = pl.Enum(get_args(Clock))
+VERSION = pl.Int32()
 KEYS = ("point", "channel", "goal", "word")
 MEASURED = ("measure", *KEYS)
 ROWS: dict[str, pl.DataType] = {
+    "clock": CLOCK,
     "measure": WORD,
     **dict.fromkeys(KEYS, WORD),
+    "version": VERSION,
     "day": pl.Date(),
     "prev": pl.Date(),
     "on": pl.Date(),
     "n": COUNT,
     "value": RATE,
 }
-DURATIONS: dict[str, pl.DataType] = {"point": WORD, "bucket": pl.UInt16(), "day": pl.Date(), "n": COUNT}
+DURATIONS: dict[str, pl.DataType] = {
+    "clock": CLOCK,
+    "point": WORD,
+    "bucket": pl.UInt16(),
+    "version": VERSION,
+    "day": pl.Date(),
+    "n": COUNT,
+}
 OPEN: dict[str, pl.DataType] = {
+    "clock": CLOCK,
     "point": WORD,
     "cause": WORD,
+    "version": VERSION,
+    "day": pl.Date(),
     "since": pl.Datetime("us", "UTC"),
     "due": pl.Datetime("us", "UTC"),
     "n": COUNT,
 }
-LEDGERS = ("inside", "inside_users", "standing")
-"""Measures of a state: +1 where it begins, -1 where it ends; a null day is before the log begins."""
+NEVER = -(2**31)  # the number of a day before all days
+OF_VERSION = ".version"
+"""Ends the name of a measure of users that counts them in each version anew."""
+LEDGERS = tuple(name + of for name in ("inside", "inside_users", "standing") for of in ("", OF_VERSION))
+"""Measures of a state on the activity clock: +1 where it begins, -1 where it ends; a null day is before the log begins.
+On the cohort clock they count where runs of a day have come to in the end."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +87,13 @@ class Cube:
     Attributes
     ----------
     rows
-        measure, its keys (point, channel, goal, word: a branch, reason, currency or credit), day, prev (the
-        day on which the same user did the same before), on (the day of a message's outcome, where it is
-        not that of the send), n, value.
+        clock, measure, its keys (point, channel, goal, word: a branch, reason, currency or credit), version, day,
+        prev (the day on which the same user did the same before), on (the day by which it is told in a series,
+        where that is another), n, value.
     durations
-        Completed stays by point, bucket of their duration, and day on which they ended.
+        Completed stays by clock, point, bucket of their duration, version, and day.
     open
-        Stays still open, by point, cause, since when and until when.
+        Stays still open, by clock, point, cause, version, day (of the cohort), since when and until when.
     parts
         The cubes of which these frames were laid behind each other, if they were.
     """
@@ -86,17 +108,27 @@ class Cube:
         """The cube of all that happened."""
         scope = Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
         days = Days.of(journey, facts)
-        visits, waiting = _visits(journey, facts, days), Counts(scope).open_stays()
-        parts = [
-            *_runs(facts.runs, days),
-            *_messages(scope, days),
-            *_stays(visits),
-            *_goals(scope, days),
-            _waiting(waiting),
-        ]
-        rows = pl.concat([_as(part, ROWS) for part in parts])
-        still = waiting.group_by("point", "cause", "since", "due").agg(n=pl.len())
-        return cls(rows, _durations(visits), _as(still, OPEN))
+        entered = days.number(facts.runs["entered_at"])
+        stays = Counts(scope).open_stays()
+        rows: list[pl.DataFrame] = []
+        durations: list[pl.DataFrame] = []
+        still: list[pl.DataFrame] = []
+        for calendar in (Calendar(days), Calendar(days, entered)):
+            clock = pl.lit(calendar.clock, CLOCK).alias("clock")
+            visits, waiting = _visits(journey, facts, calendar), _waiting(stays, calendar)
+            counted = (
+                *_runs(facts.runs, calendar),
+                *_messages(scope, calendar),
+                *_stays(visits, calendar),
+                *_goals(scope, calendar),
+                *_waiting_users(waiting),
+            )
+            rows += [_as(part.with_columns(clock), ROWS) for part in counted]
+            durations.append(_durations(visits).with_columns(clock))
+            still.append(waiting.with_columns(clock))
+        keys = [name for name in OPEN if name != "n"]
+        opened = pl.concat(still).group_by(keys).agg(n=pl.len())
+        return cls(pl.concat(rows), _as(pl.concat(durations), DURATIONS), _as(opened, OPEN))
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
@@ -106,8 +138,23 @@ class Cube:
         rows, durations, still = (
             pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations", "open")
         )
-        net = still.group_by("point", "cause", "since", "due").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
+        net = still.group_by(pl.exclude("n")).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
         return cls(rows, durations, net, tuple(cubes))
+
+    @cached_property
+    def by_clock(self) -> dict[str, Cube]:
+        """What it holds of each clock, as a cube."""
+        clocks: tuple[Clock, ...] = get_args(Clock)
+        if self.parts:  # of which most stay as they are when something is loaded
+            each = [part.by_clock for part in self.parts]
+            return {clock: Cube.together([part[clock] for part in each]) for clock in clocks}
+        return {clock: Cube(*self._of_clock(clock)) for clock in clocks}
+
+    def _of_clock(self, clock: Clock) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        rows, durations, still = (
+            frame.filter(clock=clock) for frame in (self.rows, self.durations, self.open)
+        )
+        return rows, durations, still
 
     @cached_property
     def legend(self) -> pl.DataFrame:
@@ -120,19 +167,21 @@ class Cube:
         """The rows, narrow, their measure and keys told by the code of the legend."""
         if not self.parts:
             rows = self.rows.join(self.legend, on=MEASURED, nulls_equal=True)
-            return rows.select("code", "day", "prev", "on", "n", "value")
+            return rows.select("code", "version", "day", "prev", "on", "n", "value")
         recoded = []
-        for part in self.parts:  # of which most stay as they are when something is loaded
+        for part in self.parts:
             told = part.legend.join(self.legend, on=MEASURED, nulls_equal=True, maintain_order="left")
             recoded.append(part.coded.with_columns(code=told["code_right"].gather(part.coded["code"])))
         return pl.concat(recoded)
 
-    def stays(self, first: date, stop: date) -> pl.DataFrame:
-        """Completed stays that ended on a day from the first on and before the stop: point, bucket, stays."""
+    def stays(self, first: date, stop: date, version: int | None = None) -> pl.DataFrame:
+        """Completed stays of the days from the first on and before the stop, of a version or all: point, bucket, stays."""
         if self.parts:
-            each = pl.concat(part.stays(first, stop) for part in self.parts)
+            each = pl.concat(part.stays(first, stop, version) for part in self.parts)
             return each.group_by("point", "bucket").agg(pl.col("stays").sum())
         days = self._by_code.filter(pl.col("day") >= first, pl.col("day") < stop)
+        if version is not None:
+            days = days.filter(version=version)
         counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
         return counts.select(
             (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
@@ -144,7 +193,7 @@ class Cube:
     def _by_code(self) -> pl.DataFrame:
         """The durations by point and bucket as one number, in its order: they are summed without a hash table."""
         code = pl.col("point").to_physical().cast(pl.UInt64) * 2**16 + pl.col("bucket")
-        return self.durations.select("day", "n", code=code).drop_nulls("code").sort("code")
+        return self.durations.select("version", "day", "n", code=code).drop_nulls("code").sort("code")
 
     @classmethod
     def sum(cls, parts: Iterable[tuple[int, Cube]]) -> Cube:
@@ -185,18 +234,21 @@ class Cube:
 
 
 def steps(facts: Facts) -> pl.DataFrame:
-    """Completed stays by point and duration, so that one value of any rank can be found: point, micros, left_at."""
+    """Completed stays by point and duration, so that one value of any rank can be found.
+
+    Columns: point, micros, and what tells whether a stay counts: left_at, entered_at (of its run), version.
+    """
     completed = facts.visits.select(
-        "point",
-        "left_at",
-        "outcome",
+        *("point", "left_at", "outcome", "run", "version"),
         micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
     )
     completed = completed.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
     order = completed.select(
         (pl.col("point").to_physical().cast(pl.UInt64) * 2**56 + pl.col("micros").cast(pl.UInt64)).arg_sort()
     ).to_series()
-    return completed.select(pl.col("point", "micros", "left_at").gather(order))
+    completed = completed.select(pl.col("point", "micros", "left_at", "run", "version").gather(order))
+    entered = facts.runs["entered_at"].gather(completed["run"])
+    return completed.select("point", "micros", "left_at", entered.alias("entered_at"), "version")
 
 
 def _as(frame: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -238,6 +290,28 @@ class Days:
         )
 
 
+@dataclass(frozen=True)
+class Calendar:
+    """Under which day a clock counts what happened: its own, or (with ``entered``) that on which its run was entered."""
+
+    days: Days
+    entered: pl.Series | None = None  # by run
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        return "activity" if self.entered is None else "cohort"
+
+    def day(self, rows: pl.DataFrame, time: str) -> pl.Series:
+        """The number of the day of each row of a run; null where nothing has happened at that time."""
+        if self.entered is None:
+            return self.days.number(rows[time])
+        entered = self.entered.gather(rows["run"])
+        if not rows[time].null_count():
+            return entered
+        return pl.select(pl.when(rows[time].is_not_null()).then(entered)).to_series()
+
+
 # How rows become counts.
 
 
@@ -277,13 +351,24 @@ class _Packed:
 
 
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
-    """How many rows hold for each measure, by keys (Enums, days and buckets)."""
+    """How many rows hold for each measure, by keys (Enums, days and buckets) and version."""
+    keys = [*keys, "version"]
     packed, names = _Packed(frame, keys), list(measures)
     rows = frame.select(packed.code().alias("code"), **measures)
     counts = rows.group_by("code").agg(pl.col(names).sum())
     counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
     long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
     return long.filter(pl.col("n") != 0)
+
+
+def _once(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> Iterator[pl.DataFrame]:
+    """Users by keys and day (:func:`_distinct`), over all versions and in each."""
+    yield (of_all := _distinct(frame, keys, measure))
+    versions = frame["version"].unique()
+    if versions.len() == 1:
+        yield of_all.with_columns(version=pl.lit(versions[0], VERSION), measure=pl.lit(measure + OF_VERSION))
+    else:
+        yield _distinct(frame, [*keys, "version"], measure + OF_VERSION)
 
 
 def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str = "user") -> pl.DataFrame:
@@ -314,35 +399,50 @@ def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str =
     )
 
 
-def _ledger(begins: pl.DataFrame, ends: pl.DataFrame, measure: str) -> pl.DataFrame:
-    """A state: what began on a day (null: before the log does) less what ended on it."""
-    both = pl.concat([begins, ends.with_columns(-pl.col("n"))], how="diagonal_relaxed")
-    return both.with_columns(measure=pl.lit(measure))
-
-
 # Runs.
 
 
-def _runs(facts: pl.DataFrame, days: Days) -> Iterator[pl.DataFrame]:
+def _runs(facts: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
     runs = facts.select(
-        *("user", "inside", "reason"),
+        *("user", "inside", "reason", "version"),
         entry=pl.col("entry_point"),
         point=pl.col("exit_point"),
-        since=days.number(facts["entered_at"]),
-        until=days.number(facts["left_at"]),
+        since=calendar.day(facts, "entered_at"),
+        until=calendar.day(facts, "left_at"),
+        stays=pl.col("inside") & pl.col("left_at").is_null(),
     )
-    entered = runs.filter(pl.col("since").is_not_null()).select("user", point="entry", day="since")
+    entered = runs.filter(pl.col("since").is_not_null())
+    entered = entered.select("user", "stays", "version", point="entry", day="since")
     yield _counted(entered, ["point", "day"], {"entrances": pl.lit(True)})
-    yield _distinct(entered, [], "entrants")
-    left = runs.filter(pl.col("until").is_not_null()).select("point", word="reason", day="until")
+    yield from _once(entered, [], "entrants")
+    left = runs.filter(pl.col("until").is_not_null())
+    left = left.select("point", "version", word="reason", day="until")
     yield _counted(left, ["point", "word", "day"], {"exits": pl.lit(True)})
-    for measure, spans in (
-        ("inside", runs.filter("inside")),
-        ("inside_users", _merged(runs.filter("inside"))),
-    ):
-        begins = _counted(spans.select(day="since"), ["day"], {measure: pl.lit(True)})
-        ended = spans.filter(pl.col("until").is_not_null())
-        yield _ledger(begins, _counted(ended.select(day="until"), ["day"], {measure: pl.lit(True)}), measure)
+    if calendar.clock == "activity":
+        yield from _inside(runs.filter("inside").select("user", "version", "since", "until"))
+    else:
+        yield _counted(entered, ["day"], {"inside": pl.col("stays")})
+        yield from _once(entered.filter("stays"), [], "inside_users")
+
+
+def _inside(runs: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The ledgers of runs inside, and of users inside by one run or another: in all versions, and in each."""
+    yield from _ledger(runs, "since", "until", [], "inside")
+    for version in runs["version"].unique():
+        of_version = pl.lit(version, VERSION).alias("version")
+        spans = _merged(runs.filter(pl.col("version").eq_missing(version))).with_columns(of_version)
+        yield from _ledger(spans, "since", "until", [], "inside_users" + OF_VERSION)
+    spans = _merged(runs).with_columns(version=pl.lit(None, VERSION))
+    yield from _ledger(spans, "since", "until", [], "inside_users")
+
+
+def _ledger(
+    spans: pl.DataFrame, since: str, until: str, keys: Sequence[str], measure: str
+) -> Iterator[pl.DataFrame]:
+    """A state: what began on a day (null: before the log does), and what ended on it, taken out."""
+    yield _counted(spans.with_columns(day=since), [*keys, "day"], {measure: pl.lit(True)})
+    ended = spans.filter(pl.col(until).is_not_null()).with_columns(day=until)
+    yield _counted(ended, [*keys, "day"], {measure: pl.lit(True)}).with_columns(-pl.col("n"))
 
 
 def _merged(runs: pl.DataFrame) -> pl.DataFrame:
@@ -370,14 +470,14 @@ def _merged(runs: pl.DataFrame) -> pl.DataFrame:
 # Messages.
 
 
-def _messages(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
+def _messages(scope: Scope, calendar: Calendar) -> Iterator[pl.DataFrame]:
     facts = scope.seen_messages
     later = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
     messages = facts.select(
-        *("run", "user", "point", "channel", *ISSUES.values(), "engaged_order"),
+        *("run", "user", "point", "channel", "version", *ISSUES.values(), "engaged_order"),
         *(f"{name}_at" for name in later),
         *(flag.alias(name) for name, flag in FLAGS.items()),
-        day=days.number(facts["at"]),
+        day=calendar.day(facts, "at"),
     )
     key = ["point", "channel"]
     origins = _counted(messages, key, {"origins": pl.lit(True)})
@@ -388,129 +488,180 @@ def _messages(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
     yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
     for name in later:
         flagged = messages.filter(name)
-        flagged = flagged.select(*key, "day", on=days.number(flagged[f"{name}_at"]))
+        flagged = flagged.select(*key, "version", "day", on=calendar.day(flagged, f"{name}_at"))
         yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
+    several = origins.select(key).unique()["point"].is_duplicated().any()
     for name in USERS_OF:
-        flagged = messages.filter(name).select("user", *key, "day")
-        yield _distinct(flagged, ["channel"], f"users.{name}.channel")
-        yield from _distinct_at_points(flagged, origins, [], f"users.{name}")
+        flagged = messages.filter(name).select("user", *key, "version", "day")
+        yield from _once(flagged, ["channel"], f"users.{name}.channel")
+        yield from _once_at_points(flagged, [], f"users.{name}", several)
     for outcome, reason in ISSUES.items():
-        issues = messages.filter(outcome).select(*key, "day", word=reason)
+        issues = messages.filter(outcome).select(*key, "version", "day", word=reason)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
     engaged = messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
-    yield from _after_interaction(scope, engaged, origins)
+    yield from _once_at_points(_before_goals(scope, engaged), ["goal"], "after", several)
 
 
-def _after_interaction(scope: Scope, engaged: pl.DataFrame, origins: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _before_goals(scope: Scope, engaged: pl.DataFrame) -> pl.DataFrame:
+    """Messages engaged with before their run reached a goal, for each goal and (null) any."""
     goals = scope.seen_goals.select("run", "goal", "order")
     goals = pl.concat([goals, goals.with_columns(goal=pl.lit(None, goals.schema["goal"]))])
     latest = goals.group_by("run", "goal").agg(pl.col("order").max())
-    later = engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
-    yield from _distinct_at_points(later, origins, ["goal"], "after")
+    return engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
 
 
-def _distinct_at_points(
-    messages: pl.DataFrame, origins: pl.DataFrame, keys: Sequence[str], measure: str
+def _once_at_points(
+    messages: pl.DataFrame, keys: Sequence[str], measure: str, several: bool
 ) -> Iterator[pl.DataFrame]:
-    """Users by point, and by point and channel: the same where every point has one channel."""
-    by_both = _distinct(messages, [*keys, "point", "channel"], f"{measure}.point.channel")
-    yield by_both
-    if origins["point"].is_unique().all():
-        yield by_both.drop("channel").with_columns(measure=pl.lit(f"{measure}.point"))
-    else:
-        yield _distinct(messages, [*keys, "point"], f"{measure}.point")
+    """Users by point, and by point and channel: the same where no point has several channels."""
+    for by_both in _once(messages, [*keys, "point", "channel"], f"{measure}.point.channel"):
+        yield by_both
+        if not several:
+            named = pl.col("measure").str.replace(".point.channel", ".point", literal=True)
+            yield by_both.drop("channel").with_columns(named)
+    if several:
+        yield from _once(messages, [*keys, "point"], f"{measure}.point")
 
 
 # Visits.
 
 
-def _visits(journey: Journey, facts: Facts, days: Days) -> pl.DataFrame:
+def _visits(journey: Journey, facts: Facts, calendar: Calendar) -> pl.DataFrame:
     keys = sorted({branch.key for version in journey.versions for branch in version.branches})
     visits = facts.visits
+    if calendar.entered is not None:
+        visits = visits.filter(calendar.entered.is_not_null().gather(visits["run"]))
     return visits.select(
-        *("user", "point", "outcome", "skip_at", "traversed", "to_point"),
+        *("user", "point", "outcome", "skip_at", "traversed", "to_point", "version", "left_version"),
         word=pl.when("known").then(pl.col("branch").cast(pl.Enum(keys))),
         reason=facts.runs["reason"].gather(visits["run"]),
-        since=days.number(visits["arrived_at"]),
-        until=days.number(visits["left_at"]),
+        since=calendar.day(visits, "arrived_at"),
+        until=calendar.day(visits, "left_at"),
+        stands=pl.col("left_at").is_null(),
         micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
     )
 
 
-def _stays(visits: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    begins = _counted(visits.select("point", day="since"), ["point", "day"], {"visit.entered": pl.lit(True)})
+def _stays(visits: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
+    key = ["point", "day"]
+    came = visits.select("point", "version", "stands", day="since")
+    begins = _counted(came, key, {"visit.entered": pl.lit(True)})
     yield begins.filter(pl.col("day").is_not_null())
-    left = visits.rename({"until": "day"})
     departures = {f"visit.{name}": flag.fill_null(False) for name, flag in DEPARTURES.items()}
-    ends = _counted(left, ["point", "day"], departures)
+    ends = _counted(visits.rename({"until": "day"}), key, departures)
     yield ends
-    ended = ends.filter(pl.col("measure").is_in([f"visit.{name}" for name in OUTCOMES.categories]))
-    yield _ledger(begins, ended, "standing")
-    taken = left.filter("traversed").select("user", "point", "word", "to_point", "day")
+    if calendar.clock == "activity":
+        ended = ends.filter(pl.col("measure").is_in([f"visit.{name}" for name in OUTCOMES.categories]))
+        yield begins.with_columns(measure=pl.lit("standing"))
+        yield ended.with_columns(-pl.col("n"), measure=pl.lit("standing"))
+    else:
+        yield _counted(came, key, {"standing": pl.col("stands")})
+    taken = visits.filter("traversed")
+    taken = taken.select("user", "point", "word", "to_point", day="until", version="left_version")
     ways = _counted(taken, ["point", "word", "to_point", "day"], {"taken": pl.lit(True)})
     yield ways.drop("to_point")
     came = ways.filter(pl.col("to_point").is_not_null()).drop("point", "word")
     yield came.rename({"to_point": "point"}).with_columns(measure=pl.lit("came"))
-    yield _distinct(taken, ["point", "word"], "takers")
+    yield from _once(taken, ["point", "word"], "takers")
 
 
 def _durations(visits: pl.DataFrame) -> pl.DataFrame:
     completed = visits.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
-    buckets = completed.select("point", bucket(completed["micros"]), day="until")
-    return _as(_counted(buckets, ["point", "bucket", "day"], {"durations": pl.lit(True)}), DURATIONS)
+    buckets = completed.select("point", "version", bucket(completed["micros"]), day="until")
+    return _counted(buckets, ["point", "bucket", "day"], {"durations": pl.lit(True)}).drop("measure")
 
 
-def _waiting(stays: pl.DataFrame) -> pl.DataFrame:
-    users = stays.group_by("point", word="cause").agg(n=pl.col("user").n_unique())
-    return users.with_columns(measure=pl.lit("waiting_users"))
+def _waiting(stays: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    """Open stays (:meth:`Counts.open_stays`) under the day of their cohort; under none on the activity clock."""
+    if calendar.entered is None:
+        return stays.with_columns(day=pl.lit(None, pl.Int32))
+    return stays.with_columns(day=calendar.days.number(stays["entered_at"])).drop_nulls("day")
+
+
+def _waiting_users(waiting: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Users with an open stay, by point and its cause."""
+    stays = waiting.select("user", "point", "version", pl.col("day").fill_null(0), word="cause")
+    for users in _once(stays, ["point", "word"], "waiting_users"):
+        yield users.drop("day") if waiting["day"].null_count() else users
 
 
 # Goals.
 
 
-def _goals(scope: Scope, days: Days) -> Iterator[pl.DataFrame]:
+def _goals(scope: Scope, calendar: Calendar) -> Iterator[pl.DataFrame]:
     facts = scope.seen_goals  # in order of time
     goals = facts.select(
         *("run", "user", "goal", "value", "currency", "here", "credit"),
         point="credit_point",
         channel="credit_channel",
-        day=days.number(facts["at"]),
-    )
+        version=scope.facts.runs["version"].gather(facts["run"]),
+        day=calendar.day(facts, "at"),
+    ).filter(pl.col("day").is_not_null())
     yield _counted(goals, ["goal", "day"], {"goal.events": pl.lit(True)})
     yield _distinct(goals, ["goal"], "goal.runs", who="run")
     carried = goals.filter(pl.col("value").is_not_null()).group_by("goal", "day", word="currency")
     yield carried.agg(pl.col("value").sum(), n=pl.len(), measure=pl.lit("goal.value"))
     yield _firsts(goals, "goal").with_columns(measure=pl.lit("credited"))
     yield _firsts(goals).with_columns(measure=pl.lit("credited.any"))
-    yield _goals_here(goals)
+    here = _first_of_runs(goals)
+    yield _goals_here(here).with_columns(measure=pl.lit("goal.here"))
+    yield _goals_here(here, "version").with_columns(measure=pl.lit("goal.here" + OF_VERSION))
 
 
 def _firsts(goals: pl.DataFrame, *of: str) -> pl.DataFrame:
-    """Users' first reachings of a day (``of`` each goal, or any) with the day of the one before."""
+    """Users' first reachings in a period (``of`` each goal, or any), with the day of the one before."""
     whose = ["user", *of]
     firsts = goals.unique([*whose, "day"], keep="first", maintain_order=True)
-    firsts = firsts.with_columns(prev=pl.col("day").shift().over(whose))
-    return firsts.group_by(*of, "point", "channel", "day", "prev", word="credit").agg(n=pl.len())
+    firsts = firsts.with_columns(prev=pl.col("day").shift().over(whose), on="day", n=pl.lit(1, COUNT))
+    overlap = firsts.filter((pl.col("prev") > pl.col("day")).any().over(whose))
+    if overlap.height:
+        others = firsts.join(overlap.select(whose).unique(), on=whose, how="anti")
+        firsts = pl.concat([others, *_overlapping(overlap, whose)], how="diagonal")
+    keys = (*of, "point", "channel", "version", "day", "prev", "on")
+    return firsts.group_by(*keys, word="credit").agg(pl.col("n").sum())
 
 
-def _goals_here(goals: pl.DataFrame) -> pl.DataFrame:
-    """Users by the point where a run of theirs stood as it reached its first goal of a period.
+def _overlapping(firsts: pl.DataFrame, whose: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Reachings in order of time where that is not the order of their cohorts: an earlier one may be of a later cohort.
 
-    A reaching is its run's first where the period begins after the ``prev`` day of the run and not after
-    its own, and counts where it ends after that. Of several runs of a user at one point the earliest such
-    day counts, span by span of days on which a period may begin.
+    One is the first where the period begins after the latest ``prev`` of those before it, as elsewhere, and ends
+    before the earliest ``until``: what ends after that is taken out again for all that begins up to its own day.
     """
-    never = -(2**31)
+    rows = firsts.drop("prev").with_row_index("place")
+    earlier = rows.select(*whose, other="day", before="place")
+    pairs = rows.join(earlier, on=whose).filter(pl.col("before") < pl.col("place"))
+    other, day = pl.col("other"), pl.col("day")
+    ends = pairs.group_by("place").agg(
+        prev=other.filter(other < day).max(), until=other.filter(other > day).min()
+    )
+    rows = rows.join(ends, on="place", how="left")
+    yield rows
+    late = rows.filter(pl.col("until").is_not_null())
+    yield late.with_columns(day="until", n=-pl.col("n"))
+    yield late.with_columns(day="until", prev="day")
+
+
+def _first_of_runs(goals: pl.DataFrame) -> pl.DataFrame:
+    """What was a run's first reaching of a period that begins after ``prev`` and not after ``day``, where it stood then."""
     firsts = goals.unique(["run", "day"], keep="first", maintain_order=True)
-    firsts = firsts.with_columns(prev=pl.col("day").shift().over("run").fill_null(never))
-    spans = firsts.filter(pl.col("here").is_not_null()).select("user", "day", "prev", point="here")
-    whose = ["user", "point"]
+    firsts = firsts.with_columns(prev=pl.col("day").shift().over("run").fill_null(NEVER))
+    return firsts.filter(pl.col("here").is_not_null()).select("user", "version", "day", "prev", point="here")
+
+
+def _goals_here(spans: pl.DataFrame, *of: str) -> pl.DataFrame:
+    """Users by the point where a run of theirs stood as it reached its first goal of a period (``of`` each version).
+
+    Of several runs of a user at one point the earliest ``day`` counts, span by span of days on which a
+    period may begin.
+    """
+    whose = ["user", "point", *of]
+    spans = spans.select(*whose, "day", "prev")
     alone = spans.filter(~pl.struct(whose).is_duplicated()).with_columns(n=pl.lit(1, COUNT))
     several = spans.filter(pl.struct(whose).is_duplicated())
     edges = pl.concat([several.select(*whose, edge="prev"), several.select(*whose, edge="day")]).unique()
     edges = edges.sort(*whose, "edge").with_columns(until=pl.col("edge").shift(-1).over(whose))
     earliest = (
-        edges.join(several, on=whose)
+        edges.join(several, on=whose, nulls_equal=True)
         .filter(pl.col("prev") <= pl.col("edge"), pl.col("until") <= pl.col("day"))
         .group_by(*whose, "edge", "until")
         .agg(pl.col("day").min())
@@ -519,8 +670,7 @@ def _goals_here(goals: pl.DataFrame) -> pl.DataFrame:
     more = earliest.select(*whose, "day", prev="edge", n=pl.lit(1, COUNT))
     less = earliest.filter(pl.col("until") < pl.col("day"))
     less = less.select(*whose, "day", prev="until", n=pl.lit(-1, COUNT))
-    rows = pl.concat([part.select("point", "day", "prev", "n") for part in (alone, more, less)])
-    counts = rows.group_by("point", "day", "prev").agg(pl.col("n").sum()).filter(pl.col("n") != 0)
-    return counts.with_columns(
-        prev=pl.when(pl.col("prev") != never).then("prev"), measure=pl.lit("goal.here")
-    )
+    key = (*whose[1:], "day", "prev")
+    rows = pl.concat([part.select(*key, "n") for part in (alone, more, less)])
+    counts = rows.group_by(key).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
+    return counts.with_columns(prev=pl.when(pl.col("prev") != NEVER).then("prev"))

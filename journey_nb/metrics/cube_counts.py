@@ -33,7 +33,7 @@ from journey_nb.metrics.counts import (
     by_cause,
     of_channel,
 )
-from journey_nb.metrics.cube import LEDGERS, Cube
+from journey_nb.metrics.cube import LEDGERS, OF_VERSION, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import TICK, midnight
@@ -90,11 +90,11 @@ class Cubed(Facts, Protocol):
 def counts_of(scope: Scope, version: bool = False) -> Counts:
     """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
 
-    A cube answers on the activity clock, with all events seen, for all runs and versions, machines left out.
+    A cube answers with all events seen, for all runs, machines left out.
     """
-    plain = scope.clock == "activity" and not scope.machine and scope.keep is None and not version
+    plain = not scope.machine and scope.keep is None
     if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
-        return CubeCounts(scope)
+        return CubeCounts(scope, version)
     return Counts(scope, version)
 
 
@@ -160,20 +160,43 @@ class CubeCounts(Counts):
         return min(days, key=lambda one: abs(one[1] - edge))
 
     @cached_property
+    def _spans(self) -> list[Span]:
+        """What lies between an edge of the period and the midnight for which it is taken."""
+        pairs = ((self.scope.opening, self._first[1]), (self.scope.cut, self._stop[1]))
+        return [(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]]
+
+    @cached_property
     def _edges(self) -> tuple[Counts, Counts] | None:
         """Over the users around the edges: the counts of the period, and of its whole days; None if it has no others."""
-        asked, whole = (self.scope.opening, self.scope.cut), (self._first[1], self._stop[1])
-        spans = [(min(pair), max(pair)) for pair in zip(asked, whole, strict=True) if pair[0] != pair[1]]
-        if not spans:
+        if not self._spans:
             return None
-        around = replace(self.scope, facts=self._facts.around(spans))
-        return Counts(around), Counts(replace(around, start=whole[0], end=whole[1]))
+        around = replace(self.scope, facts=self._facts.around(self._spans))
+        days = replace(around, start=self._first[1], end=self._stop[1])
+        return Counts(around, self.version), Counts(days, self.version)
 
     # The rows of the cube.
 
     @cached_property
+    def _cube(self) -> Cube:
+        return self._facts.cube.by_clock[self.scope.clock]
+
+    @cached_property
+    def _coded(self) -> pl.DataFrame:
+        rows = self._cube.coded
+        return rows.filter(version=self.scope.version) if self._of_version else rows
+
+    @property
+    def _of_version(self) -> bool:
+        return self.version and self.scope.version is not None
+
+    @property
+    def _whole(self) -> CubeCounts:
+        """The counts of all versions."""
+        return cast(CubeCounts, self.scope.counts) if self._of_version else self
+
+    @cached_property
     def _legend(self) -> pl.DataFrame:
-        return self._keyed(self._facts.cube.legend)
+        return self._keyed(self._cube.legend)
 
     def _legend_of(self, measures: Iterable[str]) -> pl.DataFrame:
         return self._legend.filter(pl.col("measure").is_in(list(measures)))
@@ -181,40 +204,21 @@ class CubeCounts(Counts):
     @cached_property
     def _rows(self) -> pl.DataFrame:
         """The cube's rows of the days of the period, each user once."""
-        first, prev = self._first[0], pl.col("prev")
+        first, day, prev = self._first[0], pl.col("day"), pl.col("prev")
         once = prev.is_null() | (prev < first)
-        return self._facts.cube.coded.filter(
-            (pl.col("day") >= first) & (pl.col("day") < self._stop[0]) & once
-        )
+        return self._coded.filter((day >= first) & (day < self._stop[0]) & once)
 
     @cached_property
-    def _counted(self) -> dict[str, pl.DataFrame]:
-        """The period's counts by measure: its keys, n, value."""
-        return self._by_measure(self._rows)
-
-    @cached_property
-    def _ever(self) -> dict[str, pl.DataFrame]:
-        """What the cube holds of no day."""
-        return self._by_measure(self._facts.cube.coded.filter(pl.col("day").is_null()))
-
-    def _state(self, day: date) -> dict[str, pl.DataFrame]:
-        """The ledgers as they stand at the midnight with which a day begins."""
-        ledgers = pl.col("code").is_in(self._legend_of(LEDGERS)["code"].implode())
-        before = pl.col("day").is_null() | (pl.col("day") < day)
-        return self._by_measure(self._facts.cube.coded.filter(ledgers & before))
-
-    @cached_property
-    def _before(self) -> dict[str, pl.DataFrame]:
-        return self._state(self._first[0])
-
-    @cached_property
-    def _after(self) -> dict[str, pl.DataFrame]:
-        return self._state(self._stop[0])
-
-    def _by_measure(self, rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        counts = rows.group_by("code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
-        parts = counts.join(self._legend, on="code").partition_by("measure", as_dict=True)
-        return {str(measure): part for (measure,), part in parts.items()}
+    def _sums(self) -> dict[tuple[bool, str], pl.DataFrame]:
+        """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
+        ledgers, day = self._legend_of(LEDGERS)["code"].implode(), pl.col("day")
+        before = self._coded.filter(day.is_null() | ((day < self._first[0]) & pl.col("code").is_in(ledgers)))
+        zones = ((True, self._rows), (False, before))
+        rows = pl.concat(rows.select("code", "n", "value", within=within) for within, rows in zones)
+        sums = rows.group_by("within", "code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
+        told = self._legend.join(sums, on="code")
+        parts = told.partition_by("within", "measure", as_dict=True, include_key=False)
+        return {(within, str(measure)): part for (within, measure), part in parts.items()}
 
     def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
         """With keys in the journey's types."""
@@ -230,11 +234,27 @@ class CubeCounts(Counts):
         )
 
     def _of(self, measure: str) -> pl.DataFrame:
-        return self._counted.get(measure, self._empty)
+        """The counts of a measure in the period."""
+        return self._sums.get((True, measure), self._empty)
+
+    def _users(self, measure: str) -> pl.DataFrame:
+        """The same of one that counts users."""
+        return self._of(measure + OF_VERSION * self._of_version)
+
+    def _ever(self, measure: str) -> pl.DataFrame:
+        """The counts of a measure that stand on no day."""
+        return self._sums.get((False, measure), self._empty)
+
+    def _state(self, measure: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """A ledger before the period, and at its end; cohorts enter within it."""
+        if self.scope.clock == "cohort":
+            return self._empty, self._of(measure)
+        before = self._ever(measure)
+        return before, pl.concat([before, self._of(measure)])
 
     @cached_property
     def _empty(self) -> pl.DataFrame:
-        return self._legend.clear().with_columns(n=pl.lit(0, COUNT), value=pl.lit(0, RATE))
+        return self._legend.drop("measure").clear().with_columns(n=pl.lit(0, COUNT), value=pl.lit(0, RATE))
 
     def _by_days(self, measures: dict[str, str], key: str | None = None, day: str = "day") -> pl.DataFrame:
         """Measures by day and key: date, metric, breakdown, count."""
@@ -251,16 +271,17 @@ class CubeCounts(Counts):
 
     @_exact
     def runs(self) -> pl.DataFrame:
+        before, inside = self._state("inside")
+        _, users = self._state("inside_users" + OF_VERSION * self._of_version)
         totals = {
-            "in_journey_before": (self._before, "inside"),
-            "entrances": (self._counted, "entrances"),
-            "unique_entrants": (self._counted, "entrants"),
-            "in_journey": (self._after, "inside"),
-            "in_journey_users": (self._after, "inside_users"),
+            "in_journey_before": before,
+            "entrances": self._of("entrances"),
+            "unique_entrants": self._users("entrants"),
+            "in_journey": inside,
+            "in_journey_users": users,
         }
         return pl.DataFrame(
-            {name: [rows.get(measure, self._empty)["n"].sum()] for name, (rows, measure) in totals.items()},
-            schema=dict.fromkeys(totals, COUNT),
+            {name: [rows["n"].sum()] for name, rows in totals.items()}, schema=dict.fromkeys(totals, COUNT)
         )
 
     @_exact
@@ -299,7 +320,9 @@ class CubeCounts(Counts):
     @_exact
     def message_users(self, key: Key, channel: str | None = None) -> pl.DataFrame:
         keys = "point.channel" if channel and key == "point" else key
-        users = {f"{name}_users": of_channel(self._of(f"users.{name}.{keys}"), channel) for name in USERS_OF}
+        users = {
+            f"{name}_users": of_channel(self._users(f"users.{name}.{keys}"), channel) for name in USERS_OF
+        }
         return _beside(users, key)
 
     @_exact
@@ -319,14 +342,14 @@ class CubeCounts(Counts):
         )
 
     def origins(self) -> pl.DataFrame:
-        return self._ever.get("origins", self._empty).select("point", "channel", messages="n")
+        return self._whole._ever("origins").select("point", "channel", messages="n")
 
     def opens_reported(self) -> pl.DataFrame:
-        return self._ever.get("opens", self._empty).select("channel", messages="n")
+        return self._whole._ever("opens").select("channel", messages="n")
 
     @_exact
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
-        rows = of_channel(self._of("after.point.channel" if channel else "after.point"), channel)
+        rows = of_channel(self._users("after.point.channel" if channel else "after.point"), channel)
         return rows.filter(self._of_goal(goal)).select("point", users="n")
 
     def _of_goal(self, goal: str | None) -> pl.Expr:
@@ -337,10 +360,11 @@ class CubeCounts(Counts):
 
     @_exact
     def visits(self) -> pl.DataFrame:
+        before, waiting = self._state("standing")
         parts = {
-            "waiting_before": self._before.get("standing", self._empty),
+            "waiting_before": before,
             "entered": self._of("visit.entered"),
-            "waiting": self._after.get("standing", self._empty),
+            "waiting": waiting,
             **{name: self._of(f"visit.{name}") for name in DEPARTURES},
         }
         return _beside(parts, "point")
@@ -351,7 +375,8 @@ class CubeCounts(Counts):
 
     @_exact
     def durations(self) -> pl.DataFrame:
-        counts = self._facts.cube.stays(self._first[0], self._stop[0])
+        version = self.scope.version if self._of_version else None
+        counts = self._cube.stays(self._first[0], self._stop[0], version)
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
@@ -376,16 +401,23 @@ class CubeCounts(Counts):
         return {key: self._in_order(parts) for key, parts in stays.items()}
 
     @cached_property
-    def _left(self) -> pl.Expr:
-        return self.scope.within("left_at")
+    def _stays_in(self) -> pl.Expr | None:
+        """Which stays of :func:`journey_nb.metrics.cube.steps` belong to the period; None where all do."""
+        facts, scope, asked = self._facts, self.scope, []
+        if scope.clock == "cohort":
+            asked.append(pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left"))
+        elif scope.opening > facts.first_at or scope.cut <= facts.last_at:
+            asked.append(scope.within("left_at"))
+        if self._of_version:
+            asked.append(pl.col("version") == scope.version)
+        return pl.all_horizontal(asked) if asked else None
 
     def _in_order(self, parts: list[tuple[int, pl.DataFrame]]) -> AtRank:
         ends = {stays["micros"][place] for _, stays in parts for place in (0, -1)}
         if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
             return lambda rank: int(*ends)
-        facts = self._facts
-        if self.scope.opening > facts.first_at or self.scope.cut <= facts.last_at:
-            parts = [(sign, stays.filter(self._left)) for sign, stays in parts]
+        if self._stays_in is not None:
+            parts = [(sign, stays.filter(self._stays_in)) for sign, stays in parts]
         if len(parts) == 1:
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
@@ -394,7 +426,7 @@ class CubeCounts(Counts):
 
     @_exact
     def taken(self) -> pl.DataFrame:
-        parts = {"runs": self._of("taken"), "users": self._of("takers")}
+        parts = {"runs": self._of("taken"), "users": self._users("takers")}
         return _beside(
             {name: rows.rename({"word": "branch"}) for name, rows in parts.items()}, "point", "branch"
         )
@@ -405,28 +437,42 @@ class CubeCounts(Counts):
         return added([(1, came), (1, entered)])
 
     def waiting(self) -> pl.DataFrame:
-        if self.scope.cut <= self._facts.last_at:
+        cohort = self.scope.clock == "cohort"
+        if self._spans if cohort else self.scope.cut <= self._facts.last_at:
             return by_cause(pl.concat(self._standing()))
-        stays = self._facts.cube.open.group_by("point", word="cause").agg(
+        stays, users = self._cube.open, "waiting_users" + OF_VERSION * self._of_version
+        if self._of_version:
+            stays = stays.filter(version=self.scope.version)
+        if cohort:
+            stays = stays.filter(pl.col("day") >= self._first[0], pl.col("day") < self._stop[0])
+        stays = stays.group_by("point", word="cause").agg(
             n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
         )
         stays = self._keyed(stays)
-        users = self._ever.get("waiting_users", self._empty).select("point", "word", users="n")
-        both = stays.join(users, on=["point", "word"], nulls_equal=True)
+        found = self._of(users) if cohort else self._ever(users)
+        found = found.select("point", "word", users="n")
+        both = stays.join(found, on=["point", "word"], nulls_equal=True)
         return both.select(
             "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
         )
 
     def _standing(self) -> Iterator[pl.DataFrame]:
         """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
+        scope, entered = self.scope, pl.col("entered_at")
         for number, (piece, kept) in enumerate(self._pieces()):
-            until = replace(piece, end=min(self.scope.cut, piece.end))
-            stays = kept(repr(("open stays", until.end)), Counts(until).open_stays)
+            end = piece.end if scope.clock == "cohort" else min(scope.cut, piece.end)
+            stays = kept(repr(("open stays", scope.clock, end)), Counts(replace(piece, end=end)).open_stays)
+            if scope.clock == "cohort":
+                stays = stays.filter(entered.is_between(scope.opening, scope.cut, closed="left"))
+            stays = self._on_version(stays)
             yield stays.with_columns(pl.col("user").cast(pl.UInt64) + 2**32 * number)
 
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
+        if self.scope.clock == "cohort":  # which of a user's runs count hangs on the period
+            yield from super()._assignments(point_id, goal, unit)
+            return
         within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
         for piece, kept in self._pieces():
             name = repr((point_id, goal, unit, piece.version))
@@ -444,15 +490,17 @@ class CubeCounts(Counts):
     @_exact
     def goals(self) -> pl.DataFrame:
         measures = {"users": "credited", "runs": "goal.runs", "events": "goal.events"}
-        return _beside({name: self._of(measure) for name, measure in measures.items()}, "goal")
+        return _beside({name: self._whole._of(measure) for name, measure in measures.items()}, "goal")
 
     @_exact
     def values(self) -> pl.DataFrame:
-        return self._of("goal.value").select("goal", pl.col("word").alias("currency"), "value", events="n")
+        return self._whole._of("goal.value").select(
+            "goal", pl.col("word").alias("currency"), "value", events="n"
+        )
 
     @_exact
     def goals_by_day(self) -> pl.DataFrame:
-        return self._by_days({"credited": "goals"}, "goal")
+        return self._whole._by_days({"credited": "goals"}, "goal", "on")
 
     @_exact
     def credited(self, goal: str | None = None) -> pl.DataFrame:
@@ -461,7 +509,7 @@ class CubeCounts(Counts):
 
     @_exact
     def goal_here(self) -> pl.DataFrame:
-        return self._of("goal.here").select("point", users="n")
+        return self._users("goal.here").select("point", users="n")
 
 
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
