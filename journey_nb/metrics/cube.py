@@ -108,27 +108,34 @@ class Cube:
         """The cube of all that happened."""
         scope = Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
         days = Days.of(journey, facts)
-        entered = days.number(facts.runs["entered_at"])
-        stays = Counts(scope).open_stays()
+        messages, visits, goals = _flagged(scope), _moved(journey, facts), _reached(scope)
+        engaged, timed, stays = _before_goals(messages, goals), _timed(visits), Counts(scope).open_stays()
         rows: list[pl.DataFrame] = []
         durations: list[pl.DataFrame] = []
         still: list[pl.DataFrame] = []
-        for calendar in (Calendar(days), Calendar(days, entered)):
+        for calendar in (Calendar(days), Calendar(days, days.number(facts.runs["entered_at"]))):
             clock = pl.lit(calendar.clock, CLOCK).alias("clock")
-            visits, waiting = _visits(journey, facts, calendar), _waiting(stays, calendar)
+            waiting = _waiting(stays, calendar)
             counted = (
                 *_runs(facts.runs, calendar),
-                *_messages(scope, calendar),
+                *_messages(messages, engaged, calendar),
                 *_stays(visits, calendar),
-                *_goals(scope, calendar),
+                *_goals(goals, calendar),
                 *_waiting_users(waiting),
             )
-            rows += [_as(part.with_columns(clock), ROWS) for part in counted]
-            durations.append(_durations(visits).with_columns(clock))
+            rows += [
+                part.with_columns(clock, pl.selectors.by_name("word", require_all=False).cast(pl.String))
+                for part in counted
+            ]
+            durations.append(_durations(timed, calendar).with_columns(clock))
             still.append(waiting.with_columns(clock))
         keys = [name for name in OPEN if name != "n"]
         opened = pl.concat(still).group_by(keys).agg(n=pl.len())
-        return cls(pl.concat(rows), _as(pl.concat(durations), DURATIONS), _as(opened, OPEN))
+        return cls(
+            _as(pl.concat(rows, how="diagonal_relaxed"), ROWS),
+            _as(pl.concat(durations), DURATIONS),
+            _as(opened, OPEN),
+        )
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
@@ -302,14 +309,13 @@ class Calendar:
         """The clock."""
         return "activity" if self.entered is None else "cohort"
 
-    def day(self, rows: pl.DataFrame, time: str) -> pl.Series:
-        """The number of the day of each row of a run; null where nothing has happened at that time."""
+    def dated(self, rows: pl.DataFrame, **times: str) -> pl.DataFrame:
+        """Rows of runs with the numbers of days of some times, null where nothing has happened then."""
         if self.entered is None:
-            return self.days.number(rows[time])
+            return rows.with_columns(**{name: self.days.number(rows[time]) for name, time in times.items()})
         entered = self.entered.gather(rows["run"])
-        if not rows[time].null_count():
-            return entered
-        return pl.select(pl.when(rows[time].is_not_null()).then(entered)).to_series()
+        happened = {name: pl.when(pl.col(time).is_not_null()).then(entered) for name, time in times.items()}
+        return rows.with_columns(**happened)
 
 
 # How rows become counts.
@@ -403,20 +409,13 @@ def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str =
 
 
 def _runs(facts: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
-    runs = facts.select(
-        *("user", "inside", "reason", "version"),
-        entry=pl.col("entry_point"),
-        point=pl.col("exit_point"),
-        since=calendar.day(facts, "entered_at"),
-        until=calendar.day(facts, "left_at"),
-        stays=pl.col("inside") & pl.col("left_at").is_null(),
-    )
-    entered = runs.filter(pl.col("since").is_not_null())
-    entered = entered.select("user", "stays", "version", point="entry", day="since")
+    runs = calendar.dated(facts, since="entered_at", until="left_at")
+    stays = pl.col("inside") & pl.col("left_at").is_null()
+    entered = runs.select("user", "version", stays.alias("stays"), point="entry_point", day="since")
+    entered = entered.drop_nulls("day")
     yield _counted(entered, ["point", "day"], {"entrances": pl.lit(True)})
     yield from _once(entered, [], "entrants")
-    left = runs.filter(pl.col("until").is_not_null())
-    left = left.select("point", "version", word="reason", day="until")
+    left = runs.select("version", point="exit_point", word="reason", day="until").drop_nulls("day")
     yield _counted(left, ["point", "word", "day"], {"exits": pl.lit(True)})
     if calendar.clock == "activity":
         yield from _inside(runs.filter("inside").select("user", "version", "since", "until"))
@@ -427,22 +426,18 @@ def _runs(facts: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
 
 def _inside(runs: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The ledgers of runs inside, and of users inside by one run or another: in all versions, and in each."""
-    yield from _ledger(runs, "since", "until", [], "inside")
-    for version in runs["version"].unique():
-        of_version = pl.lit(version, VERSION).alias("version")
-        spans = _merged(runs.filter(pl.col("version").eq_missing(version))).with_columns(of_version)
-        yield from _ledger(spans, "since", "until", [], "inside_users" + OF_VERSION)
-    spans = _merged(runs).with_columns(version=pl.lit(None, VERSION))
-    yield from _ledger(spans, "since", "until", [], "inside_users")
+    yield from _ledger(runs, "inside")
+    yield from _ledger(_merged(runs).with_columns(version=pl.lit(None, VERSION)), "inside_users")
+    for (version,), some in runs.group_by("version"):
+        spans = _merged(some).with_columns(version=pl.lit(version, VERSION))
+        yield from _ledger(spans, "inside_users" + OF_VERSION)
 
 
-def _ledger(
-    spans: pl.DataFrame, since: str, until: str, keys: Sequence[str], measure: str
-) -> Iterator[pl.DataFrame]:
+def _ledger(spans: pl.DataFrame, measure: str) -> Iterator[pl.DataFrame]:
     """A state: what began on a day (null: before the log does), and what ended on it, taken out."""
-    yield _counted(spans.with_columns(day=since), [*keys, "day"], {measure: pl.lit(True)})
-    ended = spans.filter(pl.col(until).is_not_null()).with_columns(day=until)
-    yield _counted(ended, [*keys, "day"], {measure: pl.lit(True)}).with_columns(-pl.col("n"))
+    yield _counted(spans.with_columns(day="since"), ["day"], {measure: pl.lit(True)})
+    ended = spans.with_columns(day="until").drop_nulls("day")
+    yield _counted(ended, ["day"], {measure: pl.lit(True)}).with_columns(-pl.col("n"))
 
 
 def _merged(runs: pl.DataFrame) -> pl.DataFrame:
@@ -469,45 +464,51 @@ def _merged(runs: pl.DataFrame) -> pl.DataFrame:
 
 # Messages.
 
+_LATER = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
 
-def _messages(scope: Scope, calendar: Calendar) -> Iterator[pl.DataFrame]:
-    facts = scope.seen_messages
-    later = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
-    messages = facts.select(
-        *("run", "user", "point", "channel", "version", *ISSUES.values(), "engaged_order"),
-        *(f"{name}_at" for name in later),
+
+def _flagged(scope: Scope) -> pl.DataFrame:
+    """All messages, and what they count as."""
+    return scope.seen_messages.select(
+        *("run", "user", "point", "channel", "version", "at", *ISSUES.values()),
+        *(f"{name}_at" for name in _LATER),
+        *("opened_any_at", "engaged_order"),
         *(flag.alias(name) for name, flag in FLAGS.items()),
-        day=calendar.day(facts, "at"),
     )
+
+
+def _before_goals(messages: pl.DataFrame, goals: pl.DataFrame) -> pl.DataFrame:
+    """Messages engaged with before their run reached a goal, for each goal and (null) any."""
+    goals = goals.select("run", "goal", "order")
+    goals = pl.concat([goals, goals.with_columns(goal=pl.lit(None, goals.schema["goal"]))])
+    latest = goals.group_by("run", "goal").agg(pl.col("order").max())
+    engaged = messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
+    return engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
+
+
+def _messages(every: pl.DataFrame, engaged: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
     key = ["point", "channel"]
-    origins = _counted(messages, key, {"origins": pl.lit(True)})
+    origins = _counted(every, key, {"origins": pl.lit(True)})
     yield origins
-    yield _counted(facts.filter(pl.col("opened_any_at").is_not_null()), ["channel"], {"opens": pl.lit(True)})
-    messages = messages.filter(pl.col("day").is_not_null())
+    yield _counted(every.drop_nulls("opened_any_at"), ["channel"], {"opens": pl.lit(True)})
+    messages = calendar.dated(every, day="at").drop_nulls("day")
+    # In a cohort all that becomes of a message stands on the day of its sending.
+    later = _LATER if calendar.clock == "activity" else []
     at_once = {f"message.{name}": pl.col(name) for name in FLAGS if name not in later}
     yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
     for name in later:
-        flagged = messages.filter(name)
-        flagged = flagged.select(*key, "version", "day", on=calendar.day(flagged, f"{name}_at"))
+        flagged = calendar.dated(messages.filter(name), on=f"{name}_at")
         yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
     several = origins.select(key).unique()["point"].is_duplicated().any()
     for name in USERS_OF:
-        flagged = messages.filter(name).select("user", *key, "version", "day")
+        flagged = messages.filter(name)
         yield from _once(flagged, ["channel"], f"users.{name}.channel")
         yield from _once_at_points(flagged, [], f"users.{name}", several)
     for outcome, reason in ISSUES.items():
-        issues = messages.filter(outcome).select(*key, "version", "day", word=reason)
+        issues = messages.filter(outcome).with_columns(word=reason)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
-    engaged = messages.filter(pl.col("sent"), pl.col("engaged_order").is_not_null())
-    yield from _once_at_points(_before_goals(scope, engaged), ["goal"], "after", several)
-
-
-def _before_goals(scope: Scope, engaged: pl.DataFrame) -> pl.DataFrame:
-    """Messages engaged with before their run reached a goal, for each goal and (null) any."""
-    goals = scope.seen_goals.select("run", "goal", "order")
-    goals = pl.concat([goals, goals.with_columns(goal=pl.lit(None, goals.schema["goal"]))])
-    latest = goals.group_by("run", "goal").agg(pl.col("order").max())
-    return engaged.join(latest, on="run").filter(pl.col("engaged_order") < pl.col("order"))
+    engaged = calendar.dated(engaged, day="at").drop_nulls("day")
+    yield from _once_at_points(engaged, ["goal"], "after", several)
 
 
 def _once_at_points(
@@ -526,38 +527,43 @@ def _once_at_points(
 # Visits.
 
 
-def _visits(journey: Journey, facts: Facts, calendar: Calendar) -> pl.DataFrame:
+def _moved(journey: Journey, facts: Facts) -> pl.DataFrame:
+    """All visits, with what became of them."""
     keys = sorted({branch.key for version in journey.versions for branch in version.branches})
     visits = facts.visits
-    if calendar.entered is not None:
-        visits = visits.filter(calendar.entered.is_not_null().gather(visits["run"]))
     return visits.select(
-        *("user", "point", "outcome", "skip_at", "traversed", "to_point", "version", "left_version"),
+        *("run", "user", "point", "outcome", "skip_at", "traversed", "to_point", "version", "left_version"),
+        *("arrived_at", "left_at"),
         word=pl.when("known").then(pl.col("branch").cast(pl.Enum(keys))),
         reason=facts.runs["reason"].gather(visits["run"]),
-        since=calendar.day(visits, "arrived_at"),
-        until=calendar.day(visits, "left_at"),
-        stands=pl.col("left_at").is_null(),
-        micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
     )
 
 
-def _stays(visits: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
+def _timed(visits: pl.DataFrame) -> pl.DataFrame:
+    """The completed visits whose arrival is known, with the bucket of their duration."""
+    completed = visits.filter(pl.col("outcome") == "completed", pl.col("arrived_at").is_not_null())
+    micros = (completed["left_at"] - completed["arrived_at"]).dt.total_microseconds()
+    return completed.select("run", "point", "version", "left_at", bucket(micros))
+
+
+def _stays(every: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
     key = ["point", "day"]
-    came = visits.select("point", "version", "stands", day="since")
-    begins = _counted(came, key, {"visit.entered": pl.lit(True)})
-    yield begins.filter(pl.col("day").is_not_null())
+    visits = calendar.dated(every, since="arrived_at", until="left_at")
+    if calendar.clock == "activity":
+        begins = _counted(visits.with_columns(day="since"), key, {"visit.entered": pl.lit(True)})
+        yield begins.with_columns(measure=pl.lit("standing"))
+        yield begins.drop_nulls("day")
+    else:
+        flags = {"visit.entered": pl.lit(True), "standing": pl.col("left_at").is_null()}
+        yield _counted(visits.with_columns(day="since").drop_nulls("day"), key, flags)
+    visits = visits.with_columns(day="until").drop_nulls("day")
     departures = {f"visit.{name}": flag.fill_null(False) for name, flag in DEPARTURES.items()}
-    ends = _counted(visits.rename({"until": "day"}), key, departures)
+    ends = _counted(visits, key, departures)
     yield ends
     if calendar.clock == "activity":
         ended = ends.filter(pl.col("measure").is_in([f"visit.{name}" for name in OUTCOMES.categories]))
-        yield begins.with_columns(measure=pl.lit("standing"))
         yield ended.with_columns(-pl.col("n"), measure=pl.lit("standing"))
-    else:
-        yield _counted(came, key, {"standing": pl.col("stands")})
-    taken = visits.filter("traversed")
-    taken = taken.select("user", "point", "word", "to_point", day="until", version="left_version")
+    taken = visits.filter("traversed").with_columns(version="left_version")
     ways = _counted(taken, ["point", "word", "to_point", "day"], {"taken": pl.lit(True)})
     yield ways.drop("to_point")
     came = ways.filter(pl.col("to_point").is_not_null()).drop("point", "word")
@@ -565,10 +571,9 @@ def _stays(visits: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
     yield from _once(taken, ["point", "word"], "takers")
 
 
-def _durations(visits: pl.DataFrame) -> pl.DataFrame:
-    completed = visits.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
-    buckets = completed.select("point", "version", bucket(completed["micros"]), day="until")
-    return _counted(buckets, ["point", "bucket", "day"], {"durations": pl.lit(True)}).drop("measure")
+def _durations(timed: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
+    stays = calendar.dated(timed, day="left_at").drop_nulls("day")
+    return _counted(stays, ["point", "bucket", "day"], {"durations": pl.lit(True)}).drop("measure")
 
 
 def _waiting(stays: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
@@ -588,15 +593,19 @@ def _waiting_users(waiting: pl.DataFrame) -> Iterator[pl.DataFrame]:
 # Goals.
 
 
-def _goals(scope: Scope, calendar: Calendar) -> Iterator[pl.DataFrame]:
-    facts = scope.seen_goals  # in order of time
-    goals = facts.select(
-        *("run", "user", "goal", "value", "currency", "here", "credit"),
+def _reached(scope: Scope) -> pl.DataFrame:
+    """All goals, in order of time."""
+    goals = scope.seen_goals
+    return goals.select(
+        *("run", "user", "goal", "at", "order", "value", "currency", "here", "credit"),
         point="credit_point",
         channel="credit_channel",
-        version=scope.facts.runs["version"].gather(facts["run"]),
-        day=calendar.day(facts, "at"),
-    ).filter(pl.col("day").is_not_null())
+        version=scope.facts.runs["version"].gather(goals["run"]),
+    )
+
+
+def _goals(every: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
+    goals = calendar.dated(every, day="at").drop_nulls("day")
     yield _counted(goals, ["goal", "day"], {"goal.events": pl.lit(True)})
     yield _distinct(goals, ["goal"], "goal.runs", who="run")
     carried = goals.filter(pl.col("value").is_not_null()).group_by("goal", "day", word="currency")

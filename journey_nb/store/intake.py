@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -402,8 +403,11 @@ def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
     with whole(folder / _KEYS_FILE) as part, part.open("wb") as file:
-        for some in every.to_frame("key").iter_slices(2**20):  # executors of a cluster have no numpy
-            array("Q", some["key"].to_list()).tofile(file)
+        if find_spec("numpy"):
+            every.to_numpy().tofile(file)
+        else:  # executors of a cluster have none
+            for some in every.to_frame("key").iter_slices(2**20):
+                array("Q", some["key"].to_list()).tofile(file)
     return every
 
 
@@ -427,8 +431,13 @@ def sharing(once: Settled) -> pl.Series:
     rows = once.distinct.lazy()
     found = [rows.filter(pl.col("event_id").is_in(once.losers["event_id"].implode())).select("user_id")]
     for name in ("run_id", "message_id"):
-        pairs = rows.select("user_id", name).drop_nulls().select("user_id", key=pl.col(name).hash()).unique()
-        found.append(pairs.filter(pl.col("key").is_duplicated()).select("user_id"))
+        # By hashes, in which two ids may fall together: it does no harm to touch a few users more.
+        key, user = pl.col(name).hash(), pl.col("user_id").hash()
+        told = rows.drop_nulls(name)
+        users = told.group_by(key=key).agg(least=user.min(), most=user.max())
+        several = users.filter(pl.col("least") != pl.col("most")).select("key").collect().to_series()
+        if several.len():
+            found.append(told.filter(key.is_in(several.implode())).select("user_id"))
     return pl.concat(found).unique().collect()["user_id"].sort()
 
 
