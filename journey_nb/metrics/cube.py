@@ -123,16 +123,13 @@ class Cube:
                 *_goals(goals, calendar),
                 *_waiting_users(waiting),
             )
-            rows += [
-                part.with_columns(clock, pl.selectors.by_name("word", require_all=False).cast(pl.String))
-                for part in counted
-            ]
+            rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
             still.append(waiting.with_columns(clock))
         keys = [name for name in OPEN if name != "n"]
         opened = pl.concat(still).group_by(keys).agg(n=pl.len())
         return cls(
-            _as(pl.concat(rows, how="diagonal_relaxed"), ROWS),
+            _as(pl.concat(rows), ROWS),
             _as(pl.concat(durations), DURATIONS),
             _as(opened, OPEN),
         )
@@ -328,11 +325,12 @@ class _Packed:
         self.places: list[tuple[str, pl.DataType, int, int]] = []
         self.size = 1
         for name in names:
-            dtype, low, high = frame.schema[name], 0, 0
+            column, low, high = frame[name], 0, 0
+            dtype = column.dtype
             if isinstance(dtype, pl.Enum):
                 high = len(dtype.categories) - 1
-            elif (least := frame[name].min()) is not None:
-                low, high = cast(int, least), cast(int, frame[name].max())
+            elif (least := column.min()) is not None:
+                low, high = cast(int, least), cast(int, column.max())
             count = max(high - low, 0) + 2  # the last is for null
             self.places.append((name, dtype, low, count))
             self.size *= count
@@ -350,21 +348,31 @@ class _Packed:
         columns = []
         for name, dtype, low, count in reversed(self.places):
             code, packed = packed % count, packed // count
-            column = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
-            enum = isinstance(dtype, pl.Enum)
-            columns.append((column.cast(pl.UInt32).cat.to(dtype) if enum else column.cast(dtype)).alias(name))
+            column: pl.Expr = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
+            if isinstance(dtype, pl.Enum):
+                words = column.cast(pl.UInt32).cat.to(dtype)
+                column = (
+                    words.cast(pl.String) if name == "word" else words
+                )  # which is now of one Enum, now of another
+            columns.append(column.alias(name))
         return columns
+
+
+# Polars plans even the smallest query for longer than a series of some thousand numbers takes to count.
 
 
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
     """How many rows hold for each measure, by keys (Enums, days and buckets) and version."""
-    keys = [*keys, "version"]
-    packed, names = _Packed(frame, keys), list(measures)
-    rows = frame.select(packed.code().alias("code"), **measures)
-    counts = rows.group_by("code").agg(pl.col(names).sum())
-    counts = counts.select(*packed.columns(pl.col("code")), pl.col(names).cast(COUNT))
-    long = counts.unpivot(index=keys, on=names, variable_name="measure", value_name="n")
-    return long.filter(pl.col("n") != 0)
+    packed, names = _Packed(frame, [*keys, "version"]), list(measures)
+    told = frame.select(packed.code().alias("code"), **measures)
+    code = told["code"]
+    cells = [code.filter(told[name]) * len(names) + place for place, name in enumerate(names)]
+    counts, cell = pl.concat(cells).value_counts(name="n"), pl.col("code")
+    return counts.select(
+        *packed.columns(cell // len(names)),
+        pl.col("n").cast(COUNT),
+        measure=pl.lit(pl.Series(names)).gather(cell % len(names)),
+    )
 
 
 def _once(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> Iterator[pl.DataFrame]:
@@ -379,27 +387,22 @@ def _once(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> Iterator[pl
 
 def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str = "user") -> pl.DataFrame:
     """Users by keys, the day, and the day on which the same user did the same before."""
-    packed = _Packed(frame, keys)
-    low, high = (cast(int, day or 0) for day in (frame["day"].min(), frame["day"].max()))
+    packed, day = _Packed(frame, keys), frame["day"]
+    low, high = (cast(int, end or 0) for end in (day.min(), day.max()))
     # Twice as many places as days, so that two codes less than that number of days apart are of one user and key.
     days = high - low + 1
     size = packed.size * 2 * days
-    code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)
-    seen = frame.select(code=(code + (pl.col("day") - low).cast(pl.UInt64)).sort())
+    whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)
+    seen = frame.select(code=whose + (pl.col("day") - low).cast(pl.UInt64)).to_series().sort()
     gap = (pl.col("code") - pl.col("code").shift()).fill_null(days).clip(upper_bound=days)
-    counts = (
-        seen.select("code", gap=gap)
-        .filter(pl.col("gap") != 0)  # once a day is enough
-        .group_by(code=pl.col("code") % size * (days + 1) + pl.col("gap"))
-        .len("n")
-    )
+    cell = pl.col("code") % size * (days + 1) + gap
+    once_a_day = seen.to_frame().select(cell.filter(gap != 0)).to_series()
     gap, place = pl.col("code") % (days + 1), pl.col("code") // (days + 1)
-    day = (place % (2 * days)).cast(pl.Int32) + low
-    before = pl.when(gap != days).then(day - gap.cast(pl.Int32))
-    return counts.select(
+    number = (place % (2 * days)).cast(pl.Int32) + low
+    return once_a_day.value_counts(name="n").select(
         *packed.columns(place // (2 * days)),
-        day=day,
-        prev=before,
+        day=number,
+        prev=pl.when(gap != days).then(number - gap.cast(pl.Int32)),
         n=pl.col("n").cast(COUNT),
         measure=pl.lit(measure),
     )
@@ -497,15 +500,16 @@ def _messages(every: pl.DataFrame, engaged: pl.DataFrame, calendar: Calendar) ->
     at_once = {f"message.{name}": pl.col(name) for name in FLAGS if name not in later}
     yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
     for name in later:
-        flagged = calendar.dated(messages.filter(name), on=f"{name}_at")
+        flagged = messages.select("run", *key, "version", "day", f"{name}_at", name).filter(name)
+        flagged = calendar.dated(flagged, on=f"{name}_at")
         yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
     several = origins.select(key).unique()["point"].is_duplicated().any()
     for name in USERS_OF:
-        flagged = messages.filter(name)
+        flagged = messages.select("user", *key, "version", "day", name).filter(name)
         yield from _once(flagged, ["channel"], f"users.{name}.channel")
         yield from _once_at_points(flagged, [], f"users.{name}", several)
     for outcome, reason in ISSUES.items():
-        issues = messages.filter(outcome).with_columns(word=reason)
+        issues = messages.select(*key, "version", "day", outcome, word=reason).filter(outcome)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
     engaged = calendar.dated(engaged, day="at").drop_nulls("day")
     yield from _once_at_points(engaged, ["goal"], "after", several)
@@ -515,11 +519,11 @@ def _once_at_points(
     messages: pl.DataFrame, keys: Sequence[str], measure: str, several: bool
 ) -> Iterator[pl.DataFrame]:
     """Users by point, and by point and channel: the same where no point has several channels."""
-    for by_both in _once(messages, [*keys, "point", "channel"], f"{measure}.point.channel"):
-        yield by_both
+    both = _once(messages, [*keys, "point", "channel"], f"{measure}.point.channel")
+    for users, of in zip(both, ("", OF_VERSION), strict=True):
+        yield users
         if not several:
-            named = pl.col("measure").str.replace(".point.channel", ".point", literal=True)
-            yield by_both.drop("channel").with_columns(named)
+            yield users.drop("channel").with_columns(measure=pl.lit(f"{measure}.point{of}"))
     if several:
         yield from _once(messages, [*keys, "point"], f"{measure}.point")
 
@@ -627,7 +631,7 @@ def _firsts(goals: pl.DataFrame, *of: str) -> pl.DataFrame:
         others = firsts.join(overlap.select(whose).unique(), on=whose, how="anti")
         firsts = pl.concat([others, *_overlapping(overlap, whose)], how="diagonal")
     keys = (*of, "point", "channel", "version", "day", "prev", "on")
-    return firsts.group_by(*keys, word="credit").agg(pl.col("n").sum())
+    return firsts.group_by(*keys, word=pl.col("credit").cast(pl.String)).agg(pl.col("n").sum())
 
 
 def _overlapping(firsts: pl.DataFrame, whose: Sequence[str]) -> Iterator[pl.DataFrame]:
