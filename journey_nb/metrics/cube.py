@@ -162,21 +162,28 @@ class Cube:
 
     @cached_property
     def legend(self) -> pl.DataFrame:
-        """Every measure with its keys, by a number: code, measure, point, channel, goal, word."""
-        told = pl.concat(part.legend.drop("code") for part in self.parts) if self.parts else self.rows
-        return told.select(MEASURED).unique().with_row_index("code")
+        """Every measure with its keys, by a number that is the same in all cubes: code, measure, point, channel, goal, word."""
+        if self.parts:
+            return pl.concat(part.legend for part in self.parts).unique("code")
+        told = self.rows.select(MEASURED).unique().with_columns(pl.col(MEASURED).cast(pl.String))
+        return told.select(pl.struct(MEASURED).hash().alias("code"), *MEASURED)
 
     @cached_property
     def coded(self) -> pl.DataFrame:
         """The rows, narrow, their measure and keys told by the code of the legend."""
-        if not self.parts:
-            rows = self.rows.join(self.legend, on=MEASURED, nulls_equal=True)
-            return rows.select("code", "version", "day", "prev", "on", "n", "value")
-        recoded = []
-        for part in self.parts:
-            told = part.legend.join(self.legend, on=MEASURED, nulls_equal=True, maintain_order="left")
-            recoded.append(part.coded.with_columns(code=told["code_right"].gather(part.coded["code"])))
-        return pl.concat(recoded)
+        if self.parts:
+            return pl.concat(part.coded for part in self.parts)
+        legend = self.legend.with_columns(pl.col(MEASURED).cast(WORD))
+        rows = self.rows.join(legend, on=MEASURED, nulls_equal=True)
+        return rows.select("code", "version", "day", "prev", "on", "n", "value")
+
+    @cached_property
+    def states(self) -> pl.DataFrame:
+        """Of the coded rows those of the ledgers, and those of no day."""
+        if self.parts:
+            return pl.concat(part.states for part in self.parts)
+        ledgers = self.legend.filter(pl.col("measure").is_in(LEDGERS))["code"]
+        return self.coded.filter(pl.col("day").is_null() | pl.col("code").is_in(ledgers.implode()))
 
     def stays(self, first: date, stop: date, version: int | None = None) -> pl.DataFrame:
         """Completed stays of the days from the first on and before the stop, of a version or all: point, bucket, stays."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
 from itertools import product
-from typing import Concatenate, Literal, ParamSpec, Protocol, cast
+from typing import Concatenate, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -33,7 +33,7 @@ from journey_nb.metrics.counts import (
     by_cause,
     of_channel,
 )
-from journey_nb.metrics.cube import LEDGERS, OF_VERSION, Cube
+from journey_nb.metrics.cube import OF_VERSION, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import TICK, midnight
@@ -42,7 +42,7 @@ Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
-EMPTY = pl.Series("micros", [], dtype=pl.Int64)
+FEW = 5_000  # values that are sorted into a longer series one by one, at most
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
@@ -180,9 +180,7 @@ class CubeCounts(Counts):
     def _cube(self) -> Cube:
         return self._facts.cube.by_clock[self.scope.clock]
 
-    @cached_property
-    def _coded(self) -> pl.DataFrame:
-        rows = self._cube.coded
+    def _seen(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(version=self.scope.version) if self._of_version else rows
 
     @property
@@ -206,17 +204,18 @@ class CubeCounts(Counts):
         """The cube's rows of the days of the period, each user once."""
         first, day, prev = self._first[0], pl.col("day"), pl.col("prev")
         once = prev.is_null() | (prev < first)
-        return self._coded.filter((day >= first) & (day < self._stop[0]) & once)
+        return self._seen(self._cube.coded.filter((day >= first) & (day < self._stop[0]) & once))
 
     @cached_property
     def _sums(self) -> dict[tuple[bool, str], pl.DataFrame]:
         """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
-        ledgers, day = self._legend_of(LEDGERS)["code"].implode(), pl.col("day")
-        before = self._coded.filter(day.is_null() | ((day < self._first[0]) & pl.col("code").is_in(ledgers)))
-        zones = ((True, self._rows), (False, before))
-        rows = pl.concat(rows.select("code", "n", "value", within=within) for within, rows in zones)
-        sums = rows.group_by("within", "code").agg(pl.col("n", "value").sum()).filter(pl.col("n") != 0)
-        told = self._legend.join(sums, on="code")
+        day = pl.col("day")
+        before = self._seen(self._cube.states.filter(day.is_null() | (day < self._first[0])))
+        sums = pl.concat(
+            rows.group_by("code").agg(pl.col("n", "value").sum(), within=within)
+            for within, rows in ((pl.lit(True), self._rows), (pl.lit(False), before))
+        )
+        told = self._legend.join(sums.filter(pl.col("n") != 0), on="code")
         parts = told.partition_by("within", "measure", as_dict=True, include_key=False)
         return {(within, str(measure)): part for (within, measure), part in parts.items()}
 
@@ -422,7 +421,11 @@ class CubeCounts(Counts):
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
         *few, most = sorted(came, key=len)
-        return _at_rank(most, *(pl.concat([EMPTY, *some]).sort() for some in (few, gone)))
+        if sum(map(len, few)) > FEW:
+            few, most = [], pl.concat(came).sort()
+        return _at_rank(
+            most, *([value for stays in some for value in stays.to_list()] for some in (few, gone))
+        )
 
     @_exact
     def taken(self) -> pl.DataFrame:
@@ -540,24 +543,25 @@ def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(wanted)
 
 
-def _at_rank(most: pl.Series, came: pl.Series, gone: pl.Series) -> AtRank:
-    """What stands at a rank of a long sorted series, had a few sorted values come into it and a few gone.
+def _at_rank(most: pl.Series, came: list[int], gone: list[int]) -> AtRank:
+    """What stands at a rank of a long sorted series, had a few values come into it and a few gone.
 
     The long one need not be sorted again: between those few its values stand as they do, only moved.
     """
-    few = pl.concat([came, gone]).unique().sort()
+    came, gone = sorted(came), sorted(gone)
+    few = sorted({*came, *gone})
 
-    def moved(side: Literal["left", "right"]) -> pl.Series:
-        return came.search_sorted(few, side).cast(COUNT) - gone.search_sorted(few, side).cast(COUNT)
+    def more(value: int, side: Callable[[list[int], int], int]) -> int:
+        return side(came, value) - side(gone, value)
 
-    before = most.search_sorted(few, "left") + moved("left")
-    by, through = moved("right"), most.search_sorted(few, "right") + moved("right")
+    def up_to(value: int) -> int:
+        return bisect_right(most, value) + more(value, bisect_right)
 
     def at(rank: int) -> int:
-        place = bisect_right(through, rank)
-        if place < few.len() and before[place] <= rank:
-            return int(few[place])
-        return int(most[rank - (by[place - 1] if place else 0)])
+        place = bisect_right(few, rank, key=up_to)
+        if place < len(few) and bisect_left(most, few[place]) + more(few[place], bisect_left) <= rank:
+            return few[place]
+        return int(most[rank - (more(few[place - 1], bisect_right) if place else 0)])
 
     return at
 
