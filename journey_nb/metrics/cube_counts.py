@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
-from itertools import product
+from itertools import accumulate
+from math import ceil, floor
 from typing import Concatenate, ParamSpec, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -379,19 +380,25 @@ class CubeCounts(Counts):
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
-        ranks = _ranks(self.durations())
-        taken = self._taken_in(ranks.select("point", "bucket").unique())
-        asked = ranks.select("point", "bucket", "rank").rows()
-        micros = pl.Series([taken[point, number](rank) for point, number, rank in asked], dtype=RATE)
-        low, high = (pl.col("micros").filter(above=above).first() for above in (False, True))
-        seconds = (low + (high - low) * pl.col("part").first()) / 1e6
-        found = ranks.with_columns(micros.alias("micros")).group_by("point", "share").agg(seconds=seconds)
-        return found.group_by("point").agg(
-            seconds_p50=pl.col("seconds").filter(share=0.5).first(),
-            seconds_p90=pl.col("seconds").filter(share=0.9).first(),
-        )
+        durations = self.durations()
+        buckets: dict[str, list[tuple[int, int]]] = {}
+        for point, number, stays in durations.sort("bucket").select("point", "bucket", "stays").iter_rows():
+            buckets.setdefault(point, []).append((number, stays))
+        ranks = {
+            (point, share): _ranks(some, share) for point, some in buckets.items() for share in (0.5, 0.9)
+        }
+        taken = self._taken_in({(point, n) for (point, _), (_, ends) in ranks.items() for n, _ in ends})
 
-    def _taken_in(self, buckets: pl.DataFrame) -> dict[tuple[str, int], AtRank]:
+        def seconds(point: str, share: float) -> float:
+            part, ends = ranks[point, share]
+            low, high = (taken[point, number](rank) for number, rank in ends)
+            return (low + (high - low) * part) / 1e6
+
+        schema = {"point": durations.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
+        rows = [(point, seconds(point, 0.5), seconds(point, 0.9)) for point in buckets]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _taken_in(self, buckets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], AtRank]:
         """What the period's completed stays of some buckets took, in order of that, by point and bucket."""
         stays: dict[tuple[str, int], list[tuple[int, pl.DataFrame]]] = {}
         for sign, steps in self._facts.steps:
@@ -522,25 +529,16 @@ def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     return counts.filter(pl.any_horizontal(pl.col(list(parts)) != 0)).collect()
 
 
-def _ranks(durations: pl.DataFrame) -> pl.DataFrame:
-    """Where the ranks stand between which the percentiles lie: point, share, part (of the way), above, bucket, rank."""
-    through = pl.col("stays").cum_sum().over("point")
-    buckets = durations.sort("bucket").with_columns(
-        through=through, last=pl.col("stays").sum().over("point") - 1
-    )
-    wanted = []
-    for share, above in product((0.5, 0.9), (False, True)):
-        place = share * pl.col("last")
-        rank = (place.ceil() if above else place.floor()).cast(COUNT)
-        before = pl.col("through") - pl.col("stays")
-        wanted.append(
-            buckets.filter(before <= rank, rank < pl.col("through")).select(
-                *("point", "bucket", pl.lit(share).alias("share"), pl.lit(above).alias("above")),
-                part=place - place.floor(),
-                rank=rank - before,
-            )
-        )
-    return pl.concat(wanted)
+def _ranks(buckets: list[tuple[int, int]], share: float) -> tuple[float, list[tuple[int, int]]]:
+    """Where a share of all stands, of which so many are in each bucket: how far between two, and their buckets and ranks there."""
+    through = list(accumulate(stays for _, stays in buckets))
+    place = share * (through[-1] - 1)
+    found = []
+    for rank in (floor(place), ceil(place)):
+        which = bisect_right(through, rank)
+        number, stays = buckets[which]
+        found.append((number, rank - through[which] + stays))
+    return place - floor(place), found
 
 
 def _at_rank(most: pl.Series, came: list[int], gone: list[int]) -> AtRank:
@@ -566,14 +564,14 @@ def _at_rank(most: pl.Series, came: list[int], gone: list[int]) -> AtRank:
     return at
 
 
-def _places(steps: pl.DataFrame, buckets: pl.DataFrame) -> Iterator[tuple[str, int, int, int]]:
+def _places(steps: pl.DataFrame, buckets: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int, int, int]]:
     """Where the completed stays of some buckets stand: point, bucket, first, stop; those that have any.
 
     Found by halving: steps are in order of point and duration.
     """
     known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
     codes, micros = steps["point"].to_physical(), steps["micros"]
-    for point, number in buckets.rows():
+    for point, number in buckets:
         if point in known:
             code = known.index(point)
             start, stop = bisect_left(codes, code), bisect_right(codes, code)
