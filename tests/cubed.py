@@ -10,7 +10,7 @@ import polars as pl
 
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, steps
+from journey_nb.metrics.cube import Cube, standing, steps
 
 FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
 
@@ -31,6 +31,7 @@ class CubedFacts:
         self.first_at, self.last_at = facts.first_at, facts.last_at
         self.cube = cube or Cube.of(journey, facts)
         self.steps = _steps(facts) if known is None else known
+        self.standing = standing(journey, facts)
 
     def __getattr__(self, name: str) -> Any:
         if name in self._hidden:

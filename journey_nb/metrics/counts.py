@@ -7,7 +7,7 @@ the numbers add, but for :meth:`Counts.seconds` and :meth:`Counts.waiting`. So a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -164,6 +164,17 @@ class Counts:
             parts.append(self._by_day(self._messages.filter(flag), time, {metric: pl.lit(True)}, key))
         return pl.concat(parts)
 
+    def responses(self) -> pl.DataFrame:
+        """How long after its sending a message was answered: point, outcome, length (:func:`length`), messages."""
+        parts = []
+        for outcome in ANSWERED:
+            time = f"{outcome}_any_at" if self.scope.machine and outcome != "interacted" else f"{outcome}_at"
+            answered = self._messages.filter(FLAGS[outcome])
+            took = answered.select("point", length(answered[time] - answered["sent_at"], RESPONSES))
+            counts = took.group_by("point", "length").agg(messages=pl.len())
+            parts.append(counts.select("point", pl.lit(outcome).alias("outcome"), "length", "messages"))
+        return _counts(pl.concat(parts))
+
     def issues(self) -> pl.DataFrame:
         """Messages that failed, bounced or were skipped: channel, point, outcome, reason, count."""
         outcomes = pl.Enum(list(ISSUES))
@@ -259,18 +270,19 @@ class Counts:
         return by_cause(self.open_stays())
 
     def open_stays(self) -> pl.DataFrame:
-        """Every stay still open, with its last wait: user, entered_at (of its run), point, version, cause, since, due."""
+        """Every stay still open, with its last wait.
+
+        Columns: user, user_id, run_id, entered_at (of its run), point, version, cause, since, due.
+        """
         stays = self._on_version(self.scope.open_visits)
         waits = self.scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
         waits = waits.filter(pl.col("at") < self.scope.hi)
         last = waits.unique("visit", keep="last", maintain_order=True)
         last = last.select("visit", "at", "cause", due="due_at")
-        stays = stays.join(last, on="visit", how="left")
-        entered, since = (
-            self.scope.facts.runs["entered_at"].gather(stays["run"]),
-            pl.coalesce("at", "arrived_at"),
-        )
-        return stays.select("user", entered, "point", "version", "cause", since=since, due="due")
+        stays = stays.join(last, on="visit", how="left", maintain_order="left")
+        told = self.scope.facts.runs["user_id", "run_id", "entered_at"][stays["run"]]
+        since = pl.coalesce("at", "arrived_at")
+        return stays.select("user", *told, "point", "version", "cause", since=since, due="due")
 
     @cached_property
     def _stays(self) -> pl.DataFrame:
@@ -389,6 +401,44 @@ def bucket(micros: pl.Series) -> pl.Series:
     [0, 82, 509, 509]
     """
     return (BOUNDS.search_sorted(micros, side="right") - 1).cast(pl.UInt16).alias("bucket")
+
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+RESPONSES = (
+    0,
+    _MINUTE,
+    5 * _MINUTE,
+    15 * _MINUTE,
+    _HOUR,
+    3 * _HOUR,
+    6 * _HOUR,
+    12 * _HOUR,
+    _DAY,
+    2 * _DAY,
+    7 * _DAY,
+)
+"""Where the lengths of responses begin, in seconds; the last has no end."""
+WAITS = (0, _HOUR, 6 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 30 * _DAY)
+"""Where the lengths of waits begin, in seconds."""
+LENGTH = pl.Int8()  # no count, so that counts by length add
+ANSWERED = ("opened", "clicked", "interacted")
+"""What a message is answered by."""
+
+
+def length(took: pl.Series, begins: Sequence[int]) -> pl.Series:
+    """In which of some lengths each duration is: its place among where these begin (seconds); null of none.
+
+    An answer may bear an earlier time than its message: it came at once.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> length(pl.Series([5, 59, 60, None], dtype=pl.Int64).cast(pl.Duration("us")) * 1_000_000, (0, 60)).to_list()
+    [0, 0, 1, None]
+    """
+    micros = pl.Series(begins, dtype=COUNT) * 1_000_000
+    place = micros.search_sorted(took.dt.total_microseconds().clip(0), side="right").cast(LENGTH) - 1
+    return place.set(took.is_null(), None).alias("length")
 
 
 def by_cause(stays: pl.DataFrame) -> pl.DataFrame:

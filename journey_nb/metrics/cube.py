@@ -26,13 +26,16 @@ import polars as pl
 from journey_nb.facts import OUTCOMES, Facts
 from journey_nb.journey import Journey
 from journey_nb.metrics.counts import (
+    ANSWERED,
     DEPARTURES,
     FLAGS,
     ISSUES,
     MESSAGE_METRICS,
+    RESPONSES,
     USERS_OF,
     Counts,
     bucket,
+    length,
 )
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.metrics.table import COUNT, RATE
@@ -62,16 +65,6 @@ DURATIONS: dict[str, pl.DataType] = {
     "day": pl.Date(),
     "n": COUNT,
 }
-OPEN: dict[str, pl.DataType] = {
-    "clock": CLOCK,
-    "point": WORD,
-    "cause": WORD,
-    "version": VERSION,
-    "day": pl.Date(),
-    "since": pl.Datetime("us", "UTC"),
-    "due": pl.Datetime("us", "UTC"),
-    "n": COUNT,
-}
 NEVER = -(2**31)  # the number of a day before all days
 OF_VERSION = ".version"
 """Ends the name of a measure of users that counts them in each version anew."""
@@ -82,7 +75,7 @@ On the cohort clock they count where runs of a day have come to in the end."""
 
 @dataclass(frozen=True)
 class Cube:
-    """Counts by local day; three small frames that add.
+    """Counts by local day; two small frames that add.
 
     Attributes
     ----------
@@ -92,15 +85,12 @@ class Cube:
         where that is another), n, value.
     durations
         Completed stays by clock, point, bucket of their duration, version, and day.
-    open
-        Stays still open, by clock, point, cause, version, day (of the cohort), since when and until when.
     parts
         The cubes of which these frames were laid behind each other, if they were.
     """
 
     rows: pl.DataFrame
     durations: pl.DataFrame
-    open: pl.DataFrame
     parts: tuple[Cube, ...] = ()
 
     @classmethod
@@ -109,41 +99,28 @@ class Cube:
         scope = Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
         days = Days.of(journey, facts)
         messages, visits, goals = _flagged(scope), _moved(journey, facts), _reached(scope)
-        engaged, timed, stays = _before_goals(messages, goals), _timed(visits), Counts(scope).open_stays()
+        engaged, timed = _before_goals(messages, goals), _timed(visits)
         rows: list[pl.DataFrame] = []
         durations: list[pl.DataFrame] = []
-        still: list[pl.DataFrame] = []
         for calendar in (Calendar(days), Calendar(days, days.number(facts.runs["entered_at"]))):
             clock = pl.lit(calendar.clock, CLOCK).alias("clock")
-            waiting = _waiting(stays, calendar)
             counted = (
                 *_runs(facts.runs, calendar),
                 *_messages(messages, engaged, calendar),
                 *_stays(visits, calendar),
                 *_goals(goals, calendar),
-                *_waiting_users(waiting),
             )
             rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
-            still.append(waiting.with_columns(clock))
-        keys = [name for name in OPEN if name != "n"]
-        opened = pl.concat(still).group_by(keys).agg(n=pl.len())
-        return cls(
-            _as(pl.concat(rows), ROWS),
-            _as(pl.concat(durations), DURATIONS),
-            _as(opened, OPEN),
-        )
+        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS))
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
-        """Cubes that add, laid behind each other: who asks adds up anyway. Only open stays are looked at one by one."""
+        """Cubes that add, laid behind each other: who asks adds up anyway."""
         if len(cubes) == 1:
             return cubes[0]
-        rows, durations, still = (
-            pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations", "open")
-        )
-        net = still.group_by(pl.exclude("n")).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
-        return cls(rows, durations, net, tuple(cubes))
+        rows, durations = (pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations"))
+        return cls(rows, durations, tuple(cubes))
 
     @cached_property
     def by_clock(self) -> dict[str, Cube]:
@@ -152,13 +129,9 @@ class Cube:
         if self.parts:  # of which most stay as they are when something is loaded
             each = [part.by_clock for part in self.parts]
             return {clock: Cube.together([part[clock] for part in each]) for clock in clocks}
-        return {clock: Cube(*self._of_clock(clock)) for clock in clocks}
-
-    def _of_clock(self, clock: Clock) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-        rows, durations, still = (
-            frame.filter(clock=clock) for frame in (self.rows, self.durations, self.open)
-        )
-        return rows, durations, still
+        return {
+            clock: Cube(self.rows.filter(clock=clock), self.durations.filter(clock=clock)) for clock in clocks
+        }
 
     @cached_property
     def legend(self) -> pl.DataFrame:
@@ -223,25 +196,28 @@ class Cube:
             told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
             return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
 
-        return cls(added("rows", ROWS), added("durations", DURATIONS), added("open", OPEN))
+        return cls(added("rows", ROWS), added("durations", DURATIONS))
 
     def same(self, other: Cube) -> bool:
         """Whether both hold the same counts; sums of values may differ by rounding."""
         difference = Cube.sum([(1, self), (-1, other)])
-        return not any(frame.height for frame in (difference.rows, difference.durations, difference.open))
+        return not any(frame.height for frame in (difference.rows, difference.durations))
 
     def save(self, folder: Path) -> None:
         """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""
-        for name in ("rows", "durations", "open"):
+        for name in ("rows", "durations"):
             getattr(self, name).write_ipc(folder / f"cube_{name}.arrow")
 
     @classmethod
     def load(cls, folder: Path) -> Cube:
         """A cube that :meth:`save` has written."""
-        rows, durations, still = (
-            pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations", "open")
-        )
-        return cls(rows, durations, still)
+        rows, durations = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations"))
+        return cls(rows, durations)
+
+
+def standing(journey: Journey, facts: Facts) -> pl.DataFrame:
+    """Every stay that is open in the end: :meth:`Counts.open_stays`."""
+    return Counts(Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)).open_stays()
 
 
 def steps(facts: Facts) -> pl.DataFrame:
@@ -477,10 +453,13 @@ def _merged(runs: pl.DataFrame) -> pl.DataFrame:
 _LATER = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
 
 
+_LENGTHS = pl.Enum([str(place) for place in range(len(RESPONSES))])
+
+
 def _flagged(scope: Scope) -> pl.DataFrame:
     """All messages, and what they count as."""
     return scope.seen_messages.select(
-        *("run", "user", "point", "channel", "version", "at", *ISSUES.values()),
+        *("run", "user", "point", "channel", "version", "at", "sent_at", *ISSUES.values()),
         *(f"{name}_at" for name in _LATER),
         *("opened_any_at", "engaged_order"),
         *(flag.alias(name) for name, flag in FLAGS.items()),
@@ -515,6 +494,11 @@ def _messages(every: pl.DataFrame, engaged: pl.DataFrame, calendar: Calendar) ->
         flagged = messages.select("user", *key, "version", "day", name).filter(name)
         yield from _once(flagged, ["channel"], f"users.{name}.channel")
         yield from _once_at_points(flagged, [], f"users.{name}", several)
+    for name in ANSWERED:
+        answered = messages.select("point", "version", "day", "sent_at", f"{name}_at", name).filter(name)
+        lengths = length(answered[f"{name}_at"] - answered["sent_at"], RESPONSES)
+        answered = answered.with_columns(word=lengths.cast(pl.UInt32).cat.to(_LENGTHS))
+        yield _counted(answered, ["point", "word", "day"], {f"response.{name}": pl.lit(True)})
     for outcome, reason in ISSUES.items():
         issues = messages.select(*key, "version", "day", outcome, word=reason).filter(outcome)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
@@ -585,20 +569,6 @@ def _stays(every: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
 def _durations(timed: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
     stays = calendar.dated(timed, day="left_at").drop_nulls("day")
     return _counted(stays, ["point", "bucket", "day"], {"durations": pl.lit(True)}).drop("measure")
-
-
-def _waiting(stays: pl.DataFrame, calendar: Calendar) -> pl.DataFrame:
-    """Open stays (:meth:`Counts.open_stays`) under the day of their cohort; under none on the activity clock."""
-    if calendar.entered is None:
-        return stays.with_columns(day=pl.lit(None, pl.Int32))
-    return stays.with_columns(day=calendar.days.number(stays["entered_at"])).drop_nulls("day")
-
-
-def _waiting_users(waiting: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Users with an open stay, by point and its cause."""
-    stays = waiting.select("user", "point", "version", pl.col("day").fill_null(0), word="cause")
-    for users in _once(stays, ["point", "word"], "waiting_users"):
-        yield users.drop("day") if waiting["day"].null_count() else users
 
 
 # Goals.

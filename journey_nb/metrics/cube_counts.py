@@ -21,17 +21,18 @@ from journey_nb.journey import CHANNELS
 from journey_nb.metrics import assignments
 from journey_nb.metrics.assignments import Unit
 from journey_nb.metrics.counts import (
+    ANSWERED,
     BOUNDS,
     DEPARTURES,
     ERROR_CLASSES,
     FLAGS,
     ISSUES,
+    LENGTH,
     MESSAGE_METRICS,
     USERS_OF,
     Counts,
     Key,
     Place,
-    by_cause,
     of_channel,
 )
 from journey_nb.metrics.cube import OF_VERSION, Cube
@@ -57,6 +58,8 @@ class Cubed(Facts, Protocol):
         The cube of all that happened.
     steps
         Frames of :func:`journey_nb.metrics.cube.steps`, each with +1 or, where it holds what no longer counts, -1.
+    standing
+        Every stay that is open in the end (:meth:`Counts.open_stays`).
     """
 
     @property
@@ -67,6 +70,11 @@ class Cubed(Facts, Protocol):
     @property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration."""
+        ...
+
+    @property
+    def standing(self) -> pl.DataFrame:
+        """Every stay that is open in the end."""
         ...
 
     def around(self, spans: list[Span]) -> Facts:
@@ -331,6 +339,16 @@ class CubeCounts(Counts):
         return self._by_days(measures, key, "day" if place == "send" else "on")
 
     @_exact
+    def responses(self) -> pl.DataFrame:
+        return pl.concat(
+            self._of(f"response.{name}").select(
+                *("point", pl.lit(name).alias("outcome")),
+                *(pl.col("word").cast(LENGTH).alias("length"), pl.col("n").alias("messages")),
+            )
+            for name in ANSWERED
+        )
+
+    @_exact
     def issues(self) -> pl.DataFrame:
         outcomes = pl.Enum(list(ISSUES))
         return pl.concat(
@@ -446,36 +464,21 @@ class CubeCounts(Counts):
         came, entered = (self._of(measure).select("point", runs="n") for measure in ("came", "entrances"))
         return added([(1, came), (1, entered)])
 
-    def waiting(self) -> pl.DataFrame:
-        cohort = self.scope.clock == "cohort"
-        if self._spans if cohort else self.scope.cut <= self._facts.last_at:
-            return by_cause(pl.concat(self._standing()))
-        stays, users = self._cube.open, "waiting_users" + OF_VERSION * self._of_version
-        if self._of_version:
-            stays = stays.filter(version=self.scope.version)
-        if cohort:
-            stays = stays.filter(pl.col("day") >= self._first[0], pl.col("day") < self._stop[0])
-        stays = stays.group_by("point", word="cause").agg(
-            n=pl.col("n").sum(), oldest_since=pl.col("since").min(), next_due=pl.col("due").min()
-        )
-        stays = self._keyed(stays)
-        found = self._of(users) if cohort else self._ever(users)
-        found = found.select("point", "word", users="n")
-        both = stays.join(found, on=["point", "word"], nulls_equal=True)
-        return both.select(
-            "point", REASON.alias("cause"), pl.col("n").alias("runs"), "users", "oldest_since", "next_due"
-        )
+    def open_stays(self) -> pl.DataFrame:
+        scope = self.scope
+        if scope.clock == "cohort":
+            entered = pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left")
+            return self._on_version(self._facts.standing.filter(entered))
+        if scope.cut > self._facts.last_at:
+            return self._on_version(self._facts.standing)
+        return self._on_version(pl.concat(self._stood()))
 
-    def _standing(self) -> Iterator[pl.DataFrame]:
+    def _stood(self) -> Iterator[pl.DataFrame]:
         """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
-        scope, entered = self.scope, pl.col("entered_at")
         for number, (piece, kept) in enumerate(self._pieces()):
-            end = piece.end if scope.clock == "cohort" else min(scope.cut, piece.end)
-            stays = kept(repr(("open stays", scope.clock, end)), Counts(replace(piece, end=end)).open_stays)
-            if scope.clock == "cohort":
-                stays = stays.filter(entered.is_between(scope.opening, scope.cut, closed="left"))
-            stays = self._on_version(stays)
-            yield stays.with_columns(pl.col("user").cast(pl.UInt64) + 2**32 * number)
+            until = replace(piece, end=min(self.scope.cut, piece.end))
+            stays = kept(repr(("open stays", until.end)), Counts(until).open_stays)
+            yield stays.with_columns(apart(number))
 
     # Experiments.
 
@@ -520,6 +523,11 @@ class CubeCounts(Counts):
     @_exact
     def goal_here(self) -> pl.DataFrame:
         return self._users("goal.here").select("point", users="n")
+
+
+def apart(number: int) -> pl.Expr:
+    """The users of a piece, with numbers that are those of no other piece."""
+    return pl.col("user").cast(pl.UInt64) + 2**32 * number
 
 
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:

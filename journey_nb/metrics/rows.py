@@ -118,10 +118,9 @@ def _check(scope: Scope, table: str, key: Mapping[str, Any]) -> None:
 
 def _readable(scope: Scope, frame: pl.DataFrame) -> pl.DataFrame:
     """With the ids of run and user, words instead of codes, and times in the journey's zone."""
-    names = scope.facts.runs.select("run", "run_id", "user_id")
-    frame = frame.drop("run_id", "user_id", strict=False).join(
-        names, on="run", how="left", maintain_order="left"
-    )
+    runs = scope.facts.runs
+    names = (runs[name].gather(frame["run"]) for name in ("run_id", "user_id"))
+    frame = frame.with_columns(names)
     shown = {name: frame.schema[name] for name in frame.columns if name not in _PRIVATE}
     columns = {
         name: scope.local(name)
@@ -156,7 +155,11 @@ def _messages_on_version(scope: Scope) -> pl.DataFrame:
 
 
 def _visits(scope: Scope) -> pl.DataFrame:
-    visits = scope.on_version(scope.visits)
+    return _with_reasons(scope, scope.visits)
+
+
+def _with_reasons(scope: Scope, visits: pl.DataFrame) -> pl.DataFrame:
+    visits = scope.on_version(visits)
     reason = scope.facts.runs["reason"].gather(visits["run"])  # why the run left, for visits that it closed
     return visits.with_columns(reason).rename({"point": "point_id"})
 
@@ -167,11 +170,11 @@ def _taken(scope: Scope) -> pl.DataFrame:
 
 
 def _waiting(scope: Scope) -> pl.DataFrame:
-    waits = scope.facts.waits.filter(pl.col("at") < scope.hi)
-    last = waits.unique("visit", keep="last", maintain_order=True).select(
-        "visit", "cause", "due_at", since="at"
-    )
-    return _visits(scope).filter("is_open").join(last, on="visit", how="left", maintain_order="left")
+    stays = _with_reasons(scope, scope.open_visits)
+    waits = scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
+    last = waits.filter(pl.col("at") < scope.hi).unique("visit", keep="last", maintain_order=True)
+    last = last.select("visit", "cause", "due_at", since="at")
+    return stays.join(last, on="visit", how="left", maintain_order="left")
 
 
 def _drops(scope: Scope) -> pl.DataFrame:

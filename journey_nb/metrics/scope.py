@@ -300,9 +300,9 @@ class Scope:
 
     @cached_property
     def open_visits(self) -> pl.DataFrame:
-        """The visits open at :attr:`hi`, columns as facts.visits: a few, found without a look at the others."""
+        """The visits open at :attr:`hi`, columns as :attr:`visits`: a few, found without a look at the others."""
         still = pl.col("left_at").is_null() | (pl.col("left_at") >= literal(self.hi))
-        return self._seen_visits(self._begun & still)
+        return self._stays(self._begun & still)
 
     @property
     def _begun(self) -> pl.Expr:

@@ -292,9 +292,10 @@ def _waiting(stats: JourneyStats, point: Point, asks: bool, locale: str) -> Html
     ages = spans(stats.waiting_times(point.point_id), locale)
     parts = [table(waiting, of="waiting", locale=locale), table(ages, of="waiting_times", locale=locale)]
     if not stats.least:
-        since = pl.coalesce("since", "arrived_at")
-        rows = stats.rows("waiting.runs", point_id=point.point_id).sort(since)
-        rows = rows.select("user_id", "run_id", "cause", since.alias("since"), "due_at")
+        scope = stats.scope
+        stays = scope.counts_on_version.open_stays().filter(pl.col("point") == point.point_id)
+        cause, since, due = pl.col("cause").cast(pl.String), scope.local("since"), scope.local("due")
+        rows = stays.sort("since", "run_id").select("user_id", "run_id", cause, since, due.alias("due_at"))
         parts.append(_of_people(rows, asks=asks, limit=WAITING, locale=locale))
     return Html("".join(map(str, parts)), word("waiting_list", locale))
 

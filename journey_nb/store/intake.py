@@ -22,10 +22,10 @@ from journey_nb.events import EventLog, Judged, Settled, settled
 from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, steps
+from journey_nb.metrics.cube import Cube, standing, steps
 from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
-from journey_nb.store.parts import CHUNK, Part, coded_for
+from journey_nb.store.parts import CHUNK, STANDING, Part, coded_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -247,7 +247,7 @@ class Intake:
         with ThreadPoolExecutor(1) as aside:
             before = aside.submit(_Told.of, journey, old) if old.height else None
             told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
-        _write(folder, told.facts, told.settled, log=not written or old.height > 0)
+        _write(folder, journey, told.facts, told.settled, log=not written or old.height > 0)
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
@@ -287,9 +287,10 @@ class _Folded:
     quarantined: int
 
 
-def _write(folder: Path, facts: Folded, once: Settled, *, log: bool = True) -> None:
-    """Write a part, and who shares an id in it."""
+def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log: bool = True) -> None:
+    """Write a part, who waits in it, and who shares an id."""
     Part.write(folder, facts, once, log=log)
+    standing(journey, facts).write_ipc(folder / f"{STANDING}.arrow")
     sharing(once).to_frame().write_ipc(folder / "shared.arrow")
 
 
@@ -496,7 +497,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     rows = pl.concat(part.all_rows() for part in parts).collect(engine="streaming")
     once = settled(rows)
     facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
-    _write(layer.folder / "0", facts, once)
+    _write(layer.folder / "0", journey, facts, once)
     layer.parts = 1
     add_up(layer, group)
     Cube.sum([(1, other.cube) for other in group]).save(layer.folder)

@@ -30,6 +30,7 @@ from journey_nb.subset import OfUsers, Tables, places
 SMALL = ("runs", "goals", "devices", "users")  # stay in memory
 LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the rows of one are found
 PACKED = ("events", "quarantined")  # seldom read
+STANDING = "standing"  # every stay that is open in the end
 CHUNK = 65_536  # rows of the kept log that are read together
 BATCH = 16_384  # rows of a large table that are
 SPANS = 12  # so many pieces of a large table are read one by one; for more, the table is read whole
@@ -230,14 +231,14 @@ class Part:
             return known
         with readable(self._path(name)):
             table = self._scan(name).collect()
-        if name in SMALL:
+        if name in (*SMALL, STANDING):
             self._read[name] = table
         elif name in LARGE:
             _kept.put(self._key(name), table)
         return table
 
     def _known(self, name: str) -> pl.DataFrame | None:
-        return self._read.get(name) if name in SMALL else _kept.get(self._key(name))
+        return self._read.get(name) if name in (*SMALL, STANDING) else _kept.get(self._key(name))
 
     def _key(self, name: str) -> _Key:
         return self.folder, name, self._words
@@ -248,7 +249,7 @@ class Part:
         return tuple(self.journey.points()), tuple(goal.goal_id for goal in self.journey.goals)
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.{'arrow' if name in (*SMALL, *LARGE) else 'parquet'}"
+        return self.folder / f"{name}.{'parquet' if name in (*PACKED, 'log') else 'arrow'}"
 
     def _scan(self, name: str) -> pl.LazyFrame:
         if name not in self._opened:
@@ -282,6 +283,11 @@ class Part:
         if made is None:
             _kept.put(key, made := make())
         return made if self.dead.is_empty() else made.filter(self._alive.gather(made["user"]))
+
+    def standing(self) -> pl.DataFrame:
+        """Every stay of the living users that is open in the end."""
+        stays = self.table(STANDING)
+        return stays if self.dead.is_empty() else stays.filter(self._alive.gather(stays["user"]))
 
     def known_by(self, word: str, hashed: int) -> list[int]:
         """The living users (ids) whose id a word is, and those of whom any row carries it as its device."""

@@ -13,8 +13,8 @@ import polars as pl
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube
-from journey_nb.metrics.cube_counts import Keep
+from journey_nb.metrics.cube import Cube, standing
+from journey_nb.metrics.cube_counts import Keep, apart
 from journey_nb.store.layers import Layer
 from journey_nb.store.parts import EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
@@ -132,6 +132,12 @@ class StoredFacts(Assembled):
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those that count, and (-1) those that were told anew since."""
         return [told for layer in self.layers for told in layer.steps]
+
+    @cached_property
+    def standing(self) -> pl.DataFrame:
+        """Every stay that is open in the end."""
+        parts = [part.standing().with_columns(apart(number)) for number, part in enumerate(self.parts)]
+        return pl.concat(parts) if parts else standing(self.journey, self)
 
     @cached_property
     def quarantined(self) -> pl.DataFrame:  # type: ignore[override]

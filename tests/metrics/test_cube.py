@@ -42,6 +42,10 @@ def asked_of(journey: Journey, rng: Random) -> list[tuple[str, dict[str, Any]]]:
     return [
         *((name, {}) for name in ("health", "audience", "goals", "communications", "points", "branches")),
         *((name, {}) for name in ("waiting", "drops", "reconciliation")),
+        *(
+            (name, {"point_id": rng.choice([*journey.points()])})
+            for name in ("waiting_times", "response_times")
+        ),
         *(("daily", {"by": by}) for by in ("journey", "channel", "point", "goal")),
         ("daily", {"by": rng.choice(("journey", "channel", "point")), "place": "event"}),
         ("messages", {"channel": channel, "goal": goal}),
@@ -135,7 +139,7 @@ def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
 
 
 def same(one: Cube, other: Cube) -> None:
-    for name in ("rows", "durations", "open"):
+    for name in ("rows", "durations"):
         mine, theirs = (
             getattr(cube, name).with_columns(pl.selectors.categorical().cast(pl.String))
             for cube in (one, other)
@@ -163,7 +167,7 @@ def test_cubes_of_disjoint_users_add_and_are_taken_out_again() -> None:
         same(Cube.sum((1, part) for part in parts), whole)
         same(Cube.sum([(1, whole), (-1, parts[0])]), Cube.sum([(1, parts[1]), (1, parts[2])]))
         nothing = Cube.sum([(1, whole), (-1, whole)])
-        assert all(getattr(nothing, name).is_empty() for name in ("rows", "durations", "open"))
+        assert all(getattr(nothing, name).is_empty() for name in ("rows", "durations"))
 
 
 @pytest.mark.parametrize("version", [None, 1, 2])
