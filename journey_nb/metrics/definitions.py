@@ -89,18 +89,24 @@ def explain(name: str) -> Definition:
       clock: messages sent, failed or skipped in the period, with what happened to them up to as_of
       defined in: METRICS.md, sections 5 and 14.14
     """
+    if told := found(name):
+        return told
+    if name in _ALL:
+        raise KeyError(f"{name!r} is a table; its columns are {', '.join(_ALL[name].columns)}")
+    known = names() if "." in name else list(dict.fromkeys(map(_column, names())))
+    raise KeyError(f"no column {name!r} in any table{near(name, known)}")
+
+
+def found(name: str) -> Definition | None:
+    """What :func:`explain` tells of a column; None where no table has it."""
     homes = [table for table in _ALL if _column(name) in _ALL[table].columns and _of(name, table)]
     if homes:
         first, *others = homes
         return replace(_define(first, _column(name)), also=tuple(f"{t}.{_column(name)}" for t in others))
     for suffix, words in _ADDED.items():
-        if name.endswith(suffix) and _known(base := name.removesuffix(suffix)):
-            told = explain(base)
+        if name.endswith(suffix) and (told := found(name.removesuffix(suffix))):
             return replace(told, name=f"{told.name}{suffix}", added=words)
-    if name in _ALL:
-        raise KeyError(f"{name!r} is a table; its columns are {', '.join(_ALL[name].columns)}")
-    known = names() if "." in name else list(dict.fromkeys(map(_column, names())))
-    raise KeyError(f"no column {name!r} in any table{near(name, known)}")
+    return None
 
 
 def names() -> list[str]:
@@ -119,10 +125,6 @@ def _column(name: str) -> str:
 
 def _of(name: str, table: str) -> bool:
     return name.rpartition(".")[0] in ("", table)
-
-
-def _known(name: str) -> bool:
-    return any(_column(name) in _ALL[table].columns and _of(name, table) for table in _ALL)
 
 
 def _define(table: str, column: str) -> Definition:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from journey_nb.journey import BRANCH_KEYS
-from journey_nb.metrics.definitions import DESIGN, explain
+from journey_nb.metrics.definitions import DESIGN, found
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
 from journey_nb.style.meanings import meaning
@@ -206,9 +206,8 @@ def explained(name: str, locale: str = "") -> str:
     >>> explained("audience.in_journey_before")
     'Runs inside as the period begins. As it stood at the start of the period (cohort clock: 0).'
     """
-    try:
-        told = explain(name)
-    except KeyError:
+    told = found(name)
+    if told is None:
         return ""
     parts = [
         column(part, locale) if part.isidentifier() else meaning(part, locale)
