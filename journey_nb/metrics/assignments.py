@@ -27,13 +27,13 @@ def units(assigned: pl.DataFrame, kind: Unit) -> pl.DataFrame:
     return first.with_columns(crossed=crossed)
 
 
-def assignments(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
-    """Every assignment in the period, a unit's in their order: unit, user, at, variant, version, converted, closes.
+def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:
+    """What became of who was :func:`assigning`, a unit's in their order: unit, user, at, variant, version, converted, closes.
 
     ``converted`` tells that the unit reached the goal after, ``closes`` when the window of its run does (null while
     that run is under way). Of both all is seen, so the assignments of a part of the period are these of its time.
     """
-    assigned = _assigning(scope, point_id).with_columns(unit=unit)
+    assigned = assigned.with_columns(unit=unit)
     assigned = assigned.sort("unit", "at", "run_no", "order").with_row_index("row")
     converted = reachings(scope, assigned, goal, unit)["row"]
     days = scope.journey.goal(goal).conversion_days
@@ -48,7 +48,7 @@ def assignments(scope: Scope, point_id: str, goal: str, unit: Unit) -> pl.DataFr
     )
 
 
-def _assigning(scope: Scope, point_id: str) -> pl.DataFrame:
+def assigning(scope: Scope, point_id: str) -> pl.DataFrame:
     """What assigned anybody in the period: a way taken, or a message in a variant."""
     if scope.journey.points()[point_id].type == "split_abn":
         assigned = (

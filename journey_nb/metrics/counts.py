@@ -343,7 +343,8 @@ class Counts:
         return _counts(counts)
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
-        yield assignments.assignments(self.scope, point_id, goal, unit)
+        assigned = assignments.assigning(self.scope, point_id)
+        yield assignments.assignments(self.scope, assigned, goal, unit)
 
     @property
     def _goals(self) -> pl.DataFrame:

@@ -483,14 +483,17 @@ class CubeCounts(Counts):
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
-        if self.scope.clock == "cohort":  # which of a user's runs count hangs on the period
-            yield from super()._assignments(point_id, goal, unit)
-            return
-        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+        scope, asked = self.scope, (point_id, self.scope.version, self.scope.clock)
+        within = pl.col("at").is_between(scope.opening, scope.cut, closed="left")
         for piece, kept in self._pieces():
-            name = repr((point_id, goal, unit, piece.version))
-            found = kept(name, partial(assignments.assignments, piece, point_id, goal, unit))
-            yield found.filter(within)
+            assigning = partial(assignments.assigning, piece, point_id)
+            if scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
+                cohort = replace(piece, start=scope.opening, end=scope.cut)
+                assigned = cohort.of_members(kept(repr(("assigning", *asked)), assigning))
+                yield assignments.assignments(cohort, assigned, goal, unit)
+            else:
+                name = repr(("assignments", *asked, goal, unit))
+                yield kept(name, partial(_of_all, piece, assigning, goal, unit)).filter(within)
 
     def _pieces(self) -> Iterator[tuple[Scope, Keep]]:
         """All that ever happened, piece by piece of the facts; of those who count all is seen."""
@@ -523,6 +526,10 @@ class CubeCounts(Counts):
     @_exact
     def goal_here(self) -> pl.DataFrame:
         return self._users("goal.here").select("point", users="n")
+
+
+def _of_all(piece: Scope, assigning: Callable[[], pl.DataFrame], goal: str, unit: Unit) -> pl.DataFrame:
+    return assignments.assignments(piece, assigning(), goal, unit)
 
 
 def apart(number: int) -> pl.Expr:
