@@ -80,8 +80,8 @@ class Cube:
     Attributes
     ----------
     rows
-        clock, measure, its keys (point, channel, goal, word: a branch, reason, currency or credit), version, day,
-        prev (the day on which the same user did the same before), on (the day by which it is told in a series,
+        clock, measure, its keys (point, channel, goal, word: a branch, reason, currency, credit or length),
+        version, day, prev (the day on which the same user did the same before), on (the day by which it is told in a series,
         where that is another), n, value.
     durations
         Completed stays by clock, point, bucket of their duration, version, and day.
@@ -333,11 +333,9 @@ class _Packed:
             code, packed = packed % count, packed // count
             column: pl.Expr = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
             if isinstance(dtype, pl.Enum):
-                words = column.cast(pl.UInt32).cat.to(dtype)
-                column = (
-                    words.cast(pl.String) if name == "word" else words
-                )  # which is now of one Enum, now of another
-            columns.append(column.alias(name))
+                column = column.cast(pl.UInt32).cat.to(dtype)
+            # A word is now of one Enum, now of another.
+            columns.append((column.cast(pl.String) if name == "word" else column).alias(name))
         return columns
 
 
@@ -451,8 +449,6 @@ def _merged(runs: pl.DataFrame) -> pl.DataFrame:
 # Messages.
 
 _LATER = [name for name in MESSAGE_METRICS.values() if name not in ("sent", "failed", "skipped", "shown")]
-
-
 _LENGTHS = pl.Enum([str(place) for place in range(len(RESPONSES))])
 
 
