@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -49,31 +50,51 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
 
 
 def assigning(scope: Scope, point_id: str) -> pl.DataFrame:
-    """What assigned anybody in the period: a way taken, or a message in a variant."""
-    if scope.journey.points()[point_id].type == "split_abn":
-        assigned = (
-            scope.visits_left(point_id)
-            .filter("leaves", "known")
-            .select(
-                "run",
-                "user",
-                version="left_version",
-                at="left_at",
-                order="left_order",
-                by_message=False,
-                variant="branch",
-            )
-        )
-    else:
-        assigned = scope.messages.filter(point=point_id, fate="sent").select(
-            "run", "user", "version", "at", order="sent_order", by_message=True, variant="variant"
-        )
-    return (
-        scope.on_version(assigned)
-        .filter(pl.col("variant").is_not_null())
-        .with_columns(pl.col("variant").str.strip_prefix(PREFIX))
-        .join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
+    """What assigned anybody at a point in the period: a way taken, or a message in a variant.
+
+    Columns: point, run, user, version, at, order, by_message, variant, run_no.
+    """
+    by_way = is_split(scope, point_id)
+    return scope.on_version(
+        _by_ways(scope, [point_id]) if by_way else _by_messages(scope, pl.col("point") == point_id)
     )
+
+
+def at_all_points(scope: Scope) -> pl.DataFrame:
+    """What assigned anybody at any point in the period, on any version: columns as of :func:`assigning`."""
+    points = (point for version in scope.journey.versions for point in version.points)
+    splits = sorted({point.point_id for point in points if point.type == SPLIT})
+    return pl.concat([_by_ways(scope, splits), _by_messages(scope, pl.lit(True))])
+
+
+def is_split(scope: Scope, point_id: str) -> bool:
+    """Whether a point assigns by the way that is taken from it, not by its messages."""
+    return scope.journey.points()[point_id].type == SPLIT
+
+
+SPLIT = "split_abn"
+
+
+def _by_ways(scope: Scope, points: Sequence[str]) -> pl.DataFrame:
+    taken = scope.visits_left(points).filter("leaves", "known")
+    version, at, order = (pl.col(f"left_{name}").alias(name) for name in ("version", "at", "order"))
+    return _assigned(
+        scope, taken.select("point", "run", "user", version, at, order, by_message=False, variant="branch")
+    )
+
+
+def _by_messages(scope: Scope, where: pl.Expr) -> pl.DataFrame:
+    sent = scope.messages.filter(where, fate="sent")
+    order = pl.col("sent_order").alias("order")
+    return _assigned(
+        scope, sent.select("point", "run", "user", "version", "at", order, by_message=True, variant="variant")
+    )
+
+
+def _assigned(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+    told = rows.filter(pl.col("variant").is_not_null())
+    told = told.with_columns(pl.col("variant").str.strip_prefix(PREFIX))
+    return told.join(scope.facts.runs.select("run", "run_no"), on="run", how="left")
 
 
 def reachings(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> pl.DataFrame:

@@ -25,6 +25,7 @@ import polars as pl
 
 from journey_nb.facts import OUTCOMES, Facts
 from journey_nb.journey import Journey
+from journey_nb.metrics.assignments import at_all_points
 from journey_nb.metrics.counts import (
     ANSWERED,
     DEPARTURES,
@@ -96,8 +97,7 @@ class Cube:
     @classmethod
     def of(cls, journey: Journey, facts: Facts) -> Cube:
         """The cube of all that happened."""
-        scope = Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
-        days = Days.of(journey, facts)
+        scope, days = of_all(journey, facts), Days.of(journey, facts)
         messages, visits, goals = _flagged(scope), _moved(journey, facts), _reached(scope)
         engaged, timed = _before_goals(messages, goals), _timed(visits)
         rows: list[pl.DataFrame] = []
@@ -215,9 +215,19 @@ class Cube:
         return cls(rows, durations)
 
 
+def of_all(journey: Journey, facts: Facts) -> Scope:
+    """All that happened, seen from the end."""
+    return Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
+
+
 def standing(journey: Journey, facts: Facts) -> pl.DataFrame:
     """Every stay that is open in the end: :meth:`Counts.open_stays`."""
-    return Counts(Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)).open_stays()
+    return Counts(of_all(journey, facts)).open_stays()
+
+
+def assigned(journey: Journey, facts: Facts) -> pl.DataFrame:
+    """What ever assigned anybody to a variant: :func:`journey_nb.metrics.assignments.at_all_points`."""
+    return at_all_points(of_all(journey, facts))
 
 
 def steps(facts: Facts) -> pl.DataFrame:

@@ -44,6 +44,7 @@ Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
+ASSIGNED = "assigned"  # what assigned anybody, kept by each piece of the facts
 FEW = 5_000  # values that are sorted into a longer series one by one, at most
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
@@ -483,17 +484,18 @@ class CubeCounts(Counts):
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
-        scope, asked = self.scope, (point_id, self.scope.version, self.scope.clock)
+        scope = self.scope
         within = pl.col("at").is_between(scope.opening, scope.cut, closed="left")
+        here = {"point": point_id, "by_message": not assignments.is_split(scope, point_id)}
         for piece, kept in self._pieces():
-            assigning = partial(assignments.assigning, piece, point_id)
+            every = partial(assignments.at_all_points, replace(piece, clock="activity"))
+            assigned = piece.on_version(kept(ASSIGNED, every).filter(**here))
             if scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
                 cohort = replace(piece, start=scope.opening, end=scope.cut)
-                assigned = cohort.of_members(kept(repr(("assigning", *asked)), assigning))
-                yield assignments.assignments(cohort, assigned, goal, unit)
+                yield assignments.assignments(cohort, cohort.of_members(assigned), goal, unit)
             else:
-                name = repr(("assignments", *asked, goal, unit))
-                yield kept(name, partial(_of_all, piece, assigning, goal, unit)).filter(within)
+                told = partial(assignments.assignments, piece, assigned, goal, unit)
+                yield kept(repr((point_id, goal, unit, scope.version)), told).filter(within)
 
     def _pieces(self) -> Iterator[tuple[Scope, Keep]]:
         """All that ever happened, piece by piece of the facts; of those who count all is seen."""
@@ -526,10 +528,6 @@ class CubeCounts(Counts):
     @_exact
     def goal_here(self) -> pl.DataFrame:
         return self._users("goal.here").select("point", users="n")
-
-
-def _of_all(piece: Scope, assigning: Callable[[], pl.DataFrame], goal: str, unit: Unit) -> pl.DataFrame:
-    return assignments.assignments(piece, assigning(), goal, unit)
 
 
 def apart(number: int) -> pl.Expr:

@@ -7,6 +7,7 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, lru_cache
@@ -269,9 +270,10 @@ class Scope:
         """
         return self._stays(self._begun)
 
-    def visits_left(self, point_id: str) -> pl.DataFrame:
-        """Of :attr:`visits` those at a point that leave it in the period, found without a look at the others."""
-        return self._stays((pl.col("point") == point_id) & self.within("left_at") & self._begun)
+    def visits_left(self, points: Sequence[str]) -> pl.DataFrame:
+        """Of :attr:`visits` those at some points that leave them in the period, found without a look at the others."""
+        here = pl.any_horizontal(pl.lit(False), *(pl.col("point") == point for point in points))
+        return self._stays(here & self.within("left_at") & self._begun)
 
     def begun_visits(self, runs: pl.Series) -> pl.DataFrame:
         """Of :attr:`visits` those of some runs (sorted ids), columns as facts.visits: where they had come by then."""

@@ -22,7 +22,8 @@ from journey_nb.events import EventLog, Judged, Settled, settled
 from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, standing, steps
+from journey_nb.metrics.cube import Cube, assigned, standing, steps
+from journey_nb.metrics.cube_counts import ASSIGNED
 from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
 from journey_nb.store.parts import CHUNK, STANDING, Part, coded_for
@@ -288,9 +289,10 @@ class _Folded:
 
 
 def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log: bool = True) -> None:
-    """Write a part, who waits in it, and who shares an id."""
+    """Write a part, who waits and who was assigned to what in it, and who shares an id."""
     Part.write(folder, facts, once, log=log)
     standing(journey, facts).write_ipc(folder / f"{STANDING}.arrow")
+    assigned(journey, facts).write_ipc(folder / f"{ASSIGNED}.arrow")
     sharing(once).to_frame().write_ipc(folder / "shared.arrow")
 
 
