@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, standing, steps
+from journey_nb.metrics.cube import Cube, assigned, standing, steps
+from journey_nb.metrics.cube_counts import Piece
 
 FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
 
@@ -27,7 +29,7 @@ class CubedFacts:
         hidden: Collection[str] = (),
         known: list[tuple[int, pl.DataFrame]] | None = None,
     ) -> None:
-        self._facts, self._hidden = facts, frozenset(hidden)
+        self._journey, self._facts, self._hidden = journey, facts, frozenset(hidden)
         self.first_at, self.last_at = facts.first_at, facts.last_at
         self.cube = cube or Cube.of(journey, facts)
         self.steps = _steps(facts) if known is None else known
@@ -65,11 +67,13 @@ class CubedFacts:
         return facts.of_users(pl.concat(within).unique())
 
     @property
-    def pieces(self) -> list[tuple[Folded, Any]]:
+    def pieces(self) -> list[Piece]:
         """The facts as two pieces."""
         users = self._facts.runs["user"].unique()
-        halves = (self._facts.of_users(users.filter(users % 2 == half)) for half in (0, 1))
-        return [(half, lambda _, make: make()) for half in halves]
+        halves = [self._facts.of_users(users.filter(users % 2 == half)) for half in (0, 1)]
+        return [
+            Piece(half, partial(assigned, self._journey, half), lambda _, make: make()) for half in halves
+        ]
 
 
 def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:

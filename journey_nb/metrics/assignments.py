@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -50,33 +49,29 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
 
 
 def assigning(scope: Scope, point_id: str) -> pl.DataFrame:
-    """What assigned anybody at a point in the period: a way taken, or a message in a variant.
+    """What assigned anybody at a point in the period: a way of a variant taken, or a message in a variant.
 
     Columns: point, run, user, version, at, order, by_message, variant, run_no.
     """
-    by_way = is_split(scope, point_id)
-    return scope.on_version(
-        _by_ways(scope, [point_id]) if by_way else _by_messages(scope, pl.col("point") == point_id)
-    )
+    here = pl.col("point") == point_id
+    return scope.on_version(_by_ways(scope, here) if by_way(scope, point_id) else _by_messages(scope, here))
 
 
 def at_all_points(scope: Scope) -> pl.DataFrame:
-    """What assigned anybody at any point in the period, on any version: columns as of :func:`assigning`."""
-    points = (point for version in scope.journey.versions for point in version.points)
-    splits = sorted({point.point_id for point in points if point.type == SPLIT})
-    return pl.concat([_by_ways(scope, splits), _by_messages(scope, pl.lit(True))])
+    """The same at any point, on any version."""
+    return pl.concat([_by_ways(scope, EVERYWHERE), _by_messages(scope, EVERYWHERE)])
 
 
-def is_split(scope: Scope, point_id: str) -> bool:
+def by_way(scope: Scope, point_id: str) -> bool:
     """Whether a point assigns by the way that is taken from it, not by its messages."""
-    return scope.journey.points()[point_id].type == SPLIT
+    return scope.journey.points()[point_id].type == "split_abn"
 
 
-SPLIT = "split_abn"
+EVERYWHERE = pl.lit(True)
 
 
-def _by_ways(scope: Scope, points: Sequence[str]) -> pl.DataFrame:
-    taken = scope.visits_left(points).filter("leaves", "known")
+def _by_ways(scope: Scope, where: pl.Expr) -> pl.DataFrame:
+    taken = scope.visits_left(where & pl.col("branch").str.starts_with(PREFIX)).filter("leaves", "known")
     version, at, order = (pl.col(f"left_{name}").alias(name) for name in ("version", "at", "order"))
     return _assigned(
         scope, taken.select("point", "run", "user", version, at, order, by_message=False, variant="branch")

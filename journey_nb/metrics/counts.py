@@ -1,7 +1,7 @@
 """What the tables count: a small keyed frame for each question, counted over the facts of a scope.
 
 Every frame is keys (words and days) and numbers (counts Int64, sums Float64), and over disjoint sets of users
-the numbers add, but for :meth:`Counts.seconds` and :meth:`Counts.waiting`. So a cube can answer the same
+the numbers add, but for :meth:`Counts.seconds`, :meth:`Counts.waiting` and the stays of :meth:`Counts.open_stays`. So a cube can answer the same
 (:mod:`journey_nb.metrics.cube`): the definitions stand here.
 """
 
@@ -275,14 +275,10 @@ class Counts:
         Columns: user, user_id, run_id, entered_at (of its run), point, version, cause, since, due.
         """
         stays = self._on_version(self.scope.open_visits)
-        waits = self.scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
-        waits = waits.filter(pl.col("at") < self.scope.hi)
-        last = waits.unique("visit", keep="last", maintain_order=True)
-        last = last.select("visit", "at", "cause", due="due_at")
-        stays = stays.join(last, on="visit", how="left", maintain_order="left")
+        stays = stays.join(self.scope.last_waits(stays), on="visit", how="left", maintain_order="left")
         told = self.scope.facts.runs["user_id", "run_id", "entered_at"][stays["run"]]
         since = pl.coalesce("at", "arrived_at")
-        return stays.select("user", *told, "point", "version", "cause", since=since, due="due")
+        return stays.select("user", *told, "point", "version", "cause", since=since, due="due_at")
 
     @cached_property
     def _stays(self) -> pl.DataFrame:
@@ -419,8 +415,6 @@ RESPONSES = (
     7 * _DAY,
 )
 """Where the lengths of responses begin, in seconds; the last has no end."""
-WAITS = (0, _HOUR, 6 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 30 * _DAY)
-"""Where the lengths of waits begin, in seconds."""
 LENGTH = pl.Int8()  # no count, so that counts by length add
 ANSWERED = ("opened", "clicked", "interacted")
 """What a message is answered by."""

@@ -69,7 +69,7 @@ DURATIONS: dict[str, pl.DataType] = {
 NEVER = -(2**31)  # the number of a day before all days
 OF_VERSION = ".version"
 """Ends the name of a measure of users that counts them in each version anew."""
-LEDGERS = tuple(name + of for name in ("inside", "inside_users", "standing") for of in ("", OF_VERSION))
+LEDGERS = ("inside", "inside_users", "inside_users" + OF_VERSION, "standing")
 """Measures of a state on the activity clock: +1 where it begins, -1 where it ends; a null day is before the log begins.
 On the cohort clock they count where runs of a day have come to in the end."""
 
@@ -82,8 +82,8 @@ class Cube:
     ----------
     rows
         clock, measure, its keys (point, channel, goal, word: a branch, reason, currency, credit or length),
-        version, day, prev (the day on which the same user did the same before), on (the day by which it is told in a series,
-        where that is another), n, value.
+        version, day, prev (the day on which the same user did the same before), on (the day by which it is told in a series
+        where that may be another), n, value.
     durations
         Completed stays by clock, point, bucket of their duration, version, and day.
     parts
@@ -312,19 +312,23 @@ class Calendar:
 
 
 class _Packed:
-    """Some Enums, days and buckets of a frame as one integer: grouping by one is several times faster."""
+    """Some Enums, days, buckets and versions of a frame as one integer: grouping by one is several times faster."""
 
     def __init__(self, frame: pl.DataFrame, names: Sequence[str]) -> None:
-        self.places: list[tuple[str, pl.DataType, int, int]] = []
+        self.places: list[tuple[str, pl.DataType, pl.Series | int, int]] = []
         self.size = 1
         for name in names:
-            column, low, high = frame[name], 0, 0
-            dtype = column.dtype
+            column, high = frame[name], 0
+            dtype, low = column.dtype, cast("pl.Series | int", 0)
             if isinstance(dtype, pl.Enum):
                 high = len(dtype.categories) - 1
+            elif name == "version":  # of which there are few, and which may be any numbers
+                low = column.drop_nulls().unique().sort()
+                high = low.len() - 1
             elif (least := column.min()) is not None:
-                low, high = cast(int, least), cast(int, column.max())
-            count = max(high - low, 0) + 2  # the last is for null
+                low = cast(int, least)
+                high = cast(int, column.max()) - low
+            count = max(high, 0) + 2  # the last is for null
             self.places.append((name, dtype, low, count))
             self.size *= count
 
@@ -332,8 +336,13 @@ class _Packed:
         """The integer of each row."""
         packed = pl.lit(0, pl.UInt64)
         for name, _, low, count in self.places:
-            code = (pl.col(name).to_physical().cast(pl.Int64) - low).fill_null(count - 1)
-            packed = packed * count + code.cast(pl.UInt64)
+            column = pl.col(name)
+            code: pl.Expr
+            if isinstance(low, pl.Series):
+                code = pl.when(column.is_not_null()).then(pl.lit(low).search_sorted(column).cast(pl.Int64))
+            else:
+                code = column.to_physical().cast(pl.Int64) - low
+            packed = packed * count + code.fill_null(count - 1).cast(pl.UInt64)
         return packed
 
     def columns(self, packed: pl.Expr) -> list[pl.Expr]:
@@ -341,7 +350,11 @@ class _Packed:
         columns = []
         for name, dtype, low, count in reversed(self.places):
             code, packed = packed % count, packed // count
-            column: pl.Expr = pl.when(code != count - 1).then(code.cast(pl.Int32) + low)
+            told = pl.when(code != count - 1)
+            if isinstance(low, pl.Series):
+                column: pl.Expr = pl.lit(low).gather(told.then(code), null_on_oob=True)
+            else:
+                column = told.then(code.cast(pl.Int32) + low)
             if isinstance(dtype, pl.Enum):
                 column = column.cast(pl.UInt32).cat.to(dtype)
             # A word is now of one Enum, now of another.
@@ -353,7 +366,7 @@ class _Packed:
 
 
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
-    """How many rows hold for each measure, by keys (Enums, days and buckets) and version."""
+    """How many rows hold for each measure, by keys and version."""
     packed, names = _Packed(frame, [*keys, "version"]), list(measures)
     told = frame.select(packed.code().alias("code"), **measures)
     code = told["code"]
@@ -625,7 +638,8 @@ def _overlapping(firsts: pl.DataFrame, whose: Sequence[str]) -> Iterator[pl.Data
     """
     rows = firsts.drop("prev").with_row_index("place")
     earlier = rows.select(*whose, other="day", before="place")
-    pairs = rows.join(earlier, on=whose).filter(pl.col("before") < pl.col("place"))
+    pairs = rows.select("place", "day", *whose).join(earlier, on=whose)
+    pairs = pairs.filter(pl.col("before") < pl.col("place"))
     other, day = pl.col("other"), pl.col("day")
     ends = pairs.group_by("place").agg(
         prev=other.filter(other < day).max(), until=other.filter(other > day).min()

@@ -44,7 +44,6 @@ Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
-ASSIGNED = "assigned"  # what assigned anybody, kept by each piece of the facts
 FEW = 5_000  # values that are sorted into a longer series one by one, at most
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
@@ -87,14 +86,29 @@ class Cubed(Facts, Protocol):
         ...
 
     @property
-    def pieces(self) -> Iterable[tuple[Facts, Keep]]:
-        """The facts in pieces that share no user, of which most stay as they are when something is loaded.
-
-        A piece may hold users that no longer count. What is made of it by users, with their ids in the column
-        ``user``, is kept under a name: each piece has a function that makes it where it is not known yet, and
-        gives the rows of those who count.
-        """
+    def pieces(self) -> Iterable[Piece]:
+        """The facts in pieces that share no user, of which most stay as they are when something is loaded."""
         ...
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The facts of some users as they were written: some of them may no longer count.
+
+    Attributes
+    ----------
+    facts
+        All of it.
+    assigned
+        What ever assigned anybody in it (:func:`journey_nb.metrics.assignments.at_all_points`).
+    kept
+        Keeps a frame that is made of all of it, by users (ids in the column ``user``), under a name: it makes it
+        where it is not known yet, and gives the rows of those who count.
+    """
+
+    facts: Facts
+    assigned: Callable[[], pl.DataFrame]
+    kept: Keep
 
 
 def counts_of(scope: Scope, version: bool = False) -> Counts:
@@ -190,9 +204,6 @@ class CubeCounts(Counts):
     def _cube(self) -> Cube:
         return self._facts.cube.by_clock[self.scope.clock]
 
-    def _seen(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.filter(version=self.scope.version) if self._of_version else rows
-
     @property
     def _of_version(self) -> bool:
         return self.version and self.scope.version is not None
@@ -214,13 +225,13 @@ class CubeCounts(Counts):
         """The cube's rows of the days of the period, each user once."""
         first, day, prev = self._first[0], pl.col("day"), pl.col("prev")
         once = prev.is_null() | (prev < first)
-        return self._seen(self._cube.coded.filter((day >= first) & (day < self._stop[0]) & once))
+        return self._on_version(self._cube.coded.filter((day >= first) & (day < self._stop[0]) & once))
 
     @cached_property
     def _sums(self) -> dict[tuple[bool, str], pl.DataFrame]:
         """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
         day = pl.col("day")
-        before = self._seen(self._cube.states.filter(day.is_null() | (day < self._first[0])))
+        before = self._on_version(self._cube.states.filter(day.is_null() | (day < self._first[0])))
         sums = pl.concat(
             rows.group_by("code").agg(pl.col("n", "value").sum(), within=within)
             for within, rows in ((pl.lit(True), self._rows), (pl.lit(False), before))
@@ -246,19 +257,23 @@ class CubeCounts(Counts):
         """The counts of a measure in the period."""
         return self._sums.get((True, measure), self._empty)
 
-    def _users(self, measure: str) -> pl.DataFrame:
-        """The same of one that counts users."""
-        return self._of(measure + OF_VERSION * self._of_version)
+    def _own(self, measure: str) -> str:
+        """The measure of users that counts those of the version, if it is one of several."""
+        return measure + OF_VERSION * self._of_version
 
-    def _ever(self, measure: str) -> pl.DataFrame:
-        """The counts of a measure that stand on no day."""
+    def _users(self, measure: str) -> pl.DataFrame:
+        """The counts of a measure of users in the period."""
+        return self._of(self._own(measure))
+
+    def _outside(self, measure: str) -> pl.DataFrame:
+        """The counts of a measure before the period, or on no day."""
         return self._sums.get((False, measure), self._empty)
 
     def _state(self, measure: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A ledger before the period, and at its end; cohorts enter within it."""
         if self.scope.clock == "cohort":
             return self._empty, self._of(measure)
-        before = self._ever(measure)
+        before = self._outside(measure)
         return before, pl.concat([before, self._of(measure)])
 
     @cached_property
@@ -281,7 +296,7 @@ class CubeCounts(Counts):
     @_exact
     def runs(self) -> pl.DataFrame:
         before, inside = self._state("inside")
-        _, users = self._state("inside_users" + OF_VERSION * self._of_version)
+        _, users = self._state(self._own("inside_users"))
         totals = {
             "in_journey_before": before,
             "entrances": self._of("entrances"),
@@ -361,10 +376,10 @@ class CubeCounts(Counts):
         )
 
     def origins(self) -> pl.DataFrame:
-        return self._whole._ever("origins").select("point", "channel", messages="n")
+        return self._whole._outside("origins").select("point", "channel", messages="n")
 
     def opens_reported(self) -> pl.DataFrame:
-        return self._whole._ever("opens").select("channel", messages="n")
+        return self._whole._outside("opens").select("channel", messages="n")
 
     @_exact
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
@@ -447,8 +462,8 @@ class CubeCounts(Counts):
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
         *few, most = sorted(came, key=len)
-        if sum(map(len, few)) > FEW:
-            few, most = [], pl.concat(came).sort()
+        if sum(map(len, [*few, *gone])) > FEW:
+            few, gone, most = [], [], _net(came, gone)
         return _at_rank(
             most, *([value for stays in some for value in stays.to_list()] for some in (few, gone))
         )
@@ -476,32 +491,30 @@ class CubeCounts(Counts):
 
     def _stood(self) -> Iterator[pl.DataFrame]:
         """Stays open at the end of the period, piece by piece of the facts, with numbers of users that differ."""
-        for number, (piece, kept) in enumerate(self._pieces()):
-            until = replace(piece, end=min(self.scope.cut, piece.end))
-            stays = kept(repr(("open stays", until.end)), Counts(until).open_stays)
+        for number, piece in enumerate(self._facts.pieces):
+            scope = self._all_of(piece)
+            until = replace(scope, end=min(self.scope.cut, scope.end))
+            stays = piece.kept(repr(("open stays", until.end)), Counts(until).open_stays)
             yield stays.with_columns(apart(number))
 
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
-        scope = self.scope
-        within = pl.col("at").is_between(scope.opening, scope.cut, closed="left")
-        here = {"point": point_id, "by_message": not assignments.is_split(scope, point_id)}
-        for piece, kept in self._pieces():
-            every = partial(assignments.at_all_points, replace(piece, clock="activity"))
-            assigned = piece.on_version(kept(ASSIGNED, every).filter(**here))
-            if scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
-                cohort = replace(piece, start=scope.opening, end=scope.cut)
-                yield assignments.assignments(cohort, cohort.of_members(assigned), goal, unit)
-            else:
-                told = partial(assignments.assignments, piece, assigned, goal, unit)
-                yield kept(repr((point_id, goal, unit, scope.version)), told).filter(within)
+        if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
+            yield from super()._assignments(point_id, goal, unit)
+            return
+        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+        by_way = assignments.by_way(self.scope, point_id)
+        here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
+        for piece in self._facts.pieces:
+            scope = self._all_of(piece)
+            told = partial(_told, scope, piece.assigned, here, goal, unit)
+            yield piece.kept(repr((point_id, by_way, goal, unit, scope.version)), told).filter(within)
 
-    def _pieces(self) -> Iterator[tuple[Scope, Keep]]:
-        """All that ever happened, piece by piece of the facts; of those who count all is seen."""
-        for facts, kept in self._facts.pieces:
-            first, last = facts.first_at, facts.last_at
-            yield replace(self.scope, facts=facts, as_of=last, start=first, end=last + TICK), kept
+    def _all_of(self, piece: Piece) -> Scope:
+        """All that ever happened in a piece, of which all is seen."""
+        first, last = piece.facts.first_at, piece.facts.last_at
+        return replace(self.scope, facts=piece.facts, as_of=last, start=first, end=last + TICK)
 
     # Goals.
 
@@ -530,6 +543,12 @@ class CubeCounts(Counts):
         return self._users("goal.here").select("point", users="n")
 
 
+def _told(
+    scope: Scope, assigned: Callable[[], pl.DataFrame], here: pl.Expr, goal: str, unit: Unit
+) -> pl.DataFrame:
+    return assignments.assignments(scope, scope.on_version(assigned().filter(here)), goal, unit)
+
+
 def apart(number: int) -> pl.Expr:
     """The users of a piece, with numbers that are those of no other piece."""
     return pl.col("user").cast(pl.UInt64) + 2**32 * number
@@ -552,6 +571,14 @@ def _ranks(buckets: list[tuple[int, int]], share: float) -> tuple[float, list[tu
         number, stays = buckets[which]
         found.append((number, rank - through[which] + stays))
     return place - floor(place), found
+
+
+def _net(came: list[pl.Series], gone: list[pl.Series]) -> pl.Series:
+    """Values that came, without those that are gone again, in order."""
+    signed = [*((1, values) for values in came), *((-1, values) for values in gone)]
+    every = pl.concat(values.to_frame("value").with_columns(n=pl.lit(sign, COUNT)) for sign, values in signed)
+    net = every.group_by("value").agg(pl.col("n").sum()).filter(pl.col("n") > 0).sort("value")
+    return net.select(pl.col("value").repeat_by("n").explode(empty_as_null=False)).to_series()
 
 
 def _at_rank(most: pl.Series, came: list[int], gone: list[int]) -> AtRank:

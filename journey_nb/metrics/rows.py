@@ -171,9 +171,7 @@ def _taken(scope: Scope) -> pl.DataFrame:
 
 def _waiting(scope: Scope) -> pl.DataFrame:
     stays = _with_reasons(scope, scope.open_visits)
-    waits = scope.facts.waits.join(stays, on="visit", how="semi", maintain_order="left")
-    last = waits.filter(pl.col("at") < scope.hi).unique("visit", keep="last", maintain_order=True)
-    last = last.select("visit", "cause", "due_at", since="at")
+    last = scope.last_waits(stays).rename({"at": "since"})
     return stays.join(last, on="visit", how="left", maintain_order="left")
 
 

@@ -7,7 +7,6 @@ A metric therefore asks only for :meth:`Scope.within` and never for the clock (M
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, lru_cache
@@ -270,10 +269,15 @@ class Scope:
         """
         return self._stays(self._begun)
 
-    def visits_left(self, points: Sequence[str]) -> pl.DataFrame:
-        """Of :attr:`visits` those at some points that leave them in the period, found without a look at the others."""
-        here = pl.any_horizontal(pl.lit(False), *(pl.col("point") == point for point in points))
-        return self._stays(here & self.within("left_at") & self._begun)
+    def visits_left(self, where: pl.Expr) -> pl.DataFrame:
+        """Of :attr:`visits` those of some kind that leave their point in the period, found without a look at the others."""
+        return self._stays(where & self.within("left_at") & self._begun)
+
+    def last_waits(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """The last wait begun by then in each of some visits: visit, at, cause, due_at."""
+        waits = self.facts.waits.join(visits, on="visit", how="semi", maintain_order="left")
+        last = waits.filter(pl.col("at") < self.hi).unique("visit", keep="last", maintain_order=True)
+        return last.select("visit", "at", "cause", "due_at")
 
     def begun_visits(self, runs: pl.Series) -> pl.DataFrame:
         """Of :attr:`visits` those of some runs (sorted ids), columns as facts.visits: where they had come by then."""

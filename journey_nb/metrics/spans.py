@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from journey_nb.metrics.counts import LENGTH, RESPONSES, WAITS, length
+from journey_nb.metrics.counts import LENGTH, RESPONSES, length
 from journey_nb.metrics.points import known_point
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, TEXT, shaped
+
+_HOUR, _DAY = 3_600, 86_400
+WAITS = (0, _HOUR, 6 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 30 * _DAY)
+"""Where the lengths of waits begin, in seconds."""
 
 RESPONSE_TIMES: dict[str, pl.DataType] = {
     "outcome": TEXT,

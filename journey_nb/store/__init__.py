@@ -535,7 +535,11 @@ class Store(Registry):
 
     def _sums(self, journey_id: str) -> Iterator[Fault]:
         journey = self.get(journey_id)
-        layers = self._layers.of(journey_id)
+        try:
+            layers = self._holding(journey)
+        except StoreError as error:
+            yield Fault(journey_id, "facts", str(error))
+            return
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
         rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run

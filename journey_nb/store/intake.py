@@ -23,10 +23,9 @@ from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing, steps
-from journey_nb.metrics.cube_counts import ASSIGNED
 from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
-from journey_nb.store.parts import CHUNK, STANDING, Part, coded_for
+from journey_nb.store.parts import ASSIGNED, CHUNK, STANDING, Part, coded_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -434,7 +433,8 @@ def sharing(once: Settled) -> pl.Series:
     rows = once.distinct.lazy()
     found = [rows.filter(pl.col("event_id").is_in(once.losers["event_id"].implode())).select("user_id")]
     for name in ("run_id", "message_id"):
-        # By hashes, in which two ids may fall together: it does no harm to touch a few users more.
+        # By hashes of 64 bits: that two ids fall together means to touch some users more, and that the two
+        # users of one id do is not to be expected.
         key, user = pl.col(name).hash(), pl.col("user_id").hash()
         told = rows.drop_nulls(name)
         users = told.group_by(key=key).agg(least=user.min(), most=user.max())

@@ -24,7 +24,6 @@ import polars as pl
 from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube_counts import ASSIGNED
 from journey_nb.store.database import StoreError
 from journey_nb.subset import OfUsers, Tables, places
 
@@ -32,7 +31,7 @@ SMALL = ("runs", "goals", "devices", "users")  # stay in memory
 LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the rows of one are found
 PACKED = ("events", "quarantined")  # seldom read
 STANDING = "standing"  # every stay that is open in the end
-BESIDE = (STANDING, ASSIGNED)  # made of the facts, and read in their stead
+ASSIGNED = "assigned"  # what ever assigned anybody to a variant
 CHUNK = 65_536  # rows of the kept log that are read together
 BATCH = 16_384  # rows of a large table that are
 SPANS = 12  # so many pieces of a large table are read one by one; for more, the table is read whole
@@ -233,14 +232,14 @@ class Part:
             return known
         with readable(self._path(name)):
             table = self._scan(name).collect()
-        if name in (*SMALL, *BESIDE):
+        if name in (*SMALL, STANDING):
             self._read[name] = table
-        elif name in LARGE:
+        elif name in (*LARGE, ASSIGNED):
             _kept.put(self._key(name), table)
         return table
 
     def _known(self, name: str) -> pl.DataFrame | None:
-        return self._read.get(name) if name in (*SMALL, *BESIDE) else _kept.get(self._key(name))
+        return self._read.get(name) if name in (*SMALL, STANDING) else _kept.get(self._key(name))
 
     def _key(self, name: str) -> _Key:
         return self.folder, name, self._words
@@ -283,7 +282,7 @@ class Part:
         key = (self.folder, name, self._words)
         made = _kept.get(key)
         if made is None:
-            _kept.put(key, made := self.table(name) if name in BESIDE else make())
+            _kept.put(key, made := make())
         return made if self.dead.is_empty() else made.filter(self._alive.gather(made["user"]))
 
     def standing(self) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Literal, cast
 
 import polars as pl
@@ -13,10 +13,10 @@ import polars as pl
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, standing
-from journey_nb.metrics.cube_counts import Keep, apart
+from journey_nb.metrics.cube import Cube, assigned, standing
+from journey_nb.metrics.cube_counts import Piece, apart
 from journey_nb.store.layers import Layer
-from journey_nb.store.parts import EMPTY_QUARANTINE, Part
+from journey_nb.store.parts import ASSIGNED, EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
 
 
@@ -171,12 +171,13 @@ class StoredFacts(Assembled):
             return self._assembled(list(workers.map(lambda part: part.around(spans), self.parts)))
 
     @property
-    def pieces(self) -> list[tuple[Facts, Keep]]:
-        """The facts of each part as they were written, and what keeps frames of them (:class:`Cubed`)."""
-        pieces: list[tuple[Facts, Keep]] = [
-            (Assembled(part.table, *part.ends), part.kept) for part in self.parts
+    def pieces(self) -> list[Piece]:
+        """The facts of each part as they were written, and what keeps frames of them."""
+        pieces = [
+            Piece(Assembled(part.table, *part.ends), partial(part.table, ASSIGNED), part.kept)
+            for part in self.parts
         ]
-        return pieces or [(self, lambda _, make: make())]
+        return pieces or [Piece(self, partial(assigned, self.journey, self), lambda _, make: make())]
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self

@@ -65,7 +65,13 @@ def assert_same_tables(store: jn.Store, journey: jn.Journey, expected: Folded, r
     """Every table of counts, which the store looks up in its cubes: since launch, and between two odd instants."""
     whole = expected.last_at - expected.first_at
     start, end = sorted(expected.first_at + whole * rng.random() for _ in range(2))
-    for narrowed in (lambda stats: stats, lambda stats: stats.between(start, end)):
+    version, clock = rng.choice(journey.versions).version, rng.choice(("activity", "cohort"))
+    for narrowed in (
+        lambda stats: stats,
+        lambda stats: stats.between(start, end),
+        lambda stats: stats.between(start, end).clock("cohort"),
+        lambda stats: stats.clock(clock).version(version),
+    ):
         got, wanted = (
             narrowed(stats) for stats in (store[journey.journey_id], jn.JourneyStats(journey, expected))
         )
