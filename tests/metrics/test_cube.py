@@ -20,8 +20,8 @@ from polars.testing import assert_frame_equal
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, steps
-from journey_nb.metrics.cube_counts import _at_rank
+from journey_nb.metrics.cube import Cube, _distinct, steps
+from journey_nb.metrics.cube_counts import _at_rank, _net
 from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
@@ -280,3 +280,41 @@ def test_goals_of_several_runs_of_a_user_count_one_user_in_every_period() -> Non
             )
             told = differs(plain, looked_up)
             assert told is None, f"seed {seed} days {first} to {last}\n{told}"
+
+
+@pytest.mark.parametrize("versions", [(1, 2), (1, 20_260_131), (7, 1_767_225_600, None)])
+def test_users_are_counted_once_whatever_the_numbers_of_versions(versions: tuple[int | None, ...]) -> None:
+    rng = Random(2)
+    points, channels = pl.Enum([f"p{n}" for n in range(60)]), pl.Enum([f"c{n}" for n in range(10)])
+    rows = pl.DataFrame(
+        [
+            (
+                rng.randrange(250_000) // 20_000 * 20_000,
+                f"p{rng.randrange(3)}",
+                "c1",
+                rng.choice(versions),
+                day,
+            )
+            for day in range(20_000, 20_365)
+            for _ in range(8)
+        ],
+        schema={
+            "user": pl.UInt32,
+            "point": points,
+            "channel": channels,
+            "version": pl.Int32,
+            "day": pl.Int32,
+        },
+        orient="row",
+    )
+    keys = ["point", "channel", "version"]
+    once = rows.unique(["user", *keys, "day"]).sort("day")
+    once = once.with_columns(prev=pl.col("day").shift().over("user", *keys))
+    wanted = once.group_by(*keys, "day", "prev").agg(n=pl.len().cast(pl.Int64))
+    got = _distinct(rows, keys, "some").select(wanted.columns)
+    assert_frame_equal(got, wanted, check_row_order=False)
+
+
+def test_values_that_are_gone_again_are_in_no_order() -> None:
+    came, gone = ([pl.Series(some, dtype=pl.Int64)] for some in ([1, 2, 2, 5], [2, 5]))
+    assert _net([*came, pl.Series([5, 5], dtype=pl.Int64)], gone).to_list() == [1, 2, 5, 5]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
 import polars as pl
 import pytest
+from metrics.build import a_journey, at
 from polars.testing import assert_frame_equal
 from same import assert_same
 
@@ -315,6 +317,8 @@ def test_facts_of_an_older_package_are_folded_anew(
         store.append(welcome_log)
     with pytest.raises(jn.StoreError, match="older journey_nb: rebuild"):
         store["welcome"]
+    (fault,) = store.check()
+    assert "rebuild" in fault.what
     store.rebuild("welcome")
     assert store["welcome"].points()["dismissed"].sum() > 0
     assert store.check() == []
@@ -426,3 +430,59 @@ def test_what_is_done_to_a_journey_that_was_asked_for_stays_with_whoever_did_it(
 ) -> None:
     store.get("welcome").version().points[0].settings["odd"] = 1
     assert "odd" not in store.get("welcome").version().points[0].settings
+
+
+# Who was assigned to what.
+
+
+def sent(users: range, minute: int, number: int = 0) -> pl.DataFrame:
+    """Messages in a variant, the first of them with its run's entry."""
+    rows = []
+    for user in users:
+        row = {"user_id": f"u{user}", "run_id": f"r{user}", "journey_id": "j", "version": 1}
+        if not number:
+            rows.append({**row, "kind": "run.entered", "point_id": "E", "occurred_at": at(user)})
+        message = {"channel": "push", "message_id": f"m{user}.{number}", "variant": "AB"[user % 2]}
+        here = {"kind": "message.sent", "point_id": "A", "occurred_at": at(user + minute)}
+        rows.append({**row, **message, **here})
+    return pl.DataFrame(rows)
+
+
+def assigned(stats: jn.JourneyStats, point: str = "A") -> list[tuple[str, int]]:
+    return sorted(stats.variants(point, "buy").select("variant", "assigned").rows())
+
+
+def test_who_asks_a_state_of_before_is_told_of_that_whatever_was_asked_of_a_later_one(tmp_path: Path) -> None:
+    store = jn.Store(tmp_path)
+    store.add(a_journey(status="paused"))
+    store.append(sent(range(6), 1))
+    before = store["j"]
+    store.append(sent(range(2), 90, number=1))
+    after = store["j"]
+    assert assigned(after) == assigned(before) == [("A", 3), ("B", 3)]
+
+
+def test_ways_that_are_no_variants_assign_nobody_though_their_point_becomes_a_test(tmp_path: Path) -> None:
+    document = a_journey(status="paused").model_dump(mode="json")
+    first = document["versions"][0]
+    first["points"][2]["type"] = "split_condition"
+    ways = [{"source": "E", "target": "A"}, {"source": "A", "target": "W"}]
+    first["branches"] = [*ways, *({"source": "W", "key": key, "target": "X"} for key in ("yes", "no"))]
+    second = {**deepcopy(first), "version": 2, "published_at": "2026-01-02T00:00:00Z"}
+    second["points"][2]["type"] = "split_abn"
+    second["branches"] = [*ways, *({"source": "W", "key": f"variant:{key}", "target": "X"} for key in "AB")]
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.model_validate({**document, "versions": [first]}))
+    row = {"user_id": "u", "run_id": "r", "journey_id": "j", "version": 1}
+    log = pl.DataFrame(
+        [
+            {**row, "kind": "run.entered", "point_id": "E", "occurred_at": at(0)},
+            {**row, "kind": "point.entered", "point_id": "W", "occurred_at": at(1)},
+            {**row, "kind": "point.completed", "point_id": "W", "branch": "yes", "occurred_at": at(2)},
+        ]
+    )
+    store.append(log)
+    store.relaunch("j", jn.Journey.model_validate({**document, "versions": [first, second]}))
+    stats = store["j"]
+    plain = jn.JourneyStats(stats.journey, EventLog.from_frame(log))
+    assert assigned(stats, "W") == assigned(plain, "W") == [("A", 0), ("B", 0)]
