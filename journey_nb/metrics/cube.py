@@ -9,6 +9,8 @@ taken out again.
 
 Counts of rows stand by version, and add up to those of all versions. Users do not: each of their
 measures has another of its own, by version (:data:`OF_VERSION`).
+
+What no sum can tell is kept beside a cube: :func:`steps`, :func:`standing` and :func:`assigned`.
 """
 
 from __future__ import annotations
@@ -362,12 +364,10 @@ class _Packed:
         return columns
 
 
-# Polars plans even the smallest query for longer than a series of some thousand numbers takes to count.
-
-
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
     """How many rows hold for each measure, by keys and version."""
     packed, names = _Packed(frame, [*keys, "version"]), list(measures)
+    # One query, and series: polars plans even a small query for longer than it takes to count some thousand numbers.
     told = frame.select(packed.code().alias("code"), **measures)
     code = told["code"]
     cells = [code.filter(told[name]) * len(names) + place for place, name in enumerate(names)]

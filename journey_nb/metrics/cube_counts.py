@@ -508,8 +508,8 @@ class CubeCounts(Counts):
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
         for piece in self._facts.pieces:
             scope = self._all_of(piece)
-            told = partial(_told, scope, piece.assigned, here, goal, unit)
-            yield piece.kept(repr((point_id, by_way, goal, unit, scope.version)), told).filter(within)
+            became = partial(_became, scope, piece.assigned, here, goal, unit)
+            yield piece.kept(repr((point_id, by_way, goal, unit, scope.version)), became).filter(within)
 
     def _all_of(self, piece: Piece) -> Scope:
         """All that ever happened in a piece, of which all is seen."""
@@ -543,9 +543,10 @@ class CubeCounts(Counts):
         return self._users("goal.here").select("point", users="n")
 
 
-def _told(
+def _became(
     scope: Scope, assigned: Callable[[], pl.DataFrame], here: pl.Expr, goal: str, unit: Unit
 ) -> pl.DataFrame:
+    """What became of everybody who was assigned here; of the whole piece, for what is kept serves every reader of it."""
     return assignments.assignments(scope, scope.on_version(assigned().filter(here)), goal, unit)
 
 

@@ -32,6 +32,7 @@ LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the 
 PACKED = ("events", "quarantined")  # seldom read
 STANDING = "standing"  # every stay that is open in the end
 ASSIGNED = "assigned"  # what ever assigned anybody to a variant
+HELD = (*SMALL, STANDING)  # what stays in memory; the rest gives way to what was read since
 CHUNK = 65_536  # rows of the kept log that are read together
 BATCH = 16_384  # rows of a large table that are
 SPANS = 12  # so many pieces of a large table are read one by one; for more, the table is read whole
@@ -232,14 +233,14 @@ class Part:
             return known
         with readable(self._path(name)):
             table = self._scan(name).collect()
-        if name in (*SMALL, STANDING):
+        if name in HELD:
             self._read[name] = table
         elif name in (*LARGE, ASSIGNED):
             _kept.put(self._key(name), table)
         return table
 
     def _known(self, name: str) -> pl.DataFrame | None:
-        return self._read.get(name) if name in (*SMALL, STANDING) else _kept.get(self._key(name))
+        return self._read.get(name) if name in HELD else _kept.get(self._key(name))
 
     def _key(self, name: str) -> _Key:
         return self.folder, name, self._words
