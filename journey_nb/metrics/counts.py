@@ -7,10 +7,10 @@ the numbers add, but for :meth:`Counts.seconds`, :meth:`Counts.waiting` and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -84,6 +84,25 @@ DEPARTURES: dict[str, pl.Expr] = {
 }
 
 
+Asked = ParamSpec("Asked")
+Asker = TypeVar("Asker", bound="Counts")
+
+
+def once(
+    method: Callable[Concatenate[Asker, Asked], pl.DataFrame],
+) -> Callable[Concatenate[Asker, Asked], pl.DataFrame]:
+    """Several tables ask for the same counts: they are counted once."""
+
+    @wraps(method)
+    def answer(self: Asker, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
+        asked = (method.__name__, args, *options.items())
+        if asked not in self.answers:
+            self.answers[asked] = method(self, *args, **options)
+        return self.answers[asked]
+
+    return answer
+
+
 @dataclass(frozen=True)
 class Counts:
     """Counted by going over the facts: exact for every scope, and what any faster answer must equal.
@@ -94,10 +113,13 @@ class Counts:
         What is looked at.
     version
         Whether only what happened on the scope's version counts (:meth:`Scope.on_version`).
+    answers
+        What was asked for, and what was counted.
     """
 
     scope: Scope
     version: bool = False
+    answers: dict[tuple[object, ...], pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     def _on_version(self, frame: pl.DataFrame, column: str = "version") -> pl.DataFrame:
         return self.scope.on_version(frame, column) if self.version else frame
@@ -115,6 +137,7 @@ class Counts:
             in_journey_users=user.filter("is_inside").n_unique(),
         ).cast(COUNT)
 
+    @once
     def exits(self) -> pl.DataFrame:
         """Runs that left, by the point and the reason: point, status, reason, runs."""
         left = self._runs.filter("leaves")
@@ -141,6 +164,7 @@ class Counts:
 
     # Messages.
 
+    @once
     def messages(self) -> pl.DataFrame:
         """Messages of the period, how many count as each of :data:`FLAGS`: point, channel, …."""
         return self._flagged
@@ -175,6 +199,7 @@ class Counts:
             parts.append(counts.select("point", pl.lit(outcome).alias("outcome"), "length", "messages"))
         return _counts(pl.concat(parts))
 
+    @once
     def issues(self) -> pl.DataFrame:
         """Messages that failed, bounced or were skipped: channel, point, outcome, reason, count."""
         outcomes = pl.Enum(list(ISSUES))
@@ -187,6 +212,7 @@ class Counts:
             for outcome, reason in ISSUES.items()
         )
 
+    @once
     def origins(self) -> pl.DataFrame:
         """All messages of the log, whatever the scope, by the point and the channel: point, channel, messages."""
         return _counts(self.scope.facts.messages.group_by("point", "channel").agg(messages=pl.len()))
@@ -246,6 +272,7 @@ class Counts:
             seconds_p50=seconds.quantile(0.5, "linear"), seconds_p90=seconds.quantile(0.9, "linear")
         )
 
+    @once
     def durations(self) -> pl.DataFrame:
         """Completed stays by how long they took, roughly (:func:`bucket`); these add: point, bucket, stays."""
         completed = self._stays.filter(pl.col("leaves") & _COMPLETED & pl.col("arrived_at").is_not_null())
@@ -295,6 +322,7 @@ class Counts:
 
     # Goals.
 
+    @once
     def goals(self) -> pl.DataFrame:
         """Who reached each goal, and how often: goal, users, runs, events."""
         goals = self._goals.group_by("goal").agg(
@@ -313,6 +341,7 @@ class Counts:
         reached = self._goals.unique(["goal", "user"], keep="first", maintain_order=True)
         return self._by_day(reached, "at", {"goals": pl.lit(True)}, "goal")
 
+    @once
     def credited(self, goal: str | None = None) -> pl.DataFrame:
         """Whom users' first reachings (of any goal, by default) are credited to: point, channel, credit, users."""
         reached = self._on_version(firsts(self.scope, goal))

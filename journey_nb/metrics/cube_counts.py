@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
 from itertools import accumulate
 from math import ceil, floor
-from typing import Concatenate, ParamSpec, Protocol, cast
+from typing import Concatenate, Protocol, cast
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -30,17 +30,18 @@ from journey_nb.metrics.counts import (
     LENGTH,
     MESSAGE_METRICS,
     USERS_OF,
+    Asked,
     Counts,
     Key,
     Place,
     of_channel,
+    once,
 )
 from journey_nb.metrics.cube import OF_VERSION, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import TICK, midnight
 
-Asked = ParamSpec("Asked")
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
@@ -143,6 +144,7 @@ def _exact(
     Counts add over disjoint users, and those of all others are the same for the period and for its whole days.
     """
 
+    @once
     @wraps(method)
     def counted(self: CubeCounts, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
         whole = method(self, *args, **options)

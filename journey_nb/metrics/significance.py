@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from journey_nb.metrics.intervals import Z95
 
 Z80 = 0.8416212335729143  # the 80 % point of the normal distribution: the power
-GRID = 2401
+GRID = 1001
 
 
 def two_proportion_p(converted: int, n: int, base_converted: int, base_n: int) -> float | None:
