@@ -6,6 +6,7 @@ The ids of facts are dense (:mod:`journey_nb.facts`): what is left out, or stand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import polars as pl
@@ -42,6 +43,7 @@ class OfUsers:
         self._tables, self._keep, self._rows_of, self._named = tables, keep, rows_of, named
         self._made: dict[str, pl.DataFrame] = {}
         self._kept: dict[str, pl.DataFrame] = {}
+        self._found_places: dict[str, pl.Series] = {}
 
     def table(self, name: str) -> pl.DataFrame:
         """A table, its ids dense again."""
@@ -89,8 +91,10 @@ class OfUsers:
 
     def _places(self, of: str) -> pl.Series:
         """For each old id its place among those kept."""
-        kept = self._keep.arg_true() if of == "user" else self._rows(_HOMES[of])[of]
-        return _inverse(kept)
+        if of not in self._found_places:
+            kept = self._keep.arg_true() if of == "user" else self._rows(_HOMES[of])[of]
+            self._found_places[of] = _inverse(kept)
+        return self._found_places[of]
 
 
 class Together:
@@ -103,8 +107,10 @@ class Together:
 
     def table(self, name: str) -> pl.DataFrame:
         """A table, the ids of each set behind those of the sets before it."""
+        if len(self._parts) == 1:
+            return self._parts[0](name)
         if name not in self._made:
-            frames = [part(name) for part in self._parts]
+            frames = self._frames(name)
             self._made[name] = pl.concat(
                 frame.with_columns(
                     pl.col(column) + offset
@@ -115,11 +121,18 @@ class Together:
             )
         return self._made[name]
 
+    def _frames(self, name: str) -> list[pl.DataFrame]:
+        with ThreadPoolExecutor(2) as workers:  # much of it is reading
+            return list(workers.map(lambda part: part(name), self._parts))
+
     def offsets(self, of: str) -> list[int]:
         """How many ids stand before those of each set."""
+        if len(self._parts) == 1:
+            return [0]
         if of not in self._known:
             home = _HOMES[of]
-            tops = [part(home).height if of == "user" else _top(part(home)[of]) for part in self._parts]
+            homes = self._frames(home)
+            tops = [table.height if of == "user" else _top(table[of]) for table in homes]
             self._known[of] = [sum(tops[:place]) for place in range(len(tops))]
         return self._known[of]
 
@@ -127,11 +140,18 @@ class Together:
 def sorted_anew(tables: Tables) -> dict[str, pl.DataFrame]:
     """All tables with users and runs in the order of their ids, the rest run by run as before; dense ids anew."""
     users = tables("users").with_row_index("user").sort("user_id")
-    places = {"user": _inverse(users["user"]), "run": _inverse(tables("runs").sort("run_id")["run"])}
-    made = {name: _placed(tables(name), places) for name in TABLES if name != "users"}
+    places = {"user": _inverse(users["user"])}
+    made = run_by_run(tables, tables("runs").sort("run_id")["run"])
+    return {name: _placed(table, places) for name, table in made.items()} | {"users": users.drop("user")}
+
+
+def run_by_run(tables: Tables, runs: pl.Series) -> dict[str, pl.DataFrame]:
+    """All tables with the runs (ids) in this order, the rest run by run as before; dense ids of them anew."""
+    run = {"run": _inverse(runs)}
+    made = {name: _placed(tables(name), run) for name in TABLES if name != "users"}
     made = {name: table.sort("run", nulls_last=True, maintain_order=True) for name, table in made.items()}
     places = {of: _inverse(made[_HOMES[of]][of]) for of in ("visit", "message")}
-    return {name: _placed(table, places) for name, table in made.items()} | {"users": users.drop("user")}
+    return {name: _placed(table, places) for name, table in made.items()} | {"users": tables("users")}
 
 
 def _placed(table: pl.DataFrame, places: dict[str, pl.Series]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, assigned, standing, steps
+from journey_nb.metrics.cube import Cube, assigned, standing, steps, under_way
 from journey_nb.metrics.cube_counts import Piece
 
 FRAMES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
@@ -71,9 +71,14 @@ class CubedFacts:
         """The facts as two pieces."""
         users = self._facts.runs["user"].unique()
         halves = [self._facts.of_users(users.filter(users % 2 == half)) for half in (0, 1)]
-        return [
-            Piece(half, partial(assigned, self._journey, half), lambda _, make: make()) for half in halves
-        ]
+        return [self._piece(half) for half in halves]
+
+    def _piece(self, facts: Folded) -> Piece:
+        def inside(at: datetime) -> tuple[pl.Series, Folded]:
+            users = under_way(facts.runs, at)
+            return users, facts.of_users(users)
+
+        return Piece(facts, inside, partial(assigned, self._journey, facts), lambda _, make: make())
 
 
 def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:

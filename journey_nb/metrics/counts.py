@@ -358,18 +358,16 @@ class Counts:
 
     def assigned(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
         """Units by what they were assigned: variant, version, crossed, units, converted, immature (window still open)."""
-        units = pl.concat(
-            assignments.units(assigned, unit) for assigned in self._assignments(point_id, goal, unit)
-        )
+        units = pl.concat(self._units(point_id, goal, unit))
         immature = (pl.col("closes") >= self.scope.horizon).fill_null(True)
         counts = units.group_by("variant", "version", "crossed").agg(
             pl.len().alias("units"), pl.col("converted").sum(), immature=immature.sum()
         )
         return _counts(counts)
 
-    def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
+    def _units(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
         assigned = assignments.assigning(self.scope, point_id)
-        yield assignments.assignments(self.scope, assigned, goal, unit)
+        yield assignments.units(assignments.assignments(self.scope, assigned, goal, unit), unit)
 
     @property
     def _goals(self) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
@@ -165,15 +165,20 @@ class Cube:
         if self.parts:
             each = pl.concat(part.stays(first, stop, version) for part in self.parts)
             return each.group_by("point", "bucket").agg(pl.col("stays").sum())
+        if version is None and first <= self._days[0] and self._days[1] < stop:
+            return self._all_stays
         days = self._by_code.filter(pl.col("day") >= first, pl.col("day") < stop)
-        if version is not None:
-            days = days.filter(version=version)
-        counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
-        return counts.select(
-            (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
-            (code % 2**16).cast(pl.UInt16).alias("bucket"),
-            "stays",
-        )
+        return _stays_of(days if version is None else days.filter(version=version))
+
+    @cached_property
+    def _all_stays(self) -> pl.DataFrame:
+        return _stays_of(self._by_code)
+
+    @cached_property
+    def _days(self) -> tuple[date, date]:
+        """The first and last day on which a stay was completed."""
+        days = self.durations["day"]
+        return cast(date, days.min() or date.max), cast(date, days.max() or date.min)
 
     @cached_property
     def _by_code(self) -> pl.DataFrame:
@@ -217,6 +222,15 @@ class Cube:
         return cls(rows, durations)
 
 
+def _stays_of(days: pl.DataFrame) -> pl.DataFrame:
+    counts, code = days.group_by("code").agg(stays=pl.col("n").sum()), pl.col("code")
+    return counts.select(
+        (code // 2**16).cast(pl.UInt32).cat.to(WORD).alias("point"),
+        (code % 2**16).cast(pl.UInt16).alias("bucket"),
+        "stays",
+    )
+
+
 def of_all(journey: Journey, facts: Facts) -> Scope:
     """All that happened, seen from the end."""
     return Scope(journey, facts, facts.first_at, facts.last_at + TICK, facts.last_at)
@@ -225,6 +239,13 @@ def of_all(journey: Journey, facts: Facts) -> Scope:
 def standing(journey: Journey, facts: Facts) -> pl.DataFrame:
     """Every stay that is open in the end: :meth:`Counts.open_stays`."""
     return Counts(of_all(journey, facts)).open_stays()
+
+
+def under_way(runs: pl.DataFrame, at: datetime) -> pl.Series:
+    """The users (ids) with a run that began before an instant, or before the log does, and was not left by then."""
+    began = pl.col("truncated") | (pl.col("first_at") < at)
+    still = pl.col("left_at").is_null() | (pl.col("left_at") >= at)
+    return runs.filter(began & still)["user"].unique().sort()
 
 
 def assigned(journey: Journey, facts: Facts) -> pl.DataFrame:

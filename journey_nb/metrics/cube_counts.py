@@ -79,7 +79,7 @@ class Cubed(Facts, Protocol):
         ...
 
     def around(self, spans: list[Span]) -> Facts:
-        """All facts of the users with anything counted within a span ``[start, end)``.
+        """All facts of the users with anything counted within a span ``[start, end)``, perhaps of some more.
 
         That is a run entered or left, a visit arrived at or left, a message sent, failed or skipped, or a goal
         reached. Runs are numbered anew, so that a run's id is its place among these.
@@ -100,6 +100,8 @@ class Piece:
     ----------
     facts
         All of it.
+    inside
+        Gives the users (ids) of :func:`journey_nb.metrics.cube.under_way` at an instant, and their facts.
     assigned
         What ever assigned anybody in it (:func:`journey_nb.metrics.assignments.at_all_points`).
     kept
@@ -108,6 +110,7 @@ class Piece:
     """
 
     facts: Facts
+    inside: Callable[[datetime], tuple[pl.Series, Facts]]
     assigned: Callable[[], pl.DataFrame]
     kept: Keep
 
@@ -496,22 +499,26 @@ class CubeCounts(Counts):
         for number, piece in enumerate(self._facts.pieces):
             scope = self._all_of(piece)
             until = replace(scope, end=min(self.scope.cut, scope.end))
-            stays = piece.kept(repr(("open stays", until.end)), Counts(until).open_stays)
+            stays = piece.kept(repr(("open stays", until.end)), partial(_open_in, piece, until))
             yield stays.with_columns(apart(number))
 
     # Experiments.
 
-    def _assignments(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
+    def _units(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
-            yield from super()._assignments(point_id, goal, unit)
+            yield from super()._units(point_id, goal, unit)
             return
-        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
         by_way = assignments.by_way(self.scope, point_id)
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
         for piece in self._facts.pieces:
             scope = self._all_of(piece)
             became = partial(_became, scope, piece.assigned, here, goal, unit)
-            yield piece.kept(repr((point_id, by_way, goal, unit, scope.version)), became).filter(within)
+            name = repr((point_id, by_way, goal, unit, scope.version))
+            if self.scope.opening <= scope.start and scope.end <= self.scope.cut:
+                yield piece.kept(f"units {name}", partial(_units_of, became, unit))
+            else:
+                within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+                yield assignments.units(piece.kept(name, became).filter(within), unit)
 
     def _all_of(self, piece: Piece) -> Scope:
         """All that ever happened in a piece, of which all is seen."""
@@ -552,16 +559,32 @@ def _became(
     return assignments.assignments(scope, scope.on_version(assigned().filter(here)), goal, unit)
 
 
+def _units_of(became: Callable[[], pl.DataFrame], unit: Unit) -> pl.DataFrame:
+    return assignments.units(became(), unit)
+
+
+def _open_in(piece: Piece, scope: Scope) -> pl.DataFrame:
+    """The stays open at the end of a piece's scope; looked for among those who were inside then."""
+    users, facts = piece.inside(scope.end)
+    stays = Counts(replace(scope, facts=facts)).open_stays()
+    return stays.with_columns(users.gather(stays["user"]).alias("user"))
+
+
 def apart(number: int) -> pl.Expr:
     """The users of a piece, with numbers that are those of no other piece."""
     return pl.col("user").cast(pl.UInt64) + 2**32 * number
 
 
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
-    """The counts of several frames in columns beside each other, by their keys."""
-    rows = (part.lazy().select(*keys, pl.col("n").alias(name)) for name, part in parts.items())
-    counts = pl.concat(rows, how="diagonal").group_by(keys).agg(pl.col(list(parts)).sum())
-    return counts.filter(pl.any_horizontal(pl.col(list(parts)) != 0)).collect()
+    """The counts of several frames in columns beside each other, by their keys; few, so that polars is no help."""
+    counts: dict[tuple[str | None, ...], list[int]] = {}
+    for place, rows in enumerate(parts.values()):
+        for *key, n in zip(*(rows[name].to_list() for name in (*keys, "n")), strict=True):
+            counts.setdefault(tuple(key), [0] * len(parts))[place] += n
+    types = next(iter(parts.values())).schema
+    schema = {**{key: types[key] for key in keys}, **dict.fromkeys(parts, COUNT)}
+    told = [(*key, *numbers) for key, numbers in counts.items() if any(numbers)]
+    return pl.DataFrame(told, schema=schema, orient="row")
 
 
 def _ranks(buckets: list[tuple[int, int]], share: float) -> tuple[float, list[tuple[int, int]]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import shutil
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,17 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing, steps
 from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
+from journey_nb.store.memory import memory
 from journey_nb.store.parts import ASSIGNED, CHUNK, STANDING, Part, coded_for
+from journey_nb.subset import run_by_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROWS_A_PART = 2_500_000
+ROWS_A_PART = 2_500_000  # at most
+AT_ONCE = 2  # so many parts are folded at a time, in a quarter of the memory
+BYTES_A_ROW = 700  # that folding takes
+CUBES = 8  # so many are held before they are added up: they hold much the same counts
 _KEYS = {"event_id": 1, "run_id": 2, "message_id": 3}  # the ids that two users may share, each hashed apart
 Progress = Callable[[str, float], None]
 
@@ -45,9 +51,8 @@ class _Told:
     steps: pl.DataFrame
 
     @classmethod
-    def of(cls, journey: Journey, rows: pl.DataFrame) -> _Told:
-        once = settled(rows)
-        facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
+    def of(cls, journey: Journey, once: Settled) -> _Told:
+        facts = folded(journey, once)
         return cls(once, facts, Cube.of(journey, facts), steps(facts))
 
 
@@ -85,7 +90,7 @@ class Intake:
         self._progress = progress or (lambda words, share: None)
         self._own: list[pl.Series] = []
         self._cubes: list[tuple[int, Cube]] = []
-        self._steps: list[tuple[int, pl.DataFrame]] = []
+        self._steps: list[tuple[int, pl.LazyFrame]] = []
         self._replaced: list[pl.DataFrame] = []
 
     def load(self, log: EventLog, rows: int | None = None) -> Layer:
@@ -102,8 +107,9 @@ class Intake:
     def fold(self, rows: pl.LazyFrame, count: int) -> int:
         """Fold good rows, about so many, by parts of a size that fits into memory; how many there were."""
         self.layer.folder.mkdir(parents=True, exist_ok=True)
-        if count > ROWS_A_PART:
-            return self._partitioned(rows, -(-count // ROWS_A_PART))
+        most = min(ROWS_A_PART, memory() // 4 // AT_ONCE // BYTES_A_ROW)
+        if count > most:
+            return self._partitioned(rows, -(-count // most))
         return self._at_once(rows)
 
     def _at_once(self, rows: pl.LazyFrame) -> int:
@@ -144,7 +150,7 @@ class Intake:
         self._own.append(every := _every(others).sort())
         met = pl.concat([_twice(every), hits(every, self._keys)]).unique()
         self._cubes += [(1, other.cube) for other in others]
-        self._steps += [told for other in others for told in other.steps]
+        self._steps += [(sign, stays.lazy()) for other in others for sign, stays in other.steps]
         add_up(layer, others)
         parts = [part for other in others for part in self._moved(other)]
         users = pl.concat(part.users for part in parts)
@@ -180,9 +186,9 @@ class Intake:
 
     def _taken_back(self, part: Part, users: pl.Series) -> int:
         """Take what a part of this layer tells of some users out of the layer's numbers; how many rows that is."""
-        told = _Told.of(self._journey, part.rows(users))
+        told = _Told.of(self._journey, settled(part.rows(users)))
         self._cubes.append((-1, told.cube))
-        self._steps.append((-1, told.steps))
+        self._steps.append((-1, told.steps.lazy()))
         self.layer.rows -= told.settled.distinct.height
         self.layer.quarantined -= told.facts.quarantined.height
         self._replaced.append(told_anew(users, part.folder))
@@ -204,7 +210,7 @@ class Intake:
                 self._take(self._fold(log.parent, pl.read_parquet(log), written=True))
                 self._progress("folding", done / len(logs))
             return count
-        with ThreadPoolExecutor(2) as workers:
+        with ThreadPoolExecutor(AT_ONCE) as workers:
             work = workers.map(
                 lambda log: self._fold(log.parent, pl.read_parquet(log), written=True, alone=True), logs
             )
@@ -244,17 +250,22 @@ class Intake:
         journey = self._journey
         keys = keys_of(rows.lazy())
         old, taken = history(rows, keys, () if alone else self._stored, self._keys)
+        once, had = settled(pl.concat([old, rows]) if old.height else rows), settled(old)
+        del rows, old  # as much memory again as what is kept of them
         with ThreadPoolExecutor(1) as aside:
-            before = aside.submit(_Told.of, journey, old) if old.height else None
-            told = _Told.of(journey, pl.concat([old, rows]) if old.height else rows)
-        _write(folder, journey, told.facts, told.settled, log=not written or old.height > 0)
+            before = aside.submit(_Told.of, journey, had) if had.kept.height else None
+            told = _Told.of(journey, once)
+        _write(folder, journey, told.facts, once, log=not written or before is not None)
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
             keys,
             taken,
             [(sign, one.cube) for sign, one in changes],
-            [(sign, one.steps) for sign, one in changes],
+            [
+                (sign, _aside(folder / f"{STEPS[sign]}.part", one.steps) if written else one.steps.lazy())
+                for sign, one in changes
+            ],
             sum(sign * one.settled.distinct.height for sign, one in changes),
             sum(sign * one.facts.quarantined.height for sign, one in changes),
         )
@@ -263,6 +274,8 @@ class Intake:
         """Count a part that was folded, and let later ones see it."""
         self._own.append(folded.keys)
         self._cubes += folded.cubes
+        if len(self._cubes) > CUBES:
+            self._cubes = [(1, Cube.sum(self._cubes))]
         self._steps += folded.steps
         self.layer.rows += folded.rows
         self.layer.quarantined += folded.quarantined
@@ -282,17 +295,29 @@ class _Folded:
     keys: pl.Series
     taken: dict[Path, pl.Series]
     cubes: list[tuple[int, Cube]]
-    steps: list[tuple[int, pl.DataFrame]]
+    steps: list[tuple[int, pl.LazyFrame]]
     rows: int
     quarantined: int
 
 
 def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log: bool = True) -> None:
-    """Write a part, who waits and who was assigned to what in it, and who shares an id."""
+    """Write a part, who waits and who was assigned to what in it, and who shares an id.
+
+    Its runs stand in order of time: of a few days only a stretch of each table need be read.
+    """
+    in_time = facts.runs.sort("first_at", "run_id")["run"]
+    ordered: dict[str, Any] = run_by_run(facts.__getattribute__, in_time)
+    facts = replace(facts, **ordered)
     Part.write(folder, facts, once, log=log)
-    standing(journey, facts).write_ipc(folder / f"{STANDING}.arrow")
-    assigned(journey, facts).write_ipc(folder / f"{ASSIGNED}.arrow")
+    for name, made in ((STANDING, standing), (ASSIGNED, assigned)):
+        made(journey, facts).write_ipc(folder / f"{name}.arrow", compression="zstd")
     sharing(once).to_frame().write_ipc(folder / "shared.arrow")
+
+
+def folded(journey: Journey, once: Settled) -> Folded:
+    """The facts of settled rows."""
+    read = once.kept.height + once.losers.height + once.duplicates
+    return fold(journey, Judged(once.rows, once.conflicts, read, once.duplicates))
 
 
 def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
@@ -355,14 +380,39 @@ def _owners(met: pl.Series, stored: Sequence[Part], taken: dict[Path, pl.Series]
     return pl.concat(found).unique().sort()
 
 
-def write_steps(folder: Path, steps: Sequence[tuple[int, pl.DataFrame]]) -> None:
+_REST = "steps*.part"  # what is laid aside
+
+
+def _aside(path: Path, stays: pl.DataFrame) -> pl.LazyFrame:
+    """Stays on the disk: those of all parts need not be in memory at once."""
+    stays.write_ipc(path, compression="uncompressed")
+    return pl.scan_ipc(path)
+
+
+def write_steps(folder: Path, steps: Sequence[tuple[int, pl.LazyFrame]]) -> None:
     """Write the stays that a layer brings, and those that it takes back from layers before it, in their order."""
     for sign, name in STEPS.items():
-        if some := [stays for of, stays in steps if of == sign and stays.height]:
-            stays = pl.concat(some)
-            if len(some) > 1:
-                stays = stays.sort("point", "micros")
-            stays.write_ipc(folder / f"{name}.arrow", compression="uncompressed")
+        some = [stays for of, stays in steps if of == sign]
+        if len(some) > 1:
+            points = enumerate(_by_point(some))
+            some = [_aside(folder / f"{name}-{number}.part", stays) for number, stays in points]
+        if some:
+            stays, path = pl.concat(some), folder / f"{name}.arrow"
+            stays.sink_ipc(path, compression="uncompressed", record_batch_size=2**20)
+    for rest in [*folder.glob(_REST), *folder.glob(f"*/{_REST}")]:
+        rest.unlink()
+
+
+def _by_point(parts: Sequence[pl.LazyFrame]) -> Iterator[pl.DataFrame]:
+    """What several frames of stays hold of one point after another, in order of duration."""
+    points = [part.select("point").collect().to_series() for part in parts]
+    codes = [point.to_physical() for point in points]
+    for code in range(len(points[0].dtype.categories)):  # type: ignore[attr-defined]
+        places = [(bisect_left(found, code), bisect_right(found, code)) for found in codes]
+        told = zip(parts, places, strict=True)
+        some = [part.slice(first, stop - first) for part, (first, stop) in told if first < stop]
+        if some:
+            yield pl.concat(some).collect().sort("micros")
 
 
 # The index of ids.
@@ -403,7 +453,10 @@ _KEYS_FILE = f"keys-{pl.Series(['journey']).hash().item():016x}.u64"
 
 def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
     """Write the index of a layer, so that it can be mapped into memory."""
-    every = pl.concat(keys).unique().sort() if keys else pl.Series([], dtype=pl.UInt64)
+    every = pl.concat(keys) if keys else pl.Series([], dtype=pl.UInt64)
+    if not every.is_sorted():  # those of a whole log are, and a second sort takes as much memory again
+        every = every.sort()
+    every = every.filter(every.ne_missing(every.shift()))
     with whole(folder / _KEYS_FILE) as part, part.open("wb") as file:
         if find_spec("numpy"):
             every.to_numpy().tofile(file)
@@ -498,7 +551,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     """
     rows = pl.concat(part.all_rows() for part in parts).collect(engine="streaming")
     once = settled(rows)
-    facts = fold(journey, Judged(once.rows, once.conflicts, rows.height, once.duplicates))
+    facts = folded(journey, once)
     _write(layer.folder / "0", journey, facts, once)
     layer.parts = 1
     add_up(layer, group)
@@ -511,7 +564,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     told = [
         (sign, coded_for(journey, stays.lazy()).collect()) for other in group for sign, stays in other.steps
     ]
-    write_steps(layer.folder, _net(told))
+    write_steps(layer.folder, [(sign, stays.lazy()) for sign, stays in _net(told)])
     layer.secure()
     return layer
 

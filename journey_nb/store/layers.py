@@ -22,9 +22,9 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
-from journey_nb.store.parts import Part
+from journey_nb.store.parts import Part, forget
 
-FACTS = 3  # what facts, their indexes and cubes hold: counted up by whoever changes that
+FACTS = 4  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
 
 
@@ -209,11 +209,14 @@ class Layers:
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
         # Parts that no longer count are let go, and what was read of them with them.
         listed = {layer.folder for layer in layers}
-        self._parts = {
-            folder: part
+        left = {
+            folder
             for folder, part in self._parts.items()
-            if folder.parent in listed or part.journey.journey_id != journey.journey_id
+            if folder.parent not in listed and part.journey.journey_id == journey.journey_id
         }
+        forget(left)
+        for folder in left:
+            del self._parts[folder]
         found = []
         for layer in layers:
             for number in range(layer.parts):

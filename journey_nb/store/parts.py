@@ -1,16 +1,15 @@
 """Parts: the facts and the kept rows of some users, as files written once and never changed.
 
 A store may be larger than the memory: where few rows of a large table are asked for, only these are read, and of
-tables that were read whole those used last stay, up to a quarter of the machine's memory.
+tables that were read whole those used last stay, up to a quarter of it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,18 +23,21 @@ import polars as pl
 from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
+from journey_nb.metrics.cube import under_way
 from journey_nb.store.database import StoreError
+from journey_nb.store.memory import memory
 from journey_nb.subset import OfUsers, Tables, places
 
 SMALL = ("runs", "goals", "devices", "users")  # stay in memory
-LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the rows of one are found
+LARGE = ("visits", "waits", "messages")  # in order of runs, so that the rows of one are found
 PACKED = ("events", "quarantined")  # seldom read
+ACTIVE = "active"  # when something of each user is counted
 STANDING = "standing"  # every stay that is open in the end
 ASSIGNED = "assigned"  # what ever assigned anybody to a variant
 HELD = (*SMALL, STANDING)  # what stays in memory; the rest gives way to what was read since
 CHUNK = 65_536  # rows of the kept log that are read together
-BATCH = 16_384  # rows of a large table that are
-SPANS = 12  # so many pieces of a large table are read one by one; for more, the table is read whole
+BATCH = 8_192  # rows of a large table that are; pieces no further apart are read as one
+FEW = 4  # where one row in so many or fewer must be read, the others are not
 
 # The times at which something is counted.
 _COUNTED = {
@@ -76,15 +78,18 @@ class _Kept:
             while self._size > self._limit:
                 self._size -= self._tables.popitem(last=False)[1][1]
 
-
-def _quarter_of_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, ValueError):  # not told by this system
-        return 2 * 2**30
+    def forget(self, folders: Container[Path]) -> None:
+        with self._lock:
+            for key in [key for key in self._tables if key[0] in folders]:
+                self._size -= self._tables.pop(key)[1]
 
 
-_kept = _Kept(_quarter_of_memory())
+_kept = _Kept(memory() // 4)
+
+
+def forget(folders: Container[Path]) -> None:
+    """Let go what was read of parts that no longer count."""
+    _kept.forget(folders)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,9 @@ class Part:
         """Write the facts of one fold; with ``log`` the rows they come from as well (else they are there already)."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in (*SMALL, *LARGE):
-            getattr(facts, name).write_ipc(folder / f"{name}.arrow", record_batch_size=BATCH)
+            getattr(facts, name).write_ipc(
+                folder / f"{name}.arrow", compression="zstd", record_batch_size=BATCH
+            )
         for name in PACKED:
             getattr(facts, name).write_parquet(folder / f"{name}.parquet", **_ZSTD)
         rows = settled.distinct
@@ -116,6 +123,7 @@ class Part:
         else:
             rows = pl.scan_parquet(folder / "log.parquet").select("user_id").collect()
         _where(rows["user_id"]).write_ipc(folder / "where.arrow")
+        _active(facts).write_parquet(folder / f"{ACTIVE}.parquet", **_ZSTD)
         starts = {name: _starts(getattr(facts, name)["run"], facts.runs.height) for name in LARGE}
         pl.DataFrame(starts).write_ipc(folder / "starts.arrow")
         told = {"first_at": facts.first_at.isoformat(), "last_at": facts.last_at.isoformat()}
@@ -251,7 +259,7 @@ class Part:
         return tuple(self.journey.points()), tuple(goal.goal_id for goal in self.journey.goals)
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.{'parquet' if name in (*PACKED, 'log') else 'arrow'}"
+        return self.folder / f"{name}.{'parquet' if name in (*PACKED, ACTIVE, 'log') else 'arrow'}"
 
     def _scan(self, name: str) -> pl.LazyFrame:
         if name not in self._opened:
@@ -316,14 +324,18 @@ class Part:
         """The tables of few of the living users (ids); see :class:`journey_nb.subset.OfUsers`."""
         return self._of(self._alive.arg_true().gather(users), named)
 
+    def inside(self, at: datetime) -> tuple[pl.Series, Tables]:
+        """The users (ids) who were inside at an instant, and their tables; users passed over included."""
+        users = under_way(self.table("runs"), at)
+        return users, self._of(users, False)
+
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Tables:
-        """The tables of the living users of whom something is counted within one of the spans."""
-        active = pl.repeat(False, self._alive.len(), eager=True)
-        for name, times in _COUNTED.items():
-            within = pl.any_horizontal(
-                pl.col(time).is_between(start, end, closed="left") for time in times for start, end in spans
-            )
-            active = active.scatter(self.table(name).filter(within)["user"].drop_nulls(), True)
+        """The tables of the living users of whom something is counted in an hour of one of the spans."""
+        hours = [(start.timestamp() // 3600, end.timestamp() // 3600) for start, end in spans]
+        near = pl.any_horizontal(pl.col("hour").is_between(*hour) for hour in hours)
+        with readable(self._path(ACTIVE)):
+            users = self._scan(ACTIVE).filter(near).select(pl.col("user").unique()).collect()["user"]
+        active = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)
         return self._of((active & self._alive).arg_true(), False)
 
     def _of(self, users: pl.Series, named: bool) -> Tables:
@@ -338,24 +350,17 @@ class Part:
             may = pl.col(column).is_between(ids.min(), ids.max())
             with readable(self._path(name)):
                 return self._scan(name).filter(may & carries).collect()
-        known = self._known(name)
-        if name in LARGE and not (starts := self._index("starts")[name]).null_count():
-            first, stop = (starts.gather(ids + after) for after in (0, 1))
-        else:
-            with readable(self._path(name)):
-                first = (
-                    (self._scan(name) if known is None else known.lazy())
-                    .select(carries)
-                    .collect()
-                    .to_series()
-                    .arg_true()
-                )
-            stop = first + 1
-        if known is None and first.ne_missing(stop.shift()).sum() <= SPANS:
-            rows = self._scan(name)
-            some = [rows.slice(*span) for span in _spans(first, stop)]
-            with readable(self._path(name)):
-                return pl.concat(some or [rows.clear()]).collect()
+        if name not in LARGE:
+            return self.table(name).filter(carries)
+        starts = self._index("starts")[name]
+        first, stop = (starts.gather(ids + after) for after in (0, 1))
+        if self._known(name) is None:
+            spans = _spans(first, stop, BATCH)
+            if FEW * sum(length for _, length in spans) <= starts[-1]:
+                rows = self._scan(name)
+                near = [rows.slice(*span).filter(carries) for span in spans]
+                with readable(self._path(name)):
+                    return pl.concat(near or [rows.clear()]).collect()
         return self.table(name)[places(first, stop)]
 
 
@@ -378,13 +383,22 @@ def _where(user_id: pl.Series) -> pl.DataFrame:
     return user_id.to_frame("user_id").with_columns(chunk=chunk).unique().sort("user_id", "chunk")
 
 
-def _starts(runs: pl.Series, count: int) -> pl.Series:
-    """How many rows of a table stand before each of so many runs, and in all.
+def _active(facts: Folded) -> pl.DataFrame:
+    """The hours in which something of each user is counted: hour (since 1970), user; in order of time."""
+    told = [
+        getattr(facts, name).select("user", hour=pl.col(time).dt.epoch("us") // 3_600_000_000).drop_nulls()
+        for name, times in _COUNTED.items()
+        for time in times
+    ]
+    # One integer each: sorted and found twice several times faster than two.
+    codes = pl.concat(told).select(pl.col("hour") * 2**32 + pl.col("user")).to_series().sort()
+    codes = codes.filter(codes.ne_missing(codes.shift()))
+    return pl.DataFrame({"hour": (codes // 2**32).cast(pl.Int32), "user": (codes % 2**32).cast(pl.UInt32)})
 
-    Null where it is not in order of runs: a message stands with its run only by its first row in time.
-    """
-    every = pl.int_range(count + 1, dtype=pl.UInt32, eager=True)
-    return runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else every.clear(count + 1)
+
+def _starts(runs: pl.Series, count: int) -> pl.Series:
+    """How many rows of a table that is in order of runs stand before each of so many runs, and in all."""
+    return runs.search_sorted(pl.int_range(count + 1, dtype=pl.UInt32, eager=True)).cast(pl.UInt32)
 
 
 def _found(words: pl.Series, known: pl.Series) -> pl.Series:
@@ -394,11 +408,11 @@ def _found(words: pl.Series, known: pl.Series) -> pl.Series:
     return known.gather(known.search_sorted(words).clip(upper_bound=known.len() - 1)) == words
 
 
-def _spans(first: pl.Series, stop: pl.Series) -> list[tuple[int, int]]:
-    """Pieces in their order, those that touch as one: where it begins, how long it is."""
+def _spans(first: pl.Series, stop: pl.Series, apart: int = 0) -> list[tuple[int, int]]:
+    """Pieces in their order, those that are not further apart as one: where it begins, how long it is."""
     spans: list[list[int]] = []
-    for start, end in zip(first, stop, strict=True):
-        if spans and spans[-1][1] == start:
+    for start, end in zip(first.to_list(), stop.to_list(), strict=True):
+        if spans and start - spans[-1][1] <= apart:
             spans[-1][1] = end
         elif start < end:
             spans.append([start, end])

@@ -166,21 +166,28 @@ class StoredFacts(Assembled):
         return pl.Series(found, dtype=pl.UInt32)
 
     def around(self, spans: Sequence[tuple[datetime, datetime]]) -> Facts:
-        """The facts of the users of whom something is counted within one of the spans."""
+        """The facts of the users of whom something is counted in an hour of one of the spans."""
         with ThreadPoolExecutor(2) as workers:
             return self._assembled(list(workers.map(lambda part: part.around(spans), self.parts)))
 
     @property
     def pieces(self) -> list[Piece]:
         """The facts of each part as they were written, and what keeps frames of them."""
-        pieces = [
-            Piece(Assembled(part.table, *part.ends), partial(part.table, ASSIGNED), part.kept)
-            for part in self.parts
-        ]
-        return pieces or [Piece(self, partial(assigned, self.journey, self), lambda _, make: make())]
+        pieces = [_piece(part) for part in self.parts]
+        nobody = pl.Series("user", [], dtype=pl.UInt32)
+        whole = partial(assigned, self.journey, self)
+        return pieces or [Piece(self, lambda _: (nobody, self), whole, lambda _, make: make())]
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self
+
+
+def _piece(part: Part) -> Piece:
+    def inside(at: datetime) -> tuple[pl.Series, Facts]:
+        users, tables = part.inside(at)
+        return users, Assembled(tables, *part.ends)
+
+    return Piece(Assembled(part.table, *part.ends), inside, partial(part.table, ASSIGNED), part.kept)
 
 
 def _outermost(parts: Sequence[Part], side: Literal[0, 1]) -> datetime | None:
