@@ -1190,6 +1190,11 @@ class Settled:
     duplicates: int
 
     @property
+    def read(self) -> int:
+        """How many rows were settled."""
+        return self.kept.height + self.losers.height + self.duplicates
+
+    @property
     def distinct(self) -> pl.DataFrame:
         """All that must be known to settle again, with rows that come late."""
         return pl.concat([self.kept, self.losers])

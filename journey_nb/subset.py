@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Literal, TypeVar
 
 import polars as pl
 
@@ -19,6 +19,7 @@ _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 FEW = 20  # one run in so many, or fewer, are looked up; more are filtered
 
 Tables = Callable[[str], pl.DataFrame]
+Made = TypeVar("Made")
 RowsOf = Callable[[str, str, pl.Series], pl.DataFrame]
 
 
@@ -110,7 +111,7 @@ class Together:
         if len(self._parts) == 1:
             return self._parts[0](name)
         if name not in self._made:
-            frames = self._frames(name)
+            frames = self._each(lambda part: part(name))
             self._made[name] = pl.concat(
                 frame.with_columns(
                     pl.col(column) + offset
@@ -121,9 +122,9 @@ class Together:
             )
         return self._made[name]
 
-    def _frames(self, name: str) -> list[pl.DataFrame]:
+    def _each(self, of: Callable[[Tables], Made]) -> list[Made]:
         with ThreadPoolExecutor(2) as workers:  # much of it is reading
-            return list(workers.map(lambda part: part(name), self._parts))
+            return list(workers.map(of, self._parts))
 
     def offsets(self, of: str) -> list[int]:
         """How many ids stand before those of each set."""
@@ -131,8 +132,7 @@ class Together:
             return [0]
         if of not in self._known:
             home = _HOMES[of]
-            homes = self._frames(home)
-            tops = [table.height if of == "user" else _top(table[of]) for table in homes]
+            tops = self._each(lambda part: part(home).height if of == "user" else _top(part(home)[of]))
             self._known[of] = [sum(tops[:place]) for place in range(len(tops))]
         return self._known[of]
 
@@ -140,18 +140,11 @@ class Together:
 def sorted_anew(tables: Tables) -> dict[str, pl.DataFrame]:
     """All tables with users and runs in the order of their ids, the rest run by run as before; dense ids anew."""
     users = tables("users").with_row_index("user").sort("user_id")
-    places = {"user": _inverse(users["user"])}
-    made = run_by_run(tables, tables("runs").sort("run_id")["run"])
-    return {name: _placed(table, places) for name, table in made.items()} | {"users": users.drop("user")}
-
-
-def run_by_run(tables: Tables, runs: pl.Series) -> dict[str, pl.DataFrame]:
-    """All tables with the runs (ids) in this order, the rest run by run as before; dense ids of them anew."""
-    run = {"run": _inverse(runs)}
-    made = {name: _placed(tables(name), run) for name in TABLES if name != "users"}
+    places = {"user": _inverse(users["user"]), "run": _inverse(tables("runs").sort("run_id")["run"])}
+    made = {name: _placed(tables(name), places) for name in TABLES if name != "users"}
     made = {name: table.sort("run", nulls_last=True, maintain_order=True) for name, table in made.items()}
     places = {of: _inverse(made[_HOMES[of]][of]) for of in ("visit", "message")}
-    return {name: _placed(table, places) for name, table in made.items()} | {"users": tables("users")}
+    return {name: _placed(table, places) for name, table in made.items()} | {"users": users.drop("user")}
 
 
 def _placed(table: pl.DataFrame, places: dict[str, pl.Series]) -> pl.DataFrame:

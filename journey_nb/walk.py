@@ -53,7 +53,7 @@ class Walk:
         The rows that load and belong to a run, run by run in reading order, narrow: i, run, at, kind,
         point, message (an id), and ``pos``, the position (doubled, so that implied rows can stand in between).
     run_ids, message_ids
-        The texts behind the ids: those of runs in order, those of messages as they first occur.
+        The texts behind the ids: those of runs in order of time, those of messages as they first occur.
     forbidden
         ``i`` and ``rule`` of the rows that the order of their run forbids.
     """
@@ -194,7 +194,7 @@ def _with_runs(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 def _walk(journey: Journey, rows: pl.DataFrame) -> Walk:
     is_message = of_kind(*MESSAGE_KINDS)
     message = _coded(rows.select(pl.when(is_message).then("message_id")).to_series())
-    run_ids, run = _sorted_ids(rows["run_id"])
+    run_ids, run = _in_order_of_time(rows)
     rows = rows.with_columns(run=run, message=message.to_physical())
     lost = rows.filter(is_message & pl.col("run").is_null())
     lost = lost.select("i", rule=pl.lit("unresolved_message", _RULE))
@@ -212,15 +212,15 @@ def _coded(texts: pl.Series) -> pl.Series:
     return texts if isinstance(texts.dtype, pl.Categorical) else interned(texts)
 
 
-def _sorted_ids(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The distinct texts in order, and for each text its place among them."""
-    coded = _coded(texts)
+def _in_order_of_time(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The run ids in order of their first rows' times, and for each row its run's place among them."""
+    coded = _coded(rows["run_id"])
     codes = coded.to_physical()
     row = pl.int_range(codes.len(), dtype=pl.UInt32, eager=True)
-    known = by_code(codes, row)
-    words = coded.gather(known.drop_nulls()).cast(pl.String)
-    order = words.arg_sort()
-    return words.gather(order), _places(known.is_not_null().arg_true().gather(order)).gather(codes)
+    first = rows.select(code=codes, at="occurred_at").drop_nulls().group_by("code").agg(pl.col("at").min())
+    words = coded.gather(by_code(codes, row).gather(first["code"])).cast(pl.String)
+    order = first.select(pl.arg_sort_by("at", words)).to_series()
+    return words.gather(order), _places(first["code"].gather(order)).gather(codes)
 
 
 def _ids_by_place(steps: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

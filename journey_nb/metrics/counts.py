@@ -167,7 +167,8 @@ class Counts:
     @once
     def messages(self) -> pl.DataFrame:
         """Messages of the period, how many count as each of :data:`FLAGS`: point, channel, …."""
-        return self._flagged
+        flags = (flag.sum().alias(name) for name, flag in FLAGS.items())
+        return _counts(self._messages.group_by("point", "channel").agg(flags))
 
     def message_users(self, key: Key, channel: str | None = None) -> pl.DataFrame:
         """Distinct users by ``key``, perhaps of one channel: it, sent_users, opened_users, clicked_users."""
@@ -239,11 +240,6 @@ class Counts:
     @cached_property
     def _messages(self) -> pl.DataFrame:
         return self._on_version(self.scope.messages)
-
-    @cached_property
-    def _flagged(self) -> pl.DataFrame:
-        flags = (flag.sum().alias(name) for name, flag in FLAGS.items())
-        return _counts(self._messages.group_by("point", "channel").agg(flags))
 
     # Visits.
 

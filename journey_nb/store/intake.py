@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,6 @@ from journey_nb.reading import readable
 from journey_nb.store.layers import NOBODY, STEPS, Layer
 from journey_nb.store.memory import memory
 from journey_nb.store.parts import ASSIGNED, CHUNK, STANDING, Part, coded_for
-from journey_nb.subset import run_by_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,9 +113,9 @@ class Intake:
 
     def _at_once(self, rows: pl.LazyFrame) -> int:
         """Fold good rows as one part."""
-        some = rows.collect(engine="streaming")
-        self._take(self._fold(self._next_part(), some, written=False))
-        return some.height
+        folded = self._fold(self._next_part(), rows.collect(engine="streaming"), written=False)
+        self._take(folded)
+        return folded.read
 
     def set_aside(self, faulty: pl.DataFrame) -> None:
         """Keep rows that are no good by themselves."""
@@ -248,7 +247,7 @@ class Intake:
     def _fold(self, folder: Path, rows: pl.DataFrame, *, written: bool, alone: bool = False) -> _Folded:
         """Fold rows together with the kept history of all whom they concern."""
         journey = self._journey
-        keys = keys_of(rows.lazy())
+        keys, read = keys_of(rows.lazy()), rows.height
         old, taken = history(rows, keys, () if alone else self._stored, self._keys)
         once, had = settled(pl.concat([old, rows]) if old.height else rows), settled(old)
         del rows, old  # as much memory again as what is kept of them
@@ -259,6 +258,7 @@ class Intake:
         changes = [(1, told), *([(-1, before.result())] if before else [])]
         return _Folded(
             Part(folder, journey),
+            read,
             keys,
             taken,
             [(sign, one.cube) for sign, one in changes],
@@ -292,6 +292,7 @@ class _Folded:
     """A part that was folded: what it changes in the store's numbers, and whose history it takes over from where."""
 
     part: Part
+    read: int
     keys: pl.Series
     taken: dict[Path, pl.Series]
     cubes: list[tuple[int, Cube]]
@@ -301,13 +302,7 @@ class _Folded:
 
 
 def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log: bool = True) -> None:
-    """Write a part, who waits and who was assigned to what in it, and who shares an id.
-
-    Its runs stand in order of time: of a few days only a stretch of each table need be read.
-    """
-    in_time = facts.runs.sort("first_at", "run_id")["run"]
-    ordered: dict[str, Any] = run_by_run(facts.__getattribute__, in_time)
-    facts = replace(facts, **ordered)
+    """Write a part, who waits and who was assigned to what in it, and who shares an id."""
     Part.write(folder, facts, once, log=log)
     for name, made in ((STANDING, standing), (ASSIGNED, assigned)):
         made(journey, facts).write_ipc(folder / f"{name}.arrow", compression="zstd")
@@ -316,8 +311,7 @@ def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log:
 
 def folded(journey: Journey, once: Settled) -> Folded:
     """The facts of settled rows."""
-    read = once.kept.height + once.losers.height + once.duplicates
-    return fold(journey, Judged(once.rows, once.conflicts, read, once.duplicates))
+    return fold(journey, Judged(once.rows, once.conflicts, once.read, once.duplicates))
 
 
 def told_anew(users: pl.Series, folder: Path) -> pl.DataFrame:
@@ -549,8 +543,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
     parts
         Their parts, without the users whom later ones tell anew.
     """
-    rows = pl.concat(part.all_rows() for part in parts).collect(engine="streaming")
-    once = settled(rows)
+    once = settled(pl.concat(part.all_rows() for part in parts).collect(engine="streaming"))
     facts = folded(journey, once)
     _write(layer.folder / "0", journey, facts, once)
     layer.parts = 1

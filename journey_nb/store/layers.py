@@ -22,7 +22,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
-from journey_nb.store.parts import Part, forget
+from journey_nb.store.parts import Part
 
 FACTS = 4  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
@@ -209,14 +209,10 @@ class Layers:
         dead = {part: users["user_id"] for (part,), users in replaced.group_by("part")}
         # Parts that no longer count are let go, and what was read of them with them.
         listed = {layer.folder for layer in layers}
-        left = {
-            folder
-            for folder, part in self._parts.items()
-            if folder.parent not in listed and part.journey.journey_id == journey.journey_id
-        }
-        forget(left)
-        for folder in left:
-            del self._parts[folder]
+        for folder, known in list(self._parts.items()):
+            if folder.parent not in listed and known.journey.journey_id == journey.journey_id:
+                known.forget()
+                self._parts.pop(folder, None)  # another thread may have been faster
         found = []
         for layer in layers:
             for number in range(layer.parts):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -37,7 +37,7 @@ ASSIGNED = "assigned"  # what ever assigned anybody to a variant
 HELD = (*SMALL, STANDING)  # what stays in memory; the rest gives way to what was read since
 CHUNK = 65_536  # rows of the kept log that are read together
 BATCH = 8_192  # rows of a large table that are; pieces no further apart are read as one
-FEW = 4  # where one row in so many or fewer must be read, the others are not
+SPARSE = 4  # where one row in so many or fewer must be read, the others are not
 
 # The times at which something is counted.
 _COUNTED = {
@@ -78,18 +78,13 @@ class _Kept:
             while self._size > self._limit:
                 self._size -= self._tables.popitem(last=False)[1][1]
 
-    def forget(self, folders: Container[Path]) -> None:
+    def forget(self, folder: Path) -> None:
         with self._lock:
-            for key in [key for key in self._tables if key[0] in folders]:
+            for key in [key for key in self._tables if key[0] == folder]:
                 self._size -= self._tables.pop(key)[1]
 
 
 _kept = _Kept(memory() // 4)
-
-
-def forget(folders: Container[Path]) -> None:
-    """Let go what was read of parts that no longer count."""
-    _kept.forget(folders)
 
 
 @dataclass(frozen=True)
@@ -133,6 +128,10 @@ class Part:
     def without(self, dead: pl.Series) -> Part:
         """The same part with more users passed over."""
         return replace(self, dead=pl.concat([self.dead, dead]).unique()) if dead.len() else self
+
+    def forget(self) -> None:
+        """Let go what was read of it."""
+        _kept.forget(self.folder)
 
     # The kept rows.
 
@@ -354,9 +353,9 @@ class Part:
             return self.table(name).filter(carries)
         starts = self._index("starts")[name]
         first, stop = (starts.gather(ids + after) for after in (0, 1))
-        if self._known(name) is None:
+        if self._known(name) is None and SPARSE * (stop - first).sum() <= starts[-1]:
             spans = _spans(first, stop, BATCH)
-            if FEW * sum(length for _, length in spans) <= starts[-1]:
+            if SPARSE * sum(length for _, length in spans) <= starts[-1]:
                 rows = self._scan(name)
                 near = [rows.slice(*span).filter(carries) for span in spans]
                 with readable(self._path(name)):

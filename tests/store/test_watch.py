@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -74,6 +75,23 @@ def test_what_was_read_of_merged_layers_is_let_go(
     here = {folder for folder, *_ in parts._kept._tables if folder.is_relative_to(tmp_path)}
     assert here
     assert here <= {part.folder for part in stats.facts.parts}
+
+
+def test_two_threads_may_ask_for_what_was_merged(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch and a cell: both find at once that parts they knew no longer count."""
+    store, writer = jn.Store(tmp_path), jn.Store(tmp_path)
+    store.add(welcome)
+    store.append(welcome_log[:300])
+    assert store["welcome"].facts.read == 300
+    for start in range(300, 1_500, 100):
+        writer.append(welcome_log[start : start + 100])
+    both, forget = threading.Barrier(2), parts.Part.forget
+    monkeypatch.setattr(parts.Part, "forget", lambda part: (both.wait(10), forget(part)))
+    with ThreadPoolExecutor(2) as threads:
+        read = threads.map(lambda _: store["welcome"].facts.read, range(2))
+        assert list(read) == [1_500, 1_500]
 
 
 def test_a_status_can_be_changed_while_a_load_goes_on(
