@@ -1,0 +1,81 @@
+"""What an import takes of memory at the most, beside what its log takes as a frame.
+
+    python benchmarks/memory.py JOURNEY LOG [--store FOLDER]
+
+Memory is the process's own (RssAnon), files mapped into it apart, looked at a hundred times a second; each of the two is
+done in a process of its own. Fails where the import takes more than a quarter of the log: so it is for large ones.
+Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from journey_nb import Journey, Store
+
+GIB = 2**20  # kilobytes
+
+
+def main() -> None:
+    """Measure both, print them, compare."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("journey", type=Path)
+    asked.add_argument("log", type=Path)
+    asked.add_argument("--store", type=Path, help="a folder that keeps what is imported")
+    options = asked.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        kept = options.store or Path(folder)
+        taken, seconds = apart(_import, options.journey, options.log, kept)
+    frame, _ = apart(pl.read_parquet, options.log)
+    print(
+        f"import {taken / GIB:.2f} GiB ({seconds:.0f} s), log as a frame {frame / GIB:.2f}: {taken / frame:.0%}"
+    )
+    sys.exit(taken * 4 > frame)
+
+
+def _import(journey: Path, log: Path, folder: Path) -> None:
+    store = Store(folder)
+    store.add(Journey.read(journey))
+    store.load(log)
+
+
+def apart(work: Callable[..., object], *given: Path) -> tuple[int, float]:
+    """The peak (kB) and the seconds of some work in a fresh process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_watched, (work, given))
+
+
+def _watched(work: Callable[..., object], given: tuple[Path, ...]) -> tuple[int, float]:
+    peak, ended = [own_memory()], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.01):
+            peak.append(max(peak.pop(), own_memory()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    begun = time.perf_counter()
+    made = work(*given)  # held until it was looked at
+    seconds = time.perf_counter() - begun
+    ended.set()
+    watcher.join()
+    del made
+    return max(*peak, own_memory()), seconds
+
+
+def own_memory() -> int:
+    """Kilobytes that are the process's own."""
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0])
+
+
+if __name__ == "__main__":
+    main()
