@@ -508,17 +508,14 @@ class CubeCounts(Counts):
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
             yield from super()._units(point_id, goal, unit)
             return
+        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
         by_way = assignments.by_way(self.scope, point_id)
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
         for piece in self._facts.pieces:
             scope = self._all_of(piece)
             became = partial(_became, scope, piece.assigned, here, goal, unit)
-            name = repr((point_id, by_way, goal, unit, scope.version))
-            if self.scope.opening <= scope.start and scope.end <= self.scope.cut:
-                yield piece.kept(f"units {name}", partial(_units_of, became, unit))
-            else:
-                within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
-                yield assignments.units(piece.kept(name, became).filter(within), unit)
+            known = piece.kept(repr((point_id, by_way, goal, unit, scope.version)), became)
+            yield assignments.units(known.filter(within), unit)
 
     def _all_of(self, piece: Piece) -> Scope:
         """All that ever happened in a piece, of which all is seen."""
@@ -557,10 +554,6 @@ def _became(
 ) -> pl.DataFrame:
     """What became of everybody who was assigned here; of the whole piece, for what is kept serves every reader of it."""
     return assignments.assignments(scope, scope.on_version(assigned().filter(here)), goal, unit)
-
-
-def _units_of(became: Callable[[], pl.DataFrame], unit: Unit) -> pl.DataFrame:
-    return assignments.units(became(), unit)
 
 
 def _open_in(piece: Piece, scope: Scope) -> pl.DataFrame:
