@@ -29,7 +29,7 @@ from journey_nb.store.memory import memory
 from journey_nb.subset import OfUsers, Tables, places
 
 SMALL = ("runs", "goals", "devices", "users")  # stay in memory
-LARGE = ("visits", "waits", "messages")  # in order of runs, so that the rows of one are found
+LARGE = ("visits", "waits", "messages")  # mostly in order of runs, so that the rows of one are found
 PACKED = ("events", "quarantined")  # seldom read
 ACTIVE = "active"  # when something of each user is counted
 STANDING = "standing"  # every stay that is open in the end
@@ -349,9 +349,8 @@ class Part:
             may = pl.col(column).is_between(ids.min(), ids.max())
             with readable(self._path(name)):
                 return self._scan(name).filter(may & carries).collect()
-        if name not in LARGE:
+        if name not in LARGE or (starts := self._index("starts")[name]).null_count():
             return self.table(name).filter(carries)
-        starts = self._index("starts")[name]
         first, stop = (starts.gather(ids + after) for after in (0, 1))
         if self._known(name) is None and SPARSE * (stop - first).sum() <= starts[-1]:
             spans = _spans(first, stop, BATCH)
@@ -396,8 +395,12 @@ def _active(facts: Folded) -> pl.DataFrame:
 
 
 def _starts(runs: pl.Series, count: int) -> pl.Series:
-    """How many rows of a table that is in order of runs stand before each of so many runs, and in all."""
-    return runs.search_sorted(pl.int_range(count + 1, dtype=pl.UInt32, eager=True)).cast(pl.UInt32)
+    """How many rows of a table stand before each of so many runs, and in all.
+
+    Null where it is not in order of runs: a message of several runs stands with one, and is of another.
+    """
+    every = pl.int_range(count + 1, dtype=pl.UInt32, eager=True)
+    return runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else every.clear(count + 1)
 
 
 def _found(words: pl.Series, known: pl.Series) -> pl.Series:

@@ -359,8 +359,7 @@ def test_a_message_of_several_runs_is_read_with_that_of_its_first_row(
     store = jn.Store(tmp_path)
     store.add(welcome)
     store.append(events)
-    expected, stored = jn.JourneyStats(welcome, events), store["welcome"]
-    assert stored.facts.messages["run"].is_sorted()  # of one run each: others only name it
+    expected = jn.JourneyStats(welcome, events)
     at = sorted(events["occurred_at"])
     start, end = at[len(at) // 3] + timedelta(microseconds=1), at[len(at) // 2] + timedelta(microseconds=1)
     for name in ("health", "communications", "messages", "waiting"):
@@ -370,6 +369,41 @@ def test_a_message_of_several_runs_is_read_with_that_of_its_first_row(
         assert_frame_equal(one, other, rel_tol=1e-9)
     for user in [*early["user_id"], *late["user_id"]]:
         assert_frame_equal(jn.Store(tmp_path)["welcome"].user_events(user), expected.user_events(user))
+
+
+def test_messages_out_of_the_order_of_runs_are_not_looked_up_by_it(
+    welcome: jn.Journey, tmp_path: Path
+) -> None:
+    """A run entered earlier names a message later: it stands with that run, and is of the other."""
+    events = simulate(welcome, users=120, seed=4)
+    spans = events.group_by("run_id").agg(
+        pl.col("user_id").first(), first=pl.col("occurred_at").min(), last=pl.col("occurred_at").max()
+    )
+    longest = spans.drop_nulls().sort(pl.col("last") - pl.col("first")).row(-1, named=True)
+    sent = events.filter(
+        pl.col("kind") == "message.sent",
+        pl.col("channel") != "in_app",
+        pl.col("run_id") != longest["run_id"],
+        pl.col("occurred_at").is_between(longest["first"], longest["last"] - timedelta(hours=1)),
+    ).join(spans, on="run_id", suffix="_of")
+    sent = sent.filter(pl.col("first") > longest["first"]).select(events.columns)
+    assert sent.height > 3
+    others = sent.with_columns(
+        event_id=pl.lit("late-") + pl.col("event_id"),
+        kind=pl.lit("message.delivered", events.schema["kind"]),
+        occurred_at=pl.col("occurred_at") + timedelta(seconds=1),
+        run_id=pl.lit(longest["run_id"]),
+        user_id=pl.lit(longest["user_id"]),
+    )
+    events = pl.concat([events, others])
+    store = jn.Store(tmp_path)
+    store.add(welcome)
+    store.append(events)
+    expected = jn.JourneyStats(welcome, events)
+    assert not store["welcome"].facts.messages["run"].is_sorted()
+    for user in [longest["user_id"], *sent["user_id"].unique().sort()]:
+        assert_frame_equal(jn.Store(tmp_path)["welcome"].user_events(user), expected.user_events(user))
+        assert_frame_equal(jn.Store(tmp_path)["welcome"].user_path(user), expected.user_path(user))
 
 
 def test_a_window_within_days_reads_a_stretch_of_each_table(
