@@ -51,7 +51,7 @@ class _Told:
 
     @classmethod
     def of(cls, journey: Journey, once: Settled) -> _Told:
-        facts = folded(journey, once)
+        facts = facts_of(journey, once)
         return cls(once, facts, Cube.of(journey, facts), steps(facts))
 
 
@@ -309,7 +309,7 @@ def _write(folder: Path, journey: Journey, facts: Folded, once: Settled, *, log:
     sharing(once).to_frame().write_ipc(folder / "shared.arrow")
 
 
-def folded(journey: Journey, once: Settled) -> Folded:
+def facts_of(journey: Journey, once: Settled) -> Folded:
     """The facts of settled rows."""
     return fold(journey, Judged(once.rows, once.conflicts, once.read, once.duplicates))
 
@@ -544,7 +544,7 @@ def merged(journey: Journey, layer: Layer, group: Sequence[Layer], parts: Sequen
         Their parts, without the users whom later ones tell anew.
     """
     once = settled(pl.concat(part.all_rows() for part in parts).collect(engine="streaming"))
-    facts = folded(journey, once)
+    facts = facts_of(journey, once)
     _write(layer.folder / "0", journey, facts, once)
     layer.parts = 1
     add_up(layer, group)
