@@ -22,7 +22,8 @@ def units(assigned: pl.DataFrame, kind: Unit) -> pl.DataFrame:
     first = assigned.filter(begins)
     if kind == "run":  # each of which counts
         return first.with_columns(crossed=pl.lit(False))
-    crosses = place.filter(variant != first["variant"].gather(place))
+    again = place.filter(~begins)
+    crosses = again.filter(variant.filter(~begins) != first["variant"].gather(again))
     crossed = pl.repeat(False, first.height, eager=True).scatter(crosses, True)
     return first.with_columns(crossed=crossed)
 
@@ -44,7 +45,10 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
             converted=pl.repeat(False, assigned.height, eager=True).scatter(converted, True)
         )
         .join(runs, on="run", how="left", maintain_order="left")
-        .select("unit", "user", "at", "variant", "version", "converted", "closes")
+        .select(
+            *("unit", "user", "at", pl.col("variant").cast(pl.Categorical)),
+            *("version", "converted", "closes"),
+        )
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
-from itertools import accumulate
+from itertools import accumulate, groupby
 from math import ceil, floor
+from operator import itemgetter
 from typing import Concatenate, Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,7 @@ from journey_nb.period import TICK, midnight
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
-FEW = 5_000  # values that are sorted into a longer series one by one, at most
+FEW, FEWER = 5_000, 4  # values that are sorted into a longer series one by one, at most; or one to so many
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
@@ -238,10 +239,10 @@ class CubeCounts(Counts):
         day = pl.col("day")
         before = self._on_version(self._cube.states.filter(day.is_null() | (day < self._first[0])))
         sums = pl.concat(
-            rows.group_by("code").agg(pl.col("n", "value").sum(), within=within)
+            rows.lazy().group_by("code").agg(pl.col("n", "value").sum(), within=within)
             for within, rows in ((pl.lit(True), self._rows), (pl.lit(False), before))
         )
-        told = self._legend.join(sums.filter(pl.col("n") != 0), on="code")
+        told = self._legend.join(sums.filter(pl.col("n") != 0).collect(), on="code")
         parts = told.partition_by("within", "measure", as_dict=True, include_key=False)
         return {(within, str(measure)): part for (within, measure), part in parts.items()}
 
@@ -420,12 +421,12 @@ class CubeCounts(Counts):
 
     def seconds(self) -> pl.DataFrame:
         durations = self.durations()
-        buckets: dict[str, list[tuple[int, int]]] = {}
-        for point, number, stays in durations.sort("bucket").select("point", "bucket", "stays").iter_rows():
-            buckets.setdefault(point, []).append((number, stays))
-        ranks = {
-            (point, share): _ranks(some, share) for point, some in buckets.items() for share in (0.5, 0.9)
-        }
+        buckets = durations.sort("point", "bucket").group_by("point", maintain_order=True)
+        ranks = {}
+        for point, numbers, stays in buckets.agg("bucket", "stays").iter_rows():
+            through = list(accumulate(stays))
+            for share in (0.5, 0.9):
+                ranks[point, share] = _ranks(numbers, through, share)
         taken = self._taken_in({(point, n) for (point, _), (_, ends) in ranks.items() for n, _ in ends})
 
         def seconds(point: str, share: float) -> float:
@@ -434,7 +435,8 @@ class CubeCounts(Counts):
             return (low + (high - low) * part) / 1e6
 
         schema = {"point": durations.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
-        rows = [(point, seconds(point, 0.5), seconds(point, 0.9)) for point in buckets]
+        points = dict.fromkeys(point for point, _ in ranks)
+        rows = [(point, seconds(point, 0.5), seconds(point, 0.9)) for point in points]
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _taken_in(self, buckets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], AtRank]:
@@ -467,7 +469,7 @@ class CubeCounts(Counts):
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
         *few, most = sorted(came, key=len)
-        if sum(map(len, [*few, *gone])) > FEW:
+        if sum(map(len, [*few, *gone])) > max(FEW, len(most) // FEWER):
             few, gone, most = [], [], _net(came, gone)
         return _at_rank(
             most, *([value for stays in some for value in stays.to_list()] for some in (few, gone))
@@ -504,18 +506,19 @@ class CubeCounts(Counts):
 
     # Experiments.
 
-    def _units(self, point_id: str, goal: str, unit: Unit) -> Iterator[pl.DataFrame]:
+    def _assignments(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
-            yield from super()._units(point_id, goal, unit)
-            return
+            return super()._assignments(point_id, goal, unit)
         within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
         by_way = assignments.by_way(self.scope, point_id)
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
-        for piece in self._facts.pieces:
+        every = []
+        for number, piece in enumerate(self._facts.pieces):
             scope = self._all_of(piece)
             became = partial(_became, scope, piece.assigned, here, goal, unit)
             known = piece.kept(repr((point_id, by_way, goal, unit, scope.version)), became)
-            yield assignments.units(known.filter(within), unit)
+            every.append(known.lazy().filter(within).with_columns(apart(number, "unit")))
+        return pl.concat(every).drop("user", "at").collect()
 
     def _all_of(self, piece: Piece) -> Scope:
         """All that ever happened in a piece, of which all is seen."""
@@ -563,9 +566,9 @@ def _open_in(piece: Piece, scope: Scope) -> pl.DataFrame:
     return stays.with_columns(users.gather(stays["user"]).alias("user"))
 
 
-def apart(number: int) -> pl.Expr:
-    """The users of a piece, with numbers that are those of no other piece."""
-    return pl.col("user").cast(pl.UInt64) + 2**32 * number
+def apart(number: int, ids: str = "user") -> pl.Expr:
+    """The users (or other ids) of a piece, with numbers that are those of no other piece."""
+    return pl.col(ids).cast(pl.UInt64) + 2**32 * number
 
 
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
@@ -580,15 +583,16 @@ def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     return pl.DataFrame(told, schema=schema, orient="row")
 
 
-def _ranks(buckets: list[tuple[int, int]], share: float) -> tuple[float, list[tuple[int, int]]]:
-    """Where a share of all stands, of which so many are in each bucket: how far between two, and their buckets and ranks there."""
-    through = list(accumulate(stays for _, stays in buckets))
+def _ranks(buckets: list[int], through: list[int], share: float) -> tuple[float, list[tuple[int, int]]]:
+    """Where a share of all stands, of which so many are in each bucket and those before it.
+
+    How far between two it is, and the bucket and the rank there of each.
+    """
     place = share * (through[-1] - 1)
     found = []
     for rank in (floor(place), ceil(place)):
         which = bisect_right(through, rank)
-        number, stays = buckets[which]
-        found.append((number, rank - through[which] + stays))
+        found.append((buckets[which], rank - (through[which - 1] if which else 0)))
     return place - floor(place), found
 
 
@@ -628,12 +632,13 @@ def _places(steps: pl.DataFrame, buckets: Iterable[tuple[str, int]]) -> Iterator
 
     Found by halving: steps are in order of point and duration.
     """
-    known = list(steps.schema["point"].categories)  # type: ignore[attr-defined]
+    known = {point: code for code, point in enumerate(steps.schema["point"].categories)}  # type: ignore[attr-defined]
     codes, micros = steps["point"].to_physical(), steps["micros"]
-    for point, number in buckets:
-        if point in known:
-            code = known.index(point)
-            start, stop = bisect_left(codes, code), bisect_right(codes, code)
+    for point, here in groupby(sorted(buckets), itemgetter(0)):
+        if point not in known:
+            continue
+        start, stop = (side(codes, known[point]) for side in (bisect_left, bisect_right))
+        for _, number in here:
             first = bisect_left(micros, BOUNDS[number], start, stop)
             last = bisect_left(micros, BOUNDS[number + 1], first, stop)
             if first < last:

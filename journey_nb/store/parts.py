@@ -169,7 +169,7 @@ class Part:
 
     def holds(self, users: pl.Series) -> pl.Series:
         """Those of the users whose rows are kept here."""
-        here = _found(users, self._where["user_id"])
+        here = _place(users, self._where["user_id"]).is_not_null()
         if self.dead.len():
             here &= ~users.is_in(self.dead.implode())
         return users.filter(here)
@@ -274,7 +274,7 @@ class Part:
     def _alive(self) -> pl.Series:
         """One boolean a user: whether it is not passed over."""
         known = self.table("users")["user_id"]
-        dead = known.search_sorted(self.dead.filter(_found(self.dead, known)))
+        dead = _place(self.dead, known).drop_nulls()
         return pl.repeat(True, known.len(), eager=True).scatter(dead, False)
 
     def living(self, name: str) -> pl.DataFrame:
@@ -403,11 +403,12 @@ def _starts(runs: pl.Series, count: int) -> pl.Series:
     return runs.search_sorted(every).cast(pl.UInt32) if runs.is_sorted() else every.clear(count + 1)
 
 
-def _found(words: pl.Series, known: pl.Series) -> pl.Series:
-    """One boolean a word: whether it is among the known ones, which are sorted."""
+def _place(words: pl.Series, known: pl.Series) -> pl.Series:
+    """For each word its (first) place among the known ones, which are sorted; null where it is not there."""
     if known.is_empty():
-        return pl.repeat(False, words.len(), eager=True)
-    return known.gather(known.search_sorted(words).clip(upper_bound=known.len() - 1)) == words
+        return pl.Series([None], dtype=pl.UInt32).new_from_index(0, words.len())
+    place = known.search_sorted(words).clip(upper_bound=known.len() - 1)
+    return place.scatter((known.gather(place) != words).arg_true(), None)
 
 
 def _spans(first: pl.Series, stop: pl.Series, apart: int = 0) -> list[tuple[int, int]]:
