@@ -104,6 +104,18 @@ def test_a_picture_of_a_chart_asks_for_nothing_and_says_what_it_shows(
     assert chart_html(make(table)).text == make(table).to_dict()["description"]
 
 
+@every
+def test_a_chart_is_written_down_as_altair_does_it(make: Callable[..., Any], table: pl.DataFrame) -> None:
+    chart = make(table)
+    assert charts.spec_of(chart) == chart.to_dict()
+
+
+def test_so_is_a_chart_of_somebody_else() -> None:
+    own = alt.Chart(alt.Data(values=[{"a": 1}])).mark_bar().encode(x="a:Q")
+    for chart in (own, own | own, alt.Chart("rows.csv").mark_bar().encode(x="a:Q")):
+        assert charts.spec_of(chart) == chart.to_dict()
+
+
 def test_a_hidden_group_is_told_as_such_and_not_as_the_0_that_is_drawn() -> None:
     chart = charts.daily(DAILY.with_columns(count=pl.lit(-5)), ["entrances"])
     assert (

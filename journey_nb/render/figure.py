@@ -99,7 +99,9 @@ def chart_html(
     """
     import vl_convert
 
-    spec = chart.to_dict(validate=False)
+    from journey_nb.charts import spec_of
+
+    spec = spec_of(chart)
     svg = _lean(vl_convert.vegalite_to_svg(spec))
     return figure_html(svg, tables, spec["description"], limit=limit, locale=locale)
 
