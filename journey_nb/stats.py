@@ -438,7 +438,11 @@ class JourneyStats:
 
         Takes ``unit`` (user, run), ``mde``, ``planned_n`` and ``method`` (fixed, sequential).
         """
-        return experiments.variants(self.scope, point_id, goal, k=self.least, **options)
+        asked = repr(("experiment", point_id, goal, options))
+        if asked not in self._known:
+            self._known[asked] = experiments.variants(self.scope, point_id, goal, k=self.least, **options)
+        found: Experiment = self._known[asked]
+        return dataclasses.replace(found, table=found.table.clone())
 
     def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
         """What the messages added: treated against the control group, with the interval."""
@@ -657,9 +661,23 @@ class JourneyStats:
                     raise ValueError(f"no entry point {one!r}{near(str(one), known)}")
         return is_any(self._of_run(name), value)
 
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        """What was asked for, and what it is: the windows of a view ask for the same tables again and again."""
+        return {}
+
     def _table(
         self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any
     ) -> pl.DataFrame:
+        if name in ROW_LISTS:
+            return self._made(name, dimension, bounds, **options)
+        asked = repr((name, dimension, bounds, options))
+        if asked not in self._known:
+            self._known[asked] = self._made(name, dimension, bounds, **options)
+        table: pl.DataFrame = self._known[asked]
+        return table.clone()  # which may be changed in place
+
+    def _made(self, name: str, dimension: str | None, bounds: bool, /, **options: Any) -> pl.DataFrame:
         table = metrics.TABLES[name]
         rates = metrics.RATES.get(name, {})
 

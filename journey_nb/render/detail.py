@@ -174,7 +174,7 @@ def _losses(stats: JourneyStats, point: Point, locale: str) -> Html | None:
     drops = stats.drops(point.point_id)
     if drops.is_empty():
         return None
-    exact = stats.small_groups(0).drops(point.point_id)
+    exact = stats.small_groups(0).drops(point.point_id) if stats.least else drops
     lost = dict(exact.group_by("grain").agg(pl.col("count").sum()).iter_rows())
     names = {"message": "drop_list", "run": "error_list"}
     said = " · ".join(
