@@ -28,8 +28,6 @@ with lean_jsonschema():
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
 
 WIDTH = 720
-# Alike in width on every system: what measures the texts and what shows them are two programs.
-FONT = f"'Liberation Sans', Arial, Helvetica, {palette.FONT}"
 _ROW = 26  # height of a bar's band
 _SCALE = 2  # pixels of a picture to one of the screen: sharp on screens that are finer
 _NAMED = 12  # so many items stand in a description; the rest is counted
@@ -73,7 +71,10 @@ def daily(
             color=alt.Color("name:N", scale=series, legend=legend),
             strokeDash=alt.StrokeDash(
                 "name:N",
-                scale=alt.Scale(domain=list(names.values()), range=_DASHES[: len(names)]),
+                scale=alt.Scale(
+                    domain=list(names.values()),
+                    range=[dashes or (1, 0) for dashes in palette.DASHES[: len(names)]],
+                ),
                 legend=legend,
             ),
             tooltip=[
@@ -151,7 +152,7 @@ def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     names = {outcome: column(outcome, locale) for outcome in table["outcome"].unique(maintain_order=True)}
     data = [
         {
-            "took": span(row["seconds"], row["seconds_to"], locale),
+            "took": format.span(row["seconds"], row["seconds_to"], locale),
             "stage": names[row["outcome"]],
             "count": max(row["messages"], 0),
             "label": format.count(row["messages"], locale) if row["messages"] else "",
@@ -164,22 +165,6 @@ def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         took=column("took", locale), stage=column("outcome", locale), label=column("messages", locale),
     )  # fmt: skip
     return _finished(chart, f"{word('response_times', locale)}: {said}.")
-
-
-def span(least: int | None, most: int | None, locale: str = "") -> str:
-    """A length that is known within bounds.
-
-    Examples
-    --------
-    >>> span(0, 60), span(60, 300), span(604_800, None), span(None, None)
-    ('< 1 min', '1 min – 5 min', '≥ 7 d', '–')
-    """
-    if least is None:
-        return format.NOTHING
-    if most is None:
-        return f"≥ {format.duration(least, locale)}"
-    until = format.duration(most, locale)
-    return f"{format.duration(least, locale)} – {until}" if least else f"< {until}"
 
 
 def time_in_step(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
@@ -257,7 +242,6 @@ def variants(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
 
 # ---------------------------------------------------------------------------------------------------
 
-_DASHES: list[list[int]] = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3], [10, 2], [3, 1]]
 _LABEL = 250  # pixels that a name may take
 
 
@@ -377,7 +361,7 @@ def _finished(chart: _Chart, description: str) -> _Chart:
         background="transparent",
         aria=False,  # it would read out the numbers drawn, where those told are others
         padding={"left": 8, "top": 8, "right": 24, "bottom": 8},
-        font=FONT,
+        font=palette.PICTURE_FONT,
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(
             labelColor=text,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 from markupsafe import Markup
 
+from journey_nb.metrics.small import total
+from journey_nb.render.days import days_svg
 from journey_nb.render.panels import LIMIT, Html, table, template
 from journey_nb.render.text import clean
-from journey_nb.style import word
+from journey_nb.style import column, format, word
 
 if TYPE_CHECKING:
     import altair as alt
@@ -109,7 +111,7 @@ def chart_html(
 def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420, locale: str = "") -> Html:
     """Counts day by day as a picture with its table; ``table`` is ``stats.daily()`` or rows of it.
 
-    It is drawn here, so that the browser needs no charting code.
+    Its text says how many of each there are in all.
 
     Examples
     --------
@@ -118,15 +120,27 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420,
     >>> repr(daily_html(pl.DataFrame([row]), ["sent"]))
     'By day, 1 Mar 2026 – 1 Mar 2026: Sent 3.'
     """
-    from journey_nb.charts import daily
-
     name = pl.col("metric").cast(pl.String)
-    rows = table.filter(name.is_in(metrics))
-    # Straight from day to day: a curve takes three times as much to write down.
-    lines = daily(rows, metrics, locale=locale).mark_line(strokeWidth=2)
-    days = rows.with_columns(name).pivot("metric", index="date", values="count", aggregate_function="sum")
-    days = days.sort("date", descending=True)  # the newest are looked for
-    return chart_html(lines.properties(width=width), {"daily": days}, limit=DAYS, locale=locale)
+    rows = table.filter(name.is_in(metrics)).group_by("date", metric=name).agg(total(pl.col("count")))
+    days = rows.pivot("metric", index="date", values="count").sort("date")
+    days = days.select("date", *(metric for metric in metrics if metric in days.columns))
+    heights = days.select(
+        pl.exclude("date").clip(lower_bound=0)
+    )  # what is hidden is drawn as 0, and told as hidden
+    svg = days_svg(
+        days["date"].to_list(),
+        {column(metric, locale): heights[metric].to_list() for metric in heights.columns},
+        width=width,
+        locale=locale,
+    )
+    sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
+    ends = [format.day(day, locale) for day in days["date"].to_list()[:1] + days["date"].to_list()[-1:]]
+    said = "; ".join(
+        f"{column(metric, locale)} {format.count(sums.get(metric, 0), locale)}" for metric in metrics
+    )
+    told = f"{word('daily', locale)}, {' – '.join(ends)}: {said}."
+    newest = days.sort("date", descending=True)  # which are looked for
+    return figure_html(svg, {"daily": newest}, told, limit=DAYS, locale=locale)
 
 
 def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
@@ -147,10 +161,8 @@ def responses_html(table: pl.DataFrame, *, locale: str = "") -> Html:
 
 def spans(table: pl.DataFrame, locale: str = "") -> pl.DataFrame:
     """A table of lengths, with each in words (took) in place of its bounds."""
-    from journey_nb.charts import span
-
     bounds = table.select("seconds", "seconds_to").iter_rows()
-    took = pl.Series("took", [span(least, most, locale) for least, most in bounds], dtype=pl.String)
+    took = pl.Series("took", [format.span(least, most, locale) for least, most in bounds], dtype=pl.String)
     at = table.columns.index("seconds")
     return table.select(*table.columns[:at], took, *table.columns[at + 2 :])
 

@@ -197,20 +197,36 @@ def duration(seconds: float | timedelta | None, locale: str = "") -> str:
     return sign + text
 
 
-def day(value: date | None, locale: str = "") -> str:
-    """A calendar day.
+def span(least: float | None, most: float | None, locale: str = "") -> str:
+    """A length of time, in seconds, that is known within bounds.
 
     Examples
     --------
-    >>> day(date(2026, 11, 5)), day(date(2026, 11, 5), "ko")
-    ('5 Nov 2026', '2026년 11월 5일')
+    >>> span(0, 60), span(60, 300), span(604_800, None), span(None, None)
+    ('< 1 min', '1 min – 5 min', '≥ 7 d', '–')
+    """
+    if least is None:
+        return NOTHING
+    if most is None:
+        return f"≥ {duration(least, locale)}"
+    until = duration(most, locale)
+    return f"{duration(least, locale)} – {until}" if least else f"< {until}"
+
+
+def day(value: date | None, locale: str = "", *, year: bool = True) -> str:
+    """A calendar day; without its year where that is told elsewhere.
+
+    Examples
+    --------
+    >>> day(date(2026, 11, 5)), day(date(2026, 11, 5), "ko"), day(date(2026, 11, 5), year=False)
+    ('5 Nov 2026', '2026년 11월 5일', '5 Nov')
     """
     if value is None:
         return NOTHING
     month = _locale(locale).months[value.month - 1]
     if language(locale) == "ko":
-        return f"{value.year}년 {month} {value.day}일"
-    return f"{value.day} {month} {value.year}"
+        return f"{value.year}년 " * year + f"{month} {value.day}일"
+    return f"{value.day} {month}" + f" {value.year}" * year
 
 
 def month(number: int, locale: str = "") -> str:

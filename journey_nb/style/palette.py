@@ -115,6 +115,7 @@ SERIES_DARK: tuple[str, ...] = (
 SERIES_ANY: tuple[str, ...] = (
     "#5b8fd9", "#b5480f", "#2f9a72", "#9a3fc9", "#7a8794", "#d2567b", "#a3830f", "#2f9cc0",
 )  # fmt: skip
+DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3), (4, 4), (1, 3), (10, 2), (3, 1))
 TEXT_ANY = "#77808c"
 LINE_ANY = "#8b95a1"
 
@@ -123,6 +124,10 @@ FONT = (
     "'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans CJK KR', 'Noto Sans Arabic', "
     "'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif"
 )
+
+
+# Alike in width on every system: what measures the texts and what shows them are two programs.
+PICTURE_FONT = f"'Liberation Sans', Arial, Helvetica, {FONT}"
 
 
 def variables(palette: Palette) -> str:

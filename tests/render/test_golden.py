@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from fabricate import HOSTILE, chain, journey, tables, tangle, welcome
 
 from journey_nb.render import canvas_svg, page_html
+from journey_nb.render.days import days_svg
 from journey_nb.render.panels import cards, table
 
 PATH = ["in", "hello", "split", "mail_b", "pause", "check", "split", "mail_c", "pause"]
@@ -55,6 +57,17 @@ def pictures() -> dict[str, str]:
 @pytest.mark.parametrize("name", ["welcome", "path", "bare", "hostile", "loops", "pins"])
 def test_canvas(name: str, golden_svg: Any) -> None:
     assert pictures()[name] == golden_svg(name=name)
+
+
+def test_days(golden_svg: Any) -> None:
+    days = [date(2026, 2, 23) + timedelta(days=n) for n in range(40)]
+    lines = {
+        "Entrées": [1_200 + 29 * (n % 7) - 11 * n for n in range(40)],
+        "Terminés": [None if n in (12, 13, 15) else 400 + 7 * n for n in range(40)],
+        "Abandons <b>par erreur</b>": [5 * n % 60 for n in range(40)],
+        "Sorties du parcours": [700 - 13 * (n % 5) for n in range(40)],
+    }
+    assert days_svg(days, lines, locale="fr") == golden_svg(name="days")
 
 
 def test_page(golden_html: Any) -> None:

@@ -10,14 +10,13 @@ import pytest
 from fabricate import HOSTILE, tables, welcome
 
 import journey_nb as jn
-from journey_nb.charts import span
 from journey_nb.exports import message_runs
 from journey_nb.render import canvas_svg
 from journey_nb.render.detail import People, concluded, detail_html
 from journey_nb.render.heat import LEVELS, MEASURES, heat
 from journey_nb.render.panels import cell
 from journey_nb.simulate import simulate
-from journey_nb.style import word
+from journey_nb.style import format, word
 
 
 def rows(stats: jn.JourneyStats) -> dict[str, dict[str, object]]:
@@ -214,4 +213,4 @@ def test_who_waits_is_counted_by_cause_and_length(welcome_stats: jn.JourneyStats
         > 0
     )
     for row in times.iter_rows(named=True):
-        assert escape(span(row["seconds"], row["seconds_to"])) in html
+        assert escape(format.span(row["seconds"], row["seconds_to"])) in html
