@@ -160,6 +160,13 @@ class Cube:
         ledgers = self.legend.filter(pl.col("measure").is_in(LEDGERS))["code"]
         return self.coded.filter(pl.col("day").is_null() | pl.col("code").is_in(ledgers.implode()))
 
+    @cached_property
+    def dayless(self) -> pl.DataFrame:
+        """Of the coded rows those of no day."""
+        if self.parts:
+            return pl.concat(part.dayless for part in self.parts)
+        return self.states.filter(pl.col("day").is_null())
+
     def stays(self, first: date, stop: date, version: int | None = None) -> pl.DataFrame:
         """Completed stays of the days from the first on and before the stop, of a version or all: point, bucket, stays."""
         if self.parts:

@@ -38,7 +38,7 @@ from journey_nb.metrics.counts import (
     of_channel,
     once,
 )
-from journey_nb.metrics.cube import OF_VERSION, Cube
+from journey_nb.metrics.cube import KEYS, OF_VERSION, Cube
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import TICK, midnight
@@ -275,6 +275,12 @@ class CubeCounts(Counts):
         """The counts of a measure before the period, or on no day."""
         return self._sums.get((False, measure), self._empty)
 
+    def _ever(self, measure: str) -> pl.DataFrame:
+        """The counts of a measure that knows no days; those of the period are not summed for it."""
+        told = self._legend_of([measure]).join(self._cube.dayless, on="code")
+        counts = told.group_by(KEYS).agg(pl.col("n").sum())
+        return counts.filter(pl.col("n") != 0)
+
     def _state(self, measure: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A ledger before the period, and at its end; cohorts enter within it."""
         if self.scope.clock == "cohort":
@@ -382,10 +388,10 @@ class CubeCounts(Counts):
         )
 
     def origins(self) -> pl.DataFrame:
-        return self._whole._outside("origins").select("point", "channel", messages="n")
+        return self._ever("origins").select("point", "channel", messages="n")
 
     def opens_reported(self) -> pl.DataFrame:
-        return self._whole._outside("opens").select("channel", messages="n")
+        return self._ever("opens").select("channel", messages="n")
 
     @_exact
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
