@@ -17,7 +17,7 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
-from journey_nb.metrics import assignments
+from journey_nb.metrics import assignments, ways
 from journey_nb.metrics.assignments import Unit
 from journey_nb.metrics.table import COUNT, TEXT
 from journey_nb.period import local_days, midnight
@@ -371,6 +371,16 @@ class Counts:
     @property
     def _goals(self) -> pl.DataFrame:
         return self.scope.goals  # on all versions: which reaching is the first one hangs on the others
+
+    # Ways.
+
+    @once
+    def ways(self, collapse_loops: bool) -> pl.DataFrame:
+        """The ways of the runs that entered in the period: path, runs, users, converted (runs that reached a goal)."""
+        taken, scope = ways.taken(self.scope), self.scope
+        user = scope.facts.runs["user"].gather(taken["run"])
+        reached = pl.col("run").is_in(scope.goals["run"].unique().implode())
+        return ways.counted(taken.with_columns(user, reached=reached), collapse_loops)
 
     # Days.
 

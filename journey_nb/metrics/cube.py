@@ -27,6 +27,7 @@ import polars as pl
 
 from journey_nb.facts import OUTCOMES, Facts
 from journey_nb.journey import Journey
+from journey_nb.metrics import ways
 from journey_nb.metrics.assignments import at_all_points
 from journey_nb.metrics.counts import (
     ANSWERED,
@@ -68,6 +69,16 @@ DURATIONS: dict[str, pl.DataType] = {
     "day": pl.Date(),
     "n": COUNT,
 }
+WAYS: dict[str, pl.DataType] = {
+    "measure": pl.Enum(["runs", "converted", "users", "users.once"]),
+    "word": WORD,
+    "day": pl.Date(),
+    "prev": pl.Date(),
+    "on": pl.Date(),
+    "n": COUNT,
+}
+FRAMES = {"rows": ROWS, "durations": DURATIONS, "ways": WAYS}
+"""The frames of a cube."""
 NEVER = -(2**31)  # the number of a day before all days
 OF_VERSION = ".version"
 """Ends the name of a measure of users that counts them in each version anew."""
@@ -78,7 +89,7 @@ On the cohort clock they count where runs of a day have come to in the end."""
 
 @dataclass(frozen=True)
 class Cube:
-    """Counts by local day; two small frames that add.
+    """Counts by local day; small frames that add.
 
     Attributes
     ----------
@@ -88,12 +99,16 @@ class Cube:
         where that may be another), n, value.
     durations
         Completed stays by clock, point, bucket of their duration, version, and day.
+    ways
+        Runs that entered on a day, by the way they took in the end (word: :func:`journey_nb.metrics.ways.as_text`): how many, how
+        many have reached a goal (on: the day of their first), of how many users (prev as above), and these by ways without loops.
     parts
         The cubes of which these frames were laid behind each other, if they were.
     """
 
     rows: pl.DataFrame
     durations: pl.DataFrame
+    ways: pl.DataFrame
     parts: tuple[Cube, ...] = ()
 
     @classmethod
@@ -114,15 +129,16 @@ class Cube:
             )
             rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
-        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS))
+        taken = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
+        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS), _as(taken, WAYS))
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
         """Cubes that add, laid behind each other: who asks adds up anyway."""
         if len(cubes) == 1:
             return cubes[0]
-        rows, durations = (pl.concat(getattr(cube, name) for cube in cubes) for name in ("rows", "durations"))
-        return cls(rows, durations, tuple(cubes))
+        rows, durations, taken = (pl.concat(getattr(cube, name) for cube in cubes) for name in FRAMES)
+        return cls(rows, durations, taken, tuple(cubes))
 
     @cached_property
     def by_clock(self) -> dict[str, Cube]:
@@ -132,7 +148,8 @@ class Cube:
             each = [part.by_clock for part in self.parts]
             return {clock: Cube.together([part[clock] for part in each]) for clock in clocks}
         return {
-            clock: Cube(self.rows.filter(clock=clock), self.durations.filter(clock=clock)) for clock in clocks
+            clock: Cube(self.rows.filter(clock=clock), self.durations.filter(clock=clock), self.ways)
+            for clock in clocks
         }
 
     @cached_property
@@ -210,23 +227,24 @@ class Cube:
             told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
             return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
 
-        return cls(added("rows", ROWS), added("durations", DURATIONS))
+        rows, durations, taken = (added(name, schema) for name, schema in FRAMES.items())
+        return cls(rows, durations, taken)
 
     def same(self, other: Cube) -> bool:
         """Whether both hold the same counts; sums of values may differ by rounding."""
         difference = Cube.sum([(1, self), (-1, other)])
-        return not any(frame.height for frame in (difference.rows, difference.durations))
+        return not any(getattr(difference, name).height for name in FRAMES)
 
     def save(self, folder: Path) -> None:
         """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""
-        for name in ("rows", "durations"):
+        for name in FRAMES:
             getattr(self, name).write_ipc(folder / f"cube_{name}.arrow")
 
     @classmethod
     def load(cls, folder: Path) -> Cube:
         """A cube that :meth:`save` has written."""
-        rows, durations = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in ("rows", "durations"))
-        return cls(rows, durations)
+        rows, durations, taken = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in FRAMES)
+        return cls(rows, durations, taken)
 
 
 def _stays_of(days: pl.DataFrame) -> pl.DataFrame:
@@ -712,3 +730,25 @@ def _goals_here(spans: pl.DataFrame, *of: str) -> pl.DataFrame:
     rows = pl.concat([part.select(*key, "n") for part in (alone, more, less)])
     counts = rows.group_by(key).agg(pl.col("n").sum()).filter(pl.col("n") != 0)
     return counts.with_columns(prev=pl.when(pl.col("prev") != NEVER).then("prev"))
+
+
+# Ways.
+
+
+def _ways(facts: Facts, goals: pl.DataFrame, days: Days) -> Iterator[pl.DataFrame]:
+    visits, path = facts.visits.select("run", point=ways.coded(facts.visits["point"])), pl.col("path")
+    taken = ways.of_runs(visits).select(
+        "run", word=ways.as_text(path), once=ways.as_text(ways.without_loops(path))
+    )
+    words = pl.Enum(pl.concat([taken["word"], taken["once"]]).unique())
+    firsts = goals.unique("run", keep="first", maintain_order=True)  # they are in order of time
+    runs = facts.runs.select("run", "user", day=days.number(facts.runs["entered_at"])).drop_nulls("day")
+    entered = (
+        runs.join(taken, on="run")
+        .join(firsts.select("run", on=days.number(firsts["at"])), on="run", how="left")
+        .with_columns(pl.col("word", "once").cast(words), version=pl.lit(None, VERSION))
+    )
+    yield _counted(entered, ["word", "day"], {"runs": pl.lit(True)})
+    yield _counted(entered.drop_nulls("on"), ["word", "day", "on"], {"converted": pl.lit(True)})
+    yield _distinct(entered, ["word"], "users")
+    yield _distinct(entered.select("user", "day", word="once"), ["word"], "users.once")

@@ -19,7 +19,7 @@ import polars as pl
 from journey_nb.events import INTERNAL_ERRORS, REASONS
 from journey_nb.facts import CREDITS, Facts
 from journey_nb.journey import CHANNELS
-from journey_nb.metrics import assignments
+from journey_nb.metrics import assignments, ways
 from journey_nb.metrics.assignments import Unit
 from journey_nb.metrics.counts import (
     ANSWERED,
@@ -531,6 +531,38 @@ class CubeCounts(Counts):
         first, last = piece.facts.first_at, piece.facts.last_at
         return replace(self.scope, facts=piece.facts, as_of=last, start=first, end=last + TICK)
 
+    # Ways.
+
+    @_exact
+    def ways(self, collapse_loops: bool) -> pl.DataFrame:
+        first, stop, measure = self._first[0], self._stop[0], pl.col("measure")
+        users = measure == ("users.once" if collapse_loops else "users")
+        is_new = pl.col("prev").is_null() | (pl.col("prev") < first)
+        is_reached = pl.lit(True) if self.scope.clock == "cohort" else pl.col("on") < stop
+        rows = self._cube.ways.filter(pl.col("day") >= first, pl.col("day") < stop)
+        parts = {
+            "runs": rows.filter(measure == "runs"),
+            "users": rows.filter(users & is_new),
+            "converted": rows.filter((measure == "converted") & is_reached),
+        }
+        counts = _beside(parts, "word")
+        path = ways.without_loops(pl.lit(ways.read(counts["word"])), collapse_loops)
+        whole = counts.select(path.alias("path"), *parts).group_by("path").agg(pl.col(*parts).sum())
+        return added([(1, whole), *self._not_yet_there(collapse_loops)])
+
+    def _not_yet_there(self, collapse_loops: bool) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Users with a run that went on after the days of the period: as far as they had come by then, less where they came to."""
+        since, until = self._first[1], self._stop[1]
+        if self.scope.clock == "cohort" or until > self._facts.last_at:
+            return
+        late = []
+        for number, piece in enumerate(self._facts.pieces):
+            runs = piece.kept(repr(("not yet there", until)), partial(_going_on, piece, until))
+            late.append(runs.filter(pl.col("entered_at") >= since).with_columns(apart(number)))
+        for sign, name in ((1, "came"), (-1, "comes")):
+            runs = pl.concat(late).rename({name: "path"}).drop_nulls("path")
+            yield sign, ways.counted(runs, collapse_loops)
+
     # Goals.
 
     @_exact
@@ -570,6 +602,26 @@ def _open_in(piece: Piece, scope: Scope) -> pl.DataFrame:
     users, facts = piece.inside(scope.end)
     stays = Counts(replace(scope, facts=facts)).open_stays()
     return stays.with_columns(users.gather(stays["user"]).alias("user"))
+
+
+def _going_on(piece: Piece, until: datetime) -> pl.DataFrame:
+    """Of users with a run that went on after an instant the runs entered before: what ways they had come by then, and came in the end.
+
+    Columns: user, entered_at, came, comes (as paths), reached (a goal before the instant).
+    """
+    users, facts = piece.inside(until)
+    before = pl.col("arrived_at").is_null() | (pl.col("arrived_at") < until)
+    visits, at = facts.visits.with_columns(pl.col("point").cast(pl.String)), pl.col("at")
+    reached = facts.goals.filter("counts", at < until)["run"].unique()
+    runs = (
+        facts.runs.filter(pl.col("entered_at") < until)
+        .select("run", "user", "entered_at", reached=pl.col("run").is_in(reached.implode()))
+        .join(ways.of_runs(visits.filter(before)).rename({"path": "came"}), on="run", how="left")
+        .join(ways.of_runs(visits).rename({"path": "comes"}), on="run")
+    )
+    later = runs.filter(pl.col("came").ne_missing(pl.col("comes")))["user"].unique()
+    told = runs.filter(pl.col("user").is_in(later.implode())).drop("run")
+    return told.with_columns(users.gather(told["user"]).alias("user"))
 
 
 def apart(number: int, ids: str = "user") -> pl.Expr:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from journey_nb.events import KINDS
+from journey_nb.metrics import ways
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.scope import Scope
 
@@ -254,41 +255,20 @@ def paths(scope: Scope, top: int | None = 20, collapse_loops: bool = True) -> pl
         Most runs first: path (point ids in order), runs, users, share (of all runs that entered),
         converted (runs that reached a goal), rate (converted / runs).
     """
-    entered = _entered(scope)
-    steps = pl.col("point").list.unique(maintain_order=True) if collapse_loops else pl.col("point")
-    ways = _ways(scope, entered)
-    reached = pl.col("run").is_in(scope.goals["run"].unique().implode())
+    runs, converted = pl.col("runs"), pl.col("converted")
+    entered = scope.counts.runs()["entrances"].item()
     table = (
-        ways.select("run", path=steps, user=pl.lit(scope.facts.runs["user"]).gather("run"))
-        .group_by("path")
-        .agg(runs=pl.len(), users=pl.col("user").n_unique(), converted=reached.sum())
-        .select(
-            pl.col("path").cast(pl.List(pl.String)),
-            pl.col("runs", "users").cast(pl.Int64),
-            (pl.col("runs") / entered.height).alias("share"),
-            pl.col("converted").cast(pl.Int64),
-            (pl.col("converted") / pl.col("runs")).alias("rate"),
-        )
-        .sort(-pl.col("runs"), pl.col("path").list.join("\0"))
+        scope.counts.ways(collapse_loops)
+        .select("path", "runs", "users", (runs / entered).alias("share"), "converted", rate=converted / runs)
+        .sort(-runs, pl.col("path").list.join("\0"))
     )
     return table if top is None else table.head(top)
 
 
 def took(scope: Scope, path: Sequence[str]) -> pl.Series:
     """The ids of the runs that entered in the period and went this way, loops told or not."""
-    ways = _ways(scope, _entered(scope))
-    points = pl.col("point").cast(pl.List(pl.String))
-    way = pl.lit(pl.Series([list(path)], dtype=pl.List(pl.String))).first()
-    runs = ways.filter((points == way) | (points.list.unique(maintain_order=True) == way))["run"]
+    taken = ways.taken(scope)
+    asked = pl.lit(pl.Series([list(path)], dtype=ways.PATH)).first()
+    told = pl.col("path").cast(ways.PATH)
+    runs = taken.filter((told == asked) | (ways.without_loops(told) == asked))["run"]
     return scope.facts.runs["run_id"].gather(runs)
-
-
-def _entered(scope: Scope) -> pl.DataFrame:
-    entered = pl.col("entered_at").is_between(scope.start, scope.cut, closed="left")
-    return scope.of_members(scope.facts.runs).filter(entered)
-
-
-def _ways(scope: Scope, runs: pl.DataFrame) -> pl.DataFrame:
-    """The points of each run, in order."""
-    visits = scope.begun_visits(runs["run"]).select("run", "point").sort("run", maintain_order=True)
-    return visits.group_by("run", maintain_order=True).agg("point")  # in order, which it finds much faster

@@ -20,6 +20,7 @@ from polars.testing import assert_frame_equal
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
+from journey_nb.metrics.cube import FRAMES as CUBE
 from journey_nb.metrics.cube import Cube, _distinct, steps
 from journey_nb.metrics.cube_counts import _at_rank, _net
 from journey_nb.metrics.scope import Scope
@@ -51,6 +52,7 @@ def asked_of(journey: Journey, rng: Random) -> list[tuple[str, dict[str, Any]]]:
         ("messages", {"channel": channel, "goal": goal}),
         ("delivery_issues", {"channel": channel}),
         ("credit", {"goal": goal}),
+        ("paths", {"top": rng.choice([None, 3]), "collapse_loops": rng.random() < 0.5}),
     ]
 
 
@@ -121,6 +123,27 @@ def test_a_cube_knows_the_days_of_visits() -> None:
     assert compared > SEEDS
 
 
+def test_a_cube_knows_the_ways_of_runs_as_far_as_they_had_come() -> None:
+    compared = cut = 0
+    for seed in range(SEEDS):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
+        days = facts.visits["arrived_at"].drop_nulls().dt.date().unique().sort().to_list()
+        spans = [(days[0], rng.choice(days)) for _ in range(3) if days]
+        for period in [*periods(facts, rng), *spans]:
+            clock = rng.choice(("activity", "activity", "cohort"))
+            for collapse in (True, False):
+                plain, cubed = (chosen(one, period).clock(clock).paths(None, collapse) for one in stats)
+                told = differs(plain, cubed)
+                assert told is None, f"seed {seed} {period} {clock} {collapse}\n{told}"
+                compared += plain.height
+        ended = stats[0].clock("cohort").paths(None)
+        cut += any(differs(ended, chosen(stats[0], span).paths(None)) for span in spans)
+    assert compared > SEEDS
+    assert cut > SEEDS // 4  # runs that had not come to their end
+
+
 def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
     compared = 0
     for seed in range(SEEDS):
@@ -139,7 +162,7 @@ def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
 
 
 def same(one: Cube, other: Cube) -> None:
-    for name in ("rows", "durations"):
+    for name in CUBE:
         mine, theirs = (
             getattr(cube, name).with_columns(pl.selectors.categorical().cast(pl.String))
             for cube in (one, other)
@@ -167,7 +190,7 @@ def test_cubes_of_disjoint_users_add_and_are_taken_out_again() -> None:
         same(Cube.sum((1, part) for part in parts), whole)
         same(Cube.sum([(1, whole), (-1, parts[0])]), Cube.sum([(1, parts[1]), (1, parts[2])]))
         nothing = Cube.sum([(1, whole), (-1, whole)])
-        assert all(getattr(nothing, name).is_empty() for name in ("rows", "durations"))
+        assert all(getattr(nothing, name).is_empty() for name in CUBE)
 
 
 @pytest.mark.parametrize("version", [None, 1, 2])
