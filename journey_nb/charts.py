@@ -10,7 +10,7 @@ import json
 import struct
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import polars as pl
@@ -20,6 +20,7 @@ from journey_nb.metrics.small import total
 from journey_nb.metrics.table import rate
 from journey_nb.style import column, format, palette
 from journey_nb.style.locales import language
+from journey_nb.style.said import listed, of_days
 from journey_nb.style.words import value, word
 
 with lean_jsonschema():
@@ -30,7 +31,6 @@ _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart)
 WIDTH = 720
 _ROW = 26  # height of a bar's band
 _SCALE = 2  # pixels of a picture to one of the screen: sharp on screens that are finer
-_NAMED = 12  # so many items stand in a description; the rest is counted
 
 
 def daily(
@@ -47,9 +47,7 @@ def daily(
     )
     names = {metric: column(metric, locale) for metric in metrics}
     sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
-    days = rows["date"].unique().sort().to_list()
-    span = [format.day(day, locale) for day in days[:1] + days[-1:]]
-    said = _said(f"{name} {format.count(sums.get(metric, 0), locale)}" for metric, name in names.items())
+    said = of_days(rows["date"].unique().sort().to_list(), sums, metrics, locale)
     series = alt.Scale(domain=list(names.values()), range=_colours(len(names)))
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
     # Days are calendar days of the journey's zone: as UTC they stay what they are on every machine.
@@ -85,7 +83,7 @@ def daily(
         )
         .properties(height=200)
     )
-    return _finished(chart, f"{word('daily', locale)}, {' – '.join(span)}: {said}.")
+    return _finished(chart, said)
 
 
 def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
@@ -99,7 +97,7 @@ def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         }
         for row in rows.iter_rows(named=True)
     ]
-    said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
+    said = listed(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
@@ -116,7 +114,7 @@ def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
             "Title", "Goals", share=rate("Goals", "Total reach")
         ).iter_rows()
     ]
-    said = _said(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
+    said = listed(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
     return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
 
 
@@ -135,7 +133,7 @@ def channels(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         for stage, name in zip(stages, names, strict=True)
         if row[stage]
     ]
-    said = _said(f"{row['channel']}, {row['stage']} {row['label']}" for row in data)
+    said = listed(f"{row['channel']}, {row['stage']} {row['label']}" for row in data)
     chart = _grouped(
         data,
         "channel",
@@ -159,7 +157,7 @@ def response_times(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         }
         for row in table.iter_rows(named=True)
     ]
-    said = _said(f"{row['stage']}, {row['took']}: {row['label']}" for row in data if row["label"])
+    said = listed(f"{row['stage']}, {row['took']}: {row['label']}" for row in data if row["label"])
     chart = _grouped(
         data, "took", list(names.values()),
         took=column("took", locale), stage=column("outcome", locale), label=column("messages", locale),
@@ -201,7 +199,7 @@ def time_in_step(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     text = base.mark_text(align="left", dx=10, color=palette.TEXT_ANY).encode(
         x=alt.X("p90:Q"), text="label:N"
     )
-    said = _said(f"{row['name']} {row['label'].replace('  …  ', ' … ')}" for row in data)
+    said = listed(f"{row['name']} {row['label'].replace('  …  ', ' … ')}" for row in data)
     return _finished(_sized(range_ + dot + text, len(data)), f"{median} … {slow}: {said}.")
 
 
@@ -236,7 +234,7 @@ def variants(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
     ).encode(x=alt.X("low:Q"), x2="high:Q")
     dot = base.mark_point(filled=True, size=90, opacity=1, color=palette.SERIES_ANY[0]).encode(x=x)
     text = base.mark_text(dy=-12, color=palette.TEXT_ANY).encode(x=x, text="label:N")
-    said = _said(f"{row['name']} {row['label']}" for row in data)
+    said = listed(f"{row['name']} {row['label']}" for row in data)
     return _finished(_sized(interval + dot + text, len(data), row=40), f"{word('variants', locale)}: {said}.")
 
 
@@ -255,9 +253,13 @@ def _names(data: list[dict[str, Any]], field: str = "name") -> alt.Y:
 
 
 def _chart(data: list[dict[str, Any]]) -> alt.Chart:
-    rows = alt.Data(values=[])
+    rows = _Rows(values=[])  # type: ignore[no-untyped-call]
     rows.values = data  # unseen by Altair's checks, which take longer over them than all the rest
     return alt.Chart(rows).properties(width=WIDTH)
+
+
+class _Rows(alt.Data):
+    """Rows as Vega takes them: plain texts and numbers."""
 
 
 def _days(rows: pl.DataFrame, names: dict[str, str], locale: str) -> list[dict[str, Any]]:
@@ -347,13 +349,6 @@ def _short(text: str, most: int = 36) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _said(parts: Iterable[str]) -> str:
-    """The parts of a description; of many the first ones and how many more."""
-    parts = list(parts)
-    more = [f"+ {len(parts) - _NAMED}"] if len(parts) > _NAMED else []
-    return "; ".join([*parts[:_NAMED], *more]) or format.NOTHING
-
-
 def _finished(chart: _Chart, description: str) -> _Chart:
     """The chart in the house's dress; a transparent ground suits light and dark themes."""
     text, line = palette.TEXT_ANY, palette.LINE_ANY
@@ -380,12 +375,11 @@ def _finished(chart: _Chart, description: str) -> _Chart:
 
 def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """A chart as Vega-Lite; the rows of one of this module are not gone through, for they are plain already."""
-    rows = getattr(getattr(chart, "data", None), "values", None)
-    if not isinstance(chart, alt.Chart | alt.LayerChart) or not isinstance(rows, list):
+    if not isinstance(chart, alt.Chart | alt.LayerChart) or not isinstance(chart.data, _Rows):
         return chart.to_dict(validate=False)
     bare = chart.copy(deep=False)
     bare.data = alt.Data(values=[])
-    return bare.to_dict(validate=False) | {"data": {"values": rows}}
+    return bare.to_dict(validate=False) | {"data": {"values": chart.data.values}}
 
 
 def offline(spec: dict[str, Any], **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:

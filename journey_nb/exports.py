@@ -6,7 +6,9 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -279,45 +281,91 @@ def point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> 
 
 def message_runs(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.DataFrame:
     """:func:`point_users`, each row with the run that its message was sent in."""
-    return _message_runs(stats, point_id, goal).collect()
+    return MessageRuns(stats, point_id, goal).page()
 
 
 def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
-    return _message_runs(stats, point_id, goal).drop("run_id")
+    sent = MessageRuns(stats, point_id, goal)
+    return sent.told(sent.rows).drop("run_id")
 
 
-def _message_runs(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
-    small.refuse("the list of a message's users", stats.least)
-    scope = _scope_of(stats, point_id)
-    if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
-        raise ValueError(f"{point_id!r} sends no messages; the users of any point are its step users")
-    reached = scope.seen_goals.filter(pl.col("credit_message").is_not_null())
-    if goal is not None:
-        reached = reached.filter(pl.col("goal") == stats.journey.goal(goal).goal_id)
-    reached = reached.group_by(message="credit_message").agg(goal_at=pl.col("at").min())
-    opened, clicked = ("opened_any_at", "clicked_any_at") if scope.machine else ("opened_at", "clicked_at")
-    sent, bounced = pl.col("fate") == "sent", pl.col("bounced")
-    times = {"sent_at": "sent_at", "delivered_at": "delivered_at", "opened_at": opened, "clicked_at": clicked}
-    rows = scope.on_version(scope.messages).filter(pl.col("point") == point_id)
-    rows = rows.select(
-        *("run", "message", "message_id", "at"),
-        **{name: pl.when(sent).then(time) for name, time in times.items()},
-        outcome=pl.when(bounced).then(pl.lit("bounced")).otherwise(pl.col("fate").cast(_TEXT)),
-        reason=pl.when(bounced)
-        .then("bounce_reason")
-        .when(pl.col("fate") == "failed")
-        .then("fail_reason")
-        .when(pl.col("fate") == "skipped")
-        .then("skip_reason"),
-    )
-    listed = _with_runs(scope, rows, "at", "message_id").join(
-        reached.lazy(), on="message", how="left", maintain_order="left"
-    )
-    return listed.select(
-        *("user_id", "device_id", "run_id"),
-        *(scope.local(name) for name in (*times, "goal_at")),
-        *("outcome", pl.col("reason").cast(_TEXT)),
-    )
+@dataclass(frozen=True)
+class MessageRuns:
+    """The messages of a point in their order, each with the run it was sent in; their words come with a page of them.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> stats = jn.JourneyStats(journey, simulate(journey, users=50, seed=1))
+    >>> sent = MessageRuns(stats, "hello_push")
+    >>> sent.page(10, 20).equals(message_runs(stats, "hello_push").slice(10, 20))
+    True
+    """
+
+    stats: JourneyStats
+    point_id: str
+    goal: str | None = None
+
+    def page(self, first: int = 0, count: int | None = None) -> pl.DataFrame:
+        """So many from the first on, or all of them, as :func:`message_runs` has them."""
+        return self.told(self.rows.slice(first, count)).collect()
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """All of them, without words: run, message, message_id, at, times, outcome, reason."""
+        small.refuse("the list of a message's users", self.stats.least)
+        scope, point_id = self._scope, self.point_id
+        if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
+            raise ValueError(f"{point_id!r} sends no messages; the users of any point are its step users")
+        opened, clicked = (
+            ("opened_any_at", "clicked_any_at") if scope.machine else ("opened_at", "clicked_at")
+        )
+        sent, bounced = pl.col("fate") == "sent", pl.col("bounced")
+        times = {
+            "sent_at": "sent_at",
+            "delivered_at": "delivered_at",
+            "opened_at": opened,
+            "clicked_at": clicked,
+        }
+        rows = scope.on_version(scope.messages_at(point_id)).select(
+            *("run", "message", "message_id", "at"),
+            **{name: pl.when(sent).then(time) for name, time in times.items()},
+            outcome=pl.when(bounced).then(pl.lit("bounced")).otherwise(pl.col("fate").cast(_TEXT)),
+            reason=pl.when(bounced)
+            .then("bounce_reason")
+            .when(pl.col("fate") == "failed")
+            .then("fail_reason")
+            .when(pl.col("fate") == "skipped")
+            .then("skip_reason"),
+        )
+        return rows.sort("at", "message_id")
+
+    @cached_property
+    def _scope(self) -> Scope:
+        return _scope_of(self.stats, self.point_id)
+
+    @cached_property
+    def _reached(self) -> pl.DataFrame:
+        """When the first goal was reached that is credited to a message."""
+        reached = self._scope.seen_goals.filter(pl.col("credit_message").is_not_null())
+        if self.goal is not None:
+            reached = reached.filter(pl.col("goal") == self.stats.journey.goal(self.goal).goal_id)
+        return reached.group_by(message="credit_message").agg(goal_at=pl.col("at").min())
+
+    def told(self, rows: pl.DataFrame) -> pl.LazyFrame:
+        """Some of the rows with their words."""
+        scope = self._scope
+        listed = _worded(scope, rows).join(
+            self._reached.lazy(), on="message", how="left", maintain_order="left"
+        )
+        times = ("sent_at", "delivered_at", "opened_at", "clicked_at", "goal_at")
+        return listed.select(
+            *("user_id", "device_id", "run_id"),
+            *(scope.local(name) for name in times),
+            *("outcome", pl.col("reason").cast(_TEXT)),
+        )
 
 
 def _user_list(stats: JourneyStats) -> pl.LazyFrame:
@@ -345,9 +393,13 @@ def _scope_of(stats: JourneyStats, point_id: str) -> Scope:
 
 def _with_runs(scope: Scope, rows: pl.DataFrame, *order: str) -> pl.LazyFrame:
     """Narrow rows in their order, to which the words of their runs come as they are written."""
-    facts = scope.facts.runs
-    rows = rows.with_columns(facts["run_id"].gather(rows["run"])).sort(order)
-    runs = facts.lazy().select("run", "user_id", "device_id", left_for="reason")
+    run_id = scope.facts.runs["run_id"].gather(rows["run"])
+    return _worded(scope, rows.with_columns(run_id).sort(order).drop("run_id"))
+
+
+def _worded(scope: Scope, rows: pl.DataFrame) -> pl.LazyFrame:
+    """Rows in their order, to which the words of their runs come: run_id, user_id, device_id, left_for."""
+    runs = scope.facts.runs.lazy().select("run", "run_id", "user_id", "device_id", left_for="reason")
     return rows.lazy().join(runs, on="run", how="left", maintain_order="left")
 
 

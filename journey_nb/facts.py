@@ -61,6 +61,9 @@ class Facts(Protocol):
         The rows set aside, and how many rows were read and were there before.
     folded
         All of it in memory.
+    rows
+        Those rows of a table (by its name) that hold, as in the whole table, which need not be made for them; what must
+        hold names no ids.
     of_users
         The facts of some users (ids): their runs in the same order, ids dense again.
     known_by
@@ -95,6 +98,7 @@ class Facts(Protocol):
     def last_at(self) -> datetime: ...
     @property
     def folded(self) -> Folded: ...
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame: ...
     def of_users(self, users: pl.Series) -> Facts: ...
     def known_by(self, word: str) -> pl.Series: ...
 
@@ -121,6 +125,11 @@ class Folded:
     def folded(self) -> Folded:
         """Itself: it is in memory."""
         return self
+
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        """See :class:`Facts`."""
+        table: pl.DataFrame = getattr(self, name)
+        return table.filter(where)
 
     def of_users(self, users: pl.Series) -> Folded:
         """The facts of some users (ids): their runs in the same order, ids dense again."""

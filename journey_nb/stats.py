@@ -6,13 +6,13 @@ import dataclasses
 import functools
 import json
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -35,6 +35,7 @@ DIMENSIONS = ("variant", "entry_point", "version")
 BREAKDOWNS = ("journey", "channel", "point", "goal")
 UNITS = ("week", "day", "month")
 ROW_LISTS = ("users", "credit")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class JourneyStats:
         self.journey = journey
         folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
-        self._attributes = pl.DataFrame() if attributes is None else _eager(attributes)
+        self._attributes = pl.DataFrame() if attributes is None else _eager(attributes).clone()
         self._view = _View()
         if attributes is not None and "user_id" not in self._attributes.columns:
             raise ValueError(
@@ -438,10 +439,8 @@ class JourneyStats:
 
         Takes ``unit`` (user, run), ``mde``, ``planned_n`` and ``method`` (fixed, sequential).
         """
-        asked = repr(("experiment", point_id, goal, options))
-        if asked not in self._known:
-            self._known[asked] = experiments.variants(self.scope, point_id, goal, k=self.least, **options)
-        found: Experiment = self._known[asked]
+        asked = functools.partial(experiments.variants, self.scope, point_id, goal, k=self.least, **options)
+        found = self.kept(repr(("experiment", point_id, goal, options)), asked)
         return dataclasses.replace(found, table=found.table.clone())
 
     def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
@@ -662,20 +661,23 @@ class JourneyStats:
         return is_any(self._of_run(name), value)
 
     @cached_property
-    def _known(self) -> dict[str, Any]:
-        """What was asked for, and what it is: the windows of a view ask for the same tables again and again."""
+    def _kept_until_now(self) -> dict[str, Any]:
         return {}
+
+    def kept(self, name: str, make: Callable[[], Made]) -> Made:
+        """What is made of these statistics, once: the windows of a view ask for the same again and again."""
+        if name not in self._kept_until_now:
+            self._kept_until_now[name] = make()
+        made: Made = self._kept_until_now[name]
+        return made
 
     def _table(
         self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any
     ) -> pl.DataFrame:
-        if name in ROW_LISTS:
-            return self._made(name, dimension, bounds, **options)
-        asked = repr((name, dimension, bounds, options))
-        if asked not in self._known:
-            self._known[asked] = self._made(name, dimension, bounds, **options)
-        table: pl.DataFrame = self._known[asked]
-        return table.clone()  # which may be changed in place
+        made = functools.partial(self._made, name, dimension, bounds, **options)
+        if name in ROW_LISTS:  # which may be long
+            return made()
+        return self.kept(repr((name, dimension, bounds, options)), made).clone()  # it may be changed in place
 
     def _made(self, name: str, dimension: str | None, bounds: bool, /, **options: Any) -> pl.DataFrame:
         table = metrics.TABLES[name]

@@ -111,16 +111,24 @@ class Together:
         if len(self._parts) == 1:
             return self._parts[0](name)
         if name not in self._made:
-            frames = self._each(lambda part: part(name))
-            self._made[name] = pl.concat(
-                frame.with_columns(
-                    pl.col(column) + offset
-                    for of, column in _carried(frame)
-                    if (offset := self.offsets(of)[place])
-                )
-                for place, frame in enumerate(frames)
-            )
+            self._made[name] = self._behind(self._each(lambda part: part(name)))
         return self._made[name]
+
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        """Those rows of :meth:`table` that hold, which is not made for them; ``where`` names no ids."""
+        if name in self._made or len(self._parts) == 1:
+            return self.table(name).filter(where)
+        return self._behind(self._each(lambda part: part(name).filter(where)))
+
+    def _behind(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        return pl.concat(
+            frame.with_columns(
+                pl.col(column) + offset
+                for of, column in _carried(frame)
+                if (offset := self.offsets(of)[place])
+            )
+            for place, frame in enumerate(frames)
+        )
 
     def _each(self, of: Callable[[Tables], Made]) -> list[Made]:
         with ThreadPoolExecutor(2) as workers:  # much of it is reading

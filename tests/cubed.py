@@ -40,6 +40,11 @@ class CubedFacts:
             raise RuntimeError(f"facts.{name} has been touched")
         return getattr(self._facts, name)
 
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        """Of a frame that can be had."""
+        frame: pl.DataFrame = getattr(self, name)
+        return frame.filter(where)
+
     def of_users(self, users: pl.Series) -> Folded:
         """The facts of some users."""
         return self._facts.of_users(users)

@@ -112,7 +112,10 @@ def test_a_chart_is_written_down_as_altair_does_it(make: Callable[..., Any], tab
 
 def test_so_is_a_chart_of_somebody_else() -> None:
     own = alt.Chart(alt.Data(values=[{"a": 1}])).mark_bar().encode(x="a:Q")
-    for chart in (own, own | own, alt.Chart("rows.csv").mark_bar().encode(x="a:Q")):
+    days = alt.Data(values=[{"d": date(2026, 1, 1)}])
+    told = alt.Data(values=[{"d": "31/01/2026"}], format=alt.DataFormat(parse={"d": "date:'%d/%m/%Y'"}))
+    dated = [alt.Chart(data).mark_point().encode(x="d:T") for data in (days, told)]
+    for chart in (own, own | own, alt.Chart("rows.csv").mark_bar().encode(x="a:Q"), *dated):
         assert charts.spec_of(chart) == chart.to_dict()
 
 

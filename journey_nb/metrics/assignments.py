@@ -40,15 +40,15 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
     days = scope.journey.goal(goal).conversion_days
     closes = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
     runs = scope.facts.runs.select("run", closes=closes)
+    variant = pl.col("variant").cast(
+        pl.Categorical
+    )  # of which there are few: compared and grouped as numbers
     return (
         assigned.with_columns(
             converted=pl.repeat(False, assigned.height, eager=True).scatter(converted, True)
         )
         .join(runs, on="run", how="left", maintain_order="left")
-        .select(
-            *("unit", "user", "at", pl.col("variant").cast(pl.Categorical)),
-            *("version", "converted", "closes"),
-        )
+        .select("unit", "user", "at", variant, "version", "converted", "closes")
     )
 
 

@@ -362,9 +362,10 @@ class Counts:
             .agg(pl.len().alias("units"), pl.col("converted").sum(), immature=immature.sum())
             .with_columns(pl.col("variant").cast(TEXT))
         )
-        return _counts(counts.collect(engine="streaming"))  # in half the time of the other one
+        return _counts(counts.collect(engine="streaming"))  # in half the time of the in-memory engine
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+        """All assignments of the period (:func:`assignments.assignments`), units of one number being the same."""
         assigned = assignments.assigning(self.scope, point_id)
         return assignments.assignments(self.scope, assigned, goal, unit)
 

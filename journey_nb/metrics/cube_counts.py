@@ -46,7 +46,8 @@ from journey_nb.period import TICK, midnight
 Span = tuple[datetime, datetime]
 AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
-FEW, FEWER = 5_000, 4  # values that are sorted into a longer series one by one, at most; or one to so many
+# So many values are merged into a longer series one by one: at least, at most, and between these one to so many of it.
+FEW, MANY, PART = 5_000, 500_000, 4
 REASON = pl.col("word").cast(pl.Enum(REASONS))
 SOME = pl.col("count") != 0  # what was told anew may have left nothing
 
@@ -238,11 +239,12 @@ class CubeCounts(Counts):
         """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
         day = pl.col("day")
         before = self._on_version(self._cube.states.filter(day.is_null() | (day < self._first[0])))
+        # Not as one lazy query: that may add values in another order each time, and a last digit would differ.
         sums = pl.concat(
-            rows.lazy().group_by("code").agg(pl.col("n", "value").sum(), within=within)
+            rows.group_by("code").agg(pl.col("n", "value").sum(), within=within)
             for within, rows in ((pl.lit(True), self._rows), (pl.lit(False), before))
         )
-        told = self._legend.join(sums.filter(pl.col("n") != 0).collect(), on="code")
+        told = self._legend.join(sums.filter(pl.col("n") != 0), on="code")
         parts = told.partition_by("within", "measure", as_dict=True, include_key=False)
         return {(within, str(measure)): part for (within, measure), part in parts.items()}
 
@@ -475,7 +477,7 @@ class CubeCounts(Counts):
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
         *few, most = sorted(came, key=len)
-        if sum(map(len, [*few, *gone])) > max(FEW, len(most) // FEWER):
+        if sum(map(len, [*few, *gone])) > max(FEW, min(MANY, len(most) // PART)):
             few, gone, most = [], [], _net(came, gone)
         return _at_rank(
             most, *([value for stays in some for value in stays.to_list()] for some in (few, gone))
@@ -513,6 +515,7 @@ class CubeCounts(Counts):
     # Experiments.
 
     def _assignments(self, point_id: str, goal: str, unit: Unit) -> pl.DataFrame:
+        """Without user and at, which have served."""
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
             return super()._assignments(point_id, goal, unit)
         within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")

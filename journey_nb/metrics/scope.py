@@ -267,11 +267,11 @@ class Scope:
         Columns as facts.visits, and was_open (at the start of the period), arrives, leaves
         (whether arrival and departure count in the period), is_open (at its end).
         """
-        return self._stays(self._begun)
+        return self._stays(self.facts.visits.filter(self._begun))
 
     def visits_left(self, where: pl.Expr) -> pl.DataFrame:
         """Of :attr:`visits` those of some kind that leave their point in the period, found without a look at the others."""
-        return self._stays(where & self.within("left_at") & self._begun)
+        return self._stays(self.facts.rows("visits", where & self.within("left_at") & self._begun))
 
     def last_waits(self, visits: pl.DataFrame) -> pl.DataFrame:
         """The last wait begun by then in each of some visits: visit, at, cause, due_at."""
@@ -282,15 +282,15 @@ class Scope:
     def begun_visits(self, runs: pl.Series) -> pl.DataFrame:
         """Of :attr:`visits` those of some runs (sorted ids), columns as facts.visits: where they had come by then."""
         asked = pl.repeat(False, self.facts.runs.height, eager=True).scatter(runs, True)
-        return self._seen_visits(pl.lit(asked).gather("run") & self._begun)
+        return self._seen_visits(self.facts.visits.filter(pl.lit(asked).gather("run") & self._begun))
 
-    def _stays(self, which: pl.Expr) -> pl.DataFrame:
+    def _stays(self, visits: pl.DataFrame) -> pl.DataFrame:
         left = pl.col("left_at") < literal(self.hi)
         began_before = self.before("arrived_at") | (
             pl.col("arrived_at").is_null() & (self.clock == "activity")
         )
         return (
-            self._seen_visits(which)
+            self._seen_visits(visits)
             .with_columns(
                 pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
             )
@@ -308,14 +308,14 @@ class Scope:
     def open_visits(self) -> pl.DataFrame:
         """The visits open at :attr:`hi`, columns as :attr:`visits`: a few, found without a look at the others."""
         still = pl.col("left_at").is_null() | (pl.col("left_at") >= literal(self.hi))
-        return self._stays(self._begun & still)
+        return self._stays(self.facts.rows("visits", self._begun & still))
 
     @property
     def _begun(self) -> pl.Expr:
         return (pl.col("arrived_at") < literal(self.hi)) | pl.col("arrived_at").is_null()
 
-    def _seen_visits(self, which: pl.Expr) -> pl.DataFrame:
-        visits, hidden = self.of_members(self.facts.visits.filter(which)), self._unseen_runs
+    def _seen_visits(self, visits: pl.DataFrame) -> pl.DataFrame:
+        visits, hidden = self.of_members(visits), self._unseen_runs
         return visits.filter(~pl.col("run").is_in(hidden.implode())) if hidden.len() else visits
 
     @cached_property
@@ -333,14 +333,21 @@ class Scope:
         (its instant), ``opened``, ``clicked``, ``delivered``, ``bounced`` (whether it was; machines
         count only if asked for). A message belongs to the instant of its fate.
         """
-        seen = self.seen_messages
-        return seen.filter(self.within("at"))
+        return self.seen_messages.filter(self.within("at"))
+
+    def messages_at(self, point_id: str) -> pl.DataFrame:
+        """Those of a point; the others are not gone through."""
+        here = self.facts.rows("messages", pl.col("point") == point_id)
+        return self._seen_messages(here).filter(self.within("at"))
 
     @cached_property
     def seen_messages(self) -> pl.DataFrame:
         """As :attr:`messages`, of all periods."""
-        times = [name for name, dtype in self.facts.messages.schema.items() if isinstance(dtype, pl.Datetime)]
-        messages = self.of_members(self.facts.messages)
+        return self._seen_messages(self.facts.messages)
+
+    def _seen_messages(self, messages: pl.DataFrame) -> pl.DataFrame:
+        times = [name for name, dtype in messages.schema.items() if isinstance(dtype, pl.Datetime)]
+        messages = self.of_members(messages)
         if self.facts.last_at >= self.horizon:
             messages = messages.with_columns(self.unless_after(name, self.horizon) for name in times)
         opened, clicked = ("opened_any_at", "clicked_any_at") if self.machine else ("opened_at", "clicked_at")

@@ -7,13 +7,14 @@ from datetime import date
 from itertools import pairwise
 from math import ceil
 
+from journey_nb.render.text import fit, xml
 from journey_nb.render.text import width as extent
-from journey_nb.render.text import xml
 from journey_nb.style import format, palette
 
 _HEIGHT = 200
 _LETTERS = 12  # their size
 _APART = 14  # pixels between two texts in a row, at least
+_NARROW = 20  # of the narrowest label with what is beside it
 _LINE = 24  # height of a row of the legend
 _SAMPLE = 22  # width of a line in it
 _EDGE = 32  # beside the days: half a label stands out under the first and the last of them
@@ -32,7 +33,7 @@ def days_svg(days: Sequence[date], lines: Lines, *, width: int = 420, locale: st
     Parameters
     ----------
     days
-        The days, in their order.
+        The days, in their order; from one to the next runs a line, though there may be others between.
     lines
         By its name what each line tells of these days; None where it tells nothing of one.
     width
@@ -90,13 +91,13 @@ def _numbers(most: int) -> list[int]:
     step = next(
         digit * 10**power for power in range(400) for digit in (1, 2, 5) if digit * 10**power * _TICKS >= most
     )
-    return list(range(0, max(1, ceil(most / step)) * step + 1, step))
+    return list(range(0, max(1, -(-most // step)) * step + 1, step))
 
 
 def _marks(first: date, last: date, width: int, locale: str) -> Marks:
     """The days that have a label, as many as have room beside each other; of months their first days."""
     marks: Marks = []
-    for marks in _choices(first, last, locale):
+    for marks in _choices(first, last, (last - first).days * _NARROW // width, locale):
         room = max((extent(label, _LETTERS) for _, label in marks), default=0) + _APART
         apart = min(((later - day).days for (day, _), (later, _) in pairwise(marks)), default=0)
         if len(marks) == 1 or (marks and apart * width >= room * (last - first).days):
@@ -104,14 +105,14 @@ def _marks(first: date, last: date, width: int, locale: str) -> Marks:
     return marks[:1]
 
 
-def _choices(first: date, last: date, locale: str) -> Iterator[Marks]:
-    """Ways to mark days, the closest first: every day, …, Mondays, every other Monday, months, years."""
+def _choices(first: date, last: date, least: int, locale: str) -> Iterator[Marks]:
+    """Ways to mark days at least so many apart, the closest first: every day, …, Mondays, every other Monday, months, years."""
     span = range(first.toordinal(), last.toordinal() + 1)
-    for step in _DAYS:
+    for step in (step for step in _DAYS if step >= least):
         days = [date.fromordinal(day) for day in span if (day - 1) % step == 0]
         yield [(day, format.day(day, locale, year=False)) for day in days]
     months = range(first.year * 12 + first.month - (first.day == 1), last.year * 12 + last.month)
-    for step in _MONTHS:
+    for step in (step for step in _MONTHS if step * 31 >= least or step == _MONTHS[-1]):
         heads = [date(month // 12, month % 12 + 1, 1) for month in months if month % step == 0]
         yield [(day, str(day.year) if day.month == 1 else format.month(day.month, locale)) for day in heads]
 
@@ -121,6 +122,7 @@ def _legend(names: Sequence[str], left: int, right: int) -> tuple[str, int]:
     parts: list[str] = []
     x, row = left, 0
     for place, name in enumerate(names):
+        name = fit(name, right - left - _SAMPLE - 6, _LETTERS)
         wide = _SAMPLE + 6 + ceil(extent(name, _LETTERS))
         if x > left and x + wide > right:
             x, row = left, row + 1

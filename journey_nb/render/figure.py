@@ -19,6 +19,7 @@ from journey_nb.render.days import days_svg
 from journey_nb.render.panels import LIMIT, Html, table, template
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
+from journey_nb.style.said import of_days
 
 if TYPE_CHECKING:
     import altair as alt
@@ -120,26 +121,17 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420,
     >>> repr(daily_html(pl.DataFrame([row]), ["sent"]))
     'By day, 1 Mar 2026 – 1 Mar 2026: Sent 3.'
     """
-    name = pl.col("metric").cast(pl.String)
+    metrics, name = list(dict.fromkeys(metrics)), pl.col("metric").cast(pl.String)
     rows = table.filter(name.is_in(metrics)).group_by("date", metric=name).agg(total(pl.col("count")))
-    days = rows.pivot("metric", index="date", values="count").sort("date")
-    days = days.select("date", *(metric for metric in metrics if metric in days.columns))
-    heights = days.select(
-        pl.exclude("date").clip(lower_bound=0)
-    )  # what is hidden is drawn as 0, and told as hidden
-    svg = days_svg(
-        days["date"].to_list(),
-        {column(metric, locale): heights[metric].to_list() for metric in heights.columns},
-        width=width,
-        locale=locale,
-    )
+    days = rows.pivot("metric", on_columns=metrics, index="date", values="count").sort("date")
+    # What is hidden is drawn as 0, and told as hidden.
+    heights = days.select(pl.col(metrics).clip(lower_bound=0))
+    lines = {column(metric, locale): heights[metric].to_list() for metric in metrics}
+    dates = days["date"].to_list()
+    svg = days_svg(dates, lines, width=width, locale=locale)
     sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
-    ends = [format.day(day, locale) for day in days["date"].to_list()[:1] + days["date"].to_list()[-1:]]
-    said = "; ".join(
-        f"{column(metric, locale)} {format.count(sums.get(metric, 0), locale)}" for metric in metrics
-    )
-    told = f"{word('daily', locale)}, {' – '.join(ends)}: {said}."
-    newest = days.sort("date", descending=True)  # which are looked for
+    told = of_days(dates, sums, metrics, locale)
+    newest = days.reverse()  # which are looked for
     return figure_html(svg, {"daily": newest}, told, limit=DAYS, locale=locale)
 
 

@@ -408,7 +408,7 @@ def _place(words: pl.Series, known: pl.Series) -> pl.Series:
     if known.is_empty():
         return pl.Series([None], dtype=pl.UInt32).new_from_index(0, words.len())
     place = known.search_sorted(words).clip(upper_bound=known.len() - 1)
-    return place.scatter((known.gather(place) != words).arg_true(), None)
+    return place.scatter(known.gather(place).ne_missing(words).arg_true(), None)
 
 
 def _spans(first: pl.Series, stop: pl.Series, apart: int = 0) -> list[tuple[int, int]]:

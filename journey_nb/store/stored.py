@@ -49,6 +49,10 @@ class Assembled:
             last_at=self.last_at,
         )
 
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`."""
+        return self._tables(name).filter(where)
+
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
@@ -145,6 +149,10 @@ class StoredFacts(Assembled):
         parts = [part.quarantined() for part in self.parts]
         faulty = [layer.faults().collect() for layer in self.layers if layer.faulty]
         return pl.concat([EMPTY_QUARANTINE, *faulty, *parts]).sort("row")
+
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        """See :class:`journey_nb.facts.Facts`; taken from part after part."""
+        return self._together.rows(name, where)
 
     def of_users(self, users: pl.Series) -> Facts:
         """The facts of some users (ids), but for what was set aside; only what concerns them is read."""

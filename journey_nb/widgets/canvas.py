@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 import traitlets
 
-from journey_nb.exports import message_runs, step_users
+from journey_nb.exports import MessageRuns, step_users
 from journey_nb.files import whole
 from journey_nb.journey import near
 from journey_nb.render import Canvas, Html
@@ -124,6 +124,7 @@ class JourneyCanvas(Exporting):
         self.folder = Path(folder)
         self._missing = self._typed = ""
         self._first = 0  # of the rows on the page of a message's users
+        self._sent: MessageRuns | None = None  # whose page that is
         self._drawn: Canvas | None = None
         self._now: Mapping[str, Any] = {}
         told = {"meanings": meanings(locale), **self._half(asked(locale))}
@@ -303,7 +304,7 @@ class JourneyCanvas(Exporting):
 
     @traitlets.observe("opened")
     def _follow_opened(self, change: Any) -> None:
-        self.full = False
+        self.full, self._sent = False, None
         if change["new"] is None:
             self.detail = ""
 
@@ -413,8 +414,15 @@ class JourneyCanvas(Exporting):
         if point not in (points := stats.journey.points()):
             return ""
         full = full and points[point].type == "message"
-        people = _people(stats, point, first, self.goal) if full else None
+        people = self._people(stats, point, first) if full else None
         return str(detail_html(stats, point, people=people, goal=self.goal, locale=self.locale))
+
+    def _people(self, stats: JourneyStats, point: str, first: int) -> People:
+        """A page of those whom a message went to; past the end, the last one."""
+        asked = MessageRuns(stats, point, self.goal)
+        self._sent = sent = self._sent if self._sent == asked else asked  # which may be long in reading
+        first = max(0, min(first, (sent.rows.height - 1) // PEOPLE * PEOPLE))
+        return People(sent.page(first, PEOPLE), first, sent.rows.height)
 
     def _tools(self, now: Mapping[str, Any]) -> str:
         def said(name: str) -> str:
@@ -455,10 +463,3 @@ class JourneyCanvas(Exporting):
             "compare": stats.comparing,
             "nothing_before": said("no_previous") if stats.comparing and stats.previous_scope is None else "",
         }
-
-
-def _people(stats: JourneyStats, point: str, first: int, goal: str | None) -> People:
-    """A page of those whom a message went to; past the end, the last one."""
-    rows = message_runs(stats, point, goal)
-    first = max(0, min(first, (rows.height - 1) // PEOPLE * PEOPLE))
-    return People(rows.slice(first, PEOPLE), first, rows.height)

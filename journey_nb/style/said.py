@@ -1,0 +1,37 @@
+"""What pictures say in words, read aloud instead of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from journey_nb.style import format
+from journey_nb.style.words import column, word
+
+_NAMED = 12  # so many items stand in a description; the rest is counted
+
+
+def listed(parts: Iterable[str]) -> str:
+    """The parts of a description; of many the first ones and how many more.
+
+    Examples
+    --------
+    >>> listed(["Sent 3", "Opened 1"]), listed([])
+    ('Sent 3; Opened 1', '–')
+    """
+    parts = list(parts)
+    more = [f"+ {len(parts) - _NAMED}"] if len(parts) > _NAMED else []
+    return "; ".join([*parts[:_NAMED], *more]) or format.NOTHING
+
+
+def of_days(days: Sequence[date], sums: Mapping[str, float], metrics: Sequence[str], locale: str = "") -> str:
+    """Of counts day by day, from the first day to the last, how many of each metric there are in all.
+
+    Examples
+    --------
+    >>> of_days([date(2026, 3, 1), date(2026, 3, 2)], {"sent": 3}, ["sent", "opened"])
+    'By day, 1 Mar 2026 – 2 Mar 2026: Sent 3; Opened 0.'
+    """
+    ends = " – ".join(format.day(day, locale) for day in (*days[:1], *days[-1:]))
+    counts = (f"{column(name, locale)} {format.count(sums.get(name, 0), locale)}" for name in metrics)
+    return f"{word('daily', locale)}, {ends}: {listed(counts)}."
