@@ -244,9 +244,7 @@ def step_users(stats: JourneyStats, point_id: str) -> pl.DataFrame:
 def _step_users(stats: JourneyStats, point_id: str) -> pl.LazyFrame:
     small.refuse("the list of a step's users", stats.least)
     scope = _scope_of(stats, point_id)
-    visits = scope.on_version(scope.visits).filter(
-        pl.col("point") == point_id, pl.col("arrives") | pl.col("was_open")
-    )
+    visits = scope.on_version(scope.visits_at(point_id)).filter(pl.col("arrives") | pl.col("was_open"))
     kept = ("run", "point", "arrived_at", "left_at", "outcome", "branch", "skip_at", "skip_reason", "order")
     return _with_runs(scope, visits.select(kept), "arrived_at", "run_id", "order").select(
         journey=pl.lit(stats.journey.label),

@@ -269,6 +269,10 @@ class Scope:
         """
         return self._stays(self.facts.visits.filter(self._begun))
 
+    def visits_at(self, point_id: str) -> pl.DataFrame:
+        """Those of a point; the others are not gone through."""
+        return self._stays(self.facts.rows("visits", (pl.col("point") == point_id) & self._begun))
+
     def visits_left(self, where: pl.Expr) -> pl.DataFrame:
         """Of :attr:`visits` those of some kind that leave their point in the period, found without a look at the others."""
         return self._stays(self.facts.rows("visits", where & self.within("left_at") & self._begun))
