@@ -426,6 +426,28 @@ def test_a_window_within_days_reads_a_stretch_of_each_table(
     assert part._known("messages") is None
 
 
+def test_rows_and_ways_are_told_part_after_part_as_of_the_whole(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    late = pl.col("user_id").hash(3) % 4
+    for part in range(3):  # the last tells users of both others anew
+        store.append(welcome_log.filter(late == part) if part < 2 else welcome_log.filter(late != 0))
+    facts, again = store["welcome"].facts, jn.Store(store.path)["welcome"].facts
+    assert len(facts.parts) == 3
+    for name, where in (
+        ("messages", pl.col("point") == "hello_push"),
+        ("visits", pl.col("outcome") == "completed"),
+    ):
+        assert_frame_equal(facts.rows(name, where), getattr(again, name).filter(where))
+        assert_frame_equal(again.rows(name, where), getattr(again, name).filter(where))
+    plain = jn.JourneyStats(welcome, facts.folded)
+    for period in (("2026-03-01", "2026-03-20"), ("2026-03-02T10:11:12", "2026-04-03T04:05:06")):
+        for clock in ("activity", "cohort"):
+            ways = [one.between(*period).clock(clock).paths(None) for one in (store["welcome"], plain)]
+            assert_frame_equal(*ways)
+            assert ways[0].height >= 10
+
+
 def test_an_experiment_that_was_read_counts_those_told_anew_as_they_are_now(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
