@@ -614,11 +614,14 @@ def _going_on(piece: Piece, until: datetime) -> pl.DataFrame:
     """
     users, facts = piece.inside(until)
     before = pl.col("arrived_at").is_null() | (pl.col("arrived_at") < until)
-    visits, at = facts.visits.with_columns(pl.col("point").cast(pl.String)), pl.col("at")
-    reached = facts.goals.filter("counts", at < until)["run"].unique()
+    visits = facts.visits.with_columns(pl.col("point").cast(pl.String))
+    # Goals of some users name messages that would have to be read: those of the whole piece are at hand.
+    theirs = piece.facts.runs.filter(pl.col("user").is_in(users.implode()))["run"]  # in the same order
+    goals = piece.facts.goals.filter("counts", pl.col("at") < until)["run"].unique()
     runs = (
-        facts.runs.filter(pl.col("entered_at") < until)
-        .select("run", "user", "entered_at", reached=pl.col("run").is_in(reached.implode()))
+        facts.runs.with_columns(reached=theirs.is_in(goals.implode()))
+        .filter(pl.col("entered_at") < until)
+        .select("run", "user", "entered_at", "reached")
         .join(ways.of_runs(visits.filter(before)).rename({"path": "came"}), on="run", how="left")
         .join(ways.of_runs(visits).rename({"path": "comes"}), on="run")
     )
