@@ -47,7 +47,7 @@ def daily(
     )
     names = {metric: column(metric, locale) for metric in metrics}
     sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
-    said = of_days(rows["date"].unique().sort().to_list(), sums, metrics, locale)
+    said = of_days(rows["date"].unique().sort().to_list(), sums, list(names), locale)
     series = alt.Scale(domain=list(names.values()), range=_colours(len(names)))
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3)
     # Days are calendar days of the journey's zone: as UTC they stay what they are on every machine.

@@ -277,11 +277,6 @@ def point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> 
     return _point_users(stats, point_id, goal).collect()
 
 
-def message_runs(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.DataFrame:
-    """:func:`point_users`, each row with the run that its message was sent in."""
-    return MessageRuns(stats, point_id, goal).page()
-
-
 def _point_users(stats: JourneyStats, point_id: str, goal: str | None = None) -> pl.LazyFrame:
     sent = MessageRuns(stats, point_id, goal)
     return sent.told(sent.rows).drop("run_id")
@@ -298,7 +293,7 @@ class MessageRuns:
     >>> journey = jn.Journey.sample("welcome")
     >>> stats = jn.JourneyStats(journey, simulate(journey, users=50, seed=1))
     >>> sent = MessageRuns(stats, "hello_push")
-    >>> sent.page(10, 20).equals(message_runs(stats, "hello_push").slice(10, 20))
+    >>> sent.page(10, 20).drop("run_id").equals(point_users(stats, "hello_push").slice(10, 20))
     True
     """
 
@@ -307,7 +302,7 @@ class MessageRuns:
     goal: str | None = None
 
     def page(self, first: int = 0, count: int | None = None) -> pl.DataFrame:
-        """So many from the first on, or all of them, as :func:`message_runs` has them."""
+        """So many from the first on, or all of them: as :func:`point_users` has them, and run_id."""
         return self.told(self.rows.slice(first, count)).collect()
 
     @cached_property

@@ -440,7 +440,7 @@ class JourneyStats:
         Takes ``unit`` (user, run), ``mde``, ``planned_n`` and ``method`` (fixed, sequential).
         """
         asked = functools.partial(experiments.variants, self.scope, point_id, goal, k=self.least, **options)
-        found = self.kept(repr(("experiment", point_id, goal, options)), asked)
+        found = self._once(repr(("experiment", point_id, goal, options)), asked)
         return dataclasses.replace(found, table=found.table.clone())
 
     def incremental(self, goal: str, control: Any = None, *, by: str | None = None) -> pl.DataFrame:
@@ -661,15 +661,15 @@ class JourneyStats:
         return is_any(self._of_run(name), value)
 
     @cached_property
-    def _kept_until_now(self) -> dict[str, Any]:
+    def _answers(self) -> dict[str, Any]:
         return {}
 
-    def kept(self, name: str, make: Callable[[], Made]) -> Made:
-        """What is made of these statistics, once: the windows of a view ask for the same again and again."""
-        if name not in self._kept_until_now:
-            self._kept_until_now[name] = make()
-        made: Made = self._kept_until_now[name]
-        return made
+    def _once(self, asked: str, answer: Callable[[], Made]) -> Made:
+        """An answer that is found once: the windows of a view ask for the same again and again."""
+        if asked not in self._answers:
+            self._answers[asked] = answer()
+        found: Made = self._answers[asked]
+        return found
 
     def _table(
         self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any
@@ -677,7 +677,9 @@ class JourneyStats:
         made = functools.partial(self._made, name, dimension, bounds, **options)
         if name in ROW_LISTS:  # which may be long
             return made()
-        return self.kept(repr((name, dimension, bounds, options)), made).clone()  # it may be changed in place
+        return self._once(
+            repr((name, dimension, bounds, options)), made
+        ).clone()  # it may be changed in place
 
     def _made(self, name: str, dimension: str | None, bounds: bool, /, **options: Any) -> pl.DataFrame:
         table = metrics.TABLES[name]

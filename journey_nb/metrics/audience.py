@@ -39,7 +39,9 @@ def audience(scope: Scope) -> pl.DataFrame:
 
 
 def users(scope: Scope, search: str | None = None, limit: int | None = None, offset: int = 0) -> pl.DataFrame:
-    """A row per run inside at any time in the period (cohort clock: entered in it), in order of runs, that is of time.
+    """A row per run inside at any time in the period (cohort clock: entered in it), in order of runs.
+
+    That is of time, in a store of several parts part by part.
 
     Parameters
     ----------

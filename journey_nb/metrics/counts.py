@@ -378,7 +378,7 @@ class Counts:
     @once
     def ways(self, collapse_loops: bool) -> pl.DataFrame:
         """The ways of the runs that entered in the period: path, runs, users, converted (runs that reached a goal)."""
-        taken, scope = ways.taken(self.scope), self.scope
+        taken, scope = ways.of_scope(self.scope), self.scope
         user = scope.facts.runs["user"].gather(taken["run"])
         reached = pl.col("run").is_in(scope.goals["run"].unique().implode())
         return ways.counted(taken.with_columns(user, reached=reached), collapse_loops)

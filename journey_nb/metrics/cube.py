@@ -71,7 +71,7 @@ DURATIONS: dict[str, pl.DataType] = {
 }
 WAYS: dict[str, pl.DataType] = {
     "measure": pl.Enum(["runs", "converted", "users", "users.once"]),
-    "word": WORD,
+    "word": pl.String(),  # there may be as many as runs
     "day": pl.Date(),
     "prev": pl.Date(),
     "on": pl.Date(),
@@ -129,16 +129,16 @@ class Cube:
             )
             rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
-        taken = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
-        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS), _as(taken, WAYS))
+        went = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
+        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS), _as(went, WAYS))
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
         """Cubes that add, laid behind each other: who asks adds up anyway."""
         if len(cubes) == 1:
             return cubes[0]
-        rows, durations, taken = (pl.concat(getattr(cube, name) for cube in cubes) for name in FRAMES)
-        return cls(rows, durations, taken, tuple(cubes))
+        rows, durations, went = (pl.concat(getattr(cube, name) for cube in cubes) for name in FRAMES)
+        return cls(rows, durations, went, tuple(cubes))
 
     @cached_property
     def by_clock(self) -> dict[str, Cube]:
@@ -227,8 +227,8 @@ class Cube:
             told = (pl.col("value").abs() > 1e-12 * pl.col("size")) if "value" in schema else pl.lit(False)
             return _as(both.filter((pl.col("n") != 0) | told.fill_null(False)), schema)
 
-        rows, durations, taken = (added(name, schema) for name, schema in FRAMES.items())
-        return cls(rows, durations, taken)
+        rows, durations, went = (added(name, schema) for name, schema in FRAMES.items())
+        return cls(rows, durations, went)
 
     def same(self, other: Cube) -> bool:
         """Whether both hold the same counts; sums of values may differ by rounding."""
@@ -238,13 +238,16 @@ class Cube:
     def save(self, folder: Path) -> None:
         """Write the frames as Arrow IPC files into a folder, for :meth:`load`."""
         for name in FRAMES:
-            getattr(self, name).write_ipc(folder / f"cube_{name}.arrow")
+            frame: pl.DataFrame = getattr(self, name)
+            frame.write_ipc(
+                folder / f"cube_{name}.arrow", compression="zstd" if name == "ways" else "uncompressed"
+            )
 
     @classmethod
     def load(cls, folder: Path) -> Cube:
         """A cube that :meth:`save` has written."""
-        rows, durations, taken = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in FRAMES)
-        return cls(rows, durations, taken)
+        rows, durations, went = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in FRAMES)
+        return cls(rows, durations, went)
 
 
 def _stays_of(days: pl.DataFrame) -> pl.DataFrame:

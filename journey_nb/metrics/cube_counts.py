@@ -539,18 +539,19 @@ class CubeCounts(Counts):
     @_exact
     def ways(self, collapse_loops: bool) -> pl.DataFrame:
         first, stop, measure = self._first[0], self._stop[0], pl.col("measure")
-        users = measure == ("users.once" if collapse_loops else "users")
         is_new = pl.col("prev").is_null() | (pl.col("prev") < first)
         is_reached = pl.lit(True) if self.scope.clock == "cohort" else pl.col("on") < stop
-        rows = self._cube.ways.filter(pl.col("day") >= first, pl.col("day") < stop)
-        parts = {
-            "runs": rows.filter(measure == "runs"),
-            "users": rows.filter(users & is_new),
-            "converted": rows.filter((measure == "converted") & is_reached),
+        n = {
+            "runs": measure == "runs",
+            "users": (measure == ("users.once" if collapse_loops else "users")) & is_new,
+            "converted": (measure == "converted") & is_reached,
         }
-        counts = _beside(parts, "word")
-        path = ways.without_loops(pl.lit(ways.read(counts["word"])), collapse_loops)
-        whole = counts.select(path.alias("path"), *parts).group_by("path").agg(pl.col(*parts).sum())
+        rows = self._cube.ways.filter(pl.col("day") >= first, pl.col("day") < stop)
+        counts = rows.group_by("word").agg(
+            pl.col("n").filter(told).sum().alias(name) for name, told in n.items()
+        )
+        path = ways.without_loops(ways.read(pl.col("word")), collapse_loops)
+        whole = counts.select(path.alias("path"), *n).group_by("path").agg(pl.col(*n).sum())
         return added([(1, whole), *self._not_yet_there(collapse_loops)])
 
     def _not_yet_there(self, collapse_loops: bool) -> Iterator[tuple[int, pl.DataFrame]]:

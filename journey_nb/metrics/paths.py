@@ -267,7 +267,7 @@ def paths(scope: Scope, top: int | None = 20, collapse_loops: bool = True) -> pl
 
 def took(scope: Scope, path: Sequence[str]) -> pl.Series:
     """The ids of the runs that entered in the period and went this way, loops told or not."""
-    taken = ways.taken(scope)
+    taken = ways.of_scope(scope)
     asked = pl.lit(pl.Series([list(path)], dtype=ways.PATH)).first()
     told = pl.col("path").cast(ways.PATH)
     runs = taken.filter((told == asked) | (ways.without_loops(told) == asked))["run"]

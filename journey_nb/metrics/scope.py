@@ -274,7 +274,10 @@ class Scope:
         return self._stays(self.facts.rows("visits", (pl.col("point") == point_id) & self._begun))
 
     def visits_left(self, where: pl.Expr) -> pl.DataFrame:
-        """Of :attr:`visits` those of some kind that leave their point in the period, found without a look at the others."""
+        """Of :attr:`visits` those of some kind that leave their point in the period, found without a look at the others.
+
+        ``where`` names no ids (:meth:`journey_nb.facts.Facts.rows`).
+        """
         return self._stays(self.facts.rows("visits", where & self.within("left_at") & self._begun))
 
     def last_waits(self, visits: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PATH = pl.List(pl.String())
 
 
-def taken(scope: Scope) -> pl.DataFrame:
+def of_scope(scope: Scope) -> pl.DataFrame:
     """The way of each run that entered in the period: run, path (its points, as they are coded)."""
     entered = pl.col("entered_at").is_between(scope.start, scope.cut, closed="left")
     runs = scope.of_members(scope.facts.runs).filter(entered)["run"]
@@ -55,6 +55,6 @@ def coded(points: pl.Series) -> pl.Series:
     return pl.Series(words, dtype=pl.String).gather(points.to_physical()).fill_null("null")
 
 
-def read(texts: pl.Series) -> pl.Series:
-    """The ways that texts tell."""
-    return pl.Series([json.loads(text) for text in texts.cast(pl.String)], dtype=PATH)
+def read(text: pl.Expr) -> pl.Expr:
+    """The way that a text tells."""
+    return text.str.json_decode(PATH)

@@ -272,12 +272,14 @@ class JourneyCanvas(Exporting):
     def _check_full(self, proposal: Any) -> bool:
         full: bool = proposal["value"]
         if full != self.full:
-            self._first = 0
+            self._first, self._sent = 0, None
             self.detail = self._detail(self.stats, self.opened, full)
         return full
 
     @traitlets.observe("stats")
     def _follow_journey(self, _: Any) -> None:
+        if self._sent and self._sent.stats is not self.stats:
+            self._sent = None
         known = self.stats.journey.points()
         for name in ("selected", "opened"):
             if getattr(self, name) not in known:
@@ -420,8 +422,9 @@ class JourneyCanvas(Exporting):
     def _people(self, stats: JourneyStats, point: str, first: int) -> People:
         """A page of those whom a message went to; past the end, the last one."""
         asked = MessageRuns(stats, point, self.goal)
-        self._sent = sent = self._sent if self._sent == asked else asked  # which may be long in reading
+        sent = self._sent if self._sent == asked else asked
         first = max(0, min(first, (sent.rows.height - 1) // PEOPLE * PEOPLE))
+        self._sent = sent  # which may have been long in reading
         return People(sent.page(first, PEOPLE), first, sent.rows.height)
 
     def _tools(self, now: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from live import Live, english, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
-from journey_nb.exports import message_runs, point_users
+from journey_nb.exports import MessageRuns, point_users
 from journey_nb.render.canvas import meanings
 from journey_nb.render.detail import PEOPLE
 from journey_nb.render.panels import explained
@@ -172,7 +172,7 @@ def tries_find(live: Live) -> None:
     assert live.widget.user == name
     assert live.page.locator(".missing").count() == 0
     live.widget.opened, live.widget.full = "hello_push", True
-    sent = message_runs(live.widget.stats, "hello_push").with_row_index()
+    sent = MessageRuns(live.widget.stats, "hello_push").page().with_row_index()
     is_newest = pl.col("run_id") == pl.col("run_id").last().over("user_id")
     row = sent.filter(~is_newest).row(0, named=True)
     live.widget._handle_custom_msg({"action": "page", "value": row["index"] // PEOPLE * PEOPLE}, [])

@@ -144,6 +144,27 @@ def test_a_cube_knows_the_ways_of_runs_as_far_as_they_had_come() -> None:
     assert cut > SEEDS // 4  # runs that had not come to their end
 
 
+def test_a_cube_knows_ways_of_which_each_run_takes_one_of_its_own() -> None:
+    journey, rng = a_journey(), Random(5)
+    runs = [{"user": n % 300, "entered_at": at(n)} for n in range(400)]
+    visits = [
+        {"run": n, "point": rng.choice("AEW"), "arrived_at": at(n + step), "left_at": at(n + step + 1)}
+        for n in range(400)
+        for step in range(12)
+    ]
+    facts = make_facts(
+        journey, runs=runs, visits=visits, goals=[{"run": n, "at": at(n + 5)} for n in range(0, 400, 3)]
+    )
+    for end in (90, 300, 900):
+        for collapse in (True, False):
+            plain, cubed = (
+                Scope(journey, one, at(0), at(end), facts.last_at).counts.ways(collapse).sort("path")
+                for one in (facts, CubedFacts(journey, facts))
+            )
+            assert differs(plain, cubed) is None
+    assert plain.height > 300
+
+
 def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
     compared = 0
     for seed in range(SEEDS):

@@ -10,7 +10,7 @@ import pytest
 from fabricate import HOSTILE, tables, welcome
 
 import journey_nb as jn
-from journey_nb.exports import message_runs
+from journey_nb.exports import MessageRuns
 from journey_nb.render import canvas_svg
 from journey_nb.render.detail import People, concluded, detail_html
 from journey_nb.render.heat import LEVELS, MEASURES, heat
@@ -111,7 +111,9 @@ def test_every_number_of_every_window_says_what_it_counts() -> None:
     for point, designed in journey.points().items():
         html += str(detail_html(stats, point))
         if designed.type == "message":
-            html += str(detail_html(stats, point, people=People(message_runs(stats, point).head(5), 0, 5)))
+            html += str(
+                detail_html(stats, point, people=People(MessageRuns(stats, point).page().head(5), 0, 5))
+            )
     headings = re.findall(r'<th [^>]*class="n"[^>]*>', html)
     assert len(headings) > 100
     assert all('title="' in heading for heading in headings)
@@ -157,7 +159,7 @@ def test_what_is_concluded_reads_the_same_everywhere(welcome_stats: jn.JourneySt
 
 @pytest.mark.parametrize("point", ["hello_push", "email_tips", "tour"])
 def test_full_statistics_say_what_the_tables_say(welcome_stats: jn.JourneyStats, point: str) -> None:
-    people = message_runs(welcome_stats, point)
+    people = MessageRuns(welcome_stats, point).page()
     html = str(detail_html(welcome_stats, point, people=People(people.head(20), 0, people.height)))
     here = pl.col("point_id") == point
     numbers = welcome_stats.messages().filter(here).row(0, named=True)
@@ -184,7 +186,7 @@ def test_replies_are_told_where_people_write_back() -> None:
     points = stats.points().filter(channel="whatsapp")
     assert points["replied"].sum()
     for point, replied in points.select("point_id", "replied").iter_rows():
-        for people in (None, People(message_runs(stats, point).head(5), 0, 5)):
+        for people in (None, People(MessageRuns(stats, point).page().head(5), 0, 5)):
             told = f'data-key="replied">{cell("replied", replied)}<'
             assert told in str(detail_html(stats, point, people=people))
     (email, *_) = stats.points().filter(channel="email")["point_id"]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import journey_nb as jn
-from journey_nb.exports import message_runs, step_users
+from journey_nb.exports import MessageRuns, step_users
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.detail import PEOPLE, WAITING, detail_html
 from journey_nb.simulate import simulate
@@ -80,7 +80,7 @@ def rows_of(html: str) -> list[tuple[str, str]]:
 
 
 def test_a_row_of_a_message_s_users_opens_the_run_of_its_message(workspace: jn.Workspace) -> None:
-    sent = message_runs(workspace.stats, "hello_push")
+    sent = MessageRuns(workspace.stats, "hello_push").page()
     workspace.canvas.opened, workspace.canvas.full = "hello_push", True
     ask(workspace.canvas, action="page", value=str(sent.height))
     shown = rows_of(workspace.canvas.detail)
