@@ -332,7 +332,11 @@ def _along_branches(
         .agg(
             pl.col("run", "i").first(),
             pl.col("point").cast(pl.String).unique().sort().alias("points"),
-            pl.col("point").filter(of_kind(*MOVES)).cast(pl.String).unique().alias("moved"),
+            pl.col("point")
+            .filter(of_kind(*MOVES), ~of_kind("run.entered"))
+            .cast(pl.String)
+            .unique()
+            .alias("moved"),
             pl.col("point").filter(of_kind("run.entered")).first().cast(pl.String).alias("entry"),
         )
         .filter(pl.col("points").list.len() > 1)
@@ -342,6 +346,8 @@ def _along_branches(
         return ties
     groups = groups.with_columns(version=_gathered(rows["version"], groups["i"]))
     groups = groups.join(_stood(steps, ties, groups), on="tie", how="left", maintain_order="left")
+    # A run that is entered again stays where it is: that row is to be set aside.
+    groups = groups.with_columns(entry=pl.when(~pl.col("entered")).then("entry"))
     places = _ways(journey, groups).with_columns(pl.col("point").cast(ties["point"].dtype))
     last = places.group_by("tie").agg(last=pl.col("seq").max())
     way = (
@@ -360,7 +366,7 @@ def _along_branches(
 
 
 def _stood(steps: pl.DataFrame, ties: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """Per tie: the point where the run stood before it, and the tie of the row that says so."""
+    """Per tie: whether the run was entered before it, where it stood, and the tie of the row that says so."""
     entered = of_kind("run.entered")
     entries = entered.cum_sum().over("run")
     truncated = ~entered.any().over("run")
@@ -376,10 +382,11 @@ def _stood(steps: pl.DataFrame, ties: pl.DataFrame, groups: pl.DataFrame) -> pl.
         .with_columns(
             stood=pl.when(tells).then(pl.col("point").cast(pl.String)).forward_fill().shift().over("run"),
             by=pl.when(tells).then(pl.col("tie").fill_null(0)).forward_fill().shift().over("run"),
+            entered=entries > entered.cast(pl.UInt32),
         )
         .filter(pl.col("tie").is_not_null())
         .group_by("tie", maintain_order=True)
-        .agg(pl.col("stood", "by").first())
+        .agg(pl.col("entered", "stood", "by").first())
         .collect()
     )
 
@@ -398,7 +405,7 @@ def _ways(journey: Journey, groups: pl.DataFrame) -> pl.DataFrame:
         edges = direct.get(group["version"], frozenset())
         if way := _way(edges, group["entry"], stood, tuple(group["points"])):
             ways[group["tie"]] = way
-            if moved := [point for point in way if point in group["moved"]]:
+            if moved := [point for point in way if point in group["moved"] or point == group["entry"]]:
                 stands[group["tie"]] = moved[-1]
     rows = [(tie, point, place) for tie, way in ways.items() for place, point in enumerate(way)]
     return pl.DataFrame(rows, {"tie": pl.UInt32, "point": pl.String, "seq": pl.Int64}, orient="row")

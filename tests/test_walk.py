@@ -19,11 +19,17 @@ JOURNEY = Journey.model_validate(
                 "points": [
                     {"point_id": "M", "type": "entry_api"},
                     {"point_id": "A", "type": "delay"},
+                    {"point_id": "B", "type": "wait_for_trigger"},
+                    {"point_id": "W", "type": "delay"},
+                    {"point_id": "Y", "type": "delay"},
                     {"point_id": "Z", "type": "exit"},
                 ],
                 "branches": [
                     {"source": "M", "target": "A"},
                     {"source": "A", "target": "M"},
+                    {"source": "B", "key": "not_triggered", "target": "M"},
+                    {"source": "B", "key": "triggered_1", "target": "Y"},
+                    {"source": "Y", "target": "W"},
                 ],
             }
         ],
@@ -75,6 +81,34 @@ def test_a_second_entry_does_not_say_where_the_run_stands() -> None:
     assert facts.quarantined["rule"].to_list() == ["second_entry"]
     assert points(facts) == ["M", "A", "M"]
     assert not facts.visits["derived"][1]
+
+
+def test_a_second_entry_in_a_tie_does_not_say_where_the_way_begins() -> None:
+    facts = folded(
+        (0, "run.entered", "M", None),
+        (1, "point.entered", "Z", None),
+        # From Z there is no way, and rank puts the arrival first; from M, entered again, it would be M, A.
+        (2, "run.entered", "M", None),
+        (2, "point.entered", "A", None),
+        (2, "point.completed", "M", None),
+    )
+    assert facts.quarantined["rule"].to_list() == ["second_entry"]
+    assert points(facts) == ["M", "Z", "A", "M"]
+
+
+def test_a_second_entry_in_a_tie_does_not_move_the_run() -> None:
+    facts = folded(
+        (0, "run.entered", "M", None),
+        (1, "point.entered", "B", None),
+        # The way is B, M; but nobody comes to M by being entered again, so the run stands at B.
+        (2, "wait.started", "B", "trigger"),
+        (2, "run.entered", "M", None),
+        # From B the way is Y, W; from M there is none, and rank would put the arrival first.
+        (3, "point.entered", "W", None),
+        (3, "point.completed", "Y", None),
+    )
+    assert facts.quarantined["rule"].to_list() == ["second_entry"]
+    assert points(facts) == ["M", "B", "Y", "W"]
 
 
 def test_a_foreign_reason_becomes_the_unknown_one_of_its_kind() -> None:
