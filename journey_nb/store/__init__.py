@@ -142,8 +142,7 @@ class Store(Registry):
 
     def __getitem__(self, key: str) -> JourneyStats:
         """The statistics of a journey (by its id or title), as of now."""
-        journey = self.get(key)
-        stats = JourneyStats(journey, self._facts(journey))
+        stats = JourneyStats(*self._known_as(self._seen(key)))
         stats.store = self
         return stats
 
@@ -206,7 +205,7 @@ class Store(Registry):
         return self._settled(before, super().edit(changed, by=by))
 
     def _begun(self, journey: Journey, at: datetime) -> datetime:
-        facts = self._facts(journey)
+        _, facts = self._known_as(journey)
         return at if facts.is_empty else min(at, facts.first_at)
 
     def _check_change(self, before: Journey, changed: Journey) -> None:
@@ -576,14 +575,16 @@ class Store(Registry):
             )
         return layers
 
-    def _facts(self, journey: Journey) -> StoredFacts:
+    def _known_as(self, journey: Journey) -> tuple[Journey, StoredFacts]:
+        """A copy of a journey, and its facts: the same ones as long as nothing is changed."""
         layers = self._holding(journey)
         tokens = tuple(layer.token for layer in layers)
         known = self._known.get(journey.journey_id)
         if known is None or known[:2] != (tokens, journey):
-            facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
-            known = self._known[journey.journey_id] = (tokens, journey, facts)
-        return known[2]
+            own = journey.model_copy(deep=True)
+            facts = StoredFacts(own, layers, self._layers.parts(own, layers))
+            known = self._known[journey.journey_id] = (tokens, own, facts)
+        return known[1:]
 
 
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:

@@ -115,6 +115,11 @@ class Registry:
         with self._database.opened() as db:
             return _found(db, key)
 
+    def _seen(self, key: str) -> Journey:
+        """The same, not to be handed out: it is one for all who ask."""
+        with self._database.opened() as db:
+            return _shared(db, _meant(db, key))
+
     def find(
         self,
         *,
@@ -214,7 +219,7 @@ class Registry:
         """
         journey = _checked(journey)
         with self._changing() as (db, at):
-            there = _by_id(db, journey.journey_id)
+            there = _found(db, journey.journey_id) if journey.journey_id in _labels(db) else None
             if there and _design(there) != _design(journey):
                 raise StoreError(
                     f"{journey.journey_id!r} is there with another design, as “{there.label}” ({there.status}): "
@@ -490,9 +495,9 @@ def _put(
     return journey
 
 
-def _by_id(db: sqlite3.Connection, journey_id: str) -> Journey | None:
-    row = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
-    return _parsed(row[0], journey_id).model_copy(deep=True) if row else None
+def _shared(db: sqlite3.Connection, journey_id: str) -> Journey:
+    (document,) = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
+    return _parsed(document, journey_id)
 
 
 @lru_cache(maxsize=512)  # a store is asked for the same few again and again
@@ -501,7 +506,11 @@ def _parsed(document: str, journey_id: str) -> Journey:
 
 
 def _found(db: sqlite3.Connection, key: str) -> Journey:
-    """The journey that a key means: the first way in which it means any must mean one."""
+    return _shared(db, _meant(db, key)).model_copy(deep=True)
+
+
+def _meant(db: sqlite3.Connection, key: str) -> str:
+    """The id of the journey that a key means: the first way in which it means any must mean one."""
     labels = _labels(db)
     words = _slug(key)
     ways: tuple[Callable[[str], bool], ...] = (
@@ -515,13 +524,12 @@ def _found(db: sqlite3.Connection, key: str) -> Journey:
         several = ", ".join(f"{journey_id!r} ({labels[journey_id]})" for journey_id in meant[:10])
         more = f" and {len(meant) - 10} more" if len(meant) > 10 else ""
         raise KeyError(f"{key!r} may be one of {len(meant)} journeys; name it by its id: {several}{more}")
-    journey = _by_id(db, meant[0]) if meant else None
-    if journey is None:
+    if not meant:
         hint = (
             near(words, map(_slug, labels.values())) or near(key, labels) or "; add one first" * (not labels)
         )
         raise KeyError(f"the store has no journey {key!r}{hint}")
-    return journey
+    return meant[0]
 
 
 def _labels(db: sqlite3.Connection) -> dict[str, str]:
