@@ -19,6 +19,7 @@ from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
 from journey_nb.metrics import assignments, ways
 from journey_nb.metrics.assignments import Unit
+from journey_nb.metrics.sums import Bucket
 from journey_nb.metrics.table import COUNT, TEXT
 from journey_nb.period import local_days, midnight
 
@@ -271,10 +272,22 @@ class Counts:
     @once
     def durations(self) -> pl.DataFrame:
         """Completed stays by how long they took, roughly (:func:`bucket`); these add: point, bucket, stays."""
-        completed = self._stays.filter(pl.col("leaves") & _COMPLETED & pl.col("arrived_at").is_not_null())
-        micros = completed.select((pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds())
-        buckets = completed.group_by("point", bucket(micros.to_series())).agg(stays=pl.len())
-        return buckets.with_columns(pl.col("stays").cast(COUNT))
+        counts = self._took.group_by("point", "bucket").agg(stays=pl.len())
+        return counts.with_columns(pl.col("stays").cast(COUNT))
+
+    def lengths(self, buckets: Sequence[Bucket]) -> pl.DataFrame:
+        """Of some buckets the completed stays by how long they took exactly; these add: point, bucket, took, stays."""
+        schema = {name: self._took.schema[name] for name in ("point", "bucket")}
+        wanted = pl.DataFrame(buckets, schema=schema, orient="row")
+        some = self._took.join(wanted, on=list(schema), how="semi")
+        return some.group_by("point", "bucket", "took").agg(stays=pl.len().cast(COUNT))
+
+    @cached_property
+    def _took(self) -> pl.DataFrame:
+        """The completed stays of which the arrival is known: point, took, bucket."""
+        took = (pl.col("left_at") - pl.col("arrived_at")).alias("took")
+        completed = self._stays.filter(pl.col("leaves") & _COMPLETED).select("point", took).drop_nulls("took")
+        return completed.with_columns(bucket(completed["took"].dt.total_microseconds()))
 
     def taken(self) -> pl.DataFrame:
         """Traversals of branches (null: of none that is known): point, branch, runs, users."""

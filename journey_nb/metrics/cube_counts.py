@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial, wraps
-from itertools import accumulate, groupby
-from math import ceil, floor
+from itertools import groupby
 from operator import itemgetter
 from typing import Concatenate, Protocol, cast
 from zoneinfo import ZoneInfo
@@ -39,12 +38,13 @@ from journey_nb.metrics.counts import (
     once,
 )
 from journey_nb.metrics.cube import KEYS, OF_VERSION, Cube
+from journey_nb.metrics.parted import PartedCounts
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
+from journey_nb.metrics.sums import AtRank, Bucket, added, apart, percentiles
 from journey_nb.metrics.table import COUNT, RATE, TEXT
 from journey_nb.period import TICK, midnight
 
 Span = tuple[datetime, datetime]
-AtRank = Callable[[int], int]
 Keep = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
 # So many values are merged into a longer series one by one: at least, at most, and between these one to so many of it.
 FEW, MANY, PART = 5_000, 500_000, 4
@@ -118,27 +118,15 @@ class Piece:
 
 
 def counts_of(scope: Scope, version: bool = False) -> Counts:
-    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
+    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted, by sets if they are many.
 
     A cube answers with all events seen, for all runs, machines left out.
     """
     plain = not scope.machine and scope.keep is None
     if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
         return CubeCounts(scope, version)
-    return Counts(scope, version)
-
-
-def added(parts: Iterable[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
-    """Frames of counts added (+1) and subtracted (-1) by their keys; what counts nothing is left out."""
-    signed = list(parts)
-    schema = signed[0][1].schema
-    numbers = [name for name, dtype in schema.items() if dtype in (pl.Int64(), pl.Float64())]
-    keys = [name for name in schema if name not in numbers]
-    both = pl.concat(frame.select(*keys, pl.col(numbers) * sign) for sign, frame in signed)
-    if not keys:
-        return both.sum()
-    counts = [name for name in numbers if schema[name] == COUNT]
-    return both.group_by(keys).agg(pl.col(numbers).sum()).filter(pl.any_horizontal(pl.col(counts) != 0))
+    parted = len(getattr(scope.facts, "sets", ())) > 1
+    return PartedCounts(scope, version) if parted else Counts(scope, version)
 
 
 def _exact(
@@ -428,28 +416,11 @@ class CubeCounts(Counts):
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
     def seconds(self) -> pl.DataFrame:
-        durations = self.durations()
-        buckets = durations.sort("point", "bucket").group_by("point", maintain_order=True)
-        ranks = {}
-        for point, numbers, stays in buckets.agg("bucket", "stays").iter_rows():
-            through = list(accumulate(stays))
-            for share in (0.5, 0.9):
-                ranks[point, share] = _ranks(numbers, through, share)
-        taken = self._taken_in({(point, n) for (point, _), (_, ends) in ranks.items() for n, _ in ends})
+        return percentiles(self.durations(), self._taken_in)
 
-        def seconds(point: str, share: float) -> float:
-            part, ends = ranks[point, share]
-            low, high = (taken[point, number](rank) for number, rank in ends)
-            return (low + (high - low) * part) / 1e6
-
-        schema = {"point": durations.schema["point"], "seconds_p50": RATE, "seconds_p90": RATE}
-        points = dict.fromkeys(point for point, _ in ranks)
-        rows = [(point, seconds(point, 0.5), seconds(point, 0.9)) for point in points]
-        return pl.DataFrame(rows, schema=schema, orient="row")
-
-    def _taken_in(self, buckets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], AtRank]:
+    def _taken_in(self, buckets: Iterable[Bucket]) -> dict[Bucket, AtRank]:
         """What the period's completed stays of some buckets took, in order of that, by point and bucket."""
-        stays: dict[tuple[str, int], list[tuple[int, pl.DataFrame]]] = {}
+        stays: dict[Bucket, list[tuple[int, pl.DataFrame]]] = {}
         for sign, steps in self._facts.steps:
             for point, number, first, stop in _places(steps, buckets):
                 stays.setdefault((point, number), []).append((sign, steps.slice(first, stop - first)))
@@ -631,11 +602,6 @@ def _going_on(piece: Piece, until: datetime) -> pl.DataFrame:
     return told.with_columns(users.gather(told["user"]).alias("user"))
 
 
-def apart(number: int, ids: str = "user") -> pl.Expr:
-    """The users (or other ids) of a piece, with numbers that are those of no other piece."""
-    return pl.col(ids).cast(pl.UInt64) + 2**32 * number
-
-
 def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     """The counts of several frames in columns beside each other, by their keys; few, so that polars is no help."""
     counts: dict[tuple[str | None, ...], list[int]] = {}
@@ -646,19 +612,6 @@ def _beside(parts: dict[str, pl.DataFrame], *keys: str) -> pl.DataFrame:
     schema = {**{key: types[key] for key in keys}, **dict.fromkeys(parts, COUNT)}
     told = [(*key, *numbers) for key, numbers in counts.items() if any(numbers)]
     return pl.DataFrame(told, schema=schema, orient="row")
-
-
-def _ranks(buckets: list[int], through: list[int], share: float) -> tuple[float, list[tuple[int, int]]]:
-    """Where a share of all stands, of which so many are in each bucket and those before it.
-
-    How far between two it is, and the bucket and the rank there of each.
-    """
-    place = share * (through[-1] - 1)
-    found = []
-    for rank in (floor(place), ceil(place)):
-        which = bisect_right(through, rank)
-        found.append((buckets[which], rank - (through[which - 1] if which else 0)))
-    return place - floor(place), found
 
 
 def _net(came: list[pl.Series], gone: list[pl.Series]) -> pl.Series:

@@ -283,6 +283,11 @@ class Part:
 
     @cached_property
     def _living(self) -> Tables:
+        return self.afresh
+
+    @property
+    def afresh(self) -> Tables:
+        """The same tables, of which none is kept but by who asks."""
         return self.table if self.dead.is_empty() else OfUsers(self.table, self._alive).table
 
     def kept(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:

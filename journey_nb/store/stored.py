@@ -14,10 +14,15 @@ from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing
-from journey_nb.metrics.cube_counts import Piece, apart
+from journey_nb.metrics.cube_counts import Piece
+from journey_nb.metrics.sums import apart
 from journey_nb.store.layers import Layer
+from journey_nb.store.memory import memory
 from journey_nb.store.parts import ASSIGNED, EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
+
+BYTES_A_ROW = 200  # that counting takes where no cube answers
+ROWS = 2_500_000  # so many are counted at once where all do not fit into a quarter of the memory
 
 
 class Assembled:
@@ -185,6 +190,21 @@ class StoredFacts(Assembled):
         nobody = pl.Series("user", [], dtype=pl.UInt32)
         whole = partial(assigned, self.journey, self)
         return pieces or [Piece(self, lambda _: (nobody, self), whole, lambda _, make: make())]
+
+    @property
+    def sets(self) -> list[Facts]:
+        """The facts in sets of users, each of about as many rows as are counted at once, kept by nobody; itself where all fit."""
+        if sum(part.height for part in self.parts) * BYTES_A_ROW < memory() // 4:
+            return [self]
+        sets: list[list[Tables]] = []
+        rows = ROWS
+        for part in self.parts:
+            if rows + part.height > ROWS:
+                sets.append([])
+                rows = 0
+            rows += part.height
+            sets[-1].append(part.afresh)
+        return [Assembled(Together(some).table, self.first_at, self.last_at) for some in sets]
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self

@@ -11,14 +11,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from compare import frame_of
 from cubed import FRAMES, CubedFacts
+from metrics.asked import asked_of, chosen, differs, folded, periods, seen_by
 from metrics.build import a_journey, at, make_facts
-from oracle import strategies
 from polars.testing import assert_frame_equal
 
-from journey_nb.events import EventLog
-from journey_nb.facts import Folded, fold
+from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import FRAMES as CUBE
 from journey_nb.metrics.cube import Cube, _distinct, steps
@@ -27,65 +25,6 @@ from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
-PRESETS = ("launch", *strategies.PRESETS)
-
-
-def folded(seed: int) -> tuple[Journey, Folded]:
-    document, rows, _ = strategies.example(seed)
-    journey = Journey.model_validate(document)
-    return journey, fold(journey, EventLog.from_frame(frame_of(rows)).judge(journey))
-
-
-def asked_of(journey: Journey, rng: Random) -> list[tuple[str, dict[str, Any]]]:
-    """Every table, with options drawn."""
-    goal = rng.choice([None, *(goal.goal_id for goal in journey.goals)])
-    channel = rng.choice([None, "push", "email", "in_app"])
-    return [
-        *((name, {}) for name in ("health", "audience", "goals", "communications", "points", "branches")),
-        *((name, {}) for name in ("waiting", "drops", "reconciliation")),
-        *(
-            (name, {"point_id": rng.choice([*journey.points()])})
-            for name in ("waiting_times", "response_times")
-        ),
-        *(("daily", {"by": by}) for by in ("journey", "channel", "point", "goal")),
-        ("daily", {"by": rng.choice(("journey", "channel", "point")), "place": "event"}),
-        ("messages", {"channel": channel, "goal": goal}),
-        ("delivery_issues", {"channel": channel}),
-        ("credit", {"goal": goal}),
-        ("paths", {"top": rng.choice([None, 3]), "collapse_loops": rng.random() < 0.5}),
-    ]
-
-
-def periods(facts: Folded, rng: Random) -> list[Any]:
-    """Presets, whole days, and odd seconds: at events, between them, and beyond them all."""
-    times = facts.events["at"].unique().sort().to_list() or [facts.first_at]
-    times = [facts.first_at - timedelta(days=2), *times, facts.last_at + timedelta(days=3)]
-    odd = sorted(rng.choice(times) + timedelta(microseconds=rng.choice((0, 1, -1, 10**9))) for _ in range(2))
-    days = sorted(rng.choice(times).date() for _ in range(2))
-    return [
-        rng.choice(PRESETS),
-        tuple(days),
-        tuple(odd),
-        (odd[0], odd[0] + timedelta(hours=rng.choice((1, 30)))),
-    ]
-
-
-def chosen(stats: JourneyStats, period: Any) -> JourneyStats:
-    return stats.period(period) if isinstance(period, str) else stats.between(*period)
-
-
-def seen_by(stats: JourneyStats, rng: Random) -> JourneyStats:
-    """One of the clocks, and all versions or one."""
-    version = rng.choice([None, *(version.version for version in stats.journey.versions)])
-    return stats.clock(rng.choice(("activity", "cohort"))).version(version)
-
-
-def differs(one: pl.DataFrame, other: pl.DataFrame) -> str | None:
-    try:
-        assert_frame_equal(one, other, check_exact=False, rel_tol=1e-9, abs_tol=1e-9)
-    except AssertionError as error:
-        return f"{error}\n{one}\n{other}"
-    return None
 
 
 @pytest.mark.parametrize("turn", range(4))

@@ -15,8 +15,9 @@ from same import assert_same
 
 import journey_nb as jn
 from journey_nb.events import EventLog
+from journey_nb.metrics.parted import PartedCounts
 from journey_nb.simulate import simulate
-from journey_nb.store import StoreError, parts
+from journey_nb.store import StoreError, parts, stored
 from journey_nb.store import layers as layers_of_store
 from journey_nb.store.layers import LINGERS
 
@@ -449,6 +450,31 @@ def test_rows_and_ways_are_told_part_after_part_as_of_the_whole(
             )
             assert_frame_equal(told[clock], wanted)
         assert not told["activity"].equals(told["cohort"])  # some went on after the period
+
+
+def test_a_store_larger_than_memory_is_counted_set_after_set(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = pl.col("user_id").hash(3) % 4
+    for part in range(3):
+        store.append(welcome_log.filter(late == part) if part < 2 else welcome_log.filter(late != 0))
+    whole, facts = jn.JourneyStats(welcome, welcome_log), store["welcome"].facts
+    assert len(facts.sets) == 1
+    monkeypatch.setattr(stored, "memory", lambda: 0)
+    monkeypatch.setattr(stored, "ROWS", facts.parts[0].height + facts.parts[1].height)
+    assert len(facts.sets) == 2
+    users = whole.facts.users.filter(pl.col("user_id").hash(5) % 2 == 0)
+    for narrowed in (
+        lambda stats: stats.where(users=users).period("30d"),
+        lambda stats: stats.machine(include=True).clock("cohort"),
+        lambda stats: stats.as_of(whole.facts.first_at + timedelta(days=20)),
+    ):
+        got, wanted = narrowed(store["welcome"]), narrowed(whole)
+        assert isinstance(got.scope.counts, PartedCounts)
+        for name in ("health", "daily", "points", "branches", "waiting", "goals", "messages", "variants"):
+            asked = ("offer_test", "first_order") if name == "variants" else ()
+            assert_frame_equal(getattr(got, name)(*asked), getattr(wanted, name)(*asked), rel_tol=1e-9)
+    assert "visits" not in got.facts._together._made  # the whole of it is nowhere
 
 
 def test_an_experiment_that_was_read_counts_those_told_anew_as_they_are_now(

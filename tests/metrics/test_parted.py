@@ -1,0 +1,75 @@
+"""Facts counted set after set answer as those counted at once: on made-up journeys and dirty logs."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+from metrics.asked import asked_of, chosen, differs, folded, periods, seen_by
+
+from journey_nb.facts import Folded
+from journey_nb.journey import Journey
+from journey_nb.metrics.parted import PartedCounts
+from journey_nb.stats import JourneyStats
+from journey_nb.subset import Together
+
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
+
+
+class PartedFacts:
+    """Facts in sets of users, and the whole of them."""
+
+    def __init__(self, facts: Folded, rng: Random) -> None:
+        ids = pl.int_range(facts.users.height, dtype=pl.UInt32, eager=True)
+        which = pl.Series([rng.randrange(3) for _ in ids], dtype=pl.Int64)
+        self.sets = [facts.of_users(ids.filter(which == number)) for number in range(3)]
+        self._tables = Together([partial(getattr, some) for some in self.sets]).table
+        self.first_at, self.last_at = facts.first_at, facts.last_at
+
+    def __getattr__(self, name: str) -> Any:
+        return self._tables(name)
+
+    def rows(self, name: str, where: pl.Expr) -> pl.DataFrame:
+        return self._tables(name).filter(where)
+
+    def of_users(self, users: pl.Series) -> Folded:
+        return self.sets[0].with_tables(self._tables).of_users(users)
+
+
+def of_some(stats: JourneyStats, journey: Journey, facts: Folded, rng: Random) -> JourneyStats:
+    """Seen earlier, with machines, or of some runs: what no cube answers."""
+    if rng.random() < 0.4:
+        stats = stats.as_of(facts.first_at + (facts.last_at - facts.first_at) * rng.random())
+    if rng.random() < 0.3:
+        stats = stats.machine(include=True)
+    if rng.random() < 0.5:
+        users = facts.users.filter(pl.Series([rng.random() < 0.5 for _ in range(facts.users.height)]))
+        stats = stats.where(users=users)
+    if rng.random() < 0.3:
+        stats = stats.where(entry=rng.choice([*journey.points()]))
+    return stats
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_facts_in_sets_are_counted_as_in_one(turn: int) -> None:
+    compared = 0
+    for seed in range(turn, SEEDS, 4):
+        journey, facts = folded(seed)
+        rng = Random(seed)
+        whole, parted = (JourneyStats(journey, one) for one in (facts, PartedFacts(facts, rng)))
+        assert isinstance(parted.scope.counts, PartedCounts)
+        for period in periods(facts, rng):
+            eye = rng.random()
+            one, other = (
+                of_some(seen_by(chosen(stats, period), Random(eye)), journey, facts, Random(eye))
+                for stats in (whole, parted)
+            )
+            for name, options in rng.sample(asked_of(journey, rng), 8):
+                told = differs(getattr(one, name)(**options), getattr(other, name)(**options))
+                assert told is None, f"seed {seed} {one!r} {period} {name} {options}\n{told}"
+                compared += 1
+    assert compared >= SEEDS
