@@ -65,7 +65,8 @@ class Facts(Protocol):
         Those rows of a table (by its name) that hold, as in the whole table, which need not be made for them; what must
         hold names no ids.
     of_users
-        The facts of some users (ids): their runs in the same order, ids dense again.
+        The facts of some users (ids): their runs in the same order, ids dense again. Messages of somebody else that their
+        events name belong to them, of no run there, where ``named``: a path shows them, no count needs them.
     known_by
         The users (ids) whose user_id a word is, and those of whom any row carries it as its device.
     """
@@ -99,7 +100,7 @@ class Facts(Protocol):
     @property
     def folded(self) -> Folded: ...
     def rows(self, name: str, where: pl.Expr) -> pl.DataFrame: ...
-    def of_users(self, users: pl.Series) -> Facts: ...
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Facts: ...
     def known_by(self, word: str) -> pl.Series: ...
 
 
@@ -131,10 +132,10 @@ class Folded:
         table: pl.DataFrame = getattr(self, name)
         return table.filter(where)
 
-    def of_users(self, users: pl.Series) -> Folded:
-        """The facts of some users (ids): their runs in the same order, ids dense again."""
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Folded:
+        """See :class:`Facts`."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
-        return self.with_tables(OfUsers(self.__getattribute__, keep, named=True).table)
+        return self.with_tables(OfUsers(self.__getattribute__, keep, named=named).table)
 
     def known_by(self, word: str) -> pl.Series:
         """See :class:`Facts`."""

@@ -45,9 +45,9 @@ class CubedFacts:
         frame: pl.DataFrame = getattr(self, name)
         return frame.filter(where)
 
-    def of_users(self, users: pl.Series) -> Folded:
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Folded:
         """The facts of some users."""
-        return self._facts.of_users(users)
+        return self._facts.of_users(users, named=named)
 
     def around(self, spans: list[tuple[datetime, datetime]]) -> Folded:
         """The facts of the users with anything counted within a span."""

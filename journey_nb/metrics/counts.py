@@ -217,10 +217,14 @@ class Counts:
     @once
     def origins(self) -> pl.DataFrame:
         """All messages of the log, whatever the scope, by the point and the channel: point, channel, messages."""
+        if (everybody := self.scope.everybody) is not self.scope:
+            return everybody.counts.origins()
         return _counts(self.scope.facts.messages.group_by("point", "channel").agg(messages=pl.len()))
 
     def opens_reported(self) -> pl.DataFrame:
         """Channels of which the log holds an open, by a machine or implied by a click: channel, messages."""
+        if (everybody := self.scope.everybody) is not self.scope:
+            return everybody.counts.opens_reported()
         opened = self.scope.facts.messages.select("channel", "opened_any_at")
         opened = opened.filter(pl.col("opened_any_at") < self.scope.horizon)
         return _counts(opened.group_by("channel").agg(messages=pl.len()))

@@ -118,15 +118,18 @@ class Piece:
 
 
 def counts_of(scope: Scope, version: bool = False) -> Counts:
-    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted, by sets if they are many.
+    """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
 
-    A cube answers with all events seen, for all runs, machines left out.
+    A cube answers with all events seen, for all runs, machines left out. Facts in several sets are counted one after the
+    other, but of few users at once.
     """
     plain = not scope.machine and scope.keep is None
     if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
         return CubeCounts(scope, version)
-    parted = len(getattr(scope.facts, "sets", ())) > 1
-    return PartedCounts(scope, version) if parted else Counts(scope, version)
+    if len(getattr(scope.facts, "sets", ())) < 2:
+        return Counts(scope, version)
+    few = scope.of_few()
+    return Counts(few, version) if few else PartedCounts(scope, version)
 
 
 def _exact(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Clock = Literal["activity", "cohort"]
 
+FEW = 20  # one run in so many
 STATUSES = ("in_progress", "completed", "exited", "dropped")
 STATUS_OF_REASON = {
     reason: "completed" if reason == "completed" else "exited" if reason in EXITS else "dropped"
@@ -58,6 +59,8 @@ class Scope:
         Whether opens and clicks by machines count.
     keep
         One boolean a run, by run id; None keeps all.
+    whole
+        The same scope over all users, where the facts are those of some; None where they are all.
     """
 
     journey: Journey
@@ -69,6 +72,7 @@ class Scope:
     version: int | None = None
     machine: bool = False
     keep: pl.Series | None = field(default=None, repr=False)
+    whole: Scope | None = field(default=None, repr=False)
 
     @property
     def timezone(self) -> str:
@@ -128,12 +132,27 @@ class Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
         return replace(self, keep=keep if self.keep is None else self.keep & keep)
 
-    def of_users(self, users: pl.Series) -> Scope:
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Scope:
         """The same scope over the facts of some users (ids), whose runs keep their order."""
         keep = self.keep
         if keep is not None:
             keep = keep.filter(self.facts.runs["user"].is_in(users.implode()))
-        return replace(self, facts=self.facts.of_users(users), keep=keep)
+        return replace(self, facts=self.facts.of_users(users, named=named), keep=keep)
+
+    @property
+    def everybody(self) -> Scope:
+        """The same scope over all runs of all users."""
+        if self.whole is not None:
+            return self.whole
+        return self if self.keep is None else replace(self, keep=None)
+
+    def of_few(self) -> Scope | None:
+        """The same scope over the facts of those users alone whose runs are kept, as counts need them; None where they are many."""
+        keep = self.keep
+        if keep is None or keep.sum() * FEW >= keep.len():
+            return None
+        users = self.facts.runs["user"].filter(keep).unique().sort()
+        return replace(self.of_users(users, named=False), whole=self.everybody)
 
     @cached_property
     def member(self) -> pl.Series | None:

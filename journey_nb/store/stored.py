@@ -58,10 +58,10 @@ class Assembled:
         """See :class:`journey_nb.facts.Facts`."""
         return self._tables(name).filter(where)
 
-    def of_users(self, users: pl.Series) -> Facts:
-        """The facts of some users (ids), but for what was set aside."""
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Facts:
+        """See :class:`journey_nb.facts.Facts`; what was set aside is nobody's."""
         keep = pl.repeat(False, self.users.height, eager=True).scatter(users, True)
-        return Assembled(OfUsers(self._tables, keep, named=True).table, self.first_at, self.last_at)
+        return Assembled(OfUsers(self._tables, keep, named=named).table, self.first_at, self.last_at)
 
     def known_by(self, word: str) -> pl.Series:
         """See :class:`journey_nb.facts.Facts`."""
@@ -159,17 +159,17 @@ class StoredFacts(Assembled):
         """See :class:`journey_nb.facts.Facts`; taken from part after part."""
         return self._together.rows(name, where)
 
-    def of_users(self, users: pl.Series) -> Facts:
-        """The facts of some users (ids), but for what was set aside; only what concerns them is read."""
+    def of_users(self, users: pl.Series, *, named: bool = True) -> Facts:
+        """See :class:`journey_nb.facts.Facts`; only what concerns the users is read."""
         if not self.parts:
             return self
         offsets = self._together.offsets("user")
         place = pl.Series([*offsets[1:], self.users.height]).search_sorted(users, side="right")
         some = [
-            self.parts[number].few(users.filter(place == number) - offsets[number], named=True)
+            self.parts[number].few(users.filter(place == number) - offsets[number], named=named)
             for number in place.unique().sort()
         ]
-        return self._assembled(some or [self.parts[0].few(users.clear(), named=True)])
+        return self._assembled(some or [self.parts[0].few(users.clear(), named=named)])
 
     def known_by(self, word: str) -> pl.Series:
         """See :class:`journey_nb.facts.Facts`; looked up in each part."""

@@ -15,6 +15,7 @@ from same import assert_same
 
 import journey_nb as jn
 from journey_nb.events import EventLog
+from journey_nb.metrics.counts import Counts
 from journey_nb.metrics.parted import PartedCounts
 from journey_nb.simulate import simulate
 from journey_nb.store import StoreError, parts, stored
@@ -464,17 +465,18 @@ def test_a_store_larger_than_memory_is_counted_set_after_set(
     monkeypatch.setattr(stored, "ROWS", facts.parts[0].height + facts.parts[1].height)
     assert len(facts.sets) == 2
     users = whole.facts.users.filter(pl.col("user_id").hash(5) % 2 == 0)
-    for narrowed in (
-        lambda stats: stats.where(users=users).period("30d"),
-        lambda stats: stats.machine(include=True).clock("cohort"),
-        lambda stats: stats.as_of(whole.facts.first_at + timedelta(days=20)),
+    for counts, narrowed in (
+        (PartedCounts, lambda stats: stats.where(users=users).period("30d")),
+        (PartedCounts, lambda stats: stats.machine(include=True).clock("cohort")),
+        (PartedCounts, lambda stats: stats.as_of(whole.facts.first_at + timedelta(days=20))),
+        (Counts, lambda stats: stats.where(users=users.head(4))),  # whose rows are looked up
     ):
         got, wanted = narrowed(store["welcome"]), narrowed(whole)
-        assert isinstance(got.scope.counts, PartedCounts)
+        assert type(got.scope.counts) is counts
         for name in ("health", "daily", "points", "branches", "waiting", "goals", "messages", "variants"):
             asked = ("offer_test", "first_order") if name == "variants" else ()
             assert_frame_equal(getattr(got, name)(*asked), getattr(wanted, name)(*asked), rel_tol=1e-9)
-    assert "visits" not in got.facts._together._made  # the whole of it is nowhere
+        assert "visits" not in got.facts._together._made  # the whole of it is nowhere
 
 
 def test_an_experiment_that_was_read_counts_those_told_anew_as_they_are_now(
