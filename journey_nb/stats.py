@@ -638,10 +638,12 @@ class JourneyStats:
 
     def _scope(self, of: Period) -> Scope:
         view = self._view
-        return Scope(
+        every = Scope(
             self.journey, self.facts, of.start, of.end, self._seen,
-            clock=view.clock, version=view.version, machine=view.machine, keep=self._kept(),
+            clock=view.clock, version=view.version, machine=view.machine,
         )  # fmt: skip
+        kept = self._kept()
+        return every if kept is None else every.only(kept)
 
     def _kept(self) -> pl.Series | None:
         """One boolean a run: whether it meets every condition, as seen at this stats' instant."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+from functools import cached_property, lru_cache, wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -89,6 +90,16 @@ Asked = ParamSpec("Asked")
 Asker = TypeVar("Asker", bound="Counts")
 
 
+_signature = lru_cache(signature)
+
+
+def asked(method: Callable[..., object], *args: object, **options: object) -> tuple[Any, ...]:
+    """What is asked for, however it is written: the method, and what it takes beside its object."""
+    bound = _signature(method).bind(*args, **options)
+    bound.apply_defaults()
+    return (method.__name__, *bound.args[1:])
+
+
 def once(
     method: Callable[Concatenate[Asker, Asked], pl.DataFrame],
 ) -> Callable[Concatenate[Asker, Asked], pl.DataFrame]:
@@ -96,10 +107,10 @@ def once(
 
     @wraps(method)
     def answer(self: Asker, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
-        asked = (method.__name__, args, *options.items())
-        if asked not in self.answers:
-            self.answers[asked] = method(self, *args, **options)
-        return self.answers[asked]
+        ask = asked(method, self, *args, **options)
+        if ask not in self.answers:
+            self.answers[ask] = method(self, *args, **options)
+        return self.answers[ask]
 
     return answer
 
@@ -115,7 +126,7 @@ class Counts:
     version
         Whether only what happened on the scope's version counts (:meth:`Scope.on_version`).
     answers
-        What was asked for, and what was counted.
+        What was asked for (a method's name, and what it takes), and what was counted.
     """
 
     scope: Scope
@@ -217,14 +228,14 @@ class Counts:
     @once
     def origins(self) -> pl.DataFrame:
         """All messages of the log, whatever the scope, by the point and the channel: point, channel, messages."""
-        if (everybody := self.scope.everybody) is not self.scope:
-            return everybody.counts.origins()
+        if self.scope.whole is not None:
+            return self.scope.whole.counts.origins()
         return _counts(self.scope.facts.messages.group_by("point", "channel").agg(messages=pl.len()))
 
     def opens_reported(self) -> pl.DataFrame:
         """Channels of which the log holds an open, by a machine or implied by a click: channel, messages."""
-        if (everybody := self.scope.everybody) is not self.scope:
-            return everybody.counts.opens_reported()
+        if self.scope.whole is not None:
+            return self.scope.whole.counts.opens_reported()
         opened = self.scope.facts.messages.select("channel", "opened_any_at")
         opened = opened.filter(pl.col("opened_any_at") < self.scope.horizon)
         return _counts(opened.group_by("channel").agg(messages=pl.len()))

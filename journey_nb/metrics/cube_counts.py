@@ -120,16 +120,15 @@ class Piece:
 def counts_of(scope: Scope, version: bool = False) -> Counts:
     """The counts of a scope: looked up where its facts keep a cube that can answer, else counted.
 
-    A cube answers with all events seen, for all runs, machines left out. Facts in several sets are counted one after the
-    other, but of few users at once.
+    A cube answers with all events seen, for all runs, machines left out. Large facts are counted set after set, but those
+    of few users are looked up and counted in one go.
     """
     plain = not scope.machine and scope.keep is None
     if plain and scope.as_of >= scope.facts.last_at and isinstance(getattr(scope.facts, "cube", None), Cube):
         return CubeCounts(scope, version)
-    if len(getattr(scope.facts, "sets", ())) < 2:
+    if not getattr(scope.facts, "is_large", False):
         return Counts(scope, version)
-    few = scope.of_few()
-    return Counts(few, version) if few else PartedCounts(scope, version)
+    return PartedCounts(scope, version) if scope.few is None else Counts(scope.few, version)
 
 
 def _exact(

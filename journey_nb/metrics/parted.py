@@ -7,29 +7,27 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import wraps
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, Concatenate, Protocol, TypeVar, cast
 
 import polars as pl
 
 from journey_nb.facts import Facts
-from journey_nb.metrics.counts import Asked, Counts, once
+from journey_nb.metrics.counts import Asked, Counts, asked, once
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.sums import AtRank, Bucket, added, apart, percentiles
 
-Ask = tuple[Any, ...]  # a method, and what it is asked
 Found = TypeVar("Found")
-AT_ONCE = 2  # sets
-# What is asked for one after another is counted while a set is at hand: to read it takes longest.
-WITH: tuple[tuple[Ask, ...], ...] = (
+SETS_AT_ONCE = 2
+# Counts of one table are made while it is at hand: to read it takes longest.
+TOGETHER: tuple[tuple[tuple[Any, ...], ...], ...] = (
     (("runs",), ("exits",), ("runs_by_day",)),
     (("visits",), ("durations",), ("taken",), ("arrivals",)),
     (
-        *(("messages",), ("issues",), ("origins",), ("opens_reported",)),
-        *(("message_users", key) for key in ("channel", "point")),
+        *(("messages",), ("issues",), ("message_users", "channel", None), ("message_users", "point", None)),
         *(("messages_by_day", key, "send") for key in (None, "channel", "point")),
     ),
-    (("goals",), ("values",), ("goals_by_day",), ("credited",), ("goal_here",)),
+    (("goals",), ("values",), ("goals_by_day",), ("credited", None), ("goal_here",)),
 )
 
 
@@ -38,10 +36,16 @@ class Parted(Facts, Protocol):
 
     Attributes
     ----------
+    is_large
+        Whether they had better be counted set after set.
     sets
-        The facts in sets that share no user, their runs behind each other as in the whole; nobody keeps what is read
-        of them. One set where all of it is counted at once.
+        The facts in sets that share no user, their runs behind each other as in the whole.
     """
+
+    @property
+    def is_large(self) -> bool:
+        """Whether they are."""
+        ...
 
     @property
     def sets(self) -> list[Facts]:
@@ -54,20 +58,14 @@ def _summed(
 ) -> Callable[Concatenate[PartedCounts, Asked], pl.DataFrame]:
     """The same count of all sets."""
 
+    @once
     @wraps(method)
     def told(self: PartedCounts, /, *args: Asked.args, **options: Asked.kwargs) -> pl.DataFrame:
-        ask: Ask = (method.__name__, *args, *options.items())
-        if ask not in self.answers:
-            asks = next((some for some in WITH if ask in some), (ask,))
-
-            def counted(counts: Counts) -> list[pl.DataFrame]:
-                return [
-                    method(counts, *args, **options) if one == ask else getattr(counts, one[0])(*one[1:])
-                    for one in asks
-                ]
-
-            for one, frames in zip(asks, zip(*self._each(counted), strict=True), strict=True):
-                self.answers[one] = added((1, frame) for frame in frames)
+        ask = asked(method, self, *args, **options)
+        asks = next((some for some in TOGETHER if ask in some), (ask,))
+        each = self._each(lambda counts: [getattr(counts, name)(*others) for name, *others in asks])
+        for one, frames in zip(asks, zip(*each, strict=True), strict=True):
+            self.answers[one] = added((1, frame) for frame in frames)
         return self.answers[ask]
 
     return told
@@ -78,9 +76,13 @@ class PartedCounts(Counts):
     """The same counts, of facts in sets."""
 
     def _each(self, count: Callable[[Counts], Found]) -> list[Found]:
-        """What is counted of each set."""
-        with ThreadPoolExecutor(AT_ONCE) as workers:
-            return list(workers.map(lambda scope: count(Counts(scope, self.version)), self._scopes()))
+        """What is counted of each set, of which a few are at hand."""
+        found: list[Found] = []
+        scopes = self._scopes()
+        with ThreadPoolExecutor(SETS_AT_ONCE) as workers:
+            while some := list(islice(scopes, SETS_AT_ONCE)):
+                found += workers.map(lambda scope: count(Counts(scope, self.version)), some)
+        return found
 
     def _scopes(self) -> Iterator[Scope]:
         first, keep = 0, self.scope.keep
@@ -89,7 +91,23 @@ class PartedCounts(Counts):
             if keep is not None:
                 here = keep.slice(first, facts.runs.height)
                 first += here.len()
-            yield replace(self.scope, facts=facts, keep=here)
+            yield replace(self.scope, facts=facts, keep=here, whole=None)
+
+    @once
+    def origins(self) -> pl.DataFrame:
+        """See :meth:`Counts.origins`: as all of the log has them, which may be looked up."""
+        every = self.scope.whole or self.scope
+        return self._of_all("origins", replace(every, as_of=every.facts.last_at, machine=False))
+
+    @once
+    def opens_reported(self) -> pl.DataFrame:
+        """See :meth:`Counts.opens_reported`."""
+        return self._of_all("opens_reported", replace(self.scope.whole or self.scope, machine=False))
+
+    def _of_all(self, name: str, scope: Scope) -> pl.DataFrame:
+        if isinstance(scope.counts, PartedCounts):
+            return added((1, frame) for frame in self._each(lambda counts: getattr(counts, name)()))
+        return cast(pl.DataFrame, getattr(scope.counts, name)())
 
     runs = _summed(Counts.runs)
     exits = _summed(Counts.exits)
@@ -100,8 +118,6 @@ class PartedCounts(Counts):
     messages_by_day = _summed(Counts.messages_by_day)
     responses = _summed(Counts.responses)
     issues = _summed(Counts.issues)
-    origins = _summed(Counts.origins)
-    opens_reported = _summed(Counts.opens_reported)
     after_interaction = _summed(Counts.after_interaction)
 
     visits = _summed(Counts.visits)

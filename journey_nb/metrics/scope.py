@@ -19,13 +19,13 @@ from journey_nb.events import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
 from journey_nb.period import TICK, local_days
+from journey_nb.subset import FEW
 
 if TYPE_CHECKING:
     from journey_nb.metrics.counts import Counts
 
 Clock = Literal["activity", "cohort"]
 
-FEW = 20  # one run in so many
 STATUSES = ("in_progress", "completed", "exited", "dropped")
 STATUS_OF_REASON = {
     reason: "completed" if reason == "completed" else "exited" if reason in EXITS else "dropped"
@@ -60,7 +60,7 @@ class Scope:
     keep
         One boolean a run, by run id; None keeps all.
     whole
-        The same scope over all users, where the facts are those of some; None where they are all.
+        The same scope over all runs, where some are kept; None where all are.
     """
 
     journey: Journey
@@ -130,7 +130,8 @@ class Scope:
 
     def only(self, keep: pl.Series) -> Scope:
         """The same scope with fewer runs; ``keep`` has one boolean a run."""
-        return replace(self, keep=keep if self.keep is None else self.keep & keep)
+        both = keep if self.keep is None else self.keep & keep
+        return replace(self, keep=both, whole=self.whole or self)
 
     def of_users(self, users: pl.Series, *, named: bool = True) -> Scope:
         """The same scope over the facts of some users (ids), whose runs keep their order."""
@@ -139,20 +140,14 @@ class Scope:
             keep = keep.filter(self.facts.runs["user"].is_in(users.implode()))
         return replace(self, facts=self.facts.of_users(users, named=named), keep=keep)
 
-    @property
-    def everybody(self) -> Scope:
-        """The same scope over all runs of all users."""
-        if self.whole is not None:
-            return self.whole
-        return self if self.keep is None else replace(self, keep=None)
-
-    def of_few(self) -> Scope | None:
+    @cached_property
+    def few(self) -> Scope | None:
         """The same scope over the facts of those users alone whose runs are kept, as counts need them; None where they are many."""
         keep = self.keep
         if keep is None or keep.sum() * FEW >= keep.len():
             return None
         users = self.facts.runs["user"].filter(keep).unique().sort()
-        return replace(self.of_users(users, named=False), whole=self.everybody)
+        return self.of_users(users, named=False)
 
     @cached_property
     def member(self) -> pl.Series | None:

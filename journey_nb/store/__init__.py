@@ -142,7 +142,7 @@ class Store(Registry):
 
     def __getitem__(self, key: str) -> JourneyStats:
         """The statistics of a journey (by its id or title), as of now."""
-        stats = JourneyStats(*self._known_as(self._seen(key)))
+        stats = JourneyStats(*self._journey_and_facts(self._uncopied(key)))
         stats.store = self
         return stats
 
@@ -205,7 +205,7 @@ class Store(Registry):
         return self._settled(before, super().edit(changed, by=by))
 
     def _begun(self, journey: Journey, at: datetime) -> datetime:
-        _, facts = self._known_as(journey)
+        _, facts = self._journey_and_facts(journey)
         return at if facts.is_empty else min(at, facts.first_at)
 
     def _check_change(self, before: Journey, changed: Journey) -> None:
@@ -575,7 +575,7 @@ class Store(Registry):
             )
         return layers
 
-    def _known_as(self, journey: Journey) -> tuple[Journey, StoredFacts]:
+    def _journey_and_facts(self, journey: Journey) -> tuple[Journey, StoredFacts]:
         """A copy of a journey, and its facts: the same ones as long as nothing is changed."""
         layers = self._holding(journey)
         tokens = tuple(layer.token for layer in layers)

@@ -283,11 +283,10 @@ class Part:
 
     @cached_property
     def _living(self) -> Tables:
-        return self.afresh
+        return self.without_dead()
 
-    @property
-    def afresh(self) -> Tables:
-        """The same tables, of which none is kept but by who asks."""
+    def without_dead(self) -> Tables:
+        """The same tables; where they are copies, who asks keeps them."""
         return self.table if self.dead.is_empty() else OfUsers(self.table, self._alive).table
 
     def kept(self, name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:

@@ -115,10 +115,10 @@ class Registry:
         with self._database.opened() as db:
             return _found(db, key)
 
-    def _seen(self, key: str) -> Journey:
-        """The same, not to be handed out: it is one for all who ask."""
+    def _uncopied(self, key: str) -> Journey:
+        """The same, one for all who ask: not to be handed out."""
         with self._database.opened() as db:
-            return _shared(db, _meant(db, key))
+            return _uncopied(db, key)
 
     def find(
         self,
@@ -219,7 +219,7 @@ class Registry:
         """
         journey = _checked(journey)
         with self._changing() as (db, at):
-            there = _found(db, journey.journey_id) if journey.journey_id in _labels(db) else None
+            there = _by_id(db, journey.journey_id)
             if there and _design(there) != _design(journey):
                 raise StoreError(
                     f"{journey.journey_id!r} is there with another design, as “{there.label}” ({there.status}): "
@@ -228,7 +228,7 @@ class Registry:
                     "journey_id=…))"
                 )
             if there:
-                return there
+                return there.model_copy(deep=True)
             journey = journey.model_copy(update={"created_at": journey.created_at or at})
             return _put(db, journey, at, by, "add", journey.status)
 
@@ -495,9 +495,10 @@ def _put(
     return journey
 
 
-def _shared(db: sqlite3.Connection, journey_id: str) -> Journey:
-    (document,) = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
-    return _parsed(document, journey_id)
+def _by_id(db: sqlite3.Connection, journey_id: str) -> Journey | None:
+    """A journey that is one for all who ask: to be handed out as a copy."""
+    row = db.execute("SELECT document FROM journey WHERE journey_id = ?", [journey_id]).fetchone()
+    return _parsed(row[0], journey_id) if row else None
 
 
 @lru_cache(maxsize=512)  # a store is asked for the same few again and again
@@ -506,11 +507,11 @@ def _parsed(document: str, journey_id: str) -> Journey:
 
 
 def _found(db: sqlite3.Connection, key: str) -> Journey:
-    return _shared(db, _meant(db, key)).model_copy(deep=True)
+    return _uncopied(db, key).model_copy(deep=True)
 
 
-def _meant(db: sqlite3.Connection, key: str) -> str:
-    """The id of the journey that a key means: the first way in which it means any must mean one."""
+def _uncopied(db: sqlite3.Connection, key: str) -> Journey:
+    """The journey that a key means: the first way in which it means any must mean one."""
     labels = _labels(db)
     words = _slug(key)
     ways: tuple[Callable[[str], bool], ...] = (
@@ -524,12 +525,13 @@ def _meant(db: sqlite3.Connection, key: str) -> str:
         several = ", ".join(f"{journey_id!r} ({labels[journey_id]})" for journey_id in meant[:10])
         more = f" and {len(meant) - 10} more" if len(meant) > 10 else ""
         raise KeyError(f"{key!r} may be one of {len(meant)} journeys; name it by its id: {several}{more}")
-    if not meant:
+    journey = _by_id(db, meant[0]) if meant else None
+    if journey is None:
         hint = (
             near(words, map(_slug, labels.values())) or near(key, labels) or "; add one first" * (not labels)
         )
         raise KeyError(f"the store has no journey {key!r}{hint}")
-    return meant[0]
+    return journey
 
 
 def _labels(db: sqlite3.Connection) -> dict[str, str]:

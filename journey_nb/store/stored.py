@@ -15,14 +15,15 @@ from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing
 from journey_nb.metrics.cube_counts import Piece
+from journey_nb.metrics.parted import SETS_AT_ONCE
 from journey_nb.metrics.sums import apart
 from journey_nb.store.layers import Layer
 from journey_nb.store.memory import memory
 from journey_nb.store.parts import ASSIGNED, EMPTY_QUARANTINE, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
 
-BYTES_A_ROW = 200  # that counting takes where no cube answers
-ROWS = 2_500_000  # so many are counted at once where all do not fit into a quarter of the memory
+BYTES_COUNTED = 200  # a row takes where no cube answers
+ROWS_COUNTED = 2_500_000  # at once, at most, where all do not fit into a quarter of the memory
 
 
 class Assembled:
@@ -191,23 +192,32 @@ class StoredFacts(Assembled):
         whole = partial(assigned, self.journey, self)
         return pieces or [Piece(self, lambda _: (nobody, self), whole, lambda _, make: make())]
 
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether counting all of it at once takes more than a quarter of the memory."""
+        return sum(part.height for part in self.parts) > _rows_in(memory() // 4)
+
     @property
     def sets(self) -> list[Facts]:
-        """The facts in sets of users, each of about as many rows as are counted at once, kept by nobody; itself where all fit."""
-        if sum(part.height for part in self.parts) * BYTES_A_ROW < memory() // 4:
-            return [self]
+        """The facts in sets of users, each of about as many rows as are counted at once; no copies of their tables are kept."""
+        most = min(ROWS_COUNTED, _rows_in(memory() // 4 // SETS_AT_ONCE))
         sets: list[list[Tables]] = []
-        rows = ROWS
+        rows = 0
         for part in self.parts:
-            if rows + part.height > ROWS:
+            if not sets or rows + part.height > most:
                 sets.append([])
                 rows = 0
             rows += part.height
-            sets[-1].append(part.afresh)
-        return [Assembled(Together(some).table, self.first_at, self.last_at) for some in sets]
+            sets[-1].append(part.without_dead())
+        return [Assembled(Together(some).table, self.first_at, self.last_at) for some in sets] or [self]
 
     def _assembled(self, parts: Sequence[Tables]) -> Facts:
         return Assembled(Together(parts).table, self.first_at, self.last_at) if parts else self
+
+
+def _rows_in(memory: int) -> int:
+    """So many rows are counted in some memory."""
+    return memory // BYTES_COUNTED
 
 
 def _piece(part: Part) -> Piece:

@@ -13,8 +13,8 @@ from metrics.asked import asked_of, chosen, differs, folded, periods, seen_by
 
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
-from journey_nb.metrics import scope
-from journey_nb.metrics.counts import Counts
+from journey_nb.metrics import parted, scope
+from journey_nb.metrics.counts import Counts, asked
 from journey_nb.metrics.parted import PartedCounts
 from journey_nb.stats import JourneyStats
 from journey_nb.subset import Together
@@ -24,6 +24,8 @@ SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
 
 class PartedFacts:
     """Facts in sets of users, and the whole of them."""
+
+    is_large = True
 
     def __init__(self, facts: Folded, rng: Random) -> None:
         ids = pl.int_range(facts.users.height, dtype=pl.UInt32, eager=True)
@@ -81,3 +83,22 @@ def test_facts_in_sets_are_counted_as_in_one(turn: int, monkeypatch: pytest.Monk
                 compared += 1
     assert compared >= SEEDS
     assert few
+
+
+def test_what_is_counted_together_is_asked_for_by_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: set[tuple[Any, ...]] = set()
+
+    def recorded(*what: Any, **options: Any) -> tuple[Any, ...]:
+        told.add(ask := asked(*what, **options))
+        return ask
+
+    together = parted.TOGETHER
+    monkeypatch.setattr(parted, "TOGETHER", ())
+    monkeypatch.setattr(parted, "asked", recorded)
+    journey, facts = folded(1)
+    stats = JourneyStats(journey, PartedFacts(facts, Random(1)))
+    for name, options in asked_of(journey, Random(1)):
+        getattr(stats, name)(**options)
+    stats.credit()
+    stats.messages()
+    assert told >= {ask for asks in together for ask in asks}

@@ -225,7 +225,7 @@ def test_a_journey_whose_numbers_cannot_be_read_does_not_hide_the_others(
     def broken(_: Any, journey: jn.Journey) -> Any:
         raise jn.StoreError(f"rebuild({journey.journey_id!r})")
 
-    monkeypatch.setattr(jn.Store, "_known_as", broken)
+    monkeypatch.setattr(jn.Store, "_journey_and_facts", broken)
     widget.status = "running"
     assert widget.panel.count('data-action="journey"') == 3
     assert widget.panel.count("rebuild(") == 3
