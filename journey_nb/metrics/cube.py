@@ -169,6 +169,37 @@ class Cube:
         rows = self.rows.join(legend, on=MEASURED, nulls_equal=True)
         return rows.select("code", "version", "day", "prev", "on", "n", "value")
 
+    def rows_of(self, first: date, stop: date) -> pl.DataFrame:
+        """Of the coded rows those of the days from the first on and before the stop, each user once."""
+        if self.is_within(first, stop):
+            return self._firsts
+        day, prev = pl.col("day"), pl.col("prev")
+        return self.coded.filter((day >= first) & (day < stop) & (prev.is_null() | (prev < first)))
+
+    def is_within(self, first: date, stop: date) -> bool:
+        """Whether all of its days are from the first on and before the stop."""
+        return first <= self._coded_days[0] and self._coded_days[1] < stop
+
+    @cached_property
+    def totals(self) -> pl.DataFrame:
+        """What it counts of all days, each user once: code, n, value."""
+        return summed(pl.concat(part.totals for part in self.parts) if self.parts else self._firsts)
+
+    @cached_property
+    def _firsts(self) -> pl.DataFrame:
+        """Of the coded rows those of any day on which users did for the first time what they count."""
+        if self.parts:
+            return pl.concat(part._firsts for part in self.parts)
+        return self.coded.filter(pl.col("day").is_not_null() & pl.col("prev").is_null())
+
+    @cached_property
+    def _coded_days(self) -> tuple[date, date]:
+        """The first and last day of its coded rows."""
+        if self.parts:
+            first, last = zip(*(part._coded_days for part in self.parts), strict=True)
+            return min(first), max(last)
+        return _ends(self.coded["day"])
+
     @cached_property
     def states(self) -> pl.DataFrame:
         """Of the coded rows those of the ledgers, and those of no day."""
@@ -201,8 +232,7 @@ class Cube:
     @cached_property
     def _days(self) -> tuple[date, date]:
         """The first and last day on which a stay was completed."""
-        days = self.durations["day"]
-        return cast(date, days.min() or date.max), cast(date, days.max() or date.min)
+        return _ends(self.durations["day"])
 
     @cached_property
     def _by_code(self) -> pl.DataFrame:
@@ -248,6 +278,17 @@ class Cube:
         """A cube that :meth:`save` has written."""
         rows, durations, went = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in FRAMES)
         return cls(rows, durations, went)
+
+
+def summed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Coded rows added up: code, n, value."""
+    # Not as a lazy query: that may add values in another order each time, and a last digit would differ.
+    return rows.group_by("code").agg(pl.col("n", "value").sum())
+
+
+def _ends(days: pl.Series) -> tuple[date, date]:
+    """The first and last of some days; of none what is within any period."""
+    return cast(date, days.min() or date.max), cast(date, days.max() or date.min)
 
 
 def _stays_of(days: pl.DataFrame) -> pl.DataFrame:

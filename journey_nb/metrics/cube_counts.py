@@ -37,7 +37,7 @@ from journey_nb.metrics.counts import (
     of_channel,
     once,
 )
-from journey_nb.metrics.cube import KEYS, OF_VERSION, Cube
+from journey_nb.metrics.cube import KEYS, OF_VERSION, Cube, summed
 from journey_nb.metrics.parted import PartedCounts
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.sums import AtRank, Bucket, added, apart, percentiles
@@ -220,19 +220,18 @@ class CubeCounts(Counts):
     @cached_property
     def _rows(self) -> pl.DataFrame:
         """The cube's rows of the days of the period, each user once."""
-        first, day, prev = self._first[0], pl.col("day"), pl.col("prev")
-        once = prev.is_null() | (prev < first)
-        return self._on_version(self._cube.coded.filter((day >= first) & (day < self._stop[0]) & once))
+        return self._on_version(self._cube.rows_of(self._first[0], self._stop[0]))
 
     @cached_property
     def _sums(self) -> dict[tuple[bool, str], pl.DataFrame]:
         """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
         day = pl.col("day")
         before = self._on_version(self._cube.states.filter(day.is_null() | (day < self._first[0])))
-        # Not as one lazy query: that may add values in another order each time, and a last digit would differ.
+        is_whole = self._cube.is_within(self._first[0], self._stop[0]) and not self._of_version
+        within = self._cube.totals if is_whole else summed(self._rows)
         sums = pl.concat(
-            rows.group_by("code").agg(pl.col("n", "value").sum(), within=within)
-            for within, rows in ((pl.lit(True), self._rows), (pl.lit(False), before))
+            rows.with_columns(within=pl.lit(value))
+            for value, rows in ((True, within), (False, summed(before)))
         )
         told = self._legend.join(sums.filter(pl.col("n") != 0), on="code")
         parts = told.partition_by("within", "measure", as_dict=True, include_key=False)
