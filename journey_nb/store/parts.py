@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -214,24 +214,22 @@ class Part:
             rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
         ).collect()
 
-    @cached_property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """The first and last instant; None where nobody is left."""
+    def end(self, side: Literal[0, 1]) -> datetime | None:
+        """The first (0) or last (1) instant of the living; None where nobody is left."""
         if not self.told["loaded"]:
             return None
-        first, last = self.ends
+        end = self.ends[side]
         if self.dead.is_empty():
-            return first, last
-        gone = self._ends(pl.col("user").is_in((~self._alive).arg_true().implode()))
-        if gone is None or (gone[0] > first and gone[1] < last):  # what is passed over lies within
-            return first, last
-        return self._ends(pl.col("user").is_in(self._alive.arg_true().implode()))
-
-    def _ends(self, of: pl.Expr) -> tuple[datetime, datetime] | None:
-        runs = self.table("runs").filter(of)
-        goals = self.table("goals").filter(pl.col("run").is_null() & of)  # those of no run
-        ends = pl.concat([runs["first_at"], runs["last_at"], goals["at"]])
-        return (cast(datetime, ends.min()), cast(datetime, ends.max())) if ends.len() else None
+            return end
+        goals = self.table("goals").filter(pl.col("run").is_null())  # those of no run
+        times = [
+            self.table("runs").select("user", at=("first_at", "last_at")[side]),
+            goals.select("user", "at"),
+        ]
+        if any(self._alive.gather(some.filter(at=end)["user"]).any() for some in times):
+            return end  # which is mostly so, and quickly seen
+        found = pl.concat(some.filter(self._alive.gather(some["user"]))["at"] for some in times)
+        return cast("datetime | None", (found.min, found.max)[side]())
 
     def table(self, name: str) -> pl.DataFrame:
         """One table as it was written, users passed over included."""

@@ -235,8 +235,8 @@ def _outermost(parts: Sequence[Part], side: Literal[0, 1]) -> datetime | None:
     for part in sorted(parts, key=lambda part: part.ends[side], reverse=bool(side)):
         if found is not None and outer(found, part.ends[side]) == found:
             break
-        if span := part.span:
-            found = span[side] if found is None else outer(found, span[side])
+        if end := part.end(side):
+            found = end if found is None else outer(found, end)
     return found
 
 
