@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
+    from journey_nb.store import Store
     from journey_nb.store.registry import Registry
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
@@ -612,16 +613,33 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
         raise click.UsageError(f"{verb} takes no --{odd[0]}")
     if verb == "rename" and not given:
         raise click.UsageError("rename needs --title")
-    registry = _registry(store)
+    opened = _store(store)
     if verb == "stop" and not given:
-        given = {"confirm": _typed_title(registry, journey)}
+        given = {"confirm": _typed_title(opened, journey)}
     if verb == "relaunch":
         changed = Journey.read(given["document"]) if given else None
-        after = registry.relaunch(journey, changed)
+        after = opened.relaunch(journey, changed)
     else:
-        after = getattr(registry, verb)(journey, **given)
+        after = getattr(opened, verb)(journey, **given)
     out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, "
               f"{said(after.journey_id)}. [dim]{word('status_here')}[/]", soft_wrap=True)  # fmt: skip
+
+
+@main.command()
+@_STORE
+@_WHICH
+def rebuild(store: Path, journey: str) -> None:
+    """Fold the facts of a journey anew from its kept log: where they are damaged, or of an older release.
+
+    \b
+    Example:
+      journey-nb rebuild store welcome
+    """
+    opened = _store(store)
+    title = opened.get(journey).label
+    with _step(f"Folding “{title}” anew") as done:
+        opened.rebuild(journey)
+        done(f"Folded “{title}” anew")
 
 
 @main.command()
@@ -651,6 +669,13 @@ def _registry(store: Path) -> Registry:
             f"there is no store in {str(store)!r}: it has no {path.name}; name a store's folder"
         )
     return Registry(lambda: sqlite3.connect(path))
+
+
+def _store(store: Path) -> Store:
+    from journey_nb.store import Store
+
+    _registry(store)  # refuses a folder that is no store, before one is made of it
+    return Store(store)
 
 
 def _typed_title(registry: Registry, journey: str) -> str:
@@ -685,11 +710,9 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _check_store(name: str) -> bool:
-    from journey_nb.store import Store
-
-    _registry(Path(name))  # refuses a folder that is no store, before one is made of it
+    opened = _store(Path(name))
     with _step(f"Checking {name}") as done:
-        faults = Store(name).check()
+        faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
         out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)

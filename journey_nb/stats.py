@@ -760,7 +760,11 @@ class JourneyStats:
         """Why there are no attributes, where there are none."""
         if self.pseudonymous:
             return "; attributes stay behind under pseudonyms: narrow by them with where() before under()"
-        return "" if self._attributes.columns else "; attributes come with JourneyStats(…, attributes=frame)"
+        return (
+            ""
+            if self._attributes.columns
+            else "; attributes come with JourneyStats(stats.journey, stats.facts, attributes=frame)"
+        )
 
 
 def _folded(journey: Journey, log: Any) -> Facts:

@@ -25,7 +25,8 @@ from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history")
+COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history",
+            "rebuild")  # fmt: skip
 
 
 @pytest.fixture
@@ -449,6 +450,27 @@ def test_status_moves_a_journey(registry: Registry) -> None:
     for told in ("running → paused", "paused → running, version 3", "“Welcome series” → “Hello”", "ann"):
         assert told in said
     assert len(said.splitlines()) == 1 + registry.history("hello").height
+
+
+def test_a_journey_is_launched_where_its_log_begins_and_folded_anew_where_its_goals_change(
+    here: Path,
+) -> None:
+    document = jn.Journey.read("welcome.journey.json")
+    draft = document.model_copy(update={"status": "draft", "launched_at": None})
+    draft.write("draft.journey.json")
+    run("import", "events.parquet", "--store", "store", "--journey", "draft.journey.json")
+    assert "is Active" in run("status", "store", "welcome", "launch").output
+    store = jn.Store("store")
+    entered = store["welcome"].health()["entrances"].item()
+    assert entered > 0
+    run("status", "store", "welcome", "pause")
+    goals = tuple(goal.model_copy(update={"conversion_days": 1}) for goal in document.goals)
+    store.get("welcome").model_copy(update={"goals": goals}).write("changed.journey.json")
+    run("status", "store", "welcome", "relaunch", "--document", "changed.journey.json")
+    before = store["welcome"].health()
+    assert before["entrances"].item() == entered
+    assert "Folded “Welcome series” anew" in run("rebuild", "store", "welcome").stderr
+    assert_frame_equal(store["welcome"].health(), before)
 
 
 def test_status_asks_for_the_title_where_somebody_can_type_it(

@@ -496,9 +496,9 @@ class Store(Registry):
         again = EventLog.from_frame(faulty.filter(of_graph).select(*COLUMNS))
         parts = self._layers.parts(journey, layers)
         good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
-        intake.fold(
-            pl.concat([*(part.all_rows() for part in parts), good]), sum(part.height for part in parts)
-        )
+        rows = pl.concat([*(part.all_rows() for part in parts), good])
+        # As the logs tell, for what else tells it may be damaged.
+        intake.fold(rows, rows.select(pl.len()).collect(engine="streaming").item())
         intake.set_aside(pl.concat([faulty.filter(~of_graph), again.faulty(journey).collect()]))
         layer.read = sum(old.read for old in layers)
         self._publish(journey, intake.finish(), layers)

@@ -22,7 +22,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
-from journey_nb.store.parts import Part
+from journey_nb.store.parts import Part, readable
 
 FACTS = 5  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
@@ -62,7 +62,8 @@ class Layer:
     @cached_property
     def cube(self) -> Cube:
         """The counts that it adds to those of the layers before it."""
-        return Cube.load(self.folder)
+        with readable(self.folder):
+            return Cube.load(self.folder)
 
     @property
     def has_log(self) -> bool:
@@ -78,12 +79,13 @@ class Layer:
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
-        return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
+        with readable(self.folder):
+            return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
 
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
-        path = self.folder / "replaced.arrow"
-        return pl.read_ipc(path) if path.exists() else NOBODY
+        with readable(path := self.folder / "replaced.arrow"):
+            return pl.read_ipc(path) if path.exists() else NOBODY
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""

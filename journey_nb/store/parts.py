@@ -199,7 +199,8 @@ class Part:
     @cached_property
     def told(self) -> dict[str, str | int]:
         """What was read and loaded when the part was written."""
-        return dict(json.loads((self.folder / "facts.json").read_text(encoding="utf-8")))
+        with readable(path := self.folder / "facts.json"):
+            return dict(json.loads(path.read_text(encoding="utf-8")))
 
     @property
     def ends(self) -> tuple[datetime, datetime]:
@@ -369,7 +370,7 @@ def readable(path: Path) -> Iterator[None]:
     """Name the file that cannot be read, and the mend."""
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"{path} cannot be read ({str(error).splitlines()[0][:200]}). If other programs changed the store more "
             "than ten minutes ago, ask it for the journey again; else it is damaged: journey-nb check tells what is, "

@@ -202,15 +202,19 @@ def test_a_damaged_file_is_named_and_mended_from_the_kept_log(
     store.add(welcome)
     store.add(other := jn.Journey.sample("win_back"))
     store.load(files[:2])
-    [path, *_] = sorted((tmp_path / "store" / "layers").glob("*/0/visits.arrow"))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
+    [one, *_] = sorted((tmp_path / "store" / "layers").glob("*/0"))
+    damaged = [one / "facts.json", one / "visits.arrow", one.parent / "cube_rows.arrow"]
+    for path in damaged:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2 :] = bytes(255 - byte for byte in content[len(content) // 2 :])
+        path.write_bytes(content)
     store = Store(tmp_path / "store")
-    found = store.check()
-    assert [(fault.journey_id, fault.place) for fault in found] == [
-        (welcome.journey_id, path.relative_to(tmp_path / "store").as_posix())
-    ]
+    places = {path.relative_to(tmp_path / "store").as_posix() for path in damaged}
+    assert {(fault.journey_id, fault.place) for fault in store.check()} == {
+        (welcome.journey_id, place) for place in places
+    }
+    with pytest.raises(jn.StoreError, match=r"facts\.json cannot be read .*rebuild"):
+        store["welcome"].health()
     assert store[other.journey_id].health()["entrances"].item() == 0  # the rest works on
     store.rebuild("welcome")
     assert store.check() == []
