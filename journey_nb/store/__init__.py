@@ -79,9 +79,9 @@ class Loaded:
         )
 
     def __str__(self) -> str:
-        told = (
-            f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
-            f"+ {self.quarantined:,} quarantined"
+        aside = self.quarantined  # less than none where earlier rows turn out to be good
+        told = f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates " + (
+            f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined"
         )
         return "\n".join([told, *(f"  {name} was loaded before" for name in self.skipped)])
 
@@ -453,7 +453,8 @@ class Store(Registry):
         self, made: Mapping[str, Layer], journeys: Mapping[str, Journey], sources: Sequence[Source]
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
-        self._layers.publish(made, journeys, sources)
+        first = {key: layer.first_at for key, layer in made.items() if key in journeys}
+        self._layers.publish(made, journeys, sources, along=lambda db: self._begin(db, first))
         with suppress(
             OSError, pl.exceptions.PolarsError, StoreError
         ):  # no room now: the next load tries again

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,17 @@ class Layer:
     @property
     def height(self) -> int:
         """How many rows its parts keep."""
-        return sum(json.loads(path.read_text())["rows"] for path in self.folder.glob("*/facts.json"))
+        return sum(told["rows"] for told in self._told)
+
+    @property
+    def first_at(self) -> datetime | None:
+        """The first instant that its parts tell of; None where they tell of nothing."""
+        first = [datetime.fromisoformat(told["first_at"]) for told in self._told if told["loaded"]]
+        return min(first, default=None)
+
+    @property
+    def _told(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("*/facts.json")]
 
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
@@ -237,8 +247,9 @@ class Layers:
         journeys: Mapping[str, Journey],
         sources: Iterable[Source] = (),
         retired: Iterable[Layer] = (),
+        along: Callable[[sqlite3.Connection], None] = lambda db: None,
     ) -> None:
-        """List new layers by journey, with the sources they come from, and drop those they replace: all or nothing."""
+        """List new layers by journey, with their sources, drop those they replace, do what goes ``along``: all or nothing."""
         now = datetime.now(UTC).isoformat()
         with self._database.opened() as db, transaction(db):
             for source in sources:
@@ -260,6 +271,7 @@ class Layers:
                 }
                 columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
                 db.execute(f"INSERT INTO layer ({columns}) VALUES ({values})", row)
+            along(db)
         self._unlisted -= {layer.folder for layer in made.values()}
 
     def sweep(self) -> None:

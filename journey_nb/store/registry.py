@@ -10,7 +10,7 @@ import getpass
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -235,7 +235,7 @@ class Registry:
     def launch(self, key: str, *, by: str | None = None) -> Journey:
         """Begin a draft: it runs, and its newest version is published.
 
-        It is launched now, or where its log begins, if that was before.
+        It is launched now, or where its log begins, if that was before; a store sees to that also where the log comes later.
 
         Examples
         --------
@@ -255,6 +255,17 @@ class Registry:
     def _begun(self, journey: Journey, at: datetime) -> datetime:
         """When a journey that is launched at an instant began."""
         return at
+
+    def _begin(self, db: sqlite3.Connection, first: Mapping[str, datetime | None]) -> None:
+        """Whatever was launched here began where its log does, also where that is loaded later."""
+        launched = {key for (key,) in db.execute("SELECT journey_id FROM history WHERE action = 'launch'")}
+        for journey_id in launched & first.keys():
+            journey, began = _by_id(db, journey_id), first[journey_id]
+            if journey and journey.launched_at and began and began < journey.launched_at:
+                moved = journey.model_copy(update={"launched_at": began})
+                _put(
+                    db, moved, self._now().astimezone(UTC), None, "launch", f"launched_at {began.isoformat()}"
+                )
 
     def pause(self, key: str, *, by: str | None = None) -> Journey:
         """Hold a running journey, to edit it or to stop it.

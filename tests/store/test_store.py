@@ -509,6 +509,24 @@ def test_a_journey_with_events_is_launched_where_they_begin(
     assert_frame_equal(store["welcome"].health(), before)
 
 
+def test_a_launched_journey_begins_where_its_log_does_whenever_that_comes(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"status": "draft", "launched_at": None}))
+    store.launch("welcome")
+    third = welcome_log.height // 3
+    for some in (welcome_log[third:], welcome_log[:third]):
+        store.append(some)
+        assert store.get("welcome").launched_at == store["welcome"].facts.first_at
+    assert_frame_equal(store["welcome"].health(), jn.JourneyStats(welcome, welcome_log).health())
+    assert store.check() == []
+    given = jn.Store(tmp_path / "given")
+    given.add(told := welcome.model_copy(update={"launched_at": at(60 * 24 * 90)}))
+    given.append(welcome_log)
+    assert given.get("welcome").launched_at == told.launched_at  # what a document says stays
+
+
 def test_a_journey_of_which_every_row_was_set_aside_is_launched_now(
     tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
