@@ -444,7 +444,8 @@ class CubeCounts(Counts):
         if len(ends) == 1:  # a fixed delay: it stands at every rank, and nothing need be gone through
             return lambda rank: int(*ends)
         if self._stays_in is not None:
-            parts = [(sign, stays.filter(self._stays_in)) for sign, stays in parts]
+            took = pl.col("micros").filter(self._stays_in)  # of the other columns nothing is copied
+            parts = [(sign, stays.select(took)) for sign, stays in parts]
         if len(parts) == 1:
             return parts[0][1]["micros"].__getitem__
         came, gone = ([stays["micros"] for sign, stays in parts if sign == of] for of in (1, -1))
