@@ -679,9 +679,8 @@ class JourneyStats:
         made = functools.partial(self._made, name, dimension, bounds, **options)
         if name in ROW_LISTS:  # which may be long
             return made()
-        return self._once(
-            repr((name, dimension, bounds, options)), made
-        ).clone()  # it may be changed in place
+        table = self._once(repr((name, dimension, bounds, options)), made)
+        return table.clone()  # it may be changed in place
 
     def _made(self, name: str, dimension: str | None, bounds: bool, /, **options: Any) -> pl.DataFrame:
         table = metrics.TABLES[name]
@@ -760,11 +759,9 @@ class JourneyStats:
         """Why there are no attributes, where there are none."""
         if self.pseudonymous:
             return "; attributes stay behind under pseudonyms: narrow by them with where() before under()"
-        return (
-            ""
-            if self._attributes.columns
-            else "; attributes come with JourneyStats(stats.journey, stats.facts, attributes=frame)"
-        )
+        if self._attributes.columns:
+            return ""
+        return "; attributes come with JourneyStats(stats.journey, stats.facts, attributes=frame)"
 
 
 def _folded(journey: Journey, log: Any) -> Facts:

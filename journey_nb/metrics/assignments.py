@@ -40,9 +40,8 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
     days = scope.journey.goal(goal).conversion_days
     closes = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
     runs = scope.facts.runs.select("run", closes=closes)
-    variant = pl.col("variant").cast(
-        pl.Categorical
-    )  # of which there are few: compared and grouped as numbers
+    # Of which there are few: compared and grouped as numbers.
+    variant = pl.col("variant").cast(pl.Categorical)
     return (
         assigned.with_columns(
             converted=pl.repeat(False, assigned.height, eager=True).scatter(converted, True)

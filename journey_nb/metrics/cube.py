@@ -178,7 +178,7 @@ class Cube:
 
     def is_within(self, first: date, stop: date) -> bool:
         """Whether all of its days are from the first on and before the stop."""
-        return first <= self._coded_days[0] and self._coded_days[1] < stop
+        return first <= self._days[0] and self._days[1] < stop
 
     @cached_property
     def totals(self) -> pl.DataFrame:
@@ -187,18 +187,19 @@ class Cube:
 
     @cached_property
     def _firsts(self) -> pl.DataFrame:
-        """Of the coded rows those of any day on which users did for the first time what they count."""
+        """Of the coded rows those that count where no day is left out: each user once."""
         if self.parts:
             return pl.concat(part._firsts for part in self.parts)
         return self.coded.filter(pl.col("day").is_not_null() & pl.col("prev").is_null())
 
     @cached_property
-    def _coded_days(self) -> tuple[date, date]:
-        """The first and last day of its coded rows."""
+    def _days(self) -> tuple[date, date]:
+        """The first and last day of which it holds counts; of none what is within any period."""
         if self.parts:
-            first, last = zip(*(part._coded_days for part in self.parts), strict=True)
+            first, last = zip(*(part._days for part in self.parts), strict=True)
             return min(first), max(last)
-        return _ends(self.coded["day"])
+        days = pl.concat([self.rows["day"], self.durations["day"]])
+        return cast(date, days.min() or date.max), cast(date, days.max() or date.min)
 
     @cached_property
     def states(self) -> pl.DataFrame:
@@ -220,7 +221,7 @@ class Cube:
         if self.parts:
             each = pl.concat(part.stays(first, stop, version) for part in self.parts)
             return each.group_by("point", "bucket").agg(pl.col("stays").sum())
-        if version is None and first <= self._days[0] and self._days[1] < stop:
+        if version is None and self.is_within(first, stop):
             return self._all_stays
         days = self._by_code.filter(pl.col("day") >= first, pl.col("day") < stop)
         return _stays_of(days if version is None else days.filter(version=version))
@@ -228,11 +229,6 @@ class Cube:
     @cached_property
     def _all_stays(self) -> pl.DataFrame:
         return _stays_of(self._by_code)
-
-    @cached_property
-    def _days(self) -> tuple[date, date]:
-        """The first and last day on which a stay was completed."""
-        return _ends(self.durations["day"])
 
     @cached_property
     def _by_code(self) -> pl.DataFrame:
@@ -284,11 +280,6 @@ def summed(rows: pl.DataFrame) -> pl.DataFrame:
     """Coded rows added up: code, n, value."""
     # Not as a lazy query: that may add values in another order each time, and a last digit would differ.
     return rows.group_by("code").agg(pl.col("n", "value").sum())
-
-
-def _ends(days: pl.Series) -> tuple[date, date]:
-    """The first and last of some days; of none what is within any period."""
-    return cast(date, days.min() or date.max), cast(date, days.max() or date.min)
 
 
 def _stays_of(days: pl.DataFrame) -> pl.DataFrame:

@@ -91,6 +91,7 @@ class PartedCounts(Counts):
             if keep is not None:
                 here = keep.slice(first, facts.runs.height)
                 first += here.len()
+            # The whole of a set is the set: it tells of its own messages, not of everybody's.
             yield replace(self.scope, facts=facts, keep=here, whole=None)
 
     @once
@@ -105,6 +106,7 @@ class PartedCounts(Counts):
         return self._of_all("opens_reported", replace(self.scope.whole or self.scope, machine=False))
 
     def _of_all(self, name: str, scope: Scope) -> pl.DataFrame:
+        """A count of everybody's messages: looked up, where a cube can answer for a scope of all of them."""
         if isinstance(scope.counts, PartedCounts):
             return added((1, frame) for frame in self._each(lambda counts: getattr(counts, name)()))
         return cast(pl.DataFrame, getattr(scope.counts, name)())

@@ -454,7 +454,7 @@ class Store(Registry):
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
         first = {key: layer.first_at for key, layer in made.items() if key in journeys}
-        self._layers.publish(made, journeys, sources, along=lambda db: self._begin(db, first))
+        self._layers.publish(made, journeys, sources, along=lambda db: self._backdate(db, first))
         with suppress(
             OSError, pl.exceptions.PolarsError, StoreError
         ):  # no room now: the next load tries again

@@ -22,7 +22,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import Cube
 from journey_nb.store.database import Database, transaction
-from journey_nb.store.parts import Part, readable
+from journey_nb.store.parts import Part, readable, told_in
 
 FACTS = 5  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
@@ -83,7 +83,7 @@ class Layer:
 
     @property
     def _told(self) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("*/facts.json")]
+        return [told_in(path.parent) for path in self.folder.glob("*/facts.json")]
 
     @cached_property
     def steps(self) -> list[tuple[int, pl.DataFrame]]:

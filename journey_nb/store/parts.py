@@ -199,8 +199,7 @@ class Part:
     @cached_property
     def told(self) -> dict[str, str | int]:
         """What was read and loaded when the part was written."""
-        with readable(path := self.folder / "facts.json"):
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+        return told_in(self.folder)
 
     @property
     def ends(self) -> tuple[datetime, datetime]:
@@ -363,6 +362,12 @@ class Part:
                 with readable(self._path(name)):
                     return pl.concat(near or [rows.clear()]).collect()
         return self.table(name)[places(first, stop)]
+
+
+def told_in(folder: Path) -> dict[str, Any]:
+    """What the folder of a part tells of it: first_at, last_at, rows, loaded."""
+    with readable(path := folder / "facts.json"):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 @contextmanager

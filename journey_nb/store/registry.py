@@ -116,7 +116,7 @@ class Registry:
             return _found(db, key)
 
     def _uncopied(self, key: str) -> Journey:
-        """The same, one for all who ask: not to be handed out."""
+        """What :meth:`get` copies: one for all who ask, not to be handed out."""
         with self._database.opened() as db:
             return _uncopied(db, key)
 
@@ -256,7 +256,7 @@ class Registry:
         """When a journey that is launched at an instant began."""
         return at
 
-    def _begin(self, db: sqlite3.Connection, first: Mapping[str, datetime | None]) -> None:
+    def _backdate(self, db: sqlite3.Connection, first: Mapping[str, datetime | None]) -> None:
         """Whatever was launched here began where its log does, also where that is loaded later."""
         launched = {key for (key,) in db.execute("SELECT journey_id FROM history WHERE action = 'launch'")}
         for journey_id in launched & first.keys():
