@@ -24,7 +24,7 @@ from journey_nb.journey import Journey, near
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention, small, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
-from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any
+from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, values_of
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
 from journey_nb.pseudonyms import Pseudonyms
@@ -223,6 +223,11 @@ class JourneyStats:
             The run's first variant, its entry point, the version at its entry: a value or a list.
         **attributes
             Columns of the attributes: a value or a list of values.
+
+        Raises
+        ------
+        ValueError
+            When no run can have a value, for it was neither designed nor seen; the message names those there are.
         """
         if taken := {"user_id", "run"} & attributes.keys():
             raise TypeError(f"where takes no {min(taken)!r}: users= takes user ids")
@@ -230,8 +235,10 @@ class JourneyStats:
         conditions = {name: value for name, value in told.items() if value is not ...} | attributes
         if users is not None:
             conditions["user_id"] = user_ids(users)
-        for name, value in conditions.items():
-            self._meets(name, value)  # a mistake is told here, not by the first table
+        for name, value in conditions.items():  # a mistake is told here, not by the first table
+            if name in DIMENSIONS:
+                self._check_possible(name, value)
+            self._meets(name, value)
         return self._with(where=(*self._view.where, *conditions.items()))
 
     def under(self, pseudonyms: Pseudonyms) -> JourneyStats:
@@ -655,12 +662,29 @@ class JourneyStats:
             return self.facts.runs["user_id"].is_in(value.implode())
         if name == "run":
             return self.facts.runs["run"].is_in(value.implode())
-        if name == "entry_point":
-            known = list(self.journey.points())
-            for one in value if isinstance(value, (list, tuple, set)) else [value]:
-                if one is not None and one not in known:
-                    raise ValueError(f"no entry point {one!r}{near(str(one), known)}")
         return is_any(self._of_run(name), value)
+
+    def _check_possible(self, name: str, value: Any) -> None:
+        """Refuse what is no entry point, version or variant of any run: neither designed nor seen.
+
+        A journey without splits may still come to have variants, by its messages: any may be asked for.
+        """
+        versions, points = self.journey.versions, self.journey.points().values()
+        keys = [branch.key for version in versions for branch in version.branches]
+        of_design: dict[str, list[Any]] = {
+            "entry_point": [point.point_id for point in points if point.is_entry],
+            "version": [version.version for version in versions],
+            "variant": [key.removeprefix("variant:") for key in keys if key.startswith("variant:")],
+        }
+        if not (designed := of_design[name]):
+            return
+        seen = self.facts.runs[name].drop_nulls().unique().sort().to_list()
+        possible = list(dict.fromkeys([*designed, *seen]))
+        for one in values_of(value):
+            if one is not None and one not in possible:
+                words = [str(other) for other in possible]
+                what, some = name.replace("_", " "), ", ".join(words[:20])
+                raise ValueError(f"no {what} {one!r}{near(str(one), words)} (there are {some})")
 
     @cached_property
     def _answers(self) -> dict[str, Any]:
@@ -828,12 +852,17 @@ def _coded(value: Any) -> str:
 
 def user_ids(users: Any) -> pl.Series:
     """User ids from a list, a series, or a frame with a column user_id, as the log writes them."""
-    if isinstance(users, str):
+    if isinstance(users, (str, int)):
         users = [users]
     if isinstance(users, (list, tuple, set, frozenset)):
         users = pl.Series(list(users)) if users else pl.Series([], dtype=pl.String)
     if not isinstance(users, pl.Series):
-        frame = _eager(users)
+        try:
+            frame = _eager(users)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"users are ids (one, a list, a series) or a frame with a column user_id, not a {type(users).__name__}"
+            ) from None
         if "user_id" not in frame.columns:
             raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
         users = frame["user_id"]

@@ -430,6 +430,8 @@ def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
                "--title", "WEL", "--category", "Onboarding").output  # fmt: skip
     assert ("Welcome series" in text, "Paused" in text, "1 journey\n" in text) == (True, True, True)
     assert "0 journeys" in run("journeys", "store", "--tag", "none").output
+    shown = run("journeys", "store", "--status", "Active").output
+    assert shown == run("journeys", "store", "--status", "running").output != run("journeys", "store").output
 
 
 def test_status_moves_a_journey(registry: Registry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -214,8 +215,31 @@ def test_a_value_that_no_run_has_is_refused_not_read_as_none(stats: jn.JourneySt
             aged.where(age=value)
     assert aged.where(age=5).users()["user_id"].n_unique() == 1
     assert aged.where(age=None).users()["user_id"].n_unique() == 4
-    with pytest.raises(ValueError, match="did you mean 'signup'"):
-        stats.where(entry="sign_up")
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"entry": "sign_up"}, "no entry point 'sign_up'; did you mean 'signup'"),
+        ({"entry": ["signup", "tour"]}, r"no entry point 'tour' \(there are signup\)"),
+        ({"variant": ["A", None, "Z"]}, r"no variant 'Z' \(there are .*A"),
+        ({"version": 9}, r"no version 9 \(there are 1, 2\)"),
+        ({"version": "2"}, r"no version '2'; did you mean '2'"),
+        ({"users": 4.5}, "not a float"),
+    ],
+)
+def test_what_no_run_can_be_is_refused(stats: jn.JourneyStats, where: dict[str, Any], says: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=says):
+        stats.where(**where)
+
+
+def test_what_a_run_may_come_to_be_is_taken(stats: jn.JourneyStats) -> None:
+    empty = jn.JourneyStats(stats.journey, pl.DataFrame(schema=jn.events.COLUMNS))
+    assert empty.where(variant="A", entry="signup", version=1).health()["entrances"].item() == 0
+    assert stats.where(variant=None, users=42).health()["entrances"].item() == 0
+    split = jn.Journey.sample("abandoned_cart")
+    assert not any(branch.key.startswith("variant:") for branch in split.version().branches)
+    assert jn.JourneyStats(split, simulate(split, 20, seed=1)).where(variant="later").users().is_empty()
 
 
 def test_a_variant_is_not_seen_before_it_is_assigned(stats: jn.JourneyStats) -> None:

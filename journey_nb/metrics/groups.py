@@ -28,10 +28,15 @@ def is_any(of_run: pl.Series, value: Any) -> pl.Series:
     >>> is_any(pl.Series(["A", None, "B"]), ["A", None]).to_list()
     [True, True, False]
     """
-    values = list(value) if isinstance(value, (list, tuple, set, frozenset, pl.Series)) else [value]
+    values = values_of(value)
     told = [one for one in values if one is not None]
     wanted = pl.Series([_as(one, of_run) for one in told], dtype=of_run.dtype)
     return of_run.is_in(wanted.implode()).fill_null(len(told) < len(values))
+
+
+def values_of(value: Any) -> list[Any]:
+    """The values of a list, or the one."""
+    return list(value) if isinstance(value, (list, tuple, set, frozenset, pl.Series)) else [value]
 
 
 def _as(value: Any, of_run: pl.Series) -> Any:

@@ -19,7 +19,7 @@ from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey, near
 from journey_nb.metrics.cube import Cube, standing
-from journey_nb.reading import LogError, Paths, Stored, files_of
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, sole_writer
 from journey_nb.store.intake import (
@@ -183,6 +183,10 @@ class Store(Registry):
             return False
         return True
 
+    def __iter__(self) -> Iterator[str]:
+        """The ids of the journeys, the oldest first."""
+        return iter(self.find()["journey_id"].to_list())
+
     def add(self, journey: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
         added = super().add(journey, by=by)
@@ -264,17 +268,28 @@ class Store(Registry):
         events
             The events, of one or several journeys of the store.
         batch
-            A name that tells this batch for good: the same name again adds nothing. Without one it is told by its
+            A name that tells this batch for good: the same again adds nothing. Without one it is told by its
             content (a lazy frame or an EventLog is not: its rows are recognised one by one).
 
         Returns
         -------
         Loaded
             What became of the rows.
+
+        Raises
+        ------
+        StoreError
+            When a batch of that name was loaded with other rows: these would be lost without a word.
         """
+        if not isinstance(events, (EventLog, pl.LazyFrame)):
+            events = arrow_frame(events).collect()  # here, for a stream can be read but once
         log = events if isinstance(events, EventLog) else EventLog.from_frame(events)
-        digest = f"batch:{batch}" if batch is not None else _digest(events)
-        return self._load(log, [Source(digest, batch or log.name)])
+        frame = events if isinstance(events, pl.DataFrame) else None
+        if batch is None:
+            digest = f"once:{token_hex(16)}" if frame is None else f"frame:{_digest(frame)}"
+            return self._load(log, [Source(digest, log.name)])
+        content = None if frame is None else _content(frame, batch)
+        return self._load(log, [Source(f"batch:{batch}", batch)], content=content)
 
     def load(
         self,
@@ -365,11 +380,18 @@ class Store(Registry):
         log: EventLog,
         sources: Sequence[Source],
         *,
+        content: Source | None = None,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
+        """Load what was not loaded before; what has a name of its own must have the same ``content`` again."""
         with self._writing():
             if all(self._layers.knows(source) for source in sources):
+                if content and self._layers.contradicts(content):
+                    raise StoreError(
+                        f"a batch {sources[0].name!r} was loaded with other rows: give these a name of their own "
+                        "(those of them that are here already will be told as duplicates)"
+                    )
                 return Loaded(skipped=tuple(source.name for source in sources))
             journeys = {key: self.get(key) for key in self.find()["journey_id"]}
             if log.origin == "activities" and log.journey_id not in journeys:
@@ -385,7 +407,7 @@ class Store(Registry):
                 made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id), rows)
             if sum(layer.read for layer in made.values()) < rows:
                 made[STRANGERS] = strangers(log, list(journeys.values()), self._layers.new())
-            return self._taken_in(made, journeys, sources)
+            return self._taken_in(made, journeys, [*sources, *([content] if content else [])])
 
     def adopt(
         self,
@@ -593,12 +615,16 @@ def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
 
 
-def _digest(events: Any) -> str:
-    """What tells the content of a frame; a lazy log has no content yet."""
-    if isinstance(events, (EventLog, pl.LazyFrame)):
-        return f"once:{token_hex(16)}"
-    frame = events if isinstance(events, pl.DataFrame) else pl.DataFrame(events)
-    return f"frame:{hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()}"
+def _digest(frame: pl.DataFrame) -> str:
+    """What tells the content of a frame."""
+    return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
+
+
+def _content(frame: pl.DataFrame, batch: str) -> Source:
+    """What tells the rows of a batch in whatever order they come: by this polars, another may write them otherwise."""
+    columns = sorted(COLUMNS.keys() & set(frame.columns))
+    rows, name = frame.select(columns).sort(columns), f"batch:{batch}, polars {pl.__version__}"
+    return Source(f"{name}: {_digest(rows)}", name)
 
 
 def _source(path: Stored) -> Source:

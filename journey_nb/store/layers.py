@@ -241,6 +241,12 @@ class Layers:
         with self._database.opened() as db:
             return db.execute("SELECT 1 FROM batch WHERE digest = ?", (source.digest,)).fetchone() is not None
 
+    def contradicts(self, content: Source) -> bool:
+        """Whether another content was loaded under its name."""
+        with self._database.opened() as db:
+            told = db.execute("SELECT digest FROM batch WHERE name = ?", (content.name,)).fetchall()
+        return bool(told) and (content.digest,) not in told
+
     def publish(
         self,
         made: Mapping[str, Layer],

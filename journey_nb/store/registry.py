@@ -134,9 +134,9 @@ class Registry:
         Parameters
         ----------
         status, category, type, tag
-            A value, or several of which one must fit.
+            A value, or several of which one must fit; case does not matter.
         title
-            A part of the title, or several; case does not matter.
+            A part of the title, or several.
 
         Examples
         --------
@@ -150,11 +150,11 @@ class Registry:
         """
         import polars as pl  # here and below: the command line's help starts without it
 
-        _check_known("status", _several(status), get_args(Status))
-        _check_known("type", _several(type), get_args(EntryType))
         exact = {"status": _several(status), "category": _several(category), "type": _several(type)}
         wanted = {name: values for name, values in exact.items() if values is not None}
-        tags, parts = _several(tag), [part.casefold() for part in _several(title) or ()]
+        _check_known("status", wanted.get("status", ()), get_args(Status))
+        _check_known("type", wanted.get("type", ()), get_args(EntryType))
+        tags, parts = _several(tag), _several(title)
         instant, text = pl.Datetime("us", "UTC"), pl.String()
         schema = {"journey_id": text, "title": text, "status": text, "category": text, "type": text,
                   "tags": pl.List(text), "created_at": instant, "launched_at": instant,
@@ -166,9 +166,9 @@ class Registry:
         kept = [
             row
             for row in rows
-            if all(row[name] in values for name, values in wanted.items())
-            and (tags is None or not set(row["tags"]).isdisjoint(tags))
-            and (title is None or any(part in row["title"].casefold() for part in parts))
+            if all(row[name] and row[name].casefold() in values for name, values in wanted.items())
+            and (tags is None or any(one.casefold() in tags for one in row["tags"]))
+            and (parts is None or any(part in row["title"].casefold() for part in parts))
         ]
         return _frame(kept, schema)
 
@@ -444,8 +444,9 @@ class Registry:
 
         def edited(before: Journey, at: datetime) -> tuple[Journey, str]:
             after = _edited(before, changed, at)
-            waits = after.version() is not _newest(after)
-            return after, f"version {_newest(after).version} waits" if waits else ""
+            waits = before.status != "draft" and after.version() is not _newest(after)
+            told = [*_changed(before, after), *([f"version {_newest(after).version} waits"] if waits else [])]
+            return after, ", ".join(told)
 
         return self._change(changed.journey_id, "edit", by, edited)
 
@@ -521,8 +522,13 @@ def _found(db: sqlite3.Connection, key: str) -> Journey:
     return _uncopied(db, key).model_copy(deep=True)
 
 
-def _uncopied(db: sqlite3.Connection, key: str) -> Journey:
+def _uncopied(db: sqlite3.Connection, key: object) -> Journey:
     """The journey that a key means: the first way in which it means any must mean one."""
+    if not isinstance(key, str):
+        own = f": {key.journey_id!r}" if isinstance(key, Journey) else ""
+        raise TypeError(
+            f"a journey of a store is named by its id or title, not by a {type(key).__name__}{own}"
+        )
     labels = _labels(db)
     words = _slug(key)
     ways: tuple[Callable[[str], bool], ...] = (
@@ -628,6 +634,14 @@ def _edited(before: Journey, changed: Journey, at: datetime) -> Journey:
     return changed.model_copy(update=kept)
 
 
+def _changed(before: Journey, after: Journey) -> list[str]:
+    """The fields of the document that differ; of the versions those of a draft, others are published or wait."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    if before.status != "draft":
+        old["versions"] = new["versions"]
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
 def _versions(before: Journey, wanted: Version, at: datetime) -> tuple[Version, ...]:
     """What was published, and the wanted graph as the next version where it is another."""
     shown = before.version()
@@ -642,14 +656,17 @@ def _versions(before: Journey, wanted: Version, at: datetime) -> tuple[Version, 
     return (*past, wanted.model_copy(update=update))
 
 
-def _check_known(what: str, values: Sequence[str] | None, known: Sequence[str]) -> None:
-    for value in values or ():
+def _check_known(what: str, values: Sequence[str], known: Sequence[str]) -> None:
+    for value in values:
         if value not in known:
             raise ValueError(f"unknown {what} {value!r}{near(value, known)}; there are {', '.join(known)}")
 
 
 def _several(value: _OneOrMore) -> Sequence[str] | None:
-    return [value] if isinstance(value, str) else value
+    """The values, in one case."""
+    return (
+        None if value is None else [one.casefold() for one in ([value] if isinstance(value, str) else value)]
+    )
 
 
 def _frame(rows: list[dict[str, Any]], schema: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -57,7 +57,8 @@ def of_some(stats: JourneyStats, journey: Journey, facts: Folded, rng: Random) -
         )
         stats = stats.where(users=users)
     if rng.random() < 0.3:
-        stats = stats.where(entry=rng.choice([*journey.points()]))
+        entries = [point.point_id for point in journey.points().values() if point.is_entry]
+        stats = stats.where(entry=rng.choice(entries))
     return stats
 
 

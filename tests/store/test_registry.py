@@ -402,10 +402,10 @@ def test_an_unknown_key_names_the_near_one(registry: Registry) -> None:
 
 
 def some(wanted: Any) -> list[str]:
-    return [wanted] if isinstance(wanted, str) else wanted
+    return [one.lower() for one in ([wanted] if isinstance(wanted, str) else wanted)]
 
 
-choices = st.one_of(st.none(), st.sampled_from("ab"), st.lists(st.sampled_from("abc")))
+choices = st.one_of(st.none(), st.sampled_from("aBb"), st.lists(st.sampled_from("abCc")))
 of_status = st.one_of(st.none(), st.lists(st.sampled_from(get_args(Status))))
 
 
@@ -415,7 +415,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = Registry(lambda: sqlite3.connect(file), now=ticking())
     for n in range(40):
         registry.add(journey(f"j{n}", rng.choice(["Été a", "b", "ÉTÉ b", ""]), status=rng.choice(get_args(Status)),
-                             category=rng.choice([None, "a", "b"]), tags=rng.sample("abc", rng.randint(0, 3)),
+                             category=rng.choice([None, "A", "b"]), tags=rng.sample("aBc", rng.randint(0, 3)),
                              entry_type=rng.choice(["api", "trigger"]),
                              created_at=rng.choice(["2026-03-01T00:00+02:00", "2026-02-28T22:30Z", None])))  # fmt: skip
     return registry
@@ -429,10 +429,10 @@ def test_the_list_is_what_a_plain_loop_would_find(
     def meets(one: Journey) -> bool:
         return (
             (status is None or one.status in some(status))
-            and (category is None or one.category in some(category))
+            and (category is None or (one.category or "-").lower() in some(category))
             and (kind is None or one.entry_type in some(kind))
-            and (tag is None or any(t in some(tag) for t in one.tags))
-            and (title is None or any(part.lower() in one.title.lower() for part in some(title)))
+            and (tag is None or any(t.lower() in some(tag) for t in one.tags))
+            and (title is None or any(part in one.title.lower() for part in some(title)))
         )
 
     found = many.find(status=status, category=category, type=kind, tag=tag, title=title)
@@ -442,6 +442,28 @@ def test_the_list_is_what_a_plain_loop_would_find(
     assert found["created_at"].to_list() == [one.created_at for one in expected]
     assert found.schema == many.find().schema
     assert found.schema["tags"] == pl.List(pl.String)
+
+
+def test_the_history_of_an_edit_names_what_changed(registry: Registry) -> None:
+    welcome = registry.add(Journey.sample("welcome").model_copy(update={"status": "draft"}))
+
+    def told(**changes: Any) -> str:
+        registry.edit(registry.get("welcome").model_copy(update=changes))
+        return str(registry.history(welcome.journey_id)["detail"][-1])
+
+    assert told(tags=("new",), category="Growth") == "category, tags"
+    assert told() == ""
+    assert told(versions=welcome.versions[:1]) == "versions"
+    registry.launch("welcome")
+    registry.pause("welcome")
+    later = welcome.versions[1].model_copy(update={"version": 2, "published_at": None})
+    assert told(title="Hello", versions=(*welcome.versions[:1], later)) == "title, version 2 waits"
+
+
+def test_a_journey_in_place_of_its_name_is_told_its_id(registry: Registry) -> None:
+    welcome = registry.add(Journey.sample("welcome"))
+    with pytest.raises(TypeError, match=f"not by a Journey: '{welcome.journey_id}'"):
+        registry.get(welcome)  # type: ignore[arg-type]
 
 
 def test_an_unknown_status_or_type_names_the_near_one(registry: Registry) -> None:

@@ -61,10 +61,46 @@ def test_the_same_file_batch_or_frame_adds_nothing(
     again = store.load(str(tmp_path / "*.*"))
     assert (again.read, set(again.skipped)) == (0, {"renamed.parquet", "b.csv"})
     assert store.append(welcome_log[:9], batch="today").duplicates == 9
-    assert store.append(welcome_log[9:20], batch="today").skipped == ("today",)
+    assert store.append(welcome_log[:9].reverse(), batch="today").skipped == ("today",)
+    assert store.append(welcome_log[:9].lazy(), batch="today").skipped == ("today",)
     assert store.append(welcome_log[20:40]).duplicates == 20
     assert store.append(welcome_log[20:40].clone()).read == 0
     assert store["welcome"].facts.read == welcome_log.height + 29
+
+
+def test_a_store_goes_through_the_ids_of_its_journeys(store: jn.Store) -> None:
+    other = store.add(jn.Journey.sample("win_back"))
+    assert list(store) == store.find()["journey_id"].to_list()
+    assert other.journey_id in set(store)
+
+
+def test_other_rows_under_the_name_of_a_batch_are_refused(store: jn.Store, welcome_log: pl.DataFrame) -> None:
+    half = welcome_log.height // 2
+    for name in ("monday", "tuesday"):
+        store.append(welcome_log[:half], batch=name)
+    for name in ("monday", "tuesday"):
+        with pytest.raises(jn.StoreError, match=f"'{name}' was loaded with other rows: give these a name"):
+            store.append(welcome_log[half:], batch=name)
+    store.append(welcome_log[half:], batch="wednesday")
+    assert store["welcome"].report().loaded == welcome_log.height
+
+
+class Stream:
+    """Rows that can be read but once, as the readers of databases are."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = [rows]
+
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        rows = self._rows.pop() if self._rows else pl.DataFrame(schema=jn.events.COLUMNS)
+        return rows.__arrow_c_stream__(schema)
+
+
+def test_streams_that_end_are_told_apart(store: jn.Store, welcome_log: pl.DataFrame) -> None:
+    half = welcome_log.height // 2
+    for rows in (welcome_log[:half], welcome_log[half:]):
+        assert store.append(Stream(rows)).loaded == rows.height
+    assert store.append(Stream(welcome_log[half:])).skipped == ("the frame",)
 
 
 def test_facts_without_their_log_are_read_and_never_appended_to(
