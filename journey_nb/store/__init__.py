@@ -32,10 +32,11 @@ from journey_nb.store.intake import (
     strangers,
     together,
 )
-from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, sha256, still_holds
+from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, still_holds
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.parts import EMPTY_QUARANTINE
 from journey_nb.store.registry import Registry
+from journey_nb.store.sound import sha256
 from journey_nb.store.stored import StoredFacts
 
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,9 +19,10 @@ import polars as pl
 
 from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
-from journey_nb.metrics.cube import Cube
+from journey_nb.metrics.cube import FRAMES, Cube
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part, readable, told_in
+from journey_nb.store.sound import Written, check_sound, is_sound, sha256
 
 FACTS = 5  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
@@ -51,8 +51,9 @@ class Layer:
     faulty: int = 0
     rows: int = 0
     quarantined: int = 0
-    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    files: dict[str, Written] = field(default_factory=dict)
     design: dict[str, Any] = field(default_factory=dict)
+    _sound: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     @property
     def token(self) -> str:
@@ -62,6 +63,8 @@ class Layer:
     @cached_property
     def cube(self) -> Cube:
         """The counts that it adds to those of the layers before it."""
+        for name in FRAMES:
+            self._check(f"cube_{name}.arrow")
         with readable(self.folder):
             return Cube.load(self.folder)
 
@@ -89,17 +92,26 @@ class Layer:
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
+        for path in paths.values():
+            self._check(path.name)
         with readable(self.folder):
             return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
 
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
+        self._check("replaced.arrow")
         with readable(path := self.folder / "replaced.arrow"):
             return pl.read_ipc(path) if path.exists() else NOBODY
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
         return pl.scan_parquet(self.folder / "faulty.parquet")
+
+    def _check(self, name: str) -> None:
+        """Refuse a file that is damaged before it is read; once."""
+        if name not in self._sound:
+            check_sound(self.folder / name, self.files.get(name))
+            self._sound.add(name)
 
     def awaits(self, journey: Journey) -> bool:
         """Whether rows were set aside for want of a version that the journey has by now."""
@@ -124,13 +136,7 @@ class Layer:
 
     def damaged(self) -> list[str]:
         """The files that are missing or no longer what was written."""
-        return [
-            name
-            for name, (size, digest) in self.files.items()
-            if not (path := self.folder / name).is_file()
-            or path.stat().st_size != size
-            or sha256(path) != digest
-        ]
+        return [name for name, written in self.files.items() if not is_sound(self.folder / name, written)]
 
 
 STEPS = {1: "steps", -1: "steps-replaced"}
@@ -231,7 +237,7 @@ class Layers:
                 folder = layer.folder / str(number)
                 part = self._parts.get(folder)
                 if part is None or part.journey != journey:
-                    part = self._parts[folder] = Part(folder, journey)
+                    part = self._parts[folder] = Part(folder, journey, layer.files)
                 gone = dead.get(f"{layer.token}/{number}")
                 found.append(part if gone is None else part.without(gone))
         return found
@@ -290,12 +296,6 @@ class Layers:
         for folder in self._folder.iterdir() if self._folder.exists() else ():
             if folder.name not in listed:
                 shutil.rmtree(folder)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _secured(path: Path) -> str:

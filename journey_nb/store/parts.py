@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,6 +26,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.cube import under_way
 from journey_nb.store.database import StoreError
 from journey_nb.store.memory import memory
+from journey_nb.store.sound import Written, check_sound
 from journey_nb.subset import OfUsers, Tables, places
 
 SMALL = ("runs", "goals", "devices", "users")  # stay in memory
@@ -91,14 +92,17 @@ _kept = _Kept(memory() // 4)
 class Part:
     """The facts of some users on disk, and the rows they were folded from.
 
-    ``dead`` are the users whose history a later layer tells anew: a reader passes them over.
+    ``files`` are those of its layer as they were written, ``dead`` the users whose history a later layer tells
+    anew: a reader passes them over.
     """
 
     folder: Path
     journey: Journey
+    files: Mapping[str, Written] = field(default_factory=dict, compare=False, repr=False)
     dead: pl.Series = field(default_factory=lambda: pl.Series("user_id", [], dtype=pl.String))
     _opened: dict[str, pl.LazyFrame] = field(default_factory=dict, compare=False, repr=False)
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
+    _sound: set[Path] = field(default_factory=set, compare=False, repr=False)
 
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
@@ -151,6 +155,7 @@ class Part:
 
     def all_rows(self) -> pl.LazyFrame:
         """The kept rows of every user that is not passed over."""
+        self._check(self._path("log"))
         log = self._log()
         return log.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else log
 
@@ -190,7 +195,8 @@ class Part:
 
     def _index(self, name: str) -> pl.DataFrame:
         if name not in self._read:
-            with readable(path := self.folder / f"{name}.arrow"):
+            self._check(path := self.folder / f"{name}.arrow")
+            with readable(path):
                 self._read[name] = pl.read_ipc(path)
         return self._read[name]
 
@@ -199,6 +205,7 @@ class Part:
     @cached_property
     def told(self) -> dict[str, str | int]:
         """What was read and loaded when the part was written."""
+        self._check(self.folder / "facts.json")
         return told_in(self.folder)
 
     @property
@@ -209,7 +216,8 @@ class Part:
 
     def quarantined(self) -> pl.DataFrame:
         """The rows set aside for the order of their run, or for another with their event_id."""
-        rows = pl.scan_parquet(self.folder / "quarantined.parquet")
+        self._check(path := self._path("quarantined"))
+        rows = pl.scan_parquet(path)
         return (
             rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
         ).collect()
@@ -236,6 +244,7 @@ class Part:
         known = self._known(name)
         if known is not None:
             return known
+        self._check(self._path(name))
         with readable(self._path(name)):
             table = self._scan(name).collect()
         if name in HELD:
@@ -243,6 +252,12 @@ class Part:
         elif name in (*LARGE, ASSIGNED):
             _kept.put(self._key(name), table)
         return table
+
+    def _check(self, path: Path) -> None:
+        """Refuse a file that is damaged before it is read as a whole, or looked up in; once."""
+        if path not in self._sound:
+            check_sound(path, self.files.get(f"{self.folder.name}/{path.name}"))
+            self._sound.add(path)
 
     def _known(self, name: str) -> pl.DataFrame | None:
         return self._read.get(name) if name in HELD else _kept.get(self._key(name))
@@ -334,6 +349,7 @@ class Part:
         """The tables of the living users of whom something is counted in an hour of one of the spans."""
         hours = [(start.timestamp() // 3600, end.timestamp() // 3600) for start, end in spans]
         near = pl.any_horizontal(pl.col("hour").is_between(*hour) for hour in hours)
+        self._check(self._path(ACTIVE))
         with readable(self._path(ACTIVE)):
             users = self._scan(ACTIVE).filter(near).select(pl.col("user").unique()).collect()["user"]
         active = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)

@@ -9,17 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from same import assert_same
+from same import assert_same, told
 
 import journey_nb as jn
 from journey_nb.simulate import simulate_to
-from journey_nb.store import Store
+from journey_nb.store import Store, parts
 
 KILLS = int(os.environ.get("JOURNEY_NB_KILLS", 10))
 EVENTS = int(os.environ.get("JOURNEY_NB_KILL_EVENTS", 200_000))
@@ -213,13 +214,59 @@ def test_a_damaged_file_is_named_and_mended_from_the_kept_log(
     assert {(fault.journey_id, fault.place) for fault in store.check()} == {
         (welcome.journey_id, place) for place in places
     }
-    with pytest.raises(jn.StoreError, match=r"facts\.json cannot be read .*rebuild"):
+    with pytest.raises(jn.StoreError, match=r"facts\.json cannot be read: it is damaged\. Store.rebuild"):
         store["welcome"].health()
     assert store[other.journey_id].health()["entrances"].item() == 0  # the rest works on
     store.rebuild("welcome")
     assert store.check() == []
     store.load(files)
     is_whole(store, undisturbed)
+
+
+def test_a_flipped_bit_is_told_and_never_counted(
+    files: list[Path], welcome: jn.Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most could be read: as other numbers, or to the end of the process, which maps what it reads."""
+    store, rng = Store(tmp_path), Random(1)
+    store.add(welcome)
+    store.load(files[0])
+    kept = ("log", "where", "shared", "keys")  # what only loads and rebuilds read
+    paths = [path for path in (tmp_path / "layers").rglob("*.*") if not path.name.startswith(kept)]
+    assert len(paths) > 15
+    for path in paths:
+        content = bytearray(written := path.read_bytes())
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        monkeypatch.setattr(parts, "_kept", parts._Kept(2**30))  # as in a process of its own
+        with pytest.raises(jn.StoreError) as error:
+            everything(Store(tmp_path)["welcome"])
+        assert f"{path.name} cannot be read: it is damaged" in str(error.value)
+        path.write_bytes(written)
+    everything(Store(tmp_path)["welcome"])
+
+
+def everything(stats: jn.JourneyStats) -> None:
+    """Read all that there is to read: every table of facts, the cubes, stays, and who was active when."""
+    told(stats.facts)
+    stats.waiting_times("settle")
+    stats.points(), stats.paths(), stats.variants("offer_test", "first_order"), stats.user_path("u0000001")
+    middle = stats.facts.first_at + timedelta(days=9, seconds=1)
+    stats.between(middle, middle + timedelta(days=9)).health()
+
+
+def test_a_damaged_log_is_told_when_facts_are_to_be_made_of_it(
+    files: list[Path], welcome: jn.Journey, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    store.add(welcome)
+    store.load(files[0])
+    path = next((tmp_path / "layers").glob("*/0/log.parquet"))
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(jn.StoreError, match=r"log\.parquet cannot be read: it is damaged\. Put back a copy"):
+        Store(tmp_path).rebuild("welcome")
+    assert Store(tmp_path)["welcome"].health()["entrances"].item() > 0
 
 
 def test_a_file_that_is_cut_short_is_named_when_it_is_read(
