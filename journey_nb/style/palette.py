@@ -7,6 +7,8 @@ each use of it stands beside a word, an icon or a number.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -144,8 +146,8 @@ def variables(palette: Palette) -> str:
 def resolve(css: str, theme: Theme, root: str = ":root") -> str:
     """CSS that names colours as ``$name``, made for one theme or for both.
 
-    A fixed theme gets the colours themselves (programs that know no CSS variables can draw it);
-    ``auto`` gets variables that follow the reader's system and that a host may override.
+    A fixed theme gets the colours themselves. ``auto`` gets variables that follow the reader's system and that a
+    host may override; programs that know none of these, as most that convert SVG, get the light theme.
 
     Examples
     --------
@@ -154,18 +156,18 @@ def resolve(css: str, theme: Theme, root: str = ":root") -> str:
     >>> "prefers-color-scheme:dark" in resolve("a{color:$text}", "auto")
     True
     """
-    names = sorted(asdict(LIGHT), key=len, reverse=True)  # longest first: $good_soft before $good
-    if theme == "auto":
-        for name in names:
-            css = css.replace(f"${name}", f"var(--jnb-{name.replace('_', '-')})")
-        return (
-            f"{root}{{color-scheme:light dark;{variables(LIGHT)}}}"
-            f"@media (prefers-color-scheme:dark){{{root}{{{variables(DARK)}}}}}{css}"
-        )
-    palette = asdict(DARK if theme == "dark" else LIGHT)
-    for name in names:
-        css = css.replace(f"${name}", palette[name])
-    return css
+    if theme != "auto":
+        return _named(css, asdict(DARK if theme == "dark" else LIGHT))
+    own = {name: f"var(--jnb-{name.replace('_', '-')})" for name in asdict(LIGHT)}
+    return (
+        f"{resolve(css, 'light')}{root}{{color-scheme:light dark;{variables(LIGHT)}}}"
+        f"@media (prefers-color-scheme:dark){{{root}{{{variables(DARK)}}}}}"
+        f"@supports (color:var(--jnb-text)){{{_named(css, own)}}}"
+    )
+
+
+def _named(css: str, colours: Mapping[str, str]) -> str:
+    return re.sub(r"\$([a-z_]+)", lambda found: colours[found[1]], css)
 
 
 def contrast(first: str, second: str) -> float:

@@ -82,6 +82,14 @@ def test_every_colour_named_in_css_is_resolved() -> None:
         assert "$" not in palette.resolve(css, theme)
 
 
+def test_programs_that_know_no_variables_draw_the_light_theme() -> None:
+    """As librsvg, CairoSVG and Inkscape: what they cannot read they pass over, or take for black."""
+    css = ".a{fill:$surface;stroke:$line}.b{color:$good_soft}"
+    plain, _, rest = palette.resolve(css, "auto", root=".jnb").partition(".jnb{")
+    assert plain == palette.resolve(css, "light")
+    assert "@supports (color:var(--jnb-text)){.a{fill:var(--jnb-surface);stroke:var(--jnb-line)}" in rest
+
+
 def test_the_dictionary_knows_all_the_data_can_say() -> None:
     known = [*journey.POINT_TYPES, *journey.CHANNELS, *events.KINDS, *events.REASONS]
     known += [
