@@ -31,6 +31,7 @@ from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.reading import cell
 
 DIMENSIONS = ("variant", "entry_point", "version")
+_TAKEN = (*DIMENSIONS, "entry", "users", "run")  # what where() takes by these names is no attribute
 # What daily() and cohorts() call ``by``: first what stands when only a dimension is asked for.
 BREAKDOWNS = ("journey", "channel", "point", "goal")
 UNITS = ("week", "day", "month")
@@ -103,6 +104,8 @@ class JourneyStats:
             raise ValueError(
                 f"the attributes have no column 'user_id'{near('user_id', self._attributes.columns)}"
             )
+        if taken := [name for name in self._attributes.columns if name in _TAKEN]:
+            raise ValueError(f"{taken[0]!r} is what each run has by itself: give that attribute another name")
 
     def __repr__(self) -> str:
         title, rows, clock = (
@@ -227,7 +230,8 @@ class JourneyStats:
         Raises
         ------
         ValueError
-            When no run can have a value, for it was neither designed nor seen; the message names those there are.
+            When no run can have a value, for it was neither designed nor seen, and no attribute has it; the message
+            names those there are.
         """
         if taken := {"user_id", "run"} & attributes.keys():
             raise TypeError(f"where takes no {min(taken)!r}: users= takes user ids")
@@ -236,7 +240,7 @@ class JourneyStats:
         if users is not None:
             conditions["user_id"] = user_ids(users)
         for name, value in conditions.items():  # a mistake is told here, not by the first table
-            if name in DIMENSIONS:
+            if name != "user_id":
                 self._check_possible(name, value)
             self._meets(name, value)
         return self._with(where=(*self._view.where, *conditions.items()))
@@ -566,10 +570,11 @@ class JourneyStats:
     # Kept and opened again.
 
     def save(self, folder: str | Path) -> None:
-        """Write journey, facts and what the verbs have chosen into an empty folder, for :meth:`load`."""
+        """Write journey, facts and what the verbs have chosen into a folder of their own, for :meth:`load`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         facts = self.facts
+        (folder / "kept.arrow").unlink(missing_ok=True)  # of statistics that were saved here before
         facts.folded.save(folder)
         self.journey.write(folder / "journey.json")
         view = {**vars(self._view), "where": ()}
@@ -665,26 +670,34 @@ class JourneyStats:
         return is_any(self._of_run(name), value)
 
     def _check_possible(self, name: str, value: Any) -> None:
-        """Refuse what is no entry point, version or variant of any run: neither designed nor seen.
-
-        A journey without splits may still come to have variants, by its messages: any may be asked for.
-        """
-        versions, points = self.journey.versions, self.journey.points().values()
-        keys = [branch.key for version in versions for branch in version.branches]
-        of_design: dict[str, list[Any]] = {
-            "entry_point": [point.point_id for point in points if point.is_entry],
-            "version": [version.version for version in versions],
-            "variant": [key.removeprefix("variant:") for key in keys if key.startswith("variant:")],
-        }
-        if not (designed := of_design[name]):
-            return
-        seen = self.facts.runs[name].drop_nulls().unique().sort().to_list()
-        possible = list(dict.fromkeys([*designed, *seen]))
+        """Refuse what no run can have."""
+        possible = self._possible(name)
         for one in values_of(value):
-            if one is not None and one not in possible:
+            if possible and one is not None and one not in possible:
                 words = [str(other) for other in possible]
                 what, some = name.replace("_", " "), ", ".join(words[:20])
-                raise ValueError(f"no {what} {one!r}{near(str(one), words)} (there are {some})")
+                hint = (
+                    f"; write {possible[words.index(str(one))]!r}"
+                    if str(one) in words
+                    else near(str(one), words)
+                )
+                raise ValueError(f"no {what} {one!r}{hint} (there are {some})")
+
+    def _possible(self, name: str) -> list[Any]:
+        """What a run may be by a dimension: designed, or seen; nothing, where anything may come to be."""
+        if name not in DIMENSIONS:
+            known = name in self._dimensions()
+            return self._attributes[name].drop_nulls().unique().sort().to_list() if known else []
+        versions, points = self.journey.versions, self.journey.points().values()
+        keys = [branch.key for version in versions for branch in version.branches]
+        designed: dict[str, list[Any]] = {
+            "entry_point": [point.point_id for point in points if point.is_entry],
+            "version": [version.version for version in versions],
+            # Without splits, messages may come to have any.
+            "variant": [key.removeprefix("variant:") for key in keys if key.startswith("variant:")],
+        }
+        seen = self.facts.runs[name].drop_nulls().unique().sort().to_list() if designed[name] else []
+        return list(dict.fromkeys([*designed[name], *seen]))
 
     @cached_property
     def _answers(self) -> dict[str, Any]:
@@ -876,17 +889,20 @@ def as_text(ids: pl.Series) -> pl.Series:
 
 def _attribute(runs: pl.DataFrame, attributes: pl.DataFrame, name: str) -> pl.Series:
     """The attribute of each run's user, where it changes as it was when the run began."""
-    wanted = attributes.select(as_text(attributes["user_id"]).alias("user_id"), pl.col(name).alias("_value"))
+    wanted = attributes.select(
+        as_text(attributes["user_id"]).alias("user_id"),
+        pl.col(name).alias("_value"),
+        since=_since(attributes),
+    ).drop_nulls("user_id")
+    wanted = wanted.unique(maintain_order=True)
+    if (several := wanted.select("user_id", "since").is_duplicated()).any():
+        some = wanted.row(several.arg_true()[0], named=True)
+        mend = "keep one row"
+        if "valid_from" not in attributes.columns:
+            mend = f"add a column valid_from, or {mend}"
+        raise ValueError(f"user {some['user_id']!r} has several values of {name!r}: {mend}")
     if "valid_from" not in attributes.columns:
-        wanted = wanted.unique(maintain_order=True)
-        if wanted["user_id"].is_duplicated().any():
-            some = wanted.filter(wanted["user_id"].is_duplicated())["user_id"][0]
-            raise ValueError(
-                f"user {some!r} has several values of {name!r}: add a column valid_from, or keep one row"
-            )
         return runs.select("user_id").join(wanted, on="user_id", how="left", maintain_order="left")["_value"]
-    since = attributes.select(cell("valid_from", attributes.schema["valid_from"], UTC)).to_series()
-    wanted = wanted.with_columns(since=since.fill_null(datetime(1, 1, 1, tzinfo=UTC_ZONE)))
     began = runs.select("run", "user_id", began=pl.coalesce("entered_at", "first_at")).sort("began")
     found = began.join_asof(
         wanted.sort("since", maintain_order=True),
@@ -896,3 +912,15 @@ def _attribute(runs: pl.DataFrame, attributes: pl.DataFrame, name: str) -> pl.Se
         check_sortedness=False,
     )
     return found.sort("run")["_value"]
+
+
+def _since(attributes: pl.DataFrame) -> pl.Series:
+    """From when on each row holds: without a valid_from, for ever."""
+    ever = datetime(1, 1, 1, tzinfo=UTC_ZONE)
+    if "valid_from" not in attributes.columns:
+        return pl.Series([ever], dtype=UTC).new_from_index(0, attributes.height)
+    told = attributes["valid_from"]
+    since = attributes.select(cell("valid_from", told.dtype, UTC)).to_series()
+    if (odd := told.filter(since.is_null() & told.is_not_null())).len():
+        raise ValueError(f"valid_from {odd[0]!r} is no time: write 2026-03-01 or 2026-03-01T12:00Z")
+    return since.fill_null(ever)

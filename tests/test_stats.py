@@ -211,7 +211,7 @@ def test_a_value_that_no_run_has_is_refused_not_read_as_none(stats: jn.JourneySt
     people = people.with_columns(age=pl.when(pl.col("age") > 3).then("age"))
     aged = jn.JourneyStats(stats.journey, stats.facts, attributes=people)
     for value in ("old", 30.5):
-        with pytest.raises(ValueError, match="no value"):
+        with pytest.raises(ValueError, match="no age"):
             aged.where(age=value)
     assert aged.where(age=5).users()["user_id"].n_unique() == 1
     assert aged.where(age=None).users()["user_id"].n_unique() == 4
@@ -224,7 +224,7 @@ def test_a_value_that_no_run_has_is_refused_not_read_as_none(stats: jn.JourneySt
         ({"entry": ["signup", "tour"]}, r"no entry point 'tour' \(there are signup\)"),
         ({"variant": ["A", None, "Z"]}, r"no variant 'Z' \(there are .*A"),
         ({"version": 9}, r"no version 9 \(there are 1, 2\)"),
-        ({"version": "2"}, r"no version '2'; did you mean '2'"),
+        ({"version": "2"}, r"no version '2'; write 2"),
         ({"users": 4.5}, "not a float"),
     ],
 )
@@ -311,3 +311,72 @@ def test_runs_that_were_chosen_singly_are_not_looked_for_among_other_facts(
 def test_users_are_chosen_by_their_own_word(welcome_stats: jn.JourneyStats) -> None:
     with pytest.raises(TypeError, match="users= takes user ids"):
         welcome_stats.where(user_id=["u0000001"])
+
+
+def test_what_only_one_period_has_is_nothing_in_the_other(stats: jn.JourneyStats) -> None:
+    compared = stats.between("2026-03-20", "2026-04-05").compare()
+    points, now = compared.points(), stats.between("2026-03-20", "2026-04-05").points()
+    gone = points.filter(~pl.col("point_id").is_in(now["point_id"].implode()))
+    drops = compared.drops()
+    assert gone.height + drops.filter(pl.col("count") == 0).height > 0
+    for table, number in ((points, "entered"), (drops, "count"), (compared.messages(), "sent")):
+        assert table.select(pl.col(number, f"{number}_prev").null_count().name.keep()).row(0) == (0, 0)
+        fell = table.filter(pl.col(number) == 0, pl.col(f"{number}_prev") > 0)
+        assert (fell[f"{number}_change"] == -1).all()
+    assert compared.messages()["title"].null_count() == 0
+
+
+def changing(stats: jn.JourneyStats, *since: Any) -> pl.DataFrame:
+    """Everybody on one plan, then on the other."""
+    ids = stats.users().select("user_id").unique().sort("user_id")
+    plans = zip(("free", "paid"), since, strict=True)
+    return pl.concat(ids.with_columns(plan=pl.lit(plan), valid_from=pl.lit(at)) for plan, at in plans)
+
+
+@pytest.mark.parametrize(
+    ("since", "says"),
+    [
+        (("2026-01-01", "01/04/2026"), "valid_from '01/04/2026' is no time: write 2026-03-01"),
+        (("2026-01-01", "2026-01-01"), "has several values of 'plan': keep one row"),
+    ],
+)
+def test_an_attribute_that_contradicts_itself_is_refused(
+    stats: jn.JourneyStats, since: tuple[str, str], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        jn.JourneyStats(stats.journey, stats.facts, attributes=changing(stats, *since)).health(by="plan")
+
+
+def test_an_attribute_is_not_called_as_what_runs_have_themselves(stats: jn.JourneyStats) -> None:
+    app = pl.DataFrame({"user_id": ["u"], "version": ["5.1"]})
+    with pytest.raises(ValueError, match="'version' is what each run has by itself"):
+        jn.JourneyStats(stats.journey, stats.facts, attributes=app)
+
+
+def test_attributes_of_nobody_are_passed_over(stats: jn.JourneyStats) -> None:
+    attributes = pl.DataFrame({"user_id": [None, None, "u0000001"], "plan": ["a", "b", "c"]})
+    told = jn.JourneyStats(stats.journey, stats.facts, attributes=attributes)
+    assert set(told.health(by="plan")["plan"]) <= {"c", None}
+    with pytest.raises(ValueError, match=r"no plan 'C'; did you mean|no plan 'C' \(there are a, b, c\)"):
+        told.where(plan="C")
+
+
+def test_statistics_are_saved_over_others(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    stats.where(version=2).save(tmp_path)
+    stats.save(tmp_path)
+    assert_frame_equal(jn.JourneyStats.load(tmp_path).health(), stats.health())
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda s: s.experiment("offer_test", "first_order", mde=2), "0.01 stands for one percentage point"),
+        (lambda s: s.experiment("offer_test", "first_order", mde="5%"), "mde='5%' is no difference"),
+        (lambda s: s.experiment("offer_test", "first_order", planned_n=-5), "whole one from 1 on"),
+        (lambda s: s.credit("first_order", "time_decay", half_life=7), r"timedelta\(days=7\)"),
+        (lambda s: s.credit("first_order", "position_based", first=float("nan")), "at most 1 together"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(stats: jn.JourneyStats, ask: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ask(stats)

@@ -88,6 +88,7 @@ def variants(
         Groups smaller than this are hidden: all is said of whole groups of k of the converted and of the others.
     """
     _check(scope.journey, point_id, goal, unit, method)
+    _check_plan(mde, planned_n)
     scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
     units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
@@ -136,6 +137,13 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
     for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):
         if value not in known:
             raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")
+
+
+def _check_plan(mde: object, planned_n: object) -> None:
+    if mde is not None and not (isinstance(mde, (int, float)) and 0 < mde < 1):
+        raise ValueError(f"mde={mde!r} is no difference of two rates: 0.01 stands for one percentage point")
+    if planned_n is not None and not (isinstance(planned_n, int) and planned_n > 0):
+        raise ValueError(f"planned_n={planned_n!r} is no number of units: give a whole one from 1 on")
 
 
 def _table(

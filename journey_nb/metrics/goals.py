@@ -133,15 +133,15 @@ def _weight(rule: Rule, first: float, last: float, half_life: timedelta) -> pl.E
     if rule == "linear":
         return 1 / touches
     if rule == "time_decay":
-        if half_life <= timedelta(0):
-            raise ValueError(f"half_life is {half_life}: give a span above 0")
+        if not (isinstance(half_life, timedelta) and half_life > timedelta(0)):
+            raise ValueError(f"half_life is {half_life!r}: give a span above 0, such as timedelta(days=7)")
         age = (pl.col("goal_at") - pl.col("sent_at")).dt.total_microseconds()
         age = age - age.min().over("user")  # only differences tell; far ages would all round to nothing
         weight = pl.lit(0.5).pow(age / (half_life / timedelta(microseconds=1)))
         return weight / weight.sum().over("user")
     if rule != "position_based":
         raise ValueError(f"no credit rule {rule!r}{near(rule, get_args(Rule))}")
-    if first < 0 or last < 0 or first + last > 1:
+    if not (first >= 0 and last >= 0 and first + last <= 1):  # nan is none of these
         raise ValueError(f"first={first} and last={last} must be shares of at most 1 together")
     between = 1 - first - last
     ends = pl.when(is_first).then(first).when(is_last).then(last)

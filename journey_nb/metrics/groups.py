@@ -9,6 +9,7 @@ import polars as pl
 
 from journey_nb.journey import near
 from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.table import COUNT
 
 MAX_GROUPS = 1000
 Table = Callable[[Scope], pl.DataFrame]
@@ -76,18 +77,24 @@ def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.Dat
 def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """The frame with ``_prev`` and ``_change`` (relative; null where undefined) of every number.
 
-    Rows of the period before that this one lacks are kept, at the end, so that nothing is lost.
+    Rows of the period before that this one lacks are kept, at the end, so that nothing is lost. Where a period lacks
+    a row its counts are 0, for nothing was counted; of a day that it does not have they are null.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric() and name not in keys]
-    old = before.select(*keys, *(pl.col(name).alias(f"{name}_prev") for name in numbers))
+    words = [name for name in frame.columns if name not in (*numbers, *keys)]
     # A table of one row has no key: the constant one serves it and changes nothing for the others.
-    both = frame.with_columns(_=0).join(
-        old.with_columns(_=0),
-        on=["_", *keys],
-        how="full",
-        nulls_equal=True,
-        coalesce=True,
-        maintain_order="left_right",
+    old = before.select(
+        *keys, pl.col(numbers).name.suffix("_prev"), pl.col(words).name.suffix("_prev"), _=0, _then=True
+    )
+    both = frame.with_columns(_=0, _now=True).join(
+        old, on=["_", *keys], how="full", nulls_equal=True, coalesce=True, maintain_order="left_right"
+    )
+    gone, new = pl.col("_now").is_null(), pl.col("_then").is_null()
+    counts = [name for name in numbers if frame.schema[name] == COUNT and "date" not in keys]
+    both = both.with_columns(
+        *(pl.when(gone).then(f"{name}_prev").otherwise(name).alias(name) for name in words),
+        *(_nothing(name, gone, f"{name}_prev") for name in counts),
+        *(_nothing(f"{name}_prev", new, name) for name in counts),
     )
     change = {
         f"{name}_change": pl.when(pl.col(f"{name}_prev") != 0).then(
@@ -97,6 +104,11 @@ def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl
     }
     beside = [column for name in numbers for column in (f"{name}_prev", f"{name}_change")]
     return both.with_columns(**change).select(*frame.columns, *beside)
+
+
+def _nothing(name: str, lacks: pl.Expr, other: str) -> pl.Expr:
+    """A count that is 0 where its period lacks the row; null stays what is not counted there in the other either."""
+    return pl.when(lacks & pl.col(other).is_not_null()).then(pl.lit(0, COUNT)).otherwise(name).alias(name)
 
 
 def goals_beside(now: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

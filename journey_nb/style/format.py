@@ -126,19 +126,26 @@ def _three_digits(value: float) -> float:
 
 
 def percent(rate: float | None, locale: str = "", digits: int = 1) -> str:
-    """A rate of 0…1 as a percentage.
+    """A rate of 0…1 as a percentage: so little that is not none, and so much that is not all, are told apart from these.
 
     Examples
     --------
-    >>> percent(0.1234), percent(1.0), percent(0.0004), percent(None)
-    ('12.3%', '100%', '<0.1%', '–')
+    >>> percent(0.1234), percent(1.0), percent(0.9997), percent(0.0004), percent(None)
+    ('12.3%', '100%', '>99.9%', '<0.1%', '–')
     """
+    return _percent(rate, locale, digits, most=True)
+
+
+def _percent(rate: float | None, locale: str, digits: int, *, most: bool) -> str:
+    """Where 100 % is ``most``, what is nearly that is told apart from it."""
     if rate is None or _missing(rate):
         return NOTHING
     style, value = _locale(locale), rate * 100
     least = 10.0**-digits
-    if 0 < abs(value) < least / 2:  # so small a rate is not none
+    if 0 < abs(value) < least / 2:
         return ("<" if value > 0 else ">−") + number(least, locale, digits) + style.percent
+    if most and 100 - least / 2 <= abs(value) < 100:
+        return (">" if value > 0 else "<−") + number(100 - least, locale, digits) + style.percent
     text = number(value, locale, digits)
     if digits and text.endswith(style.point + "0" * digits):
         text = text[: -digits - 1]
@@ -162,10 +169,10 @@ def change(relative: float | None, locale: str = "") -> str:
 
     Examples
     --------
-    >>> change(0.05), change(-0.5), change(None)
-    ('+5%', '−50%', '–')
+    >>> change(0.05), change(-0.5), change(-0.9997), change(0.9997), change(None)
+    ('+5%', '−50%', '<−99.9%', '+100%', '–')
     """
-    text = percent(relative, locale)
+    text = _percent(relative, locale, 1, most=relative is not None and relative < 0)
     return "+" + text if relative is not None and not _missing(relative) and relative > 0 else text
 
 
