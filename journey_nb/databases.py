@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -54,7 +54,7 @@ def rows(connection: Any, query: str, parameters: Parameters = None) -> pl.LazyF
         names = _names(cursor.description and [column[0] for column in cursor.description])
         if hasattr(cursor, "fetch_arrow"):  # ADBC
             return arrow_frame(cursor.fetch_arrow())
-        return pl.concat(_batches(cursor, names), how="vertical_relaxed").lazy()
+        return _together(list(_batches(cursor, names))).lazy()
 
 
 def _names(names: Sequence[str] | None) -> Sequence[str]:
@@ -74,14 +74,35 @@ def _batches(cursor: Any, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(map(_column, names, zip(*tuples, strict=True)))
 
 
+def _together(batches: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The batches as one; a column that holds times of a zone in one of them, and others in another, as text."""
+    zoned = {name: {batch.schema[name] for batch in batches} - {pl.Null()} for name in batches[0].columns}
+    mixed = [name for name, kinds in zoned.items() if len(kinds) > 1 and pl.Datetime("us", "UTC") in kinds]
+    return pl.concat(
+        (batch.with_columns(pl.col(name).cast(pl.String) for name in mixed) for batch in batches),
+        how="vertical_relaxed",
+    )
+
+
 def _column(name: str, cells: Sequence[Any]) -> pl.Series:
     """One column of a batch; as text where it holds what polars does not, or two kinds of things."""
-    kinds = {type(cell) for cell in cells if cell is not None}
+    kinds = {_kind(cell) for cell in cells if cell is not None}
     if kinds == {list}:
         return pl.Series(name, cells, dtype=pl.List(pl.String), strict=False)
+    if kinds == {_ZONED}:  # each in a zone of its own, maybe
+        return pl.Series(
+            name, [cell and cell.astimezone(UTC) for cell in cells], dtype=pl.Datetime("us", "UTC")
+        )
     if len(kinds) > 1 or not kinds.issubset(_HELD):
         return pl.Series(name, map(_text, cells), dtype=pl.String)
     return pl.Series(name, cells)
+
+
+_ZONED = "a time of a zone"  # local ones are another kind: what both mean is told by each cell alone
+
+
+def _kind(cell: object) -> object:
+    return _ZONED if isinstance(cell, datetime) and cell.tzinfo else type(cell)
 
 
 def _text(cell: Any) -> str | None:
@@ -90,6 +111,8 @@ def _text(cell: Any) -> str | None:
             return cell
         case dict() | list():
             return json.dumps(cell, default=str)
+        case float() if cell.is_integer():
+            return str(int(cell))  # as a column of floats is read: 7 and 7.0 are one id
         case bytes() | bytearray() | memoryview():
             return bytes(cell).decode("utf-8", "replace")
         case _:

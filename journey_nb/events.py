@@ -192,6 +192,7 @@ QUARANTINE: dict[str, pl.DataType] = {
     "rule": pl.String(),
     "detail": pl.String(),
     **COLUMNS,
+    "reason": pl.String(),  # in the source's own words: a row may be read again, once its journey or version is known
 }
 
 _RULE = pl.Enum(RULES)
@@ -628,7 +629,7 @@ class EventLog:
             found = rows.select(pl.col("journey_id").unique()).collect(engine="streaming")
         return set(found["journey_id"].drop_nulls())
 
-    @property
+    @cached_property
     def height(self) -> int:
         """How many rows there are to read."""
         if self._activities:
@@ -636,6 +637,13 @@ class EventLog:
             return self._activities.walked.height + self.duplicates + source.quarantined.height
         with readable(self.name):
             return int(self._rows.select(pl.len()).collect(engine="streaming").item())
+
+    def content(self) -> str:
+        """What tells the rows, in whatever order they come: as this polars hashes them, another may do it otherwise."""
+        rows = (self._activities.walked.lazy() if self._activities else self._rows).drop("row", strict=False)
+        with readable(self.name):
+            hashes = rows.collect(engine="streaming").hash_rows()
+        return f"{hashes.len()}-{hashes.sum():x}"
 
     @property
     def duplicates(self) -> int:
@@ -739,7 +747,11 @@ class _Activities:
     def frame(self) -> pl.LazyFrame:
         """The rows of the runs, then the rows that are in none."""
         bad = self.source.quarantined.lazy().rename({"rule": "fault", "detail": "fault_detail"})
-        bad = bad.with_columns(pl.col("fault").cast(_RULE), pl.col("row").cast(pl.UInt32))
+        bad = bad.with_columns(
+            pl.col("fault").cast(_RULE),
+            pl.col("row").cast(pl.UInt32),
+            pl.col("reason").cast(COLUMNS["reason"], strict=False),
+        )
         good = EventLog.from_frame(self.walked).frame
         return pl.concat([good, bad.select(good.collect_schema().names())])
 
@@ -781,6 +793,9 @@ def quarantine(rows: pl.DataFrame, rule: pl.Expr, detail: pl.Expr) -> pl.DataFra
 
 
 def _as_quarantine(rows: pl.LazyFrame) -> pl.LazyFrame:
+    named = rows.collect_schema().names()
+    words = [name for name in ("word reason", "reason", "raw reason") if name in named]
+    rows = rows.with_columns(reason=pl.coalesce(pl.col(name).cast(pl.String) for name in words))
     return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in QUARANTINE.items())
 
 
@@ -913,7 +928,7 @@ def _canonical(
         given = (
             pl.lit(False)
             if c not in schema
-            else raw.is_not_null()
+            else _given(raw, COLUMNS[c])
             if schema[c] in (pl.String, pl.Categorical)
             else _filled(c, schema[c])
         )
@@ -940,6 +955,10 @@ def _due(column: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.String:
         return pl.when(~value.str.contains(r"^\s*0(\.0*)?\s*$")).then(value).alias(column)
     return value
+
+
+def _given(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return text.is_not_null() & (text.str.to_lowercase() != "nan") if dtype.is_float() else text.is_not_null()
 
 
 def _filled(column: str, dtype: pl.DataType) -> pl.Expr:

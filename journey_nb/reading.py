@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
 import re
@@ -63,10 +64,12 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
     for path in files_of(paths, storage_options):
         kind = _kind(path)
         with readable(path):
-            groups.setdefault((kind, *_columns(path, kind, storage_options)), []).append(path)
+            separator = _separator(path, storage_options) if kind == "csv" else ""
+            schema = _columns(path, kind, separator, storage_options)
+            groups.setdefault((kind, separator, *schema), []).append(path)
     return [
-        _scan(kind, files, [name for name, _ in schema], storage_options)
-        for (kind, *schema), files in groups.items()
+        _scan(kind, files, [name for name, _ in schema], separator, storage_options)
+        for (kind, separator, *schema), files in groups.items()
     ]
 
 
@@ -149,6 +152,10 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
+    if kind == "jsonl" and head.startswith(codecs.BOM_UTF8):
+        raise LogError(
+            f"{path} begins with a byte order mark, which JSON has not; save it as UTF-8 without one"
+        )
     if kind in ("csv", "jsonl"):
         if head.startswith((b"PAR1", b"ARROW1")):
             raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
@@ -178,31 +185,44 @@ def _check_text(path: Path, head: bytes) -> None:
 _UTF8_FIX = "save it as UTF-8, for instance with: iconv -f latin1 -t utf-8"
 
 
-def _columns(path: Stored, kind: str, options: Options) -> tuple[tuple[str, str], ...]:
+def _columns(path: Stored, kind: str, separator: str, options: Options) -> tuple[tuple[str, str], ...]:
     """The names (and types, where the format has them): files that agree are scanned as one."""
     match kind:
         case "jsonl":
             # The whole file is looked through: a key may stand for the first time in its last line.
-            rows = pl.scan_ndjson(path, infer_schema_length=None, storage_options=options)
+            rows = pl.scan_ndjson(_as_named(path), infer_schema_length=None, storage_options=options)
             return tuple((name, "text") for name in rows.collect_schema())
         case _:
-            schema = _scan(kind, [path], [], options).collect_schema()
+            schema = _scan(kind, [path], [], separator, options).collect_schema()
             return tuple((name, str(dtype)) for name, dtype in schema.items())
 
 
-def _scan(kind: str, files: Sequence[Stored], names: Sequence[str], options: Options) -> pl.LazyFrame:
+def _scan(
+    kind: str, files: Sequence[Stored], names: Sequence[str], separator: str, options: Options
+) -> pl.LazyFrame:
+    """The files as one frame; they are named one by one, so that a bracket in a name is no pattern."""
+    how: dict[str, Any] = {"storage_options": options}
     sources: Any = files
     match kind:
         case "parquet":
-            return pl.scan_parquet(sources, storage_options=options)
+            return pl.scan_parquet(sources, glob=False, **how)
         case "ipc":
-            return pl.scan_ipc(sources, storage_options=options)
+            return pl.scan_ipc(sources, glob=False, **how)
         case "csv":
-            header = _header(files[0], options)
-            separator = max(",", ";", "\t", "|", key=header.count)
-            return pl.scan_csv(sources, separator=separator, infer_schema=False, storage_options=options)
+            return pl.scan_csv(sources, glob=False, separator=separator, infer_schema=False, **how)
         case _:
-            return pl.scan_ndjson(sources, schema=dict.fromkeys(names, pl.String), storage_options=options)
+            lines: Any = [_as_named(path) for path in files]
+            return pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
+
+
+def _as_named(path: Stored) -> Stored:
+    """The file as polars, which has no other way to say so for JSON lines (2.1), takes no part of its name for a pattern."""
+    return path if is_url(path) else glob.escape(str(path))
+
+
+def _separator(path: Stored, options: Options) -> str:
+    """What stands most often between the names of a CSV file."""
+    return max(",", ";", "\t", "|", key=_header(path, options).count)
 
 
 def _header(path: Stored, options: Options) -> str:
@@ -304,10 +324,10 @@ def columns(
             raise LogError(
                 f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}"
             )
-    for column, origin in mapping.items():
+    taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
+    for column, origin in taken.items():
         if f"{origin}_duplicated_0" in names:  # as polars calls the second of a CSV file
             raise LogError(f"{what}: there are several columns {origin!r} for {column!r}: rename all but one")
-    taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
     used = {origin for origin in taken.values() if isinstance(origin, str)}
     return source.select(exprs), [name for name in names if name not in used]
@@ -511,10 +531,6 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     dtype = source.collect_schema()[column]
     if dtype == pl.String:
         text = _text(pl.col(column), dtype).str.strip_chars()
-        with readable(what):
-            begin = source.select(text.drop_nulls().head(1000).str.contains(NUMBER).any()).collect().item()
-        if not begin:
-            return None
         # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
         numeric = text.str.contains(NUMBER)
         number: pl.Expr = pl.when(numeric).then(text.cast(pl.Float64, strict=False))

@@ -661,12 +661,34 @@ def test_a_device_stands_for_a_user_that_is_not_known() -> None:
 def test_quarantine_shows_what_was_read() -> None:
     bad = log_of(row(), row(point_id="nowhere", branch="b", occurred_at=NOON)).judge(JOURNEY).quarantined
     assert bad.columns == ["row", "rule", "detail", *COLUMNS]
-    assert {name: bad.schema[name] for name in COLUMNS} == COLUMNS
+    assert {name: bad.schema[name] for name in COLUMNS} == {**COLUMNS, "reason": pl.String()}
     assert bad.select("point_id", "branch", "occurred_at").row(0) == (
         "nowhere",
         "b",
         datetime(2024, 5, 1, 12, tzinfo=UTC),
     )
+
+
+def test_a_value_that_is_no_number_is_not_given_in_a_text_file_either(tmp_path: Path) -> None:
+    frame = pl.DataFrame([row(run_id=f"r{i}") for i in range(2)]).with_columns(value=float("nan"))
+    for write, name in ((frame.write_csv, "log.csv"), (frame.write_parquet, "log.parquet")):
+        write(tmp_path / name)
+        assert EventLog.read(tmp_path / name).judge(JOURNEY).rows.height == 2
+
+
+def test_epochs_are_known_wherever_they_stand_among_other_times() -> None:
+    dates, numbers = ["2026-01-01"] * 1_001, [str(1_767_225_600 + second) for second in range(1_500)]
+    for told in (dates + numbers, numbers + dates):
+        assert times(told)[1] == []
+
+
+def test_what_a_text_file_begins_with_and_calls_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(row(), default=str).encode())
+    with pytest.raises(LogError, match="save it as UTF-8 without one"):
+        EventLog.read(tmp_path / "log.jsonl")
+    (tmp_path / "log.csv").write_text("occurred_at,kind,user_id,user_id,journey_id,version\n")
+    with pytest.raises(LogError, match="several columns 'user_id'"):
+        EventLog.read(tmp_path / "log.csv")
 
 
 @pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -345,6 +346,46 @@ def test_batches_may_hold_other_kinds_of_things() -> None:
         Asked([({"b": 1},), (["c"],), (b"d",), (ID,), ("e",), (datetime(2024, 5, 1),)]), ""
     ).collect()
     assert found["a"].to_list() == ['{"b": 1}', '["c"]', "d", str(ID), "e", "2024-05-01 00:00:00"]
+
+
+class Cursor:
+    """What a driver gives, so many rows at a time."""
+
+    description = (("user_id",), ("occurred_at",))
+
+    def __init__(self, *batches: list[tuple[Any, ...]]) -> None:
+        self._batches = list(batches)
+
+    def execute(self, query: str) -> None: ...
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        return self._batches.pop(0) if self._batches else []
+
+
+NOON = datetime(2026, 1, 1, 12)
+ZONED = NOON.replace(tzinfo=UTC)
+ELSEWHERE = ZONED.astimezone(ZoneInfo("America/New_York"))
+
+
+@pytest.mark.parametrize(
+    "times", [[[NOON, ZONED]], [[ZONED, NOON]], [[NOON], [ZONED]], [[ELSEWHERE], [NOON], [ZONED, ELSEWHERE]]]
+)
+def test_local_and_zoned_times_of_one_column_are_each_read_as_what_they_are(
+    times: list[list[datetime]],
+) -> None:
+    batches = [[("u", at) for at in batch] for batch in times]
+    constant = {"kind": "goal.reached", "journey_id": "w", "goal_id": "g"}
+    columns = {name: pl.lit(value) for name, value in constant.items()} | {"version": pl.lit(1)}
+    log = jn.EventLog.from_query(Cursor(*batches), "select", columns=columns, timezone="Europe/Berlin")
+    wanted = [ZONED if at.tzinfo else ZONED.replace(hour=11) for batch in times for at in batch]
+    assert log.frame.collect()["occurred_at"].to_list() == wanted
+
+
+@pytest.mark.parametrize("batches", [[[7, 7.0, "a"]], [[7], [7.0]], [["a", 7.0]], [[7.0]]])
+def test_whole_numbers_are_one_id_however_they_come(batches: list[list[Any]]) -> None:
+    found = rows(Cursor(*([(cell, NOON) for cell in batch] for batch in batches)), "select")
+    log = found.select(user=jn.reading.cell("user_id", found.collect_schema()["user_id"], pl.String()))
+    assert set(log.collect()["user"]) <= {"7", "a"}
 
 
 def test_what_is_no_query_or_no_connection_is_told() -> None:

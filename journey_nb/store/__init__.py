@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -43,8 +44,6 @@ __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
-# Rules that a journey which has changed may judge otherwise.
-_OF_GRAPH = ("unknown_version", "unknown_point", "unknown_branch", "unknown_goal")
 
 
 @dataclass(frozen=True)
@@ -193,21 +192,29 @@ class Store(Registry):
         added = super().add(journey, by=by)
         if (self.strangers["journey_id"] == added.journey_id).any():
             with self._writing():
-                self._take_in_strangers(added)
+                self._take_in_strangers()
         return added
 
     def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
-        before = self.get(key)
-        if changed is not None:
-            self._check_change(before, changed)
-        return self._settled(before, super().relaunch(key, changed, by=by))
+        change = partial(super().relaunch, key, changed, by=by)
+        return change() if changed is None else self._redesigned(key, changed, change)
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        before = self.get(changed.journey_id)
-        self._check_change(before, changed)
-        return self._settled(before, super().edit(changed, by=by))
+        return self._redesigned(changed.journey_id, changed, partial(super().edit, changed, by=by))
+
+    def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
+        """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
+        if design_of(self.get(key)) == design_of(changed):
+            return change()
+        with self._writing():
+            self._check_change(self.get(key), changed)
+            after = change()
+            layers = self._layers.of(after.journey_id)
+            if any(not still_holds(layer.design, after) or layer.awaits(after) for layer in layers):
+                self._rebuild(after.journey_id, None)
+            return after
 
     def _begun(self, journey: Journey, at: datetime) -> datetime:
         _, facts = self._journey_and_facts(journey)
@@ -229,29 +236,36 @@ class Store(Registry):
             raise StoreError(
                 f"“{before.label}” has events: launch and pause it, then its changed graph is a new version"
             )
-        refolds = (before.goals, before.timezone) != (changed.goals, changed.timezone)
-        if refolds and not all(layer.has_log for layer in layers):
+        if all(layer.has_log for layer in layers):
+            return
+        if (before.goals, before.timezone) != (changed.goals, changed.timezone):
             raise StoreError(
                 "these facts are kept without their log: they cannot be folded anew for other goals or days"
             )
+        waiting = [layer.faults().filter(_of_graph()) for layer in layers if layer.faulty]
+        if waiting and pl.concat(waiting).head(1).collect().height:
+            raise StoreError(
+                "rows wait for the versions, points or branches that they name, and these facts are kept without their "
+                "log: load everything into a new store that has the journey as it is to be"
+            )
 
-    def _settled(self, before: Journey, journey: Journey) -> Journey:
-        if design_of(before) != design_of(journey):
-            with self._writing():
-                layers = self._layers.of(journey.journey_id)
-                if any(not still_holds(layer.design, journey) or layer.awaits(journey) for layer in layers):
-                    self._rebuild(journey.journey_id, None)
-        return journey
-
-    def _take_in_strangers(self, journey: Journey) -> None:
-        mine = (pl.col("rule") == "unknown_journey") & (pl.col("journey_id") == journey.journey_id)
-        rows, layers = self.strangers, self._layers.of(STRANGERS)
+    def _take_in_strangers(self) -> None:
+        """Read rows again whose journey is here by now; only for the sole writer."""
+        if not (layers := self._layers.of(STRANGERS)):
+            return
+        rows, journeys = self.strangers, {key: self.get(key) for key in self.find()["journey_id"]}
+        mine = (pl.col("rule") == "unknown_journey") & pl.col("journey_id").is_in(list(journeys)).fill_null(
+            False
+        )
         if not (own := rows.filter(mine)).height:
             return
-        made = {journey.journey_id: self._intake(journey).load(EventLog.from_frame(own.select(*COLUMNS)))}
-        if (others := rows.filter(~mine.fill_null(False))).height:
+        made = {
+            journey_id: self._intake(journeys[journey_id]).load(EventLog.from_frame(some.select(*COLUMNS)))
+            for (journey_id,), some in own.group_by("journey_id", maintain_order=True)
+        }
+        if (others := rows.filter(~mine)).height:
             made[STRANGERS] = set_apart(others, self._layers.new())
-        self._layers.publish(made, {journey.journey_id: journey}, retired=layers)
+        self._taken_in(made, journeys, [], layers)
 
     @property
     def strangers(self) -> pl.DataFrame:
@@ -288,9 +302,11 @@ class Store(Registry):
         frame = events if isinstance(events, pl.DataFrame) else None
         if batch is None:
             digest = f"once:{token_hex(16)}" if frame is None else f"frame:{_digest(frame)}"
-            return self._load(log, [Source(digest, log.name)])
-        content = None if frame is None else _content(frame, batch)
-        return self._load(log, [Source(f"batch:{batch}", batch)], content=content)
+            return self._load(lambda _: log, [Source(digest, log.name)])
+        content = None
+        if frame is not None:
+            content = Source(f"batch:{batch}, {log.content()}", f"batch:{batch}, polars {pl.__version__}")
+        return self._load(lambda _: log, [Source(f"batch:{batch}", batch, log.height)], content=content)
 
     def load(
         self,
@@ -320,10 +336,13 @@ class Store(Registry):
             What became of the rows. Small files are loaded together, a large one by itself; each load is there for
             good once it is done, so that an interrupted import goes on where it was.
         """
-        if isinstance(paths, EventLog):
-            raise TypeError("load takes files; append(log) takes a log")
+        named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
+        if odd := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
+            raise TypeError(f"load takes files, not a {odd[0]}: append takes frames and logs")
         told = Loaded()
-        for some in _together(files_of(paths, how.get("storage_options"))):
+        # Without a log kept nothing can be added for users who are here: all must come in one load.
+        files = files_of(named, how.get("storage_options"))
+        for some in _together(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
             for path in some:
                 source = _source(path)
@@ -332,8 +351,8 @@ class Store(Registry):
                 else:
                     fresh[source] = path
             if fresh:
-                log = EventLog.read(list(fresh.values()), columns, **how)
-                told += self._load(log, list(fresh), keep_log=keep_log, progress=progress)
+                read = partial(_read, fresh, columns=columns, **how)
+                told += self._load(read, list(fresh), keep_log=keep_log, progress=progress)
         return told
 
     def load_delta(
@@ -374,41 +393,69 @@ class Store(Registry):
         name = f"{table} version {opened.version()}"
         log = replace(EventLog.from_frame(pl.scan_delta(opened), columns, **how), name=name)
         source = Source(f"delta:{opened.metadata().id}:{opened.version()}", name)
-        return self._load(log, [source], keep_log=keep_log, progress=progress)
+        return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
 
     def _load(
         self,
-        log: EventLog,
+        read: Callable[[Sequence[Source]], EventLog],
         sources: Sequence[Source],
         *,
         content: Source | None = None,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
-        """Load what was not loaded before; what has a name of its own must have the same ``content`` again."""
+        """Load those of the sources that were not loaded before, as ``read`` gives them.
+
+        What has a name of its own must have the same ``content`` and as many rows again.
+        """
         with self._writing():
-            if all(self._layers.knows(source) for source in sources):
-                if content and self._layers.contradicts(content):
+            known = [source for source in sources if self._layers.knows(source)]
+            skipped = Loaded(skipped=tuple(source.name for source in known))
+            if len(known) == len(sources):
+                if any(self._layers.contradicts(source) for source in (*known, content) if source):
                     raise StoreError(
                         f"a batch {sources[0].name!r} was loaded with other rows: give these a name of their own "
                         "(those of them that are here already will be told as duplicates)"
                     )
-                return Loaded(skipped=tuple(source.name for source in sources))
+                return skipped
+            fresh = [source for source in sources if source not in known]
+            log = read(fresh)
             journeys = {key: self.get(key) for key in self.find()["journey_id"]}
-            if log.origin == "activities" and log.journey_id not in journeys:
-                raise StoreError(
-                    f"the store has no journey {log.journey_id!r}{near(log.journey_id, journeys)}: "
-                    "add the one that Journey.discover(log) draws first"
-                )
-            rows, made = log.height, {}
-            for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
-                if log.origin == "activities":
-                    self._check_whole(log, journeys[journey_id])
-                intake = self._intake(journeys[journey_id], keep_log=keep_log, progress=progress)
-                made[journey_id] = intake.load(log.only(pl.col("journey_id") == journey_id), rows)
-            if sum(layer.read for layer in made.values()) < rows:
-                made[STRANGERS] = strangers(log, list(journeys.values()), self._layers.new())
-            return self._taken_in(made, journeys, [*sources, *([content] if content else [])])
+            made = (self._activities if log.origin == "activities" else self._events)(
+                log, journeys, keep_log=keep_log, progress=progress
+            )
+            told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
+            if (
+                self.find()["journey_id"].is_in(list(journeys)).not_().any()
+            ):  # added as their rows were being set aside
+                self._take_in_strangers()
+            return skipped + told
+
+    def _events(self, log: EventLog, journeys: Mapping[str, Journey], **how: Any) -> dict[str, Layer]:
+        """A layer for each journey that the log names, and one for the rows of none."""
+        rows, made = log.height, {}
+        for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
+            own = log.only(pl.col("journey_id") == journey_id)
+            made[journey_id] = self._intake(journeys[journey_id], **how).load(own, rows)
+        if sum(layer.read for layer in made.values()) < rows:
+            made[STRANGERS] = strangers(log, list(journeys.values()), self._layers.new())
+        if (read := sum(layer.read for layer in made.values())) != rows:
+            raise StoreError(
+                f"{log.name} gave {rows:,} rows when they were counted and {read:,} when they were read, as a source does "
+                "that can be read but once: collect it first"
+            )
+        return made
+
+    def _activities(self, log: EventLog, journeys: Mapping[str, Journey], **how: Any) -> dict[str, Layer]:
+        """The layer of the one journey that activities are of."""
+        if log.journey_id not in journeys:
+            raise StoreError(
+                f"the store has no journey {log.journey_id!r}{near(log.journey_id, journeys)}: "
+                "add the one that Journey.discover(log) draws first"
+            )
+        journey = journeys[log.journey_id]
+        self._check_whole(log, journey)
+        return {log.journey_id: self._intake(journey, **how).load(log)}
 
     def adopt(
         self,
@@ -473,11 +520,15 @@ class Store(Registry):
         return Intake(journey, self._layers.new(), parts, keys, **how)
 
     def _taken_in(
-        self, made: Mapping[str, Layer], journeys: Mapping[str, Journey], sources: Sequence[Source]
+        self,
+        made: Mapping[str, Layer],
+        journeys: Mapping[str, Journey],
+        sources: Sequence[Source],
+        retired: Sequence[Layer] = (),
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
         first = {key: layer.first_at for key, layer in made.items() if key in journeys}
-        self._layers.publish(made, journeys, sources, along=lambda db: self._backdate(db, first))
+        self._layers.publish(made, journeys, sources, retired, along=lambda db: self._backdate(db, first))
         with suppress(
             OSError, pl.exceptions.PolarsError, StoreError
         ):  # no room now: the next load tries again
@@ -516,14 +567,13 @@ class Store(Registry):
                 *(old.faults().collect() for old in layers if old.faulty),
             ]
         )
-        of_graph = pl.col("rule").is_in(_OF_GRAPH)
-        again = EventLog.from_frame(faulty.filter(of_graph).select(*COLUMNS))
+        again = EventLog.from_frame(faulty.filter(_of_graph()).select(*COLUMNS))
         parts = self._layers.parts(journey, layers)
         good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
         rows = pl.concat([*(part.all_rows() for part in parts), good])
         # As the logs tell, for what else tells it may be damaged.
         intake.fold(rows, rows.select(pl.len()).collect(engine="streaming").item())
-        intake.set_aside(pl.concat([faulty.filter(~of_graph), again.faulty(journey).collect()]))
+        intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
         layer.read = sum(old.read for old in layers)
         self._publish(journey, intake.finish(), layers)
 
@@ -554,6 +604,15 @@ class Store(Registry):
             ]
             found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
             progress("checking", done / len(ids))
+        here = self.strangers.filter(pl.col("journey_id").is_in(ids))
+        for journey_id, rows in here.group_by("journey_id", maintain_order=True).len().iter_rows():
+            found.append(
+                Fault(
+                    journey_id,
+                    "strangers",
+                    f"{rows:,} rows of it were set aside before it was here: add() takes them in",
+                )
+            )
         return found
 
     def _sums(self, journey_id: str) -> Iterator[Fault]:
@@ -611,6 +670,11 @@ class Store(Registry):
         return known[1:]
 
 
+def _of_graph() -> pl.Expr:
+    """Whether a row was set aside by a rule that a journey which has changed may judge otherwise."""
+    return pl.col("rule").is_in(["unknown_version", "unknown_point", "unknown_branch", "unknown_goal"])
+
+
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     """Whether both hold the same stays, whatever the numbers of their users."""
     return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
@@ -621,17 +685,14 @@ def _digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
 
 
-def _content(frame: pl.DataFrame, batch: str) -> Source:
-    """What tells the rows of a batch in whatever order they come: by this polars, another may write them otherwise."""
-    columns = sorted(COLUMNS.keys() & set(frame.columns))
-    rows, name = frame.select(columns).sort(columns), f"batch:{batch}, polars {pl.__version__}"
-    return Source(f"{name}: {_digest(rows)}", name)
-
-
 def _source(path: Stored) -> Source:
     if isinstance(path, Path):
         return Source(sha256(path), path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
+
+
+def _read(paths: Mapping[Source, Stored], fresh: Sequence[Source], **how: Any) -> EventLog:
+    return EventLog.read([paths[source] for source in fresh], **how)
 
 
 def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:

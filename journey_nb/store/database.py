@@ -84,7 +84,13 @@ class Database:
                     )
                 yield db
         except sqlite3.Error as error:
-            mend = _MENDS.get(getattr(error, "sqlite_errorname", ""), "see whether its file is sound")
+            name = getattr(
+                error, "sqlite_errorname", ""
+            )  # SQLITE_READONLY_DIRECTORY and the like are of a kind
+            mend = next(
+                (told for kind, told in _MENDS.items() if name.startswith(kind)),
+                "see whether its file is sound",
+            )
             raise StoreError(f"the store cannot be used: {error} ({mend})") from error
 
 

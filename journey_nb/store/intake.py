@@ -98,9 +98,9 @@ class Intake:
         with readable(log.name):
             count = log.height if rows is None else rows
             layer.read = self.fold(good, count)
-            if layer.read < count:  # a second look, at the bad rows alone
+            if layer.read < count or log.origin == "activities":  # a second look, at the bad rows alone
                 self.set_aside(log.faulty(self._journey).collect(engine="streaming"))
-                layer.read += layer.faulty
+                layer.read += layer.faulty + log.duplicates
         return self.finish()
 
     def fold(self, rows: pl.LazyFrame, count: int) -> int:

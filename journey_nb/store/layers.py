@@ -105,7 +105,8 @@ class Layer:
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
-        return pl.scan_parquet(self.folder / "faulty.parquet")
+        rows = pl.scan_parquet(self.folder / "faulty.parquet")
+        return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
 
     def _check(self, name: str) -> None:
         """Refuse a file that is damaged before it is read; once."""
@@ -247,11 +248,14 @@ class Layers:
         with self._database.opened() as db:
             return db.execute("SELECT 1 FROM batch WHERE digest = ?", (source.digest,)).fetchone() is not None
 
-    def contradicts(self, content: Source) -> bool:
-        """Whether another content was loaded under its name."""
+    def contradicts(self, source: Source) -> bool:
+        """Whether another content was loaded under its name, or under its digest another size; as far as is known."""
         with self._database.opened() as db:
-            told = db.execute("SELECT digest FROM batch WHERE name = ?", (content.name,)).fetchall()
-        return bool(told) and (content.digest,) not in told
+            sizes = db.execute("SELECT bytes FROM batch WHERE digest = ?", (source.digest,)).fetchall()
+            named = db.execute("SELECT digest FROM batch WHERE name = ?", (source.name,)).fetchall()
+        if sizes:
+            return None not in (sizes[0][0], source.size) and sizes[0][0] != source.size
+        return bool(named)
 
     def publish(
         self,

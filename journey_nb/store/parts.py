@@ -217,7 +217,7 @@ class Part:
     def quarantined(self) -> pl.DataFrame:
         """The rows set aside for the order of their run, or for another with their event_id."""
         self._check(path := self._path("quarantined"))
-        rows = pl.scan_parquet(path)
+        rows = pl.scan_parquet(path).with_columns(pl.col("reason").cast(pl.String))
         return (
             rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
         ).collect()

@@ -74,35 +74,6 @@ def test_a_store_goes_through_the_ids_of_its_journeys(store: jn.Store) -> None:
     assert other.journey_id in set(store)
 
 
-def test_other_rows_under_the_name_of_a_batch_are_refused(store: jn.Store, welcome_log: pl.DataFrame) -> None:
-    half = welcome_log.height // 2
-    for name in ("monday", "tuesday"):
-        store.append(welcome_log[:half], batch=name)
-    for name in ("monday", "tuesday"):
-        with pytest.raises(jn.StoreError, match=f"'{name}' was loaded with other rows: give these a name"):
-            store.append(welcome_log[half:], batch=name)
-    store.append(welcome_log[half:], batch="wednesday")
-    assert store["welcome"].report().loaded == welcome_log.height
-
-
-class Stream:
-    """Rows that can be read but once, as the readers of databases are."""
-
-    def __init__(self, rows: pl.DataFrame) -> None:
-        self._rows = [rows]
-
-    def __arrow_c_stream__(self, schema: object = None) -> object:
-        rows = self._rows.pop() if self._rows else pl.DataFrame(schema=jn.events.COLUMNS)
-        return rows.__arrow_c_stream__(schema)
-
-
-def test_streams_that_end_are_told_apart(store: jn.Store, welcome_log: pl.DataFrame) -> None:
-    half = welcome_log.height // 2
-    for rows in (welcome_log[:half], welcome_log[half:]):
-        assert store.append(Stream(rows)).loaded == rows.height
-    assert store.append(Stream(welcome_log[half:])).skipped == ("the frame",)
-
-
 def test_facts_without_their_log_are_read_and_never_appended_to(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -1,0 +1,274 @@
+"""Rows come in many forms, twice, late and at once with a change: none is lost or counted twice without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import polars as pl
+import pytest
+from same import assert_same
+
+import journey_nb as jn
+from journey_nb import store as store_of
+from journey_nb.events import EventLog
+from journey_nb.simulate import simulate
+
+
+@pytest.fixture
+def store(tmp_path: Path, welcome: jn.Journey) -> jn.Store:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    return store
+
+
+@pytest.fixture(scope="module")
+def events(welcome: jn.Journey) -> pl.DataFrame:
+    return simulate(welcome, users=40, seed=9)
+
+
+# Batches, and what can be read but once.
+
+
+def test_other_rows_under_the_name_of_a_batch_are_refused(store: jn.Store, events: pl.DataFrame) -> None:
+    for name in ("monday", "tuesday"):
+        store.append(events[:600], batch=name)
+    for name in ("monday", "tuesday"):
+        with pytest.raises(jn.StoreError, match=f"'{name}' was loaded with other rows: give these a name"):
+            store.append(events[600:1200], batch=name)
+    store.append(events[600:], batch="wednesday")
+    assert store["welcome"].report().loaded == events.height
+
+
+FORMS: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "in another order": lambda rows: rows.reverse(),
+    "as Arrow": lambda rows: rows.to_arrow(),
+    "of other types": lambda rows: rows.with_columns(pl.col("version").cast(pl.Int64)),
+    "with nothing more": lambda rows: rows.with_columns(nothing=pl.lit(None)),
+    "as dictionaries": lambda rows: pl.DataFrame(rows.to_dicts(), infer_schema_length=None),
+    "in pieces": lambda rows: pl.concat([rows[:7], rows[7:]], rechunk=False),
+    "lazily": lambda rows: rows.lazy(),
+    "as a log": EventLog.from_frame,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_batch_in_another_form_adds_nothing(
+    store: jn.Store, events: pl.DataFrame, form: str
+) -> None:
+    store.append(events, batch="monday")
+    assert store.append(FORMS[form](events), batch="monday").skipped == ("monday",)
+
+
+@pytest.mark.parametrize("form", ["lazily", "as a log"])
+def test_a_lazy_batch_of_another_length_is_refused(store: jn.Store, events: pl.DataFrame, form: str) -> None:
+    store.append(FORMS[form](events[:600]), batch="monday")
+    with pytest.raises(jn.StoreError, match="'monday' was loaded with other rows"):
+        store.append(FORMS[form](events[600:]), batch="monday")
+
+
+class Stream:
+    """Rows that can be read but once, as the readers of databases are."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = [rows]
+
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        rows = self._rows.pop() if self._rows else pl.DataFrame(schema=jn.events.COLUMNS)
+        return rows.__arrow_c_stream__(schema)
+
+
+def test_streams_that_end_are_told_apart(store: jn.Store, events: pl.DataFrame) -> None:
+    for rows in (events[:600], events[600:]):
+        assert store.append(Stream(rows)).loaded == rows.height
+    assert store.append(Stream(events[600:])).skipped == ("the frame",)
+
+
+def test_a_lazy_frame_that_can_be_read_but_once_is_refused(store: jn.Store, events: pl.DataFrame) -> None:
+    once = iter([events])
+    lazy = pl.defer(lambda: next(once, events[:0]), schema=events.schema)
+    with pytest.raises(jn.StoreError, match="collect it first"):
+        store.append(lazy, batch="monday")
+    assert store.append(events, batch="monday").loaded == events.height
+
+
+# Files.
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "csv", "jsonl"])
+def test_a_bracket_in_a_name_is_no_pattern(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path, ending: str
+) -> None:
+    paths = [tmp_path / "x1" / f"events1.{ending}", tmp_path / "x[1]" / f"events[1].{ending}"]
+    for path, rows in zip(paths, (events[:600], events[600:]), strict=True):
+        path.parent.mkdir()
+        write = {"arrow": rows.write_ipc, "jsonl": rows.write_ndjson}.get(ending) or getattr(
+            rows, f"write_{ending}"
+        )
+        write(path)
+    assert store.load(paths).loaded == events.height
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, EventLog.read(paths)).facts)
+    assert EventLog.read(str(tmp_path / "x*" / "*")).height == events.height
+
+
+def test_files_of_two_separators_are_read_together(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    events[:600].write_csv(tmp_path / "a.csv")
+    events[600:].write_csv(tmp_path / "b.csv", separator=";")
+    assert store.load(tmp_path / "*.csv").loaded == events.height
+
+
+def test_a_file_that_another_import_has_loaded_meanwhile_is_left_out(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = events[:9].with_columns(user_id=pl.lit(None, pl.String))
+    for name, rows in {"a": pl.concat([events[:600], bad]), "b": events[600:]}.items():
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+    store.load(tmp_path / "a.parquet")
+    known, asked = store._layers.knows, iter([False, False])  # as it was before the lock was free
+    monkeypatch.setattr(store._layers, "knows", lambda source: next(asked, None) is None and known(source))
+    told = store.load(tmp_path / "*.parquet")
+    assert (told.skipped, told.loaded) == (("a.parquet",), events.height - 600)
+    assert store["welcome"].report().quarantined == 9
+
+
+def test_without_a_log_all_files_come_in_one_load(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_of, "TOGETHER", 1)
+    for number, rows in enumerate(events.sample(fraction=1, shuffle=True, seed=1).iter_slices(500)):
+        rows.write_parquet(tmp_path / f"{number}.parquet")
+    assert store.load(tmp_path / "*.parquet", keep_log=False).loaded == events.height
+
+
+def test_frames_are_not_taken_for_files(store: jn.Store, events: pl.DataFrame) -> None:
+    for odd in ([events], EventLog.from_frame(events)):
+        with pytest.raises(TypeError, match="append takes frames and logs"):
+            store.load(odd)  # type: ignore[arg-type]
+
+
+# What changes while a load runs.
+
+
+def during(rows: pl.DataFrame, change: Callable[[], object]) -> pl.LazyFrame:
+    """Rows that are read while something else is done, once."""
+    todo = [change]
+
+    def read() -> pl.DataFrame:
+        if todo:
+            todo.pop()()
+        return rows
+
+    return pl.defer(read, schema=rows.schema)
+
+
+def test_a_journey_that_is_added_while_its_rows_are_loaded_gets_them(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    other = jn.Store(tmp_path / "other")
+    other.add(jn.Journey.sample("abandoned_cart"))
+    other.append(during(events, lambda: jn.Store(other.path).add(welcome)))
+    assert other.strangers.height == 0
+    assert_same(other["welcome"].facts, jn.JourneyStats(welcome, events).facts)
+
+
+def test_a_design_is_not_changed_while_its_rows_are_loaded(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    store, refused = jn.Store(tmp_path), []
+    draft = jn.Journey.model_validate({**welcome.model_dump(), "status": "draft", "launched_at": None})
+    store.add(draft)
+
+    def edit() -> None:
+        with pytest.raises(jn.StoreError) as error:
+            jn.Store(tmp_path).edit(draft.model_copy(update={"goals": ()}))
+        refused.append(str(error.value))
+
+    editor = Thread(target=edit)
+    store.append(during(events, editor.start))
+    editor.join()
+    assert "there are events of goal" in refused[0]
+    assert store["welcome"].report().loaded == events.height
+    assert store.check() == []
+
+
+def test_what_was_added_between_a_load_and_its_end_is_told_by_check(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = jn.Journey.sample("win_back")
+    store.append(simulate(other, users=9, seed=1))
+    monkeypatch.setattr(jn.Store, "_take_in_strangers", lambda self: None)  # as if it had ended there
+    store.add(other)
+    assert [fault.place for fault in store.check()] == ["strangers"]
+    monkeypatch.undo()
+    store.add(other)
+    assert store.check() == []
+
+
+def test_a_new_version_is_refused_where_rows_wait_for_it_and_no_log_is_kept(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    store, events_file = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    events.write_parquet(events_file)
+    store.load(events_file, keep_log=False)
+    assert "unknown_version" in store["welcome"].report().frame["rule"].to_list()
+    with pytest.raises(jn.StoreError, match="kept without their log"):
+        store.relaunch("welcome", welcome)
+    assert (store.get("welcome").status, len(store.get("welcome").versions)) == ("paused", 1)
+
+
+# Words and activities.
+
+
+@pytest.mark.parametrize("waits_for", ["its journey", "its version"])
+def test_a_reason_in_the_vendors_words_outlasts_the_quarantine(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path, waits_for: str
+) -> None:
+    own = pl.when(pl.col("kind").cast(pl.String) == "run.exited").then(pl.lit("gone for good"))
+    rows = events.with_columns(reason=own.otherwise(pl.col("reason").cast(pl.String)))
+    store = jn.Store(tmp_path)
+    if waits_for == "its version":
+        store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    store.append(rows)
+    if waits_for == "its version":
+        store.relaunch("welcome", welcome)
+    else:
+        store.add(welcome)
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), rows).facts)
+
+
+def visits(min_share: float, event_id: bool) -> tuple[jn.Journey, EventLog]:
+    """Activities, one of them twice, one of nobody, one move rare."""
+    rows = [
+        {"who": f"u{user}", "what": what, "at": datetime(2026, 1, 1, user, place), "id": f"{user} {place}"}
+        for user in range(20)
+        for place, what in enumerate("abc" if user else "acb")
+    ]
+    rows += [rows[0], {"who": None, "what": "a", "at": datetime(2026, 1, 2), "id": "nobody's"}]
+    log = EventLog.from_activities(
+        pl.DataFrame(rows, infer_schema_length=None), user="who", activity="what", time="at",
+        event_id="id" if event_id else None,
+    )  # fmt: skip
+    return jn.Journey.discover(log, min_share=min_share), log
+
+
+@pytest.mark.parametrize("event_id", [True, False])
+@pytest.mark.parametrize("min_share", [0, 0.1])
+def test_the_account_of_activities_is_that_of_the_log(
+    tmp_path: Path, min_share: float, event_id: bool
+) -> None:
+    journey, log = visits(min_share, event_id)
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    told, report = store.append(log), jn.JourneyStats(journey, log).report()
+    assert (told.read, told.loaded, told.duplicates, told.quarantined) == (
+        report.read, report.loaded, report.duplicates, report.quarantined,
+    )  # fmt: skip
+    assert (told.duplicates, told.quarantined) == (int(event_id), 1)
+    assert store.strangers.is_empty()
+    assert_same(store[journey.journey_id].facts, jn.JourneyStats(journey, log).facts)
