@@ -335,6 +335,12 @@ class Store(Registry):
         Loaded
             What became of the rows. Small files are loaded together, a large one by itself; each load is there for
             good once it is done, so that an interrupted import goes on where it was.
+
+        Raises
+        ------
+        LogError
+            When files cannot be read, or none of their rows: nothing of them is kept then, so that they may be loaded
+            again in another way.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if odd := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
@@ -352,7 +358,7 @@ class Store(Registry):
                     fresh[source] = path
             if fresh:
                 read = partial(_read, fresh, columns=columns, **how)
-                told += self._load(read, list(fresh), keep_log=keep_log, progress=progress)
+                told += self._load(read, list(fresh), files=True, keep_log=keep_log, progress=progress)
         return told
 
     def load_delta(
@@ -401,12 +407,14 @@ class Store(Registry):
         sources: Sequence[Source],
         *,
         content: Source | None = None,
+        files: bool = False,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
         """Load those of the sources that were not loaded before, as ``read`` gives them.
 
-        What has a name of its own must have the same ``content`` and as many rows again.
+        What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
+        readable.
         """
         with self._writing():
             known = [source for source in sources if self._layers.knows(source)]
@@ -424,6 +432,8 @@ class Store(Registry):
             made = (self._activities if log.origin == "activities" else self._events)(
                 log, journeys, keep_log=keep_log, progress=progress
             )
+            if files:
+                _check_some_read(log, list(made.values()))
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if (
                 self.find()["journey_id"].is_in(list(journeys)).not_().any()
@@ -668,6 +678,22 @@ class Store(Registry):
             facts = StoredFacts(own, layers, self._layers.parts(own, layers))
             known = self._known[journey.journey_id] = (tokens, own, facts)
         return known[1:]
+
+
+def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
+    """Refuse files none of whose rows can be read: that is a mistake in how they are read, and they would count as loaded."""
+    if any(layer.read > layer.faulty for layer in made) or not any(layer.faulty for layer in made):
+        return
+    faults = pl.concat(layer.faults() for layer in made if layer.faulty).select("rule", "detail").collect()
+    if faults.filter(
+        _of_graph() | (pl.col("rule") == "unknown_journey")
+    ).height:  # these wait for what may come
+        return
+    rule, detail = faults.row(0)
+    raise LogError(
+        f"{log.name}: none of its {faults.height:,} rows can be read, the first for {rule} ({detail}). Nothing was kept: "
+        "say how they are to be read (columns, timezone, time_unit, time_format) and load again"
+    )
 
 
 def _of_graph() -> pl.Expr:

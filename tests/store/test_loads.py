@@ -151,6 +151,25 @@ def test_frames_are_not_taken_for_files(store: jn.Store, events: pl.DataFrame) -
             store.load(odd)  # type: ignore[arg-type]
 
 
+def test_files_that_were_read_in_a_wrong_way_may_be_read_again(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.csv"
+    events.with_columns(pl.col("occurred_at").dt.strftime("%d/%m/%Y %H:%M:%S%.6f")).write_csv(path)
+    with pytest.raises(
+        jn.LogError, match=r"none of its 1,\d+ rows can be read, the first for bad_time \(occurred_at"
+    ):
+        store.load(path)
+    assert store.strangers.is_empty()
+    assert store.load(path, time_format="%d/%m/%Y %H:%M:%S%.6f").loaded == events.height
+
+
+def test_files_whose_rows_wait_for_their_journey_are_kept(events: pl.DataFrame, tmp_path: Path) -> None:
+    store, path = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
+    events.write_parquet(path)
+    assert store.load(path).quarantined == store.strangers.height == events.height
+
+
 # What changes while a load runs.
 
 
