@@ -435,9 +435,7 @@ class Store(Registry):
             if files:
                 _check_some_read(log, list(made.values()))
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
-            if (
-                self.find()["journey_id"].is_in(list(journeys)).not_().any()
-            ):  # added as their rows were being set aside
+            if set(self.find()["journey_id"]) - journeys.keys():  # added while their rows were set aside
                 self._take_in_strangers()
             return skipped + told
 
