@@ -183,6 +183,10 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     from uuid import uuid4
 
     journey = Journey.sample(sample)
+    if path.suffix != ".json":
+        raise click.UsageError(
+            f"{path.name}: a journey document ends in .json, as in {path.stem}.journey.json"
+        )
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already; name another file or say --force")
     change = {
@@ -193,8 +197,8 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     }
     journey.model_copy(update=change).write(path)
     out.print(
-        f"Wrote [bold]{said(str(path))}[/]. Edit it, then: journey-nb check {said(str(path))}; "
-        f"a log to try it on: journey-nb simulate {said(str(path))} -o events.parquet",
+        f"Wrote [bold]{said(str(path))}[/]. Edit it, then: journey-nb check {said(shlex.quote(str(path)))}; "
+        f"a log to try it on: journey-nb simulate {said(shlex.quote(str(path)))} -o events.parquet",
         soft_wrap=True,
     )
 
@@ -254,11 +258,13 @@ def import_(
 
     from journey_nb.store import Store
 
-    if not documents and not (store / "store.sqlite").is_file():
+    journeys = [Journey.read(document) for document in documents]  # before a store is made for them
+    is_there = (store / "store.sqlite").is_file()
+    if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     opened = Store(store)
-    for document in documents:
-        opened.add(Journey.read(document))
+    for journey in journeys:
+        opened.add(journey)
     with Progress(console=err, transient=True) as bar:
         task = bar.add_task("Reading", total=1)
         loaded = opened.load(
@@ -333,7 +339,7 @@ _scoped = _with(
                                                   "or two dates: 2026-03-01..2026-03-31."),
         click.option("--clock", type=click.Choice(["activity", "cohort"]), help="Count events at their own time, or follow who entered."),
         click.option("--as-of", default="", help="The instant at which states are read; default the log's last event."),
-        click.option("--version", type=int, default=0, help="One version of the journey; default all."),
+        click.option("--version", type=int, default=0, help="Steps, branches and messages of one version; the other tables count all."),
     ]
 )  # fmt: skip
 """What of a log is meant."""

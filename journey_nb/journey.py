@@ -378,7 +378,8 @@ class Journey(_JourneyFields):
             if goal.goal_id == goal_id:
                 return goal
         known = [goal.goal_id for goal in self.goals]
-        raise KeyError(f"{self.label!r} has no goal {goal_id!r}{near(goal_id, known)}")
+        hint = near(goal_id, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
+        raise KeyError(f"{self.label!r} has no goal {goal_id!r}{hint}")
 
     @property
     def label(self) -> str:

@@ -316,6 +316,13 @@ def _about(
     checked: Mapping[str, Any],
 ) -> _About:
     if "journey" not in _cell(name):
+        if odd := [
+            key for key, given in (("stats", stats), ("journey", journey), ("log", log)) if given is not None
+        ]:
+            raise ReportError(
+                f"the {name} report is about a whole store, and takes no {odd[0]}: give store=, and title= or another "
+                "filter for some of its journeys"
+            )
         return _whole_store(name, store, checked)
     if stats is not None and journey is log is store is None:
         subject = belonging(stats).journey
@@ -379,6 +386,7 @@ def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> No
     import polars as pl
 
     from journey_nb.events import COLUMNS
+    from journey_nb.metrics.experiments import check_plan
     from journey_nb.stats import JourneyStats
 
     nothing = JourneyStats(journey, pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)))
@@ -389,8 +397,11 @@ def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> No
             journey.goal(goal)
         if values.get("user"):
             small.refuse("the runs of a user", values.get("small_groups") or least)
+        check_plan(values.get("mde") or None, values.get("planned_n") or None)
     except (KeyError, ValueError) as error:
         raise ReportError(error.args[0]) from None
+    if values.get("top", 1) < 1:
+        raise ReportError(f"top={values['top']} is no number of ways: give 1 or more")
     for name, known in named.items():
         if (value := values.get(name)) and value not in known:
             raise ReportError(f"no {name} {value!r}{near(value, known) or '; there are ' + ', '.join(known)}")

@@ -733,17 +733,17 @@ class JourneyStats:
         if not self._view.compare or name in ROW_LISTS:
             return now
         keys = [*(now.columns[:1] if dimension else []), *metrics.KEYS[name]]
-        before = self._before(now, made, dimension)
-        if name == "goals":
+        before = self._before(made, dimension)
+        if name == "goals" and before is not None:
             before = goals_beside(now, before, keys)
         both = beside(now, before, keys)
         return small.changed(both) if self.least else both
 
-    def _before(self, now: pl.DataFrame, table: Any, dimension: str | None) -> pl.DataFrame:
-        """The table of the period before, its days moved onto those of this one."""
+    def _before(self, table: Any, dimension: str | None) -> pl.DataFrame | None:
+        """The table of the period before, if there is one, its days moved onto those of this one."""
         scope = self.previous_scope
         if scope is None:
-            return now.clear()
+            return None
         before = self._grouped(table, scope, dimension)
         if "date" in before.columns and scope.days and self.scope.days:
             move: timedelta = self.scope.days[0] - scope.days[0]

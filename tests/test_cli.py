@@ -79,6 +79,18 @@ def test_new_writes_over_nothing_unasked(here: Path) -> None:
     assert run("new", "welcome.journey.json", "--force").exit_code == 0
 
 
+def test_new_writes_journeys_under_the_ending_by_which_check_knows_them(here: Path) -> None:
+    assert "ends in .json, as in x.journey.json" in refused("new", "x.txt", code=2)
+    assert not Path("x.txt").exists()
+
+
+def test_an_import_without_its_journey_leaves_no_store(here: Path) -> None:
+    refused("import", "events.parquet", "--store", "store", "--journey", "nope.json")
+    assert not Path("store").exists()
+    jn.Store("store")
+    assert "name one with --journey" in refused("import", "events.parquet", "--store", "store", code=2)
+
+
 def test_new_names_the_samples(here: Path) -> None:
     assert "'win_back'" in refused("new", "a.journey.json", "--sample", "winback", code=2)
 

@@ -326,6 +326,11 @@ def test_what_only_one_period_has_is_nothing_in_the_other(stats: jn.JourneyStats
     assert compared.messages()["title"].null_count() == 0
 
 
+def test_without_a_period_before_nothing_stands_beside(stats: jn.JourneyStats) -> None:
+    compared = stats.compare().points()
+    assert compared["entered_prev"].null_count() == compared["entered_change"].null_count() == compared.height
+
+
 def changing(stats: jn.JourneyStats, *since: Any) -> pl.DataFrame:
     """Everybody on one plan, then on the other."""
     ids = stats.users().select("user_id").unique().sort("user_id")

@@ -88,7 +88,7 @@ def variants(
         Groups smaller than this are hidden: all is said of whole groups of k of the converted and of the others.
     """
     _check(scope.journey, point_id, goal, unit, method)
-    _check_plan(mde, planned_n)
+    check_plan(mde, planned_n)
     scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
     units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
@@ -139,7 +139,8 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
             raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")
 
 
-def _check_plan(mde: object, planned_n: object) -> None:
+def check_plan(mde: object, planned_n: object) -> None:
+    """Refuse a smallest difference, or a planned size, that is none."""
     if mde is not None and not (isinstance(mde, (int, float)) and 0 < mde < 1):
         raise ValueError(f"mde={mde!r} is no difference of two rates: 0.01 stands for one percentage point")
     if planned_n is not None and not (isinstance(planned_n, int) and planned_n > 0):

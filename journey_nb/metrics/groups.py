@@ -74,23 +74,25 @@ def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.Dat
     return pl.concat(part.select(pl.lit(value, of_run.dtype).alias(front), pl.all()) for value, part in parts)
 
 
-def beside(frame: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+def beside(frame: pl.DataFrame, before: pl.DataFrame | None, keys: Sequence[str]) -> pl.DataFrame:
     """The frame with ``_prev`` and ``_change`` (relative; null where undefined) of every number.
 
     Rows of the period before that this one lacks are kept, at the end, so that nothing is lost. Where a period lacks
-    a row its counts are 0, for nothing was counted; of a day that it does not have they are null.
+    a row its counts are 0, for nothing was counted; of a day that it does not have, or where there is no period before
+    (None), they are null.
     """
     numbers = [name for name, dtype in frame.schema.items() if dtype.is_numeric() and name not in keys]
     words = [name for name in frame.columns if name not in (*numbers, *keys)]
     # A table of one row has no key: the constant one serves it and changes nothing for the others.
-    old = before.select(
+    old = (frame.clear() if before is None else before).select(
         *keys, pl.col(numbers).name.suffix("_prev"), pl.col(words).name.suffix("_prev"), _=0, _then=True
     )
     both = frame.with_columns(_=0, _now=True).join(
         old, on=["_", *keys], how="full", nulls_equal=True, coalesce=True, maintain_order="left_right"
     )
     gone, new = pl.col("_now").is_null(), pl.col("_then").is_null()
-    counts = [name for name in numbers if frame.schema[name] == COUNT and "date" not in keys]
+    filled = before is not None and "date" not in keys
+    counts = [name for name in numbers if filled and frame.schema[name] == COUNT]
     both = both.with_columns(
         *(pl.when(gone).then(f"{name}_prev").otherwise(name).alias(name) for name in words),
         *(_nothing(name, gone, f"{name}_prev") for name in counts),

@@ -336,10 +336,12 @@ def _communications(stats: JourneyStats, chosen: Choice, live: bool, locale: str
     )
     days = stats.daily(by="channel").filter(pl.col("breakdown").cast(pl.String) == channel)
     metrics = [{"shown": "impressions"}.get(stage, stage) for stage in stages]
-    yield word("over_time", locale), Markup(), daily_html(days, metrics, locale=locale)
+    yield word("over_time", locale), Markup(), daily_html(days, metrics, least=stats.least, locale=locale)
     yield _messages(stats, chosen, channel, stages, live, locale)
-    issues = stats.delivery_issues(channel).drop_nulls("count")  # those of the period before alone have none
-    issues = issues.sort("count", descending=True, maintain_order=True)
+    here_now = pl.col("count") != 0  # not in the period before alone
+    issues = (
+        stats.delivery_issues(channel).filter(here_now).sort("count", descending=True, maintain_order=True)
+    )
     lost = table(issues, columns=("outcome", "reason", "count", "rate"), of="delivery_issues", locale=locale)
     yield word("delivery_issues", locale), Markup(), lost
 
@@ -389,7 +391,7 @@ def _health(stats: JourneyStats, _: Choice, live: bool, locale: str) -> Iterator
     days = stats.daily()
     for metrics in _DAILY:
         heading = ", ".join(column(name, locale) for name in metrics)
-        yield heading, Markup(), daily_html(days, metrics, locale=locale)
+        yield heading, Markup(), daily_html(days, metrics, least=stats.least, locale=locale)
 
 
 _DETAILS = {

@@ -304,4 +304,4 @@ def _daily(stats: JourneyStats, point: Point, locale: str) -> Html:
     in_app = ("impressions", "interacted", "dismissed")
     metrics = in_app if _channel(stats, point) == "in_app" else ("sent", "opened", "clicked")
     here = pl.col("breakdown").cast(pl.String) == point.point_id
-    return daily_html(stats.daily(by="point").filter(here), metrics, locale=locale)
+    return daily_html(stats.daily(by="point").filter(here), metrics, least=stats.least, locale=locale)

@@ -109,10 +109,13 @@ def chart_html(
     return figure_html(svg, tables, spec["description"], limit=limit, locale=locale)
 
 
-def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420, locale: str = "") -> Html:
+def daily_html(
+    table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420, least: int = 0, locale: str = ""
+) -> Html:
     """Counts day by day as a picture with its table; ``table`` is ``stats.daily()`` or rows of it.
 
-    Its text says how many of each there are in all.
+    Its text says how many of each there are in all; not where groups smaller than ``least`` are hidden, whose rounded
+    counts add up to less.
 
     Examples
     --------
@@ -129,7 +132,7 @@ def daily_html(table: pl.DataFrame, metrics: Sequence[str], *, width: int = 420,
     lines = {column(metric, locale): heights[metric].to_list() for metric in metrics}
     dates = days["date"].to_list()
     svg = days_svg(dates, lines, width=width, locale=locale)
-    sums = dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
+    sums = None if least else dict(rows.group_by("metric").agg(total(pl.col("count"))).iter_rows())
     told = of_days(dates, sums, metrics, locale)
     newest = days.reverse()  # which are looked for
     return figure_html(svg, {"daily": newest}, told, limit=DAYS, locale=locale)

@@ -24,8 +24,10 @@ def listed(parts: Iterable[str]) -> str:
     return "; ".join([*parts[:_NAMED], *more]) or format.NOTHING
 
 
-def of_days(days: Sequence[date], sums: Mapping[str, float], metrics: Sequence[str], locale: str = "") -> str:
-    """Of counts day by day, from the first day to the last, how many of each metric there are in all.
+def of_days(
+    days: Sequence[date], sums: Mapping[str, float] | None, metrics: Sequence[str], locale: str = ""
+) -> str:
+    """Of counts day by day, from the first day to the last, how many of each metric there are in all, if that is known.
 
     Examples
     --------
@@ -33,5 +35,8 @@ def of_days(days: Sequence[date], sums: Mapping[str, float], metrics: Sequence[s
     'By day, 1 Mar 2026 – 2 Mar 2026: Sent 3; Opened 0.'
     """
     ends = " – ".join(format.day(day, locale) for day in (*days[:1], *days[-1:]))
-    counts = (f"{column(name, locale)} {format.count(sums.get(name, 0), locale)}" for name in metrics)
-    return f"{word('daily', locale)}, {ends}: {listed(counts)}."
+    counts = (
+        column(name, locale) + ("" if sums is None else f" {format.count(sums.get(name, 0), locale)}")
+        for name in metrics
+    )
+    return f"{', '.join(filter(None, (word('daily', locale), ends)))}: {listed(counts)}."

@@ -372,7 +372,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "canvas_bare": ("The design, without numbers.", "La conception, sans chiffres.", "숫자 없는 설계."),
     # In reports
     "entry_mixed": ("Mixed entry", "Entrée mixte", "혼합 진입"),
-    "version_alone": ("version {version} counted alone", "version {version} seule comptée", "버전 {version}만 집계"),
+    "version_alone": (
+        "version {version} alone in steps, branches and messages, all versions in the other tables",
+        "version {version} seule pour les étapes, les branches et les messages, toutes les versions ailleurs",
+        "단계·분기·메시지는 버전 {version}만, 나머지 표는 모든 버전 집계",
+    ),
     "version_of": ("version {version} of {count}; all counted", "version {version} sur {count} ; toutes comptées", "버전 {version}/{count}, 모두 집계"),
     "one_day": ("{day} (1 day)", "{day} (1 jour)", "{day} (1일)"),
     "days": ("{first} – {last} ({count} days)", "{first} – {last} ({count} jours)", "{first} – {last} ({count}일)"),

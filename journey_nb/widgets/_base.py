@@ -44,6 +44,12 @@ class _Abstract(ABCMeta, traitlets.MetaHasTraits):
     """Classes with traits of which some methods are for their heirs to write."""
 
 
+class Shown(traitlets.Any):
+    """Statistics; None only as long as there are none yet, for traitlets has no None checked that it allows."""
+
+    allow_none = False
+
+
 class View(anywidget.AnyWidget, metaclass=_Abstract):
     """A live view. A request of the browser names an action of ``_actions``; one that fails is painted."""
 
@@ -112,6 +118,10 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
         finally:  # also where the kernel is interrupted: who asked waits for it
             self.send({"done": action, "view": self._asker})
 
+    @traitlets.validate("locale")
+    def _check_locale(self, proposal: Any) -> str:
+        return asked(proposal["value"])
+
     @traitlets.observe("every")
     def _follow_every(self, _: Any) -> None:
         if shell := get_ipython():
@@ -174,7 +184,7 @@ class OfStats(View):
         "dismiss": "_dismiss",
     }
 
-    stats = traitlets.Any(None, allow_none=True)
+    stats = Shown(None)
     """The statistics that are shown."""
     period = traitlets.Unicode("launch").tag(sync=True)
     """Their period: a preset, or ``first..last``."""

@@ -155,7 +155,7 @@ class JourneyList(Managing, Files):
     @traitlets.validate(*_SHOWN)
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
-        if value and name == "opened":
+        if value is not None and name == "opened":
             value = self.store.get(value).journey_id
         if value and name == "selected":
             known = set(self.store.find()["journey_id"])

@@ -23,7 +23,7 @@ from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
-from journey_nb.widgets._base import OfStats, View, takes
+from journey_nb.widgets._base import OfStats, Shown, View, takes
 from journey_nb.widgets._status import Managing
 from journey_nb.widgets.canvas import JourneyCanvas
 from journey_nb.widgets.dashboard import Dashboard
@@ -149,7 +149,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     True
     """
 
-    stats = traitlets.Any(None, allow_none=True)
+    stats = Shown(None)
     """The statistics that are shown."""
     period = traitlets.Unicode("launch")
     """Their period: a preset, or ``first..last``."""
@@ -232,10 +232,11 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
                 setattr(part, name, value)
 
     def _take(self, part: Any) -> None:
-        """Have oneself as a part is: it may have let go of what other statistics do not have."""
+        """Have oneself as a part is, or another where it has not: it may have let go of what other statistics lack."""
         for name in _SHARED:
-            if part.has_trait(name):
-                setattr(self, name, getattr(part, name))
+            setattr(
+                self, name, getattr(next(one for one in (part, *self.children) if one.has_trait(name)), name)
+            )
         self.period, self.clock = self.stats.chosen, self.stats.scope.clock
 
     @traitlets.observe("period", "clock")

@@ -143,3 +143,12 @@ def test_they_say_what_the_chart_says() -> None:
         drawn = daily_html(table, ["entrances", "drop_offs"], locale=locale)
         chart = charts.daily(table, ["entrances", "drop_offs"], locale=locale)
         assert drawn.text == chart.to_dict()["description"]
+
+
+def test_hidden_counts_are_not_added_up_in_words() -> None:
+    rows = [
+        {"date": date(2026, 3, day), "metric": "sent", "breakdown": "push", "count": 10} for day in (1, 2)
+    ]
+    assert repr(daily_html(pl.DataFrame(rows), ["sent"])).endswith(": Sent 20.")
+    assert repr(daily_html(pl.DataFrame(rows), ["sent"], least=10)).endswith("2 Mar 2026: Sent.")
+    assert repr(daily_html(pl.DataFrame(rows).clear(), ["sent"])) == "By day: Sent 0."

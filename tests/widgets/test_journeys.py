@@ -241,3 +241,9 @@ def test_only_what_the_menu_has_is_done(widget: jn.JourneyList, welcome: jn.Jour
 def test_the_copy_has_no_controls(widget: jn.JourneyList) -> None:
     assert "Welcome series" in str(widget.figure)
     assert "data-action" not in str(widget.figure)
+
+
+def test_a_journey_without_a_name_is_not_opened(widget: jn.JourneyList) -> None:
+    with pytest.raises(KeyError, match="the store has no journey ''"):
+        widget.opened = ""
+    assert widget.opened is None

@@ -290,3 +290,23 @@ def test_where_small_groups_are_hidden_nothing_asks_for_single_people(welcome_st
     hidden.tracer.path = hidden.stats.paths()["path"][0].to_list()
     with pytest.raises(ValueError, match=r"users\(\)"):
         hidden.users()
+
+
+def test_a_user_that_narrower_statistics_lack_is_let_go_by_all(workspace: jn.Workspace) -> None:
+    stats = workspace.stats
+    user, *others = stats.users()["user_id"].unique().sort()[:9]
+    workspace.user = user
+    workspace.head.stats = stats.where(users=others)
+    assert workspace.user is workspace.canvas.user is None
+    exec(workspace.to_python(), {"stats": stats})
+
+
+@pytest.mark.parametrize("part", ["head", "canvas", "dashboard", "tracer", "itself"])
+def test_no_statistics_are_refused_and_what_is_shown_stays(workspace: jn.Workspace, part: str) -> None:
+    view, stats = workspace if part == "itself" else getattr(workspace, part), workspace.stats
+    with pytest.raises(TypeError, match="statistics are wanted, not a NoneType"):
+        view.stats = None
+    assert view.stats is stats
+    if part != "itself":
+        with pytest.raises(ValueError, match="there are en, fr, ko"):
+            view.locale = "nope"
