@@ -442,10 +442,10 @@ def _with_variants(
     journey: Journey, runs: pl.DataFrame, visits: pl.DataFrame, messages: pl.DataFrame
 ) -> pl.DataFrame:
     """Add the first variant that each run was assigned: by a split's branch, or by a message."""
-    points = journey.points().values()
-    splits = pl.Series([p.point_id for p in points if p.type == "split_abn"], dtype=visits["point"].dtype)
-    by_split = visits.filter(pl.col("point").is_in(splits.implode()), pl.col("branch").is_not_null())
-    by_split = by_split.select(
+    # Whatever a point is in another version: its ways tell what it was.
+    splits = {p.point_id for version in journey.versions for p in version.points if p.type == "split_abn"}
+    at_split = pl.col("point").is_in(pl.Series(sorted(splits), dtype=visits["point"].dtype).implode())
+    by_split = visits.filter(at_split, pl.col("branch").str.starts_with("variant:")).select(
         "run", variant=pl.col("branch").str.strip_prefix("variant:"), variant_at="left_at", order="left_order"
     )
     by_message = messages.filter(pl.col("variant").is_not_null()).select(

@@ -20,7 +20,15 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 TimeUnits = TimeUnit | Mapping[str, TimeUnit | None] | None
 Column = TypeVar("Column", pl.Expr, pl.Series)
 Paths = str | Path | Sequence[str | Path]
-Stored = str | Path  # a file is a Path, an object in a store its URL
+
+
+class Address(str):
+    """The URL of one object of a store, whatever signs its name holds: no pattern any more."""
+
+    __slots__ = ()
+
+
+Stored = Address | Path  # an object in a store, or a file
 Options = dict[str, Any] | None
 
 FORMATS: dict[str, str] = {
@@ -78,11 +86,13 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
     wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    return [
-        file
-        for path in map(str, wanted)
-        for file in (_objects(path, options) if is_url(path) else _matches(path))
-    ]
+    return [file for path in wanted for file in _meant(path, options)]
+
+
+def _meant(path: str | Path, options: Options) -> Sequence[Stored]:
+    if isinstance(path, Address):
+        return [path]
+    return _objects(str(path), options) if is_url(path) else _matches(str(path))
 
 
 def is_url(path: str | Path) -> bool:
@@ -103,7 +113,7 @@ def _matches(path: str) -> list[Path]:
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
 
 
-def _objects(url: str, options: Options) -> list[str]:
+def _objects(url: str, options: Options) -> list[Address]:
     """The objects of a store that a URL or a pattern names."""
     parts = urlsplit(url)
     if parts.password is not None:
@@ -116,12 +126,13 @@ def _objects(url: str, options: Options) -> list[str]:
     if url.endswith("/"):
         raise LogError(f"{url} is a folder; name its files, such as '{url}*.parquet'")
     if not glob.has_magic(url):
-        return [url]
+        return [Address(url)]
     kind = _kind(url)
     with readable(url):
         # Polars tells the objects behind a pattern beside their rows only; scan_lines it calls unstable (2.1).
         rows = _LISTS.get(kind, pl.scan_lines)(url, storage_options=options, include_file_paths="path")
-        found = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"].to_list()
+        paths = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"]
+    found = [Address(path) for path in paths]
     if not found:
         raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
     return found
@@ -133,7 +144,7 @@ _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
 }
 
 
-def _kind(path: Stored) -> str:
+def _kind(path: Stored | str) -> str:
     """The format by the name; of a file it is checked against the first bytes."""
     name = Path(path)
     kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
@@ -215,9 +226,15 @@ def _scan(
             return pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
 
 
-def _as_named(path: Stored) -> Stored:
-    """The file as polars, which has no other way to say so for JSON lines (2.1), takes no part of its name for a pattern."""
-    return path if is_url(path) else glob.escape(str(path))
+def _as_named(path: Stored) -> Stored | str:
+    """A file or object as polars, which cannot be told so for JSON lines (2.1), takes no part of its name for a pattern."""
+    if isinstance(path, Path):
+        return glob.escape(str(path))
+    if glob.has_magic(path):
+        raise LogError(
+            f"{path}: JSON lines of a store are read only under names without * ? [ ]; copy it to such a one"
+        )
+    return path
 
 
 def _separator(path: Stored, options: Options) -> str:
@@ -229,7 +246,7 @@ def _header(path: Stored, options: Options) -> str:
     if isinstance(path, Path):
         return _head(path).split(b"\n", 1)[0].decode("utf-8", "replace")
     with readable(path):
-        first = pl.scan_lines(path, storage_options=options).head(1).collect()["line"]
+        first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
     return first[0] if first.len() else ""
 
 

@@ -433,6 +433,36 @@ def put(client: Any, key: str, body: bytes) -> str:
     return f"s3://{BUCKET}/{key}"
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv", "arrow"])
+def test_objects_that_a_pattern_names_are_no_patterns(
+    store: tuple[dict[str, str], Any],
+    welcome: jn.Journey,
+    welcome_log: pl.DataFrame,
+    tmp_path: Path,
+    form: str,
+) -> None:
+    options, client = store
+    for name, some in (
+        ("day 1", welcome_log[:60]),
+        ("day [1]", welcome_log[60:90]),
+        ("day ?", welcome_log[90:120]),
+    ):
+        put(client, f"{form}-patterns/{name}.{form}", written(some, form))
+    kept = jn.Store(tmp_path)
+    kept.add(welcome)
+    told = kept.load(f"s3://{BUCKET}/{form}-patterns/*.{form}", storage_options=options)
+    assert (told.read, told.duplicates) == (120, 0)
+
+
+def test_lines_of_json_under_such_a_name_are_refused(
+    store: tuple[dict[str, str], Any], welcome_log: pl.DataFrame
+) -> None:
+    options, client = store
+    put(client, "lines/day [1].jsonl", written(welcome_log[:9], "jsonl"))
+    with pytest.raises(LogError, match="copy it to such a one"):
+        jn.EventLog.read(f"s3://{BUCKET}/lines/*.jsonl", storage_options=options)
+
+
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "arrow"])
 def test_objects_of_other_columns_are_read_beside_each_other(
     store: tuple[dict[str, str], Any], form: str, welcome_log: pl.DataFrame, tmp_path: Path

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -36,7 +36,7 @@ from journey_nb.store.intake import (
 from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, still_holds
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.parts import EMPTY_QUARANTINE
-from journey_nb.store.registry import Registry
+from journey_nb.store.registry import Registry, edited_as
 from journey_nb.store.sound import sha256
 from journey_nb.store.stored import StoredFacts
 
@@ -236,6 +236,7 @@ class Store(Registry):
             raise StoreError(
                 f"“{before.label}” has events: launch and pause it, then its changed graph is a new version"
             )
+        self._check_waiting(before, changed, layers)
         if all(layer.has_log for layer in layers):
             return
         if (before.goals, before.timezone) != (changed.goals, changed.timezone):
@@ -249,14 +250,27 @@ class Store(Registry):
                 "log: load everything into a new store that has the journey as it is to be"
             )
 
+    def _check_waiting(self, before: Journey, changed: Journey, layers: Sequence[Layer]) -> None:
+        """Refuse to redraw a version that waits and of which there are events already."""
+        old, new = (
+            design_of(one)["versions"] for one in (before, edited_as(before, changed, datetime.now(UTC)))
+        )
+        redrawn = [int(number) for number, graph in old.items() if new.get(number) != graph]
+        if not redrawn or before.status == "draft":
+            return
+        rows = pl.concat(part.all_rows().select("version") for part in self._layers.parts(before, layers))
+        if rows.filter(pl.col("version").is_in(redrawn)).head(1).collect().height:
+            raise StoreError(
+                f"there are events of version {redrawn[0]}, which waits: relaunch the journey with it, then a changed graph "
+                "is the next version"
+            )
+
     def _take_in_strangers(self) -> None:
         """Read rows again whose journey is here by now; only for the sole writer."""
         if not (layers := self._layers.of(STRANGERS)):
             return
         rows, journeys = self.strangers, {key: self.get(key) for key in self.find()["journey_id"]}
-        mine = (pl.col("rule") == "unknown_journey") & pl.col("journey_id").is_in(list(journeys)).fill_null(
-            False
-        )
+        mine = pl.col("journey_id").is_in(list(journeys)).fill_null(False)
         if not (own := rows.filter(mine)).height:
             return
         made = {
@@ -398,7 +412,10 @@ class Store(Registry):
             raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
         name = f"{table} version {opened.version()}"
         log = replace(EventLog.from_frame(pl.scan_delta(opened), columns, **how), name=name)
-        source = Source(f"delta:{opened.metadata().id}:{opened.version()}", name)
+        # A copy of a table has its id, and goes on with versions of its own; the names of files are given once.
+        files = pl.DataFrame(opened.get_add_actions(flatten=True))["path"].sort().to_list()
+        told = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
+        source = Source(f"delta:{opened.metadata().id}:{opened.version()}:{told}", name)
         return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
 
     def _load(
@@ -509,7 +526,9 @@ class Store(Registry):
                     made[journey_id] = together(some, self._layers.new())
                 else:
                     made[journey_id] = self._intake(journeys[journey_id], progress=progress).adopt(some)
-            return self._taken_in(made, journeys, [source])
+            told = self._taken_in(made, journeys, [source])
+            self._take_in_strangers()  # of journeys that the cluster did not fold
+            return told
 
     def _check_whole(self, log: EventLog, journey: Journey) -> None:
         """Refuse activities that go on with runs which are here: each has been given its end already."""
@@ -586,7 +605,9 @@ class Store(Registry):
         self._publish(journey, intake.finish(), layers)
 
     def _publish(self, journey: Journey, layer: Layer, replaced: Sequence[Layer]) -> None:
-        self._layers.publish({journey.journey_id: layer}, {journey.journey_id: journey}, retired=replaced)
+        made, known = {journey.journey_id: layer}, {journey.journey_id: journey}
+        first = {journey.journey_id: layer.first_at}  # earlier rows may have come out of quarantine
+        self._layers.publish(made, known, (), replaced, along=lambda db: self._backdate(db, first))
 
     # Whether all is well.
 

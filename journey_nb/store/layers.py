@@ -92,21 +92,23 @@ class Layer:
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
-        for path in paths.values():
-            self._check(path.name)
         with readable(self.folder):
-            return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if path.exists()]
+            return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if self._has(path.name)]
 
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
-        self._check("replaced.arrow")
         with readable(path := self.folder / "replaced.arrow"):
-            return pl.read_ipc(path) if path.exists() else NOBODY
+            return pl.read_ipc(path) if self._has(path.name) else NOBODY
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
         rows = pl.scan_parquet(self.folder / "faulty.parquet")
         return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
+
+    def _has(self, name: str) -> bool:
+        """Whether a file was written that only some layers have; one that is gone since is not as if it never was."""
+        self._check(name)
+        return name in self.files or (self.folder / name).exists()
 
     def _check(self, name: str) -> None:
         """Refuse a file that is damaged before it is read; once."""

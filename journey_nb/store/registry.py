@@ -306,7 +306,7 @@ class Registry:
         """
 
         def relaunched(before: Journey, at: datetime) -> tuple[Journey, str]:
-            after = _edited(before, changed, at) if changed else before
+            after = edited_as(before, changed, at) if changed else before
             if after.version() is _newest(after):
                 return _now_running(after), "no new version"
             after = _published(after, at)
@@ -443,7 +443,7 @@ class Registry:
         """
 
         def edited(before: Journey, at: datetime) -> tuple[Journey, str]:
-            after = _edited(before, changed, at)
+            after = edited_as(before, changed, at)
             waits = before.status != "draft" and after.version() is not _newest(after)
             told = [*_changed(before, after), *([f"version {_newest(after).version} waits"] if waits else [])]
             return after, ", ".join(told)
@@ -618,7 +618,7 @@ def _published(journey: Journey, at: datetime) -> Journey:
     return journey.model_copy(update={"versions": versions})
 
 
-def _edited(before: Journey, changed: Journey, at: datetime) -> Journey:
+def edited_as(before: Journey, changed: Journey, at: datetime) -> Journey:
     """The changed design under the id, the status and the past that the store has."""
     changed = _checked(changed)
     if changed.journey_id != before.journey_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -44,3 +45,19 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
         store.load_delta(tmp_path / "table", version=7)
     with pytest.raises(LogError, match="no column 'occurred_at'"):
         store.load_delta(tmp_path / "table")
+
+
+def test_a_copy_that_goes_on_by_itself_is_another_table(
+    welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    rows = welcome_log.with_columns(pl.col(pl.Enum).cast(pl.String))
+    rows[:100].write_delta(one)
+    shutil.copytree(one, other)
+    rows[100:150].write_delta(one, mode="append")
+    rows[150:200].write_delta(other, mode="append")
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    assert store.load_delta(one).loaded == 150
+    assert store.load_delta(other).loaded == 50
+    assert store.load_delta(other).skipped

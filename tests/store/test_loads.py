@@ -291,3 +291,91 @@ def test_the_account_of_activities_is_that_of_the_log(
     assert (told.duplicates, told.quarantined) == (int(event_id), 1)
     assert store.strangers.is_empty()
     assert_same(store[journey.journey_id].facts, jn.JourneyStats(journey, log).facts)
+
+
+# A journey that changes while there are rows.
+
+
+def told(number: int, kind: str, run: str, minute: int, version: int = 1, **values: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"e{number}", "kind": kind, "user_id": f"of {run}", "run_id": run, "journey_id": "j",
+        "occurred_at": datetime(2026, 3, 1, 10, minute), "version": version,
+    } | values  # fmt: skip
+
+
+def drawn(number: int, split: str, *keys: str, published: bool = True) -> dict[str, Any]:
+    """A version in which everybody comes by a point S of some type, with some ways to the exit."""
+    return {
+        "version": number,
+        "published_at": f"2025-01-0{number}T00:00:00Z" if published else None,
+        "points": [{"point_id": "E", "type": "entry_api"}, {"point_id": "S", "type": split}, {"point_id": "X", "type": "exit"}],
+        "branches": [{"source": "E", "key": "default", "target": "S"}]
+        + [{"source": "S", "key": key, "target": "X"} for key in keys],
+    }  # fmt: skip
+
+
+def versions(*drawn: dict[str, Any], status: str = "running") -> jn.Journey:
+    return jn.Journey.model_validate({"journey_id": "j", "title": "Jay", "status": status, "versions": drawn})
+
+
+TESTED = drawn(1, "split_abn", "variant:A", "variant:B")
+
+
+def test_a_point_that_becomes_another_kind_of_split_keeps_its_variants(tmp_path: Path) -> None:
+    waiting = drawn(2, "split_segment", "segment:a", "rest", published=False)
+    rows = [
+        pl.DataFrame([
+            told(place, "run.entered", run, 0, point_id="E"),
+            told(place + 1, "point.completed", run, 1, point_id="S", branch="variant:A"),
+        ])
+        for place, run in ((1, "r1"), (5, "r2"))
+    ]  # fmt: skip
+    store = jn.Store(tmp_path)
+    store.add(versions(TESTED))
+    store.append(rows[0])
+    store.pause("j")
+    store.edit(versions(TESTED, waiting))
+    store.relaunch("j")
+    store.append(rows[1])
+    memory = jn.JourneyStats(store.get("j"), pl.concat(rows))
+    assert store["j"].facts.runs["variant"].to_list() == memory.facts.runs["variant"].to_list() == ["A", "A"]
+
+
+@pytest.mark.parametrize("changed", [(), (drawn(2, "split_condition", "yes", "no", published=False),)])
+def test_a_version_that_waits_is_not_redrawn_under_its_events(tmp_path: Path, changed: Any) -> None:
+    waiting = drawn(2, "split_segment", "segment:a", "rest", published=False)
+    store = jn.Store(tmp_path)
+    store.add(versions(TESTED))
+    store.pause("j")
+    store.edit(versions(TESTED, waiting))
+    store.append(pl.DataFrame([told(1, "run.entered", "r1", 0, 2, point_id="E")]))
+    with pytest.raises(jn.StoreError, match="events of version 2, which waits: relaunch"):
+        store.edit(versions(TESTED, *changed))
+    assert store["j"].facts.runs.height == 1
+    assert store.check() == []
+
+
+def test_what_a_new_version_releases_backdates_the_launch(tmp_path: Path) -> None:
+    store = jn.Store(tmp_path)
+    store.add(versions(drawn(1, "delay", "default", published=False), status="draft"))
+    store.launch("j")
+    early = told(1, "run.entered", "r1", 0, 2, point_id="E") | {"occurred_at": datetime(2025, 12, 1)}
+    store.append(pl.DataFrame([early]))
+    store.append(pl.DataFrame([told(2, "run.entered", "r2", 0, point_id="E")]))
+    store.pause("j")
+    current = store.get("j")
+    second = versions(drawn(1, "delay", "default"), drawn(2, "split_condition", "yes", "no", published=False)).versions[1]
+    store.relaunch("j", current.model_copy(update={"versions": (*current.versions, second)}))
+    assert store["j"].health()["entrances"].item() == 2
+
+
+def test_rows_of_a_later_journey_that_broke_another_rule_are_its_own(
+    store: jn.Store, events: pl.DataFrame
+) -> None:
+    other = jn.Journey.sample("win_back")
+    rows = simulate(other, users=9, seed=1)
+    late = pl.when(pl.int_range(pl.len()) == 3).then(None).otherwise("occurred_at")
+    store.append(pl.concat([events, rows.with_columns(occurred_at=late)]))
+    store.add(other)
+    assert (store.strangers.height, store[other.journey_id].report().quarantined) == (0, 1)
+    assert store.check() == []

@@ -254,6 +254,20 @@ def everything(stats: jn.JourneyStats) -> None:
     stats.between(middle, middle + timedelta(days=9)).health()
 
 
+@pytest.mark.parametrize("name", ["replaced.arrow", "steps-replaced.arrow", "steps.arrow"])
+def test_a_file_that_is_gone_is_not_as_if_it_had_never_been(
+    files: list[Path], welcome: jn.Journey, tmp_path: Path, name: str
+) -> None:
+    store = Store(tmp_path)
+    store.add(welcome)
+    store.load(files[0])
+    store.load(files[1])  # of the same users
+    [*_, last] = sorted((tmp_path / "layers").glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
+    last.unlink()
+    with pytest.raises(jn.StoreError, match=f"{last.parent.name}.*cannot be read"):
+        everything(Store(tmp_path)["welcome"])
+
+
 def test_a_damaged_log_is_told_when_facts_are_to_be_made_of_it(
     files: list[Path], welcome: jn.Journey, tmp_path: Path
 ) -> None:
