@@ -713,7 +713,7 @@ def _cell(name: str, value: Any) -> str:
     from journey_nb.style import format, word
 
     if isinstance(value, datetime):
-        return format.moment(value)
+        return f"{format.moment(value)} UTC"  # as the register keeps it, for journeys of any zone
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 

@@ -28,6 +28,10 @@ DAYS = 60
 """Days listed under a picture of them, the newest first; the others are counted below."""
 
 
+ON_PAPER = ("points", "branches")
+"""Tables that are printed, folded up or not: of a long journey a page holds a picture that nobody can read."""
+
+
 def figure_html(
     svg: str,
     tables: Mapping[str, pl.DataFrame] | None = None,
@@ -78,6 +82,7 @@ def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, local
         (
             word("table_of", locale, title=word(name, locale)),
             Markup(table(frame, of=name, limit=limit, locale=locale)),
+            name in ON_PAPER,
         )
         for name, frame in tables.items()
     ]

@@ -272,13 +272,16 @@ def test_a_large_journey_has_its_minimap(open_page: Callable[..., Opened], tmp_p
     assert card.bounding_box()["x"] < before - 500
 
 
-def test_print_shows_the_picture_of_what_is_chosen(opened: Opened) -> None:
+def test_print_shows_the_picture_of_what_is_chosen_and_its_tables(opened: Opened) -> None:
     assert not opened.page.locator("figure img").first.is_visible()
     opened.choose("period", "7d")
+    steps = opened.page.locator("details.paper td", has_text="Welcome push").first
+    assert not steps.is_visible()
     opened.page.emulate_media(media="print")
     assert not opened.page.locator(".jnb-live").is_visible()
     image = opened.page.locator("figure img").first
     assert image.is_visible()
+    assert steps.is_visible()
     opened.page.wait_for_function("document.querySelector('figure img').naturalWidth > 400")
     assert "17 May 2026" in opened.page.evaluate(
         "decodeURIComponent(document.querySelector('figure img').src)"
