@@ -364,7 +364,9 @@ def test_what_a_new_version_releases_backdates_the_launch(tmp_path: Path) -> Non
     store.append(pl.DataFrame([told(2, "run.entered", "r2", 0, point_id="E")]))
     store.pause("j")
     current = store.get("j")
-    second = versions(drawn(1, "delay", "default"), drawn(2, "split_condition", "yes", "no", published=False)).versions[1]
+    second = versions(
+        drawn(1, "delay", "default"), drawn(2, "split_condition", "yes", "no", published=False)
+    ).versions[1]
     store.relaunch("j", current.model_copy(update={"versions": (*current.versions, second)}))
     assert store["j"].health()["entrances"].item() == 2
 
