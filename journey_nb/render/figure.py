@@ -75,7 +75,7 @@ def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, local
 
     Examples
     --------
-    >>> tables_html({"points": pl.DataFrame({"entered": [3]})}).startswith("<details><summary>Table: Steps</summary>")
+    >>> tables_html({"points": pl.DataFrame({"entered": [3]})}).startswith('<details class="paper"><summary>Table: Steps')
     True
     """
     folded = [

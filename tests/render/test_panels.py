@@ -102,7 +102,7 @@ def test_a_figure_is_an_image_with_its_tables_folded_under_it() -> None:
     assert data is not None
     assert base64.b64decode(data[1]).decode() == svg
     assert 'alt="a &#34;picture&#34; &lt;b&gt;"' in html
-    assert "<details><summary>Table: Steps</summary>" in html
+    assert '<details class="paper"><summary>Table: Steps</summary>' in html
     assert "&lt;i&gt;" in html
     assert "<svg" not in html
 
