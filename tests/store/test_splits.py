@@ -18,7 +18,7 @@ from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.store import intake
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 30))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 20))
 
 
 def logs(seed: int) -> tuple[jn.Journey, pl.DataFrame, Random]:
