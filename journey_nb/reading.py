@@ -550,18 +550,18 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
         text = _text(pl.col(column), dtype).str.strip_chars()
         # A number among dates is a slip of its row; a word among numbers makes them no less numbers.
         numeric = text.str.contains(NUMBER)
+        with readable(what):
+            ruling = source.select(numeric.sum() * 2 > text.count()).collect(engine="streaming").item()
+        if not ruling:
+            return None
         number: pl.Expr = pl.when(numeric).then(text.cast(pl.Float64, strict=False))
-        ruling = numeric.sum() * 2 > text.count()
     elif dtype.is_numeric():
-        number, ruling = pl.col(column).cast(pl.Float64), pl.lit(True)
+        number = pl.col(column).cast(pl.Float64)
     else:
         return None
     with readable(what):
-        extremes = source.select(low=number.min(), high=number.max(), ruling=ruling).collect(
-            engine="streaming"
-        )
-    low, high, ruling_numbers = extremes.row(0)
-    if low is None or not ruling_numbers:
+        low, high = source.select(number.min(), high=number.max()).collect(engine="streaming").row(0)
+    if low is None:
         return None
     for unit, per in _PER_SECOND.items():
         if _SAFE[0] * per <= low and high < _SAFE[1] * per:
