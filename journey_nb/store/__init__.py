@@ -554,8 +554,7 @@ class Store(Registry):
         retired: Sequence[Layer] = (),
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
-        first = {key: layer.first_at for key, layer in made.items() if key in journeys}
-        self._layers.publish(made, journeys, sources, retired, along=lambda db: self._backdate(db, first))
+        self._publish(made, journeys, sources, retired)
         with suppress(
             OSError, pl.exceptions.PolarsError, StoreError
         ):  # no room now: the next load tries again
@@ -571,7 +570,7 @@ class Store(Registry):
             ours = {layer.folder for layer in group}
             parts = [part for part in self._layers.parts(journey, layers) if part.folder.parent in ours]
             layer = merged(journey, self._layers.new(), group, parts)
-            self._publish(journey, layer, group)
+            self._publish({journey.journey_id: layer}, {journey.journey_id: journey}, retired=group)
 
     def rebuild(self, key: str, *, progress: Progress | None = None) -> None:
         """Fold a journey anew from its kept log: after a change of its goals, or where a file of facts is damaged.
@@ -602,12 +601,18 @@ class Store(Registry):
         intake.fold(rows, rows.select(pl.len()).collect(engine="streaming").item())
         intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
         layer.read = sum(old.read for old in layers)
-        self._publish(journey, intake.finish(), layers)
+        self._publish({journey.journey_id: intake.finish()}, {journey.journey_id: journey}, retired=layers)
 
-    def _publish(self, journey: Journey, layer: Layer, replaced: Sequence[Layer]) -> None:
-        made, known = {journey.journey_id: layer}, {journey.journey_id: journey}
-        first = {journey.journey_id: layer.first_at}  # earlier rows may have come out of quarantine
-        self._layers.publish(made, known, (), replaced, along=lambda db: self._backdate(db, first))
+    def _publish(
+        self,
+        made: Mapping[str, Layer],
+        journeys: Mapping[str, Journey],
+        sources: Sequence[Source] = (),
+        retired: Sequence[Layer] = (),
+    ) -> None:
+        """List new layers; a journey that was launched here begins no later than they do, new or out of quarantine."""
+        first = {key: layer.first_at for key, layer in made.items() if key in journeys}
+        self._layers.publish(made, journeys, sources, retired, along=lambda db: self._backdate(db, first))
 
     # Whether all is well.
 
@@ -704,9 +709,8 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
     if any(layer.read > layer.faulty for layer in made) or not any(layer.faulty for layer in made):
         return
     faults = pl.concat(layer.faults() for layer in made if layer.faulty).select("rule", "detail").collect()
-    if faults.filter(
-        _of_graph() | (pl.col("rule") == "unknown_journey")
-    ).height:  # these wait for what may come
+    waits = _of_graph() | (pl.col("rule") == "unknown_journey")  # for what may come
+    if faults.filter(waits).height:
         return
     rule, detail = faults.row(0)
     raise LogError(

@@ -84,13 +84,10 @@ class Database:
                     )
                 yield db
         except sqlite3.Error as error:
-            name = getattr(
-                error, "sqlite_errorname", ""
-            )  # SQLITE_READONLY_DIRECTORY and the like are of a kind
-            mend = next(
-                (told for kind, told in _MENDS.items() if name.startswith(kind)),
-                "see whether its file is sound",
-            )
+            name = getattr(error, "sqlite_errorname", "")
+            # By how it begins: SQLITE_READONLY_DIRECTORY is of a kind with SQLITE_READONLY.
+            mends = (mend for kind, mend in _MENDS.items() if name.startswith(kind))
+            mend = next(mends, "see whether its file is sound")
             raise StoreError(f"the store cannot be used: {error} ({mend})") from error
 
 

@@ -223,15 +223,20 @@ def test_a_damaged_file_is_named_and_mended_from_the_kept_log(
     is_whole(store, undisturbed)
 
 
-def test_a_flipped_bit_is_told_and_never_counted(
-    files: list[Path], welcome: jn.Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Most could be read: as other numbers, or to the end of the process, which maps what it reads."""
-    store, rng = Store(tmp_path), Random(1)
+@pytest.fixture
+def loaded(files: list[Path], welcome: jn.Journey, tmp_path: Path) -> Store:
+    """A store of the first file."""
+    store = Store(tmp_path / "store")
     store.add(welcome)
     store.load(files[0])
+    return store
+
+
+def test_a_flipped_bit_is_told_and_never_counted(loaded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most could be read: as other numbers, or to the end of the process, which maps what it reads."""
+    rng = Random(1)
     kept = ("log", "where", "shared", "keys")  # what only loads and rebuilds read
-    paths = [path for path in (tmp_path / "layers").rglob("*.*") if not path.name.startswith(kept)]
+    paths = [path for path in (loaded.path / "layers").rglob("*.*") if not path.name.startswith(kept)]
     assert len(paths) > 15
     for path in paths:
         content = bytearray(written := path.read_bytes())
@@ -239,10 +244,10 @@ def test_a_flipped_bit_is_told_and_never_counted(
         path.write_bytes(content)
         monkeypatch.setattr(parts, "_kept", parts._Kept(2**30))  # as in a process of its own
         with pytest.raises(jn.StoreError) as error:
-            everything(Store(tmp_path)["welcome"])
+            everything(Store(loaded.path)["welcome"])
         assert f"{path.name} cannot be read: it is damaged" in str(error.value)
         path.write_bytes(written)
-    everything(Store(tmp_path)["welcome"])
+    everything(Store(loaded.path)["welcome"])
 
 
 def everything(stats: jn.JourneyStats) -> None:
@@ -256,40 +261,27 @@ def everything(stats: jn.JourneyStats) -> None:
 
 @pytest.mark.parametrize("name", ["replaced.arrow", "steps-replaced.arrow", "steps.arrow"])
 def test_a_file_that_is_gone_is_not_as_if_it_had_never_been(
-    files: list[Path], welcome: jn.Journey, tmp_path: Path, name: str
+    loaded: Store, files: list[Path], name: str
 ) -> None:
-    store = Store(tmp_path)
-    store.add(welcome)
-    store.load(files[0])
-    store.load(files[1])  # of the same users
-    [*_, last] = sorted((tmp_path / "layers").glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
+    loaded.load(files[1])  # of the same users
+    [*_, last] = sorted((loaded.path / "layers").glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
     last.unlink()
     with pytest.raises(jn.StoreError, match=f"{last.parent.name}.*cannot be read"):
-        everything(Store(tmp_path)["welcome"])
+        everything(Store(loaded.path)["welcome"])
 
 
-def test_a_damaged_log_is_told_when_facts_are_to_be_made_of_it(
-    files: list[Path], welcome: jn.Journey, tmp_path: Path
-) -> None:
-    store = Store(tmp_path)
-    store.add(welcome)
-    store.load(files[0])
-    path = next((tmp_path / "layers").glob("*/0/log.parquet"))
+def test_a_damaged_log_is_told_when_facts_are_to_be_made_of_it(loaded: Store) -> None:
+    path = next((loaded.path / "layers").glob("*/0/log.parquet"))
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
     with pytest.raises(jn.StoreError, match=r"log\.parquet cannot be read: it is damaged\. Put back a copy"):
-        Store(tmp_path).rebuild("welcome")
-    assert Store(tmp_path)["welcome"].health()["entrances"].item() > 0
+        Store(loaded.path).rebuild("welcome")
+    assert Store(loaded.path)["welcome"].health()["entrances"].item() > 0
 
 
-def test_a_file_that_is_cut_short_is_named_when_it_is_read(
-    files: list[Path], welcome: jn.Journey, tmp_path: Path
-) -> None:
-    store = Store(tmp_path)
-    store.add(welcome)
-    store.load(files[0])
-    path = next((tmp_path / "layers").glob("*/0/visits.arrow"))
+def test_a_file_that_is_cut_short_is_named_when_it_is_read(loaded: Store) -> None:
+    path = next((loaded.path / "layers").glob("*/0/visits.arrow"))
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(jn.StoreError, match=r"visits\.arrow.*check"):
-        len(Store(tmp_path)["welcome"].facts.visits)
+        len(Store(loaded.path)["welcome"].facts.visits)
