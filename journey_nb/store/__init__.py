@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from journey_nb.journey import Journey, near
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats
-from journey_nb.store.database import StoreError, sole_writer
+from journey_nb.store.database import StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
     Progress,
@@ -131,7 +130,7 @@ class Store(Registry):
     def __init__(self, path: str | Path, *, patience: float = 3600) -> None:
         self.path, self._patience = Path(path), patience
         self.path.mkdir(parents=True, exist_ok=True)
-        super().__init__(lambda: sqlite3.connect(self.path / "store.sqlite"))
+        super().__init__(partial(connection, self.path / "store.sqlite"))
         self._layers = Layers(self.path / "layers", self._database)
         self._known: dict[str, tuple[tuple[str, ...], Journey, StoredFacts]] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 FORMAT = 1
+_EFFECTIVE = os.access in os.supports_effective_ids
 _PATIENCE = 30_000  # milliseconds for which one change waits for another
 
 _SCHEMA = {
@@ -42,6 +44,16 @@ _MENDS = {
 
 class StoreError(Exception):
     """What a store cannot do; the message says what it can."""
+
+
+def connection(file: Path) -> sqlite3.Connection:
+    """Open the file of a store; one whose folder may not be written is there to be read."""
+    if not file.exists() or os.access(file.parent, os.W_OK, effective_ids=_EFFECTIVE):
+        return sqlite3.connect(file)
+    # A writer who has it open (somebody with the right to) keeps files beside it that tell readers what counts. With
+    # none SQLite would make them; they are not needed where nobody writes.
+    written = file.with_name(f"{file.name}-wal").exists()
+    return sqlite3.connect(f"{file.absolute().as_uri()}?{'mode=ro' if written else 'immutable=1'}", uri=True)
 
 
 class Database:
