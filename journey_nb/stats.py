@@ -631,6 +631,10 @@ class JourneyStats:
         other._view = dataclasses.replace(self._view, **changes)
         return other
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was found so far, which another process finds for itself."""
+        return {name: getattr(self, name) for name in ("journey", "facts", "_attributes", "_view", "store")}
+
     @property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.journey.timezone)

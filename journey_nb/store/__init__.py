@@ -137,6 +137,10 @@ class Store(Registry):
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens it itself."""
+        return partial(Store, patience=self._patience), (self.path.absolute(),)
+
     # Journeys.
 
     def __getitem__(self, key: str) -> JourneyStats:

@@ -55,6 +55,10 @@ class Layer:
     design: dict[str, Any] = field(default_factory=dict)
     _sound: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what was read of it."""
+        return Layer, (self.folder, *(getattr(self, name) for name in (*NUMBERS, "files", "design")))
+
     @property
     def token(self) -> str:
         """Its name."""

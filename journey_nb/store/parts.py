@@ -104,6 +104,10 @@ class Part:
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
     _sound: set[Path] = field(default_factory=set, compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what was read of it."""
+        return Part, (self.folder, self.journey, self.files, self.dead)
+
     @staticmethod
     def write(folder: Path, facts: Folded, settled: Settled, *, log: bool = True) -> None:
         """Write the facts of one fold; with ``log`` the rows they come from as well (else they are there already)."""

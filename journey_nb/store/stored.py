@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -132,6 +132,10 @@ class StoredFacts(Assembled):
         super().__init__(self._together.table, first_at or otherwise, last_at or otherwise)
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads for itself."""
+        return StoredFacts, (self.journey, self.layers, self.parts)
 
     @cached_property
     def cube(self) -> Cube:

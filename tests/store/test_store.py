@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -618,3 +619,19 @@ def test_ways_that_are_no_variants_assign_nobody_though_their_point_becomes_a_te
     stats = store["j"]
     plain = jn.JourneyStats(stats.journey, EventLog.from_frame(log))
     assert assigned(stats, "W") == assigned(plain, "W") == [("A", 0), ("B", 0)]
+
+
+def test_statistics_are_handed_to_other_processes_as_where_their_facts_are(
+    store: jn.Store, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log[:2000])
+    stats = store["welcome"]
+    asked = [stats, stats.period("7d"), stats.clock("cohort"), stats.where(variant="A")]
+    store.append(welcome_log[2000:])  # they keep seeing what was there
+    told = [one.points() for one in asked]
+    kept = pickle.dumps((store, asked))
+    assert len(kept) < 50_000
+    other, again = pickle.loads(kept)
+    for one, points in zip(again, told, strict=True):
+        assert one.points().equals(points)
+    assert other["welcome"].points().equals(store["welcome"].points())
