@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history | rebuild``."""
 
 from __future__ import annotations
 

@@ -75,13 +75,16 @@ def _batches(cursor: Any, names: Sequence[str]) -> Iterator[pl.DataFrame]:
 
 
 def _together(batches: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The batches as one; a column that holds times of a zone in one of them, and others in another, as text."""
-    zoned = {name: {batch.schema[name] for batch in batches} - {pl.Null()} for name in batches[0].columns}
-    mixed = [name for name, kinds in zoned.items() if len(kinds) > 1 and pl.Datetime("us", "UTC") in kinds]
-    return pl.concat(
-        (batch.with_columns(pl.col(name).cast(pl.String) for name in mixed) for batch in batches),
-        how="vertical_relaxed",
-    )
+    """The batches as one; a column of one kind here and another there is text, as within a batch."""
+    for name in batches[0].columns:
+        kinds = {batch.schema[name].base_type() for batch in batches} - {pl.Null}
+        zones = {getattr(batch.schema[name], "time_zone", None) for batch in batches if batch.height}
+        if len(kinds) > 1 or len(zones) > 1:
+            batches = [
+                batch.with_columns(pl.Series(name, map(_text, batch[name]), dtype=pl.String))
+                for batch in batches
+            ]
+    return pl.concat(batches, how="vertical_relaxed")
 
 
 def _column(name: str, cells: Sequence[Any]) -> pl.Series:
@@ -109,7 +112,9 @@ def _text(cell: Any) -> str | None:
     match cell:
         case None | str():
             return cell
-        case dict() | list():
+        case bool():
+            return str(cell).lower()  # as polars writes it
+        case dict() | list() | pl.Series():
             return json.dumps(cell, default=str)
         case float() if cell.is_integer():
             return str(int(cell))  # as a column of floats is read: 7 and 7.0 are one id

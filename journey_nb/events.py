@@ -619,7 +619,10 @@ class EventLog:
         return rows.with_columns(_user(), detail=_detail()).pipe(_as_quarantine)
 
     def only(self, condition: pl.Expr) -> EventLog:
-        """The rows for which a condition on COLUMNS holds; a log of activities is of one journey, and stays whole."""
+        """The rows for which a condition on what they name holds (as given: a user_id may be missing still).
+
+        A log of activities is of one journey, and stays whole.
+        """
         return self if self._activities else replace(self, _rows=self._rows.filter(condition))
 
     def journeys(self) -> set[str]:
@@ -782,9 +785,13 @@ def _in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:
 
 
 def _apart_by_user(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Runs of one user each, and how many sessions several users share (1, 2, … for each of them)."""
+    """Runs of one user each, and how many sessions several users share."""
     shared = rows.group_by("run_id").agg(pl.col("user_id").n_unique()).filter(pl.col("user_id") > 1).height
-    return (rows.with_columns(run_id=filled("{}/{}", "user_id", "run_id")) if shared else rows), shared
+    if not shared:
+        return rows, 0
+    # A user's own stroke is written otherwise, so that a/b in c is not a in b/c.
+    user = pl.col("user_id").str.replace_all("~", "~0", literal=True).str.replace_all("/", "~1", literal=True)
+    return rows.with_columns(run_id=filled("{}/{}", user, "run_id")), shared
 
 
 def quarantine(rows: pl.DataFrame, rule: pl.Expr, detail: pl.Expr) -> pl.DataFrame:

@@ -485,8 +485,12 @@ def _clicked(scope: Scope, channel: str, sent: pl.DataFrame) -> int | None:
 
 
 def _events(scope: Scope, messages: pl.DataFrame, kind: str) -> int:
-    """How often something happened to some messages, as far as is seen; once where it is inferred."""
-    seen = scope.facts.events.filter(pl.col("kind") == kind, pl.col("at") < scope.horizon)
+    """How often something happened to some messages, as far as is seen; once where it is inferred.
+
+    What machines did counts where their opens and clicks do.
+    """
+    counts = pl.lit(True) if scope.machine else ~pl.col("machine").fill_null(False)
+    seen = scope.facts.events.filter(pl.col("kind") == kind, pl.col("at") < scope.horizon, counts)
     times = (
         messages.select("message")
         .join(seen, on="message", how="left")

@@ -52,7 +52,8 @@ class Facts(Protocol):
         value, currency, counts (inside its run's window), implied, here (the point of the visit open
         then), credit, credit_message, credit_point, credit_channel.
     events
-        All loaded rows of runs in reading order: run, at, kind, point, message, order.
+        All loaded rows of runs in reading order: run, at, kind, point, message, machine (whether one opened or clicked),
+        order.
     devices
         One row for every device that any row of a run carries: run, user, device_id.
     users
@@ -226,7 +227,11 @@ def fold(journey: Journey, judged: Judged) -> Folded:
         waits=waits,
         messages=messages.with_columns(user=runs["user"].gather(messages["run"])).select(MESSAGES),
         goals=goals.select(GOALS),
-        events=done.steps.select("run", "at", "kind", "point", "message", order="pos"),
+        events=done.steps.select(
+            *("run", "at", "kind", "point", "message"),
+            machine=done.column("is_machine", done.steps["i"]),
+            order="pos",
+        ),
         devices=devices.select("run", runs["user"].gather(devices["run"]), "device_id"),
         users=users.to_frame("user_id"),
         quarantined=_quarantined(judged, done),

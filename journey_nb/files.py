@@ -12,6 +12,17 @@ from pathlib import Path
 from secrets import token_hex
 
 
+def fitting(name: str, most: int) -> str:
+    """As much of a name as fits into so many bytes, which is what file systems count.
+
+    Examples
+    --------
+    >>> fitting("환영 캠페인", 10), fitting("welcome", 10)
+    ('환영 캠', 'welcome')
+    """
+    return name.encode()[:most].decode(errors="ignore")
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Give a file of one's own beside ``path`` to write; it takes that place once it is complete.

@@ -182,7 +182,7 @@ class Goal(_Document):
 class Version(_Document):
     """One published state of the graph."""
 
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)  # as events carry it
     published_at: Instant | None = None
     note: str | None = None
     points: tuple[Point, ...] = ()

@@ -41,7 +41,12 @@ def picture(document: str | bytes, locale: str = "en") -> str:
     from journey_nb.render.panels import template
     from journey_nb.render.text import clean
     from journey_nb.style import word
+    from journey_nb.style.locales import asked
 
+    try:
+        asked(locale)
+    except ValueError:  # JupyterLab speaks more languages than are shipped
+        locale = "en"
     try:
         journey = Journey.from_json(document)
     except JourneyError as error:

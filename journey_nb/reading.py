@@ -442,7 +442,9 @@ def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None,
     if origin == pl.Date:
         return _placed(value.cast(pl.Datetime("us")), zone)
     if origin.is_numeric():
-        return _epoch(value, unit)
+        # In 32 bits there is no room for microseconds.
+        wide = pl.Int64 if origin.is_integer() else pl.Float64
+        return _epoch(value if origin.is_decimal() else value.cast(wide, strict=False), unit)
     text = _text(value, origin)
     return text.map_batches(
         lambda cells: _times(cells, zone, unit, form), return_dtype=_UTC, is_elementwise=True
@@ -489,9 +491,8 @@ def _times(cells: pl.Series, zone: str, unit: TimeUnit | None, form: str | None)
     attempts += [lambda left, f=form: _zoned(left, f) for form in _OFFSET_FORMATS[:2]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(left, f, zone) for form in _LOCAL_FORMATS[:2]]  # type: ignore[misc]
     if unit is not None:
-        attempts.append(
-            lambda left: left.to_frame("n").select(_epoch(_numeral(pl.col("n")), unit)).to_series()
-        )
+        # Whole numbers first: as floats they would lose microseconds.
+        attempts += [lambda left, n=number: _epochs(left, n, unit) for number in (pl.Int64, pl.Float64)]  # type: ignore[misc]
     attempts += [lambda left, f=form: _zoned(_tidied(left), f) for form in _OFFSET_FORMATS[1:]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(_tidied(left), f, zone) for form in _LOCAL_FORMATS]  # type: ignore[misc]
     parsed = pl.Series([None], dtype=_UTC).new_from_index(0, len(cells))
@@ -526,15 +527,10 @@ def _tidied(cells: pl.Series) -> pl.Series:
     )
 
 
-def _numeral(text: pl.Expr) -> pl.Expr:
-    # Whole numbers stay integers: a float would lose microseconds.
-    trimmed = text.str.strip_chars()
-    exact = trimmed.cast(pl.Int64, strict=False)
-    return (
-        pl.when(trimmed.str.contains(r"\.").any())
-        .then(trimmed.cast(pl.Float64, strict=False))
-        .otherwise(exact)
-    )
+def _epochs(cells: pl.Series, number: type[pl.Int64 | pl.Float64], unit: TimeUnit) -> pl.Series:
+    cells = cells.str.strip_chars()
+    numbers = cells.set(~cells.str.contains(NUMBER), None).cast(number, strict=False)
+    return numbers.to_frame("n").select(_epoch(pl.col("n"), unit)).to_series()
 
 
 def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | None:
@@ -559,6 +555,7 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
         number = pl.col(column).cast(pl.Float64)
     else:
         return None
+    number = pl.when(number.is_finite()).then(number)
     with readable(what):
         low, high = source.select(number.min(), high=number.max()).collect(engine="streaming").row(0)
     if low is None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from journey_nb import manifest
-from journey_nb.files import whole_folder
+from journey_nb.files import fitting, whole_folder
 from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.metrics import small
@@ -59,6 +59,7 @@ FORMATS = {
 }
 """What a report may leave, and how the files end."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+_PRINTS_WITHIN = 300  # seconds
 
 
 @dataclass(frozen=True)
@@ -551,7 +552,14 @@ def _print(page: Path, target: Path) -> None:
             *(f"--user-data-dir={profile}", "--no-pdf-header-footer", f"--print-to-pdf={target}"),
             page.absolute().as_uri(),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_PRINTS_WITHIN, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ReportError(
+                f"{command[0]} printed no PDF in {_PRINTS_WITHIN} seconds; try again later"
+            ) from None
     if not target.exists():
         raise ReportError(f"{command[0]} printed no PDF: {done.stderr.strip()[-500:]}")
 
@@ -603,10 +611,7 @@ def slug(text: str) -> str:
     ('café-hello-환영', '')
     """
     words = re.findall(r"\w+", unicodedata.normalize("NFC", text[:1000]).lower().replace("_", " "))
-    name = "-".join(words)
-    while len(name.encode()) > 100:  # file systems count bytes
-        name = name[:-1]
-    return name.strip("-")
+    return fitting("-".join(words), 100).strip("-")
 
 
 def notebook_page(path: Path, locale: str = "en") -> str:

@@ -303,7 +303,7 @@ def movement(several: Iterable[JourneyStats], *, locale: str = "") -> Html:
         stats.compare().health().select(pl.lit(stats.journey.label).alias("title"), *columns)
         for stats in several
     ]
-    return table(pl.concat(rows), locale=locale)
+    return table(pl.concat(rows) if rows else pl.DataFrame(), locale=locale)
 
 
 def accounts(several: Iterable[JourneyStats], *, locale: str = "") -> Html:

@@ -676,8 +676,9 @@ class JourneyStats:
     def _check_possible(self, name: str, value: Any) -> None:
         """Refuse what no run can have."""
         possible = self._possible(name)
-        for one in values_of(value):
-            if possible and one is not None and one not in possible:
+        known = {None, *possible}
+        for one in values_of(value) if possible else ():
+            if one not in known:
                 words = [str(other) for other in possible]
                 what, some = name.replace("_", " "), ", ".join(words[:20])
                 hint = (
@@ -855,7 +856,12 @@ def _verbs(view: _View, after: _View) -> Iterator[str]:
     called = {"user_id": "users", "entry_point": "entry"}
     for name, value in view.where:
         if name != "run":  # of pseudonyms, which are narrowed already
-            yield f".where({called.get(name, name)}={_coded(value)})"
+            name = called.get(name, name)
+            yield (
+                f".where({name}={_coded(value)})"
+                if name.isidentifier()
+                else f".where(**{{{name!r}: {_coded(value)}}})"
+            )
 
 
 def _coded(value: Any) -> str:
@@ -864,6 +870,8 @@ def _coded(value: Any) -> str:
         value = value.to_list()
     if isinstance(value, date):  # times too
         value = value.isoformat()
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_coded, value))}]"
     return repr(value)
 
 

@@ -185,6 +185,9 @@ def test_sessions_are_runs_and_their_ids_may_be_shared_by_users() -> None:
     assert rows["run_id"].unique(maintain_order=True).to_list() == ["a/1", "a/2", "b/1"]
     rows = EventLog.from_activities(frame[:2], **columns).judge().rows  # type: ignore[arg-type]
     assert rows["run_id"].unique(maintain_order=True).to_list() == ["1", "2"]
+    paths = frame.with_columns(u=pl.Series(["a/b", "a", "b"]), s=pl.Series(["c", "b/c", "c"]))
+    runs = EventLog.from_activities(paths, **columns).judge().rows  # type: ignore[arg-type]
+    assert runs.select("user_id", "run_id").n_unique() == runs["run_id"].n_unique() == 3
 
 
 def test_an_event_loaded_twice_counts_once() -> None:

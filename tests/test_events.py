@@ -451,6 +451,26 @@ def test_numbers_that_may_mean_two_times_are_refused(values: list[Any]) -> None:
         times(values)
 
 
+@pytest.mark.parametrize("dtype", [pl.Int32, pl.UInt32, pl.UInt64, pl.Float64, pl.Decimal(20, 3)], ids=str)
+def test_seconds_are_read_from_numbers_of_any_width(dtype: Any) -> None:
+    assert times(pl.Series([SECONDS], dtype=dtype)) == ([datetime.fromtimestamp(SECONDS, UTC)], [])
+
+
+def test_nanoseconds_are_read_alike_as_numbers_and_as_text() -> None:
+    odd = SECONDS * 10**9 + 123_456_999
+    assert times([odd])[0] == times([str(odd)])[0] == times([str(odd), f"{SECONDS * 10**9}.0"])[0][:1]
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_the_unit_of_times_is_that_of_those_that_are_given(odd: float) -> None:
+    frame = pl.DataFrame([row(run_id=f"r{i}") for i in range(2)]).with_columns(
+        due_at=pl.Series([odd, float(SECONDS)])
+    )
+    assert EventLog.from_frame(frame).judge(JOURNEY).rows["due_at"][-1] == datetime.fromtimestamp(
+        SECONDS, UTC
+    )
+
+
 def test_a_told_unit_is_believed() -> None:
     assert times([5, -5], time_unit="s")[0] == [
         datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC),

@@ -8,7 +8,17 @@ import polars as pl
 import pytest
 
 import journey_nb as jn
-from journey_nb.sections import account, changes, converters, definitions, experiments, heading, user_runs
+from journey_nb.sections import (
+    account,
+    accounts,
+    changes,
+    converters,
+    definitions,
+    experiments,
+    heading,
+    movement,
+    user_runs,
+)
 from journey_nb.style.words import LOCALES
 
 
@@ -94,3 +104,8 @@ def test_a_user_who_is_not_here_is_told_with_those_most_like_it(welcome_stats: j
     (said,) = user_runs(welcome_stats, someone + "x")
     assert someone in repr(said)
     assert "is not in this journey" in repr(said)
+
+
+def test_a_portfolio_of_none_is_an_empty_table() -> None:
+    assert "No rows" in movement([]).html
+    assert "No rows" in accounts([]).html

@@ -381,11 +381,19 @@ def test_local_and_zoned_times_of_one_column_are_each_read_as_what_they_are(
     assert log.frame.collect()["occurred_at"].to_list() == wanted
 
 
-@pytest.mark.parametrize("batches", [[[7, 7.0, "a"]], [[7], [7.0]], [["a", 7.0]], [[7.0]]])
+@pytest.mark.parametrize(
+    "batches",
+    [[[7, 7.0, "a"]], [[7], [7.0]], [["a", 7.0]], [[7.0]], [[7.0], [7.0, "a"]], [[7.0], ["a"], [7]]],
+)
 def test_whole_numbers_are_one_id_however_they_come(batches: list[list[Any]]) -> None:
     found = rows(Cursor(*([(cell, NOON) for cell in batch] for batch in batches)), "select")
     log = found.select(user=jn.reading.cell("user_id", found.collect_schema()["user_id"], pl.String()))
     assert set(log.collect()["user"]) <= {"7", "a"}
+
+
+def test_long_numbers_stay_whole_beside_fractions() -> None:
+    found = rows(Asked([(2**53 + 1,)], [(2.5,)], [(2**63,)], [(True,)]), "").collect()
+    assert found["a"].to_list() == [str(2**53 + 1), "2.5", str(2**63), "true"]
 
 
 def test_what_is_no_query_or_no_connection_is_told() -> None:

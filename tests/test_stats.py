@@ -385,3 +385,15 @@ def test_statistics_are_saved_over_others(stats: jn.JourneyStats, tmp_path: Path
 def test_a_plan_that_makes_no_sense_is_refused(stats: jn.JourneyStats, ask: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ask(stats)
+
+
+def test_the_verbs_are_told_as_code_whatever_attributes_are_called(welcome: jn.Journey) -> None:
+    events = simulate(welcome, users=20, seed=3)
+    attributes = (
+        events.select("user_id")
+        .unique()
+        .with_columns(pl.lit(datetime(2026, 1, 1).date()).alias("since"), pl.lit("x").alias("my col"))
+    )
+    stats = jn.JourneyStats(welcome, events, attributes=attributes)
+    told = stats.where(**{"my col": "x"}).where(since=[datetime(2026, 1, 1).date()]).verbs()
+    assert told == ".where(**{'my col': 'x'}).where(since=['2026-01-01'])"

@@ -323,9 +323,9 @@ def steps(facts: Facts) -> pl.DataFrame:
         micros=(pl.col("left_at") - pl.col("arrived_at")).dt.total_microseconds(),
     )
     completed = completed.filter(pl.col("outcome") == "completed", pl.col("micros").is_not_null())
-    order = completed.select(
-        (pl.col("point").to_physical().cast(pl.UInt64) * 2**56 + pl.col("micros").cast(pl.UInt64)).arg_sort()
-    ).to_series()
+    # One number of both is sorted faster than two; of 64 bits it would hold but 256 points.
+    by_point = pl.col("point").to_physical().cast(pl.Int128) * 2**64 + pl.col("micros")
+    order = completed.select(by_point.arg_sort()).to_series()
     completed = completed.select(pl.col("point", "micros", "left_at", "run", "version").gather(order))
     entered = facts.runs["entered_at"].gather(completed["run"])
     return completed.select("point", "micros", "left_at", entered.alias("entered_at"), "version")

@@ -865,13 +865,12 @@ _WORDS: dict[str, tuple[str, str, str]] = {
 
 
 def place(locale: str) -> int:
-    """Where a language stands in an entry of the dictionary; English where it is not shipped."""
-    spoken = language(locale)
-    return LOCALES.index(spoken) if spoken in LOCALES else 0
+    """Where a language stands in an entry of the dictionary."""
+    return LOCALES.index(language(locale))
 
 
 def word(key: str, locale: str = "", **fields: object) -> str:
-    """The word a person reads for a key; English where the language is not shipped.
+    """The word a person reads for a key.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 
 from journey_nb.exports import EXPORTS, write_table
+from journey_nb.files import fitting
 from journey_nb.journey import near
 from journey_nb.metrics import small
 from journey_nb.render.panels import template
@@ -40,7 +41,8 @@ _WORDS = {"first": "period.first", "last": "period.last"} | {
 
 def file_name(*words: str) -> str:
     """A file of these words, each cut, and of letters that any system takes."""
-    return "-".join(re.sub(r"[^\w-]+", "-", word)[:40].strip("-").lower() or "-" for word in words) + ".csv"
+    parts = (fitting(re.sub(r"[^\w-]+", "-", word).lower(), 40).strip("-") for word in words)
+    return "-".join(part or "-" for part in parts) + ".csv"
 
 
 @dataclass(frozen=True)

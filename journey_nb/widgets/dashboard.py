@@ -143,9 +143,9 @@ class Dashboard(Exporting):
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         Choice(**{name: value}).check(self.stats)
-        if name == "user" and self.stats.user_path(value).is_empty():
+        if name == "user" and value is not None and self.stats.user_path(value).is_empty():
             raise KeyError(f"{value!r} is not in this journey{near(value, self.stats.nearest(value))}")
-        if name == "run" and value not in (runs := self._runs):
+        if name == "run" and value is not None and value not in (runs := self._runs):
             raise KeyError(f"{self.user!r} has no run {value!r}{near(value, runs)}")
         self._draw(self._chosen.then(name, value))
         return value
@@ -160,9 +160,10 @@ class Dashboard(Exporting):
     @traitlets.observe("stats")
     def _follow_journey(self, _: Any) -> None:
         left = self._chosen.left(self.stats)
-        if self.user is not None and not (runs := self._runs):
+        runs = self._runs
+        if not runs:
             left = replace(left, user=None, run=None)
-        elif self.run is not None and self.run not in runs:
+        elif self.run not in runs:
             left = replace(left, run=None)
         for name, value in vars(left).items():
             if value != getattr(self, name):

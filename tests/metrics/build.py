@@ -96,7 +96,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
         },
         "events": {
             "run": key, "at": TIME, "kind": pl.Enum(KINDS), "point": point, "message": key,
-            "order": pl.Int64,
+            "machine": pl.Boolean, "order": pl.Int64,
         },
         "devices": {"run": key, "user": key, "device_id": pl.String},
     }  # fmt: skip

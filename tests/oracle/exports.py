@@ -282,6 +282,11 @@ def campaign_numbers(reading: Reading, query: Query) -> Table:
         "Push CTR": clicks["push"],
         "Email sends": table["email"]["sent"],
         "Email CTR": clicks["email"],
+        "Email clicks": sum(
+            max(1, _seen_rows(scope, message, "message.clicked"))
+            for message in table["email"]["own"]
+            if scope.clicked_at(message) is not None
+        ),
         "Email unsubscribes": len(table["email"]["users"]("unsubscribed")),
         "SMS sends": table["sms"]["sent"],
         "SMS delivered": table["sms"]["delivered"],
@@ -310,7 +315,10 @@ def campaign_numbers(reading: Reading, query: Query) -> Table:
 
 
 def _seen_rows(scope: Scope, message: Message, kind: str) -> int:
-    return sum(row.kind == kind and scope.seen(row.at) for row in message.rows)
+    return sum(
+        row.kind == kind and scope.seen(row.at) and (scope.query.machine or not row.machine)
+        for row in message.rows
+    )
 
 
 def _users(scope: Scope, own: list[Message], name: str) -> set[str]:

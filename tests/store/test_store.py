@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import polars as pl
@@ -635,3 +635,24 @@ def test_statistics_are_handed_to_other_processes_as_where_their_facts_are(
     for one, points in zip(again, told, strict=True):
         assert one.points().equals(points)
     assert other["welcome"].points().equals(store["welcome"].points())
+
+
+def test_a_journey_of_hundreds_of_points_is_counted_as_its_log(tmp_path: Path) -> None:
+    delays = [f"d{number:03}" for number in range(300)]
+    points = [{"point_id": "E", "type": "entry_api"}, *({"point_id": d, "type": "delay"} for d in delays)]
+    points += [{"point_id": "X", "type": "exit"}]
+    ids = [point["point_id"] for point in points]
+    branches = [{"source": one, "target": other} for one, other in pairwise(ids)]
+    journey = a_journey(versions=[{"version": 1, "points": points, "branches": branches}])
+    constant = {"user_id": "u", "run_id": "r", "journey_id": "j", "version": 1}
+    rows = [("run.entered", "E"), *(("point.entered", point) for point in ids[1:]), ("run.exited", "X")]
+    log = pl.DataFrame(
+        [
+            {**constant, "kind": kind, "point_id": point, "occurred_at": at(minute**2)}
+            for minute, (kind, point) in enumerate(rows)
+        ]
+    )
+    store = jn.Store(tmp_path / "store")
+    store.add(journey)
+    store.append(log)
+    assert store["j"].points().equals(jn.JourneyStats(journey, log).points())

@@ -467,3 +467,17 @@ def test_replies_are_of_the_channel_that_is_open() -> None:
     assert 'data-key="replied">60<' in canvas.detail
     canvas.full = True
     assert 'data-key="replied">60<' in canvas.detail
+
+
+def test_a_user_can_be_let_go_together_with_another_period(welcome_stats: jn.JourneyStats) -> None:
+    user = welcome_stats.users()["user_id"][0]
+    run = welcome_stats.user_runs(user)["run_id"][0]
+    widget = jn.Dashboard(welcome_stats, opened="audience", user=user, run=run)
+    with widget.hold_trait_notifications():
+        widget.stats, widget.user = welcome_stats.period("7d"), None
+    assert (widget.user, widget.run) == (None, None)
+
+
+def test_files_have_names_that_file_systems_take() -> None:
+    name = _export.file_name(*["환영 캠페인 첫 번째 단계의 메시지를 받은 사용자" * 2] * 5)
+    assert len(name.encode()) < 255

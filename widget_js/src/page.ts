@@ -17,7 +17,7 @@ type Hears = (message: any, buffers: DataView[]) => void;
 
 /** A model without a kernel: it answers out of what was computed. */
 class Kept implements Model {
-  private readonly heard: [string, Hears][] = [];
+  private heard: [string, Hears][] = [];
   private opened = "";
   private readonly answers: Record<string, (asked: { value: string; point: string }) => void> = {
     period: ({ value }) => this.show(value, this.states.user),
@@ -56,7 +56,7 @@ class Kept implements Model {
   }
 
   off(event: string, hears: Hears): void {
-    this.heard.splice(this.heard.findIndex(([name, other]) => name === event && other === hears), 1);
+    this.heard = this.heard.filter(([name, other]) => name !== event || other !== hears);
   }
 
   send(asked: any): void {
