@@ -243,7 +243,7 @@ def step_users(stats: JourneyStats, point_id: str) -> pl.DataFrame:
 
 def _step_users(stats: JourneyStats, point_id: str) -> pl.LazyFrame:
     small.refuse("the list of a step's users", stats.least)
-    scope = _scope_of(stats, point_id)
+    scope = _scope_of(stats, point_id, listed=True)
     visits = scope.on_version(scope.visits_at(point_id)).filter(pl.col("arrives") | pl.col("was_open"))
     kept = ("run", "point", "arrived_at", "left_at", "outcome", "branch", "skip_at", "skip_reason", "order")
     return _with_runs(scope, visits.select(kept), "arrived_at", "run_id", "order").select(
@@ -337,7 +337,7 @@ class MessageRuns:
 
     @cached_property
     def _scope(self) -> Scope:
-        return _scope_of(self.stats, self.point_id)
+        return _scope_of(self.stats, self.point_id, listed=True)
 
     @cached_property
     def _reached(self) -> pl.DataFrame:
@@ -363,7 +363,7 @@ class MessageRuns:
 
 def _user_list(stats: JourneyStats) -> pl.LazyFrame:
     small.refuse("the user list", stats.least)
-    return everybody(stats.scope)
+    return everybody(stats.listed)
 
 
 EXPORTS: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
@@ -378,10 +378,11 @@ EXPORTS: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
 """What section 8 of METRICS.md lists, by name; the long lists are not held in memory before they are written."""
 
 
-def _scope_of(stats: JourneyStats, point_id: str) -> Scope:
+def _scope_of(stats: JourneyStats, point_id: str, *, listed: bool = False) -> Scope:
+    """What the numbers of a point look at, or what a list of its people does."""
     if point_id not in (known := stats.journey.points()):
         raise KeyError(f"{stats.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
-    return stats.scope
+    return stats.listed if listed else stats.scope
 
 
 def _with_runs(scope: Scope, rows: pl.DataFrame, *order: str) -> pl.LazyFrame:

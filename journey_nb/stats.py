@@ -51,6 +51,7 @@ class _View:
     compare: bool = False
     pseudonymous: bool = False
     least: int = 0
+    history_days: int | None = None
     where: tuple[tuple[str, Any], ...] = field(default=(), compare=False, repr=False)
 
 
@@ -315,6 +316,36 @@ class JourneyStats:
         """The smallest group that is shown; 0: every group is."""
         return self._view.least
 
+    def history(self, history_days: int | None) -> JourneyStats:
+        """Tell of people only what was in the last so many local days, where a policy wants that; None for all.
+
+        Paths of a user leave out the runs that had ended before; :meth:`users` and the exports of a step's and a
+        message's users begin no earlier (METRICS.md, section 12). Counts stay.
+
+        Raises
+        ------
+        ValueError
+            When it is no number of days, 1 or more.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> stats = jn.JourneyStats(journey, simulate(journey, users=50, seed=1))
+        >>> late = stats.history(30)
+        >>> late.users().height < stats.users().height, late.points().equals(stats.points())
+        (True, True)
+        """
+        if history_days is not None and history_days < 1:
+            raise ValueError(f"history_days={history_days}: how many days, 1 or more, or None for all")
+        return self._with(history_days=history_days)
+
+    @property
+    def history_days(self) -> int | None:
+        """How many days back single people are told of; None: all that the log holds."""
+        return self._view.history_days
+
     def verbs(self, after: JourneyStats | None = None) -> str:
         """The verbs that look as these statistics do, as code.
 
@@ -463,17 +494,17 @@ class JourneyStats:
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
         small.refuse("user_path()", self.least)
-        return paths.user_path(self.scope, str(user))
+        return self._late(paths.user_path(self.scope, str(user)), user)
 
     def user_runs(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), newest first: status, version, times, goals."""
         small.refuse("user_runs()", self.least)
-        return paths.user_runs(self.scope, str(user))
+        return self._late(paths.user_runs(self.scope, str(user)), user)
 
     def user_events(self, user: str) -> pl.DataFrame:
         """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
         small.refuse("user_events()", self.least)
-        return paths.user_events(self.scope, str(user))
+        return self._late(paths.user_events(self.scope, str(user)), user)
 
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
@@ -619,6 +650,14 @@ class JourneyStats:
         return self._scope(self._period)
 
     @cached_property
+    def listed(self) -> Scope:
+        """What lists of people look at: the same, but for what was before the last :attr:`history_days`."""
+        since, chosen = self._since, self._period
+        if since is None or since <= chosen.start:
+            return self.scope
+        return self._scope(dataclasses.replace(chosen, start=min(since, chosen.end)))
+
+    @cached_property
     def previous_scope(self) -> Scope | None:
         """The scope of the period before; None since launch."""
         before = period.previous(self._period, self._zone, self._seen)
@@ -651,6 +690,21 @@ class JourneyStats:
             return period.between(*chosen, self._zone)
         launch = self.journey.launched_at or self.facts.first_at
         return period.preset(chosen, self._zone, self._seen, launch)
+
+    @property
+    def _since(self) -> datetime | None:
+        if (days := self.history_days) is None:
+            return None
+        today = self._seen.astimezone(self._zone).date()
+        return period.midnight(today - timedelta(days=days - 1), self._zone)
+
+    def _late(self, told: pl.DataFrame, user: str) -> pl.DataFrame:
+        """What is told of a user's runs, without those that had ended before the last :attr:`history_days`."""
+        if (since := self._since) is None:
+            return told
+        late = pl.col("left_at").is_null() | (pl.col("left_at") >= since.astimezone(self._zone))
+        runs = paths.user_runs(self.scope, str(user)).filter(late)
+        return told.join(runs, on="run_id", how="semi", maintain_order="left")
 
     def _scope(self, of: Period) -> Scope:
         view = self._view
@@ -734,7 +788,7 @@ class JourneyStats:
             return frame.select(column for column in frame.columns if not column.startswith("_"))
 
         made = on_bases if bounds or self.least else lambda scope: table(scope, **options)
-        now = self._grouped(made, self.scope, dimension)
+        now = self._grouped(made, self.listed if name == "users" else self.scope, dimension)
         if not self._view.compare or name in ROW_LISTS:
             return now
         keys = [*(now.columns[:1] if dimension else []), *metrics.KEYS[name]]
@@ -849,6 +903,7 @@ def _verbs(view: _View, after: _View) -> Iterator[str]:
         "machine": f".machine({'' if view.machine else False})",
         "compare": f".compare({'' if view.compare else None})",
         "least": f".small_groups({view.least})",
+        "history_days": f".history({view.history_days})",
     }
     for name, call in calls.items():
         if any(getattr(view, name) != getattr(other, name) for other in (_View, after)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -12,6 +13,8 @@ from polars.testing import assert_frame_equal
 
 import journey_nb as jn
 from journey_nb import metrics
+from journey_nb.exports import point_users, step_users
+from journey_nb.render import redacted
 from journey_nb.simulate import audience, simulate
 
 SUMS = {
@@ -397,3 +400,34 @@ def test_the_verbs_are_told_as_code_whatever_attributes_are_called(welcome: jn.J
     stats = jn.JourneyStats(welcome, events, attributes=attributes)
     told = stats.where(**{"my col": "x"}).where(since=[datetime(2026, 1, 1).date()]).verbs()
     assert told == ".where(**{'my col': 'x'}).where(since=['2026-01-01'])"
+
+
+@pytest.mark.parametrize("clock", ["activity", "cohort"])
+def test_a_policy_limits_how_far_back_people_are_told_of(welcome: jn.Journey, clock: Any) -> None:
+    stats = jn.JourneyStats(welcome, simulate(welcome, users=200, seed=3)).clock(clock)
+    late, since = (
+        stats.history(20),
+        stats.facts.last_at.astimezone(ZoneInfo(welcome.timezone)).date() - timedelta(days=19),
+    )
+    assert late.points().equals(stats.points())
+    assert late.daily().equals(stats.daily())
+    recent = stats.between(since, stats.scope.end)
+    assert late.users().equals(recent.users())
+    assert step_users(late, "hello_push").equals(step_users(recent, "hello_push"))
+    assert point_users(late, "hello_push").equals(point_users(recent, "hello_push"))
+    ended = 0
+    for user in stats.users()["user_id"].head(12):
+        runs = stats.user_runs(user)
+        over = (runs["left_at"].dt.date() < since).fill_null(False)
+        ended += over.sum()
+        kept = runs.filter(~over)
+        assert late.user_runs(user).equals(kept)
+        for told in (late.user_path(user), late.user_events(user)):
+            assert set(told["run_id"]) <= set(kept["run_id"])
+    assert ended > 0
+    assert late.between("2020-01-01", "2020-01-31").users().is_empty()
+    assert late.history(None).users().equals(stats.users())
+    assert late.verbs() == stats.verbs() + ".history(20)"
+    assert "20 days" in redacted(late)
+    with pytest.raises(ValueError, match="1 or more"):
+        stats.history(0)

@@ -295,6 +295,8 @@ def redactions(stats: JourneyStats, locale: str = "") -> list[str]:
     told = [word("pseudonyms", locale)] if stats.pseudonymous else []
     if stats.least:
         told.append(word("small_groups", locale, k=format.number(stats.least, locale)))
+    if stats.history_days:
+        told.append(word("history_days", locale, days=format.number(stats.history_days, locale)))
     return told
 
 

@@ -387,6 +387,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "machines": ("opens and clicks by machines counted", "ouvertures et clics automatiques comptés", "자동 열람과 클릭 포함"),
     "pseudonyms": ("users and devices under pseudonyms", "utilisateurs et appareils sous pseudonyme", "사용자와 기기는 가명"),
     "redacted": ("Redacted: {what}.", "Données protégées : {what}.", "비식별 처리: {what}."),
+    "history_days": (
+        "single people are told of for the last {days} days",
+        "les personnes ne sont montrées que sur les {days} derniers jours",
+        "개인은 최근 {days}일까지만 표시",
+    ),
     "small_groups": (
         "groups smaller than {k} are shown as < {k}, all other counts are rounded down to multiples of {k}",
         "les groupes de moins de {k} sont affichés « < {k} », les autres effectifs arrondis au multiple de {k} inférieur",
