@@ -25,13 +25,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from journey_nb.journey import Journey, JourneyError, Status, near
+from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
     import polars as pl
 
     from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
-    from journey_nb.store import Store
     from journey_nb.store.registry import Registry
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
@@ -57,10 +57,11 @@ class _Polite(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (OSError, KeyError, ValueError, JourneyError) as error:
-            self._tell(ctx, error)
         except Exception as error:
-            if type(error).__name__ not in _MISTAKES:
+            if (
+                not isinstance(error, (OSError, KeyError, ValueError))
+                and type(error).__name__ not in _MISTAKES
+            ):
                 raise
             self._tell(ctx, error)
 
@@ -621,7 +622,7 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
         raise click.UsageError(f"{verb} takes no --{odd[0]}")
     if verb == "rename" and not given:
         raise click.UsageError("rename needs --title")
-    opened = _store(store)
+    opened = open_store(store)
     if verb == "stop" and not given:
         given = {"confirm": _typed_title(opened, journey)}
     if verb == "relaunch":
@@ -643,7 +644,7 @@ def rebuild(store: Path, journey: str) -> None:
     Example:
       journey-nb rebuild store welcome
     """
-    opened = _store(store)
+    opened = open_store(store)
     title = opened.get(journey).label
     with _step(f"Folding “{title}” anew") as done:
         opened.rebuild(journey)
@@ -667,23 +668,10 @@ def history(store: Path, journey: str) -> None:
 
 
 def _registry(store: Path) -> Registry:
-    import sqlite3
-
+    from journey_nb.store.database import connection
     from journey_nb.store.registry import Registry
 
-    path = store / "store.sqlite"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no store in {str(store)!r}: it has no {path.name}; name a store's folder"
-        )
-    return Registry(lambda: sqlite3.connect(path))
-
-
-def _store(store: Path) -> Store:
-    from journey_nb.store import Store
-
-    _registry(store)  # refuses a folder that is no store, before one is made of it
-    return Store(store)
+    return Registry(partial(connection, store_file(store)))
 
 
 def _typed_title(registry: Registry, journey: str) -> str:
@@ -718,7 +706,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _check_store(name: str) -> bool:
-    opened = _store(Path(name))
+    opened = open_store(name)
     with _step(f"Checking {name}") as done:
         faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
@@ -735,7 +723,7 @@ def _journey(name: str) -> Journey:
 def _subject_of_export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str,
                        scope: dict[str, Any], people: Pseudonyms | None) -> JourneyStats | list[JourneyStats]:  # fmt: skip
     """The stats that an export is of; a list of them where it is of several journeys."""
-    from journey_nb.subject import chosen, open_store
+    from journey_nb.subject import chosen
 
     if store is None:
         if not journey or not log or filters:

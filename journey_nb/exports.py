@@ -312,19 +312,13 @@ class MessageRuns:
         scope, point_id = self._scope, self.point_id
         if not scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
             raise ValueError(f"{point_id!r} sends no messages; the users of any point are its step users")
-        opened, clicked = (
-            ("opened_any_at", "clicked_any_at") if scope.machine else ("opened_at", "clicked_at")
-        )
         sent, bounced = pl.col("fate") == "sent", pl.col("bounced")
-        times = {
-            "sent_at": "sent_at",
-            "delivered_at": "delivered_at",
-            "opened_at": opened,
-            "clicked_at": clicked,
-        }
         rows = scope.on_version(scope.messages_at(point_id)).select(
             *("run", "message", "message_id", "at"),
-            **{name: pl.when(sent).then(time) for name, time in times.items()},
+            **{
+                f"{outcome}_at": pl.when(sent).then(scope.time_of(outcome))
+                for outcome in ("sent", "delivered", "opened", "clicked")
+            },
             outcome=pl.when(bounced).then(pl.lit("bounced")).otherwise(pl.col("fate").cast(_TEXT)),
             reason=pl.when(bounced)
             .then("bounce_reason")
@@ -476,12 +470,10 @@ def _clicked(scope: Scope, channel: str, sent: pl.DataFrame) -> int | None:
 
     A push of a source that reports only opens counts those.
     """
-    time = "clicked_any_at" if scope.machine else "clicked_at"
     reported = scope.facts.messages.filter(pl.col("channel") == channel)
-    if reported[time].count():
-        return int(sent["clicked"].sum())
-    if channel == "push" and reported[time.replace("clicked", "opened")].count():
-        return int(sent["opened"].sum())
+    for outcome in ("clicked", "opened") if channel == "push" else ("clicked",):
+        if reported[scope.time_of(outcome)].count():
+            return int(sent[outcome].sum())
     return None
 
 

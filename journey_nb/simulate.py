@@ -800,7 +800,7 @@ class _Simulation:
             "device": self._device(run),
         }
 
-    def _stay(self, visit: _Visit, leave: Array, key: str | Array = "default") -> _Stay:
+    def _stay(self, leave: Array, key: str | Array = "default") -> _Stay:
         code = np.full(len(leave), self.log.branches[key]) if isinstance(key, str) else key
         return _Stay(leave, code, np.zeros(len(leave), dtype=np.int64))
 
@@ -818,12 +818,12 @@ class _Simulation:
         return np.where(self.rng.random(len(due)) < self.act.stuck, NEVER, due + late)
 
     def _instant(self, visit: _Visit) -> _Stay:
-        return self._stay(visit, visit.at + self.rng.integers(50_000, 2 * SECOND, len(visit.run)))
+        return self._stay(visit.at + self.rng.integers(50_000, 2 * SECOND, len(visit.run)))
 
     def _delay(self, visit: _Visit) -> _Stay:
         due = self._due(visit.at, visit.point.settings, DAY)
         self._wait(visit, visit.at, due, "delay")
-        return self._stay(visit, self._after(due))
+        return self._stay(self._after(due))
 
     def _due(self, at: Array, settings: Mapping[str, Any], default: int) -> Array:
         """The end of a wait: so many days, hours and minutes on, or that many local days on at a time."""
@@ -847,13 +847,13 @@ class _Simulation:
         codes = self.log.branches.codes_of((*keys, *["not_triggered"] * (len(shares) - len(keys) + 1)))
         soon = visit.at + SECOND + ((due - visit.at) * self.rng.beta(0.8, 3.0, count)).astype(np.int64)
         triggered = which < len(keys)
-        return self._stay(visit, np.where(triggered, np.minimum(soon, due), self._after(due)), codes[which])
+        return self._stay(np.where(triggered, np.minimum(soon, due), self._after(due)), codes[which])
 
     def _rate_limit(self, visit: _Visit) -> _Stay:
         median = visit.point.settings.get("minutes", 4) * MINUTE
         due = visit.at + self._spread(round(median), len(visit.run), 0.7)
         self._wait(visit, visit.at, due, "rate_limit")
-        return self._stay(visit, self._after(due))
+        return self._stay(self._after(due))
 
     def _webhook(self, visit: _Visit) -> _Stay:
         return self._message(visit) if visit.point.channel else self._update(visit)
@@ -1079,7 +1079,7 @@ class _Simulation:
         elif "delivered" in keys or "not_delivered" in keys:
             yes, no, moment, default = codes["delivered"], codes["not_delivered"], got, HOUR
         else:
-            return self._stay(visit, leave)
+            return self._stay(leave)
         wait = {
             name: value
             for name, value in visit.point.settings.items()
@@ -1089,7 +1089,7 @@ class _Simulation:
         self._wait(visit, at, due, "engagement", sent)
         in_time = sent & (moment <= due)
         end = np.where(in_time, np.maximum(moment, at + 1), np.where(sent, self._after(due), leave))
-        return self._stay(visit, end, np.where(in_time, yes, no))
+        return self._stay(end, np.where(in_time, yes, no))
 
     def _stir(self, run: Array, at: Array, share: float, median: int) -> None:
         """Some of those who were reached go on to a goal; the later a goal is listed, the rarer it is."""

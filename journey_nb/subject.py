@@ -134,11 +134,24 @@ def open_store(path: str | Path) -> Store:
     """
     from journey_nb.store import Store
 
-    if not (Path(path) / "store.sqlite").is_file():
-        raise FileNotFoundError(
-            f"there is no store in {str(path)!r}: it has no store.sqlite; name a store's folder"
-        )
+    store_file(path)
     return Store(path)
+
+
+def store_file(path: str | Path) -> Path:
+    """The register of the store in a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no store.
+    """
+    file = Path(path) / "store.sqlite"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"there is no store in {str(path)!r}: it has no {file.name}; name a store's folder"
+        )
+    return file
 
 
 def belonging(stats: JourneyStats) -> JourneyStats:

@@ -195,9 +195,7 @@ class Counts:
             return self._by_day(self._messages, "at", flags, key)
         parts = []
         for metric, flag in flags.items():
-            time = f"{MESSAGE_METRICS[metric]}_at"
-            if self.scope.machine and metric in ("opened", "clicked"):
-                time = f"{metric}_any_at"
+            time = self.scope.time_of(MESSAGE_METRICS[metric])
             parts.append(self._by_day(self._messages.filter(flag), time, {metric: pl.lit(True)}, key))
         return pl.concat(parts)
 
@@ -205,9 +203,9 @@ class Counts:
         """How long after its sending a message was answered: point, outcome, length (:func:`length`), messages."""
         parts = []
         for outcome in ANSWERED:
-            time = f"{outcome}_any_at" if self.scope.machine and outcome != "interacted" else f"{outcome}_at"
             answered = self._messages.filter(FLAGS[outcome])
-            took = answered.select("point", length(answered[time] - answered["sent_at"], RESPONSES))
+            first = answered[self.scope.time_of(outcome)]
+            took = answered.select("point", length(first - answered["sent_at"], RESPONSES))
             counts = took.group_by("point", "length").agg(messages=pl.len())
             parts.append(counts.select("point", pl.lit(outcome).alias("outcome"), "length", "messages"))
         return _counts(pl.concat(parts))

@@ -32,7 +32,6 @@ _DONE: tuple[tuple[str, pl.Expr, str, str | None], ...] = (
         for name in ("interacted", "replied", "dismissed", "unsubscribed", "complained")
     ),
 )
-_BY_MACHINES = {"opened_at": "opened_any_at", "clicked_at": "clicked_any_at"}
 
 
 def user_path(scope: Scope, user: str) -> pl.DataFrame:
@@ -141,12 +140,11 @@ def _messages_done(scope: Scope, visits: pl.DataFrame) -> pl.DataFrame:
     firsts = _messages(scope).sort("order").unique("message_id", keep="first", maintain_order=True)
     steps = _at_step(visits, firsts).select("message_id", "step_no")
     messages = scope.seen_messages.join(steps, on="message_id", how="left", maintain_order="left")
-    times = _BY_MACHINES if scope.machine else {}
     return pl.concat(
         messages.filter(done).select(
             *("run", "point", "message_id", "step_no"),
             kind=pl.lit(kind),
-            at=times.get(time, time),
+            at=scope.time_of(time.removesuffix("_at")),
             reason=pl.col(reason).cast(pl.String) if reason else pl.lit(None, pl.String),
         )
         for kind, done, time, reason in _DONE
@@ -206,7 +204,7 @@ def _at_step(visits: pl.DataFrame, things: pl.DataFrame) -> pl.DataFrame:
     return things.join_asof(arrivals, on="order", by=["run", "point"], check_sortedness=False)
 
 
-def nearest(scope: Scope, user: str, limit: int = 5) -> list[str]:
+def nearest(scope: Scope, user: str) -> list[str]:
     """The user and device ids most like this one, for a person who mistyped it.
 
     One slip leaves the first or the last half of an id whole, so only ids that share a half are compared.
@@ -221,7 +219,7 @@ def nearest(scope: Scope, user: str, limit: int = 5) -> list[str]:
         lower.str.starts_with(word[:half]) | lower.str.ends_with(word[-half:]),
     )
     known = {name.lower(): name for name in alike.sort("id").head(5_000)["id"]}
-    return [known[name] for name in difflib.get_close_matches(word, known, n=limit, cutoff=0.6)]
+    return [known[name] for name in difflib.get_close_matches(word, known, n=5, cutoff=0.6)]
 
 
 def beginning(scope: Scope, start: str, limit: int = 8) -> list[str]:

@@ -26,12 +26,13 @@ _VISITS = (
     "goal_here",
     "goal_users",
 )
-_MESSAGES = ("sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "failed",
-             "unsubscribed")  # fmt: skip
+MESSAGES = ("sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "failed",
+            "unsubscribed")  # fmt: skip
+"""The counts of messages that a point has."""
 
 POINTS: dict[str, pl.DataType] = {
     **dict.fromkeys(("point_id", "title", "type", "channel"), TEXT),
-    **dict.fromkeys((*_VISITS, *_MESSAGES), COUNT),
+    **dict.fromkeys((*_VISITS, *MESSAGES), COUNT),
     **dict.fromkeys(("seconds_p50", "seconds_p90"), RATE),
 }
 BRANCHES: dict[str, pl.DataType] = {
@@ -66,15 +67,15 @@ def points(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 def _counted(scope: Scope) -> pl.DataFrame:
     """The points and what is counted at each."""
     counts, table = scope.counts_on_version, scope.points
-    messages = counts.messages().group_by("point").agg(pl.col(name).sum() for name in _MESSAGES)
+    messages = counts.messages().group_by("point").agg(pl.col(name).sum() for name in MESSAGES)
     here = counts.goal_here().rename({"users": "goal_here"})
     credited = counts.credited().group_by("point").agg(goal_users=pl.col("users").sum())
     for part in (counts.visits(), here, credited, messages):
         table = table.join(part, on="point", how="left", maintain_order="left")
     table = table.with_columns(
-        pl.col(_VISITS).fill_null(0), pl.when("is_message").then(pl.col(_MESSAGES).fill_null(0))
+        pl.col(_VISITS).fill_null(0), pl.when("is_message").then(pl.col(MESSAGES).fill_null(0))
     )
-    return table.filter(pl.col("on_version") | (pl.sum_horizontal(*_VISITS, *_MESSAGES) > 0))
+    return table.filter(pl.col("on_version") | (pl.sum_horizontal(*_VISITS, *MESSAGES) > 0))
 
 
 def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
@@ -88,8 +89,8 @@ def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
     if scope.points.filter(pl.col("point_id") == known_point(scope, point_id))["is_message"].item():
         sends = counts.messages_by_day("point", "send")
         sends = sends.with_columns(pl.col("metric").replace_strict(MESSAGE_METRICS, return_dtype=TEXT))
-        found = pl.concat([found, sends.filter(pl.col("metric").is_in(_MESSAGES))])
-        metrics += _MESSAGES
+        found = pl.concat([found, sends.filter(pl.col("metric").is_in(MESSAGES))])
+        metrics += MESSAGES
     found = found.filter(pl.col("breakdown") == point_id)
     days = pl.DataFrame({"date": scope.days}, schema={"date": pl.Date})
     table = days.join(pl.DataFrame({"metric": metrics}), how="cross", maintain_order="left_right")

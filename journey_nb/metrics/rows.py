@@ -9,9 +9,10 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
-from journey_nb.metrics.counts import FLAGS, firsts, latest
+from journey_nb.metrics.counts import DEPARTURES, FLAGS, ISSUES, firsts, latest
 from journey_nb.metrics.definitions import TABLES
 from journey_nb.metrics.health import opens_reported
+from journey_nb.metrics.points import MESSAGES
 from journey_nb.metrics.scope import Scope
 
 Behind = Callable[[Scope, "str | None"], pl.DataFrame]
@@ -34,9 +35,6 @@ KEYS: dict[str, tuple[str, ...]] = {
 EVERY = pl.lit(True)
 ENTERS, LEAVES = pl.col("enters"), pl.col("leaves")
 DROPPED = LEAVES & (pl.col("status") == "dropped")
-COMPLETED, EXITED, DROPPED_HERE = (
-    LEAVES & (pl.col("outcome") == outcome) for outcome in ("completed", "exited", "dropped")
-)
 
 # Dense ids and marks of the scope: means to count, not what a person looks for.
 _PRIVATE = [
@@ -192,10 +190,9 @@ def _drops(scope: Scope) -> pl.DataFrame:
 
 
 def _issues(scope: Scope) -> pl.DataFrame:
-    reasons = {"failed": "fail_reason", "bounced": "bounce_reason", "skipped": "skip_reason"}
     return pl.concat(
         _messages(scope).filter(FLAGS[outcome]).with_columns(outcome=pl.lit(outcome), reason=reason)
-        for outcome, reason in reasons.items()
+        for outcome, reason in ISSUES.items()
     )
 
 
@@ -310,20 +307,11 @@ BEHIND: dict[str, dict[str, Behind]] = {
     "points": {
         "waiting_before": _each(_visits, pl.col("was_open")),
         "entered": _each(_visits, pl.col("arrives")),
-        "completed": _each(_visits, COMPLETED),
         "waiting": _each(_visits, pl.col("is_open")),
-        "exited": _each(_visits, EXITED),
-        "dropped": _each(_visits, DROPPED_HERE),
-        "skipped": _each(_visits, COMPLETED & pl.col("skip_at").is_not_null()),
-        "exits_goal": _each(_visits, EXITED & (pl.col("reason") == "goal")),
-        "exits_cancel": _each(_visits, EXITED & (pl.col("reason") == "cancel_event")),
+        **{name: _each(_visits, LEAVES & flag) for name, flag in DEPARTURES.items()},
         "goal_here": _reached_here,
         "goal_users": _credited_here,
-        **_of_messages(
-            _messages_on_version,
-            "point_id",
-            (*_OUTCOMES, "shown", "interacted", "dismissed", "replied", "failed", "unsubscribed"),
-        ),
+        **_of_messages(_messages_on_version, "point_id", MESSAGES),
     },
     "branches": {"runs": _each(_taken, EVERY), "users": _each(_taken, EVERY, ("source", "branch", "user"))},
     "waiting": {

@@ -346,6 +346,11 @@ class Scope:
             "run"
         ]
 
+    def time_of(self, outcome: str) -> str:
+        """The column that tells when a message was first opened, clicked, …, by machines too where these count."""
+        anyone = self.machine and outcome in ("opened", "clicked")
+        return f"{outcome}_any_at" if anyone else f"{outcome}_at"
+
     @cached_property
     def messages(self) -> pl.DataFrame:
         """Messages that belong to the period, with what happened to them up to the horizon.
@@ -371,7 +376,6 @@ class Scope:
         messages = self.of_members(messages)
         if self.facts.last_at >= self.horizon:
             messages = messages.with_columns(self.unless_after(name, self.horizon) for name in times)
-        opened, clicked = ("opened_any_at", "clicked_any_at") if self.machine else ("opened_at", "clicked_at")
         fates = pl.Enum(["sent", "failed", "skipped"])
         sent, failed, skipped = (pl.col(f"{fate}_at").is_not_null() for fate in fates.categories)
         return messages.with_columns(
@@ -384,8 +388,8 @@ class Scope:
             at=pl.coalesce("sent_at", "failed_at", "skipped_at"),
             delivered=pl.col("delivered_at").is_not_null() & sent,
             bounced=pl.col("bounced_at").is_not_null() & sent,
-            opened=pl.col(opened).is_not_null() & sent,
-            clicked=pl.col(clicked).is_not_null() & sent,
+            opened=pl.col(self.time_of("opened")).is_not_null() & sent,
+            clicked=pl.col(self.time_of("clicked")).is_not_null() & sent,
         )
 
     @cached_property

@@ -62,7 +62,7 @@ def journeys_html(
     'Journeys: 1. Welcome: Active; Entrances 7, Users in journey 2, Goals reached 3.'
     """
     rows = found.slice(page * PAGE, PAGE).join(numbers, on="journey_id", how="left", maintain_order="left")
-    columns, dress = list(_COLUMNS), _dress(locale)
+    columns, dress = list(_COLUMNS), _dress()
     if live:
         columns.insert(1, "action")
         title = dress["title"]
@@ -89,8 +89,8 @@ def selected_told(found: pl.Series, selected: Collection[str], locale: str) -> s
     return word(name, locale, **{key: format.number(count, locale) for key, count in counts.items()})
 
 
-def menu_html(journey_id: str, title: str, status: str, *, named: str = "", locale: str = "") -> Markup:
-    """What may be done with a journey of that status; ``named`` is what the menu is called, by default ⋯.
+def menu_html(journey_id: str, title: str, status: str, *, locale: str = "") -> Markup:
+    """What may be done with a journey of that status.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def _named(values: pl.Series) -> list[tuple[str, str]]:
     return [(value, clean(value)) for value in values.drop_nulls().unique().sort()]
 
 
-def _dress(locale: str) -> dict[str, Callable[[_Row], str]]:
+def _dress() -> dict[str, Callable[[_Row], str]]:
     return {
         "title": lambda row: clean(row["title"] or row["journey_id"]),
         "tags": lambda row: clean(", ".join(row["tags"] or ())) or format.NOTHING,
