@@ -158,6 +158,9 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 
 # Columns without a value make the row unreadable (beside occurred_at, kind, user_id, journey_id, version).
+DERIVED = "derived:"
+"""How the run ids begin of sources that name no runs."""
+
 _RUN = ("run_id",)
 _MESSAGE = ("point_id", "channel", "message_id")
 KIND_NEEDS: dict[str, tuple[str, ...]] = {
@@ -558,6 +561,8 @@ class EventLog:
         rows = pl.concat([rows for rows, *_ in read]) if len(read) > 1 else read[0][0]
         extra = dict.fromkeys(name for _, names, _ in read for name in names)
         mix = how.timezone is None and any(as_text for *_, as_text in read)
+        if "run_id" not in mapping and not any("run_id" in part.collect_schema() for part in parts):
+            rows = rows.with_columns(run_id=_unnamed_run())
         return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra), mix)
 
     @property
@@ -991,6 +996,16 @@ def _user() -> pl.Expr:
     # Texts are put together only where there is no user: that is cheaper than for every row.
     stands = pl.when(pl.col("user_id").is_null()).then("device_id")
     return pl.coalesce("user_id", pl.lit("device:") + stands).alias("user_id")
+
+
+def _unnamed_run() -> pl.Expr:
+    """Where a source has no run ids: one for all of a user, in which the walk tells the runs apart.
+
+    Outcomes of messages are of their message's run, and goals of the run whose window holds them.
+    """
+    return pl.when(
+        _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if needs[0] == "run_id"), *ATTEMPT_KINDS)
+    ).then(pl.lit(DERIVED) + _user())
 
 
 def interned(text: Column) -> Column:

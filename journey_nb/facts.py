@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from journey_nb.events import EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
+from journey_nb.events import DERIVED, EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
 from journey_nb.subset import TABLES, OfUsers, Tables
 from journey_nb.walk import KIND, MOVES, SHOWS, Walk, by_code, heads, of_kind, tails, walk
@@ -31,7 +31,7 @@ class Facts(Protocol):
         One row a run, in order of ``run``: run, run_id, user, user_id, device_id, version, run_no,
         entry_point, entered_at (null: the log begins mid-way), first_at, last_at, left_at, reason,
         reason_detail, exit_point, truncated, inside (False: known only by message outcomes or
-        goals, never inside the journey), variant, variant_at.
+        goals, never inside the journey), variant, variant_at, derived (its source has no run ids).
     visits
         One row a stay at a point, in reading order: run, user, visit, point, arrived_at (null: stood
         there before the log begins), left_at (null: still there), outcome (completed, exited,
@@ -416,6 +416,7 @@ def _runs(done: Walk, moves: pl.DataFrame) -> pl.DataFrame:
         *(done.column(name, first["i"]) for name in ("user_id", "device_id", "event_id")),
         version=_versions(done, first),
         run_id=done.run_ids.gather(first["run"]),
+        derived=done.run_ids.gather(first["run"]).str.starts_with(DERIVED),
         entry_point=pl.when(~truncated).then("point"),
         entered_at=pl.when(~truncated).then("at"),
         first_at="at",
@@ -679,6 +680,7 @@ def _quarantined(judged: Judged, done: Walk) -> pl.DataFrame:
 RUNS = (
     "run", "run_id", "user", "user_id", "device_id", "version", "run_no", "entry_point", "entered_at", "first_at",
     "last_at", "left_at", "reason", "reason_detail", "exit_point", "truncated", "inside", "variant", "variant_at",
+    "derived",
 )  # fmt: skip
 VISITS = (
     "run", "user", "visit", "point", "arrived_at", "left_at", "outcome", "branch", "traversed", "known", "to_point",

@@ -71,7 +71,7 @@ def between(start: Moment, end: Moment, zone: ZoneInfo) -> Period:
     stop = _instant(last if isinstance(last, datetime) else last + timedelta(days=1), zone)
     if stop < begin:
         raise ValueError(f"the period ends ({end}) before it begins ({start}): swap the two")
-    length = stop.astimezone(zone).replace(tzinfo=None) - begin.astimezone(zone).replace(tzinfo=None)
+    length = _by_the_clock(stop, zone) - _by_the_clock(begin, zone)
     return Period(begin, stop, days=max(1, -(-length // timedelta(days=1))))
 
 
@@ -105,7 +105,13 @@ def local_days(start: datetime, end: datetime, zone: ZoneInfo) -> list[date]:
 
 def _shifted(instant: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
     """The same local time some days off: a day has 23 hours where clocks go forward."""
-    return (instant.astimezone(zone).replace(tzinfo=None) + by).replace(tzinfo=zone).astimezone(UTC)
+    return (_by_the_clock(instant, zone) + by).replace(tzinfo=zone).astimezone(UTC)
+
+
+def _by_the_clock(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What the clock shows; the begin of a day is 00:00, also where clocks go forward then and show 01:00."""
+    local = instant.astimezone(zone)
+    return datetime.combine(local, time() if instant == midnight(local.date(), zone) else local.time())
 
 
 def _moment(value: Moment) -> date | datetime:

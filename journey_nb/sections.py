@@ -89,9 +89,11 @@ def account(stats: JourneyStats, *, locale: str = "") -> Html:
         "dropped": row["internal_errors"] + row["send_errors"],
         "inside": row["in_journey"],
     }
+    late, strangers = stats.outside_window
     lines = [
         said("account_rows", **{name: getattr(rows, name) for name in _ROWS}),
         *([] if stats.least else [said("account_runs", **runs)]),  # rounded, it would not add up
+        *([said("account_goals", late=late, strangers=strangers)] if late or strangers else []),
         said("checks_fine", count=checks.height)
         if gaps.is_empty()
         else said("checks_off", gaps=gaps.height, count=checks.height),

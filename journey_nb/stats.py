@@ -24,6 +24,7 @@ from journey_nb.journey import Journey, near
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention, small, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
+from journey_nb.metrics.goals import outside_window
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, values_of
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
@@ -588,7 +589,8 @@ class JourneyStats:
         True
         """
         facts = self.facts
-        told = Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
+        odd = self._odd()
+        told = Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates, warnings=odd)
         if not self.least:
             return told
         rules = small.hidden(told.frame, self.least).with_columns(example=pl.lit(None, pl.String))
@@ -596,7 +598,38 @@ class JourneyStats:
             small.shown(rows, self.least)
             for rows in (told.read, told.loaded, told.duplicates, told.quarantined)
         )
-        return Report(rules, read, loaded, duplicates, quarantined)
+        return Report(rules, read, loaded, duplicates, quarantined, odd)
+
+    @property
+    def outside_window(self) -> tuple[int, int]:
+        """How many goal events of the log count for no run: those after its window, and those of users who never entered.
+
+        Definition: METRICS.md, sections 2 and 14.9.
+
+        Examples
+        --------
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> jn.JourneyStats(journey, simulate(journey, users=20)).outside_window
+        (0, 0)
+        """
+        late, strangers = outside_window(self.facts)
+        return small.shown(late, self.least), small.shown(strangers, self.least)
+
+    def _odd(self) -> tuple[str, ...]:
+        """What to know of the rows that loaded."""
+        told = []
+        if self.facts.rows("runs", pl.col("derived")).height:
+            told.append(
+                "the log has no run_id: runs are derived (run_id_quality), each begins with an entry of its user"
+            )
+        if any(outside := self.outside_window):
+            late, strangers = (f"{n:,}" if n >= 0 else f"< {-n:,}" for n in outside)
+            told.append(
+                f"goals of no run (outside_window): {late} after its window, {strangers} of users who never entered"
+            )
+        return tuple(told)
 
     # Kept and opened again.
 
@@ -794,7 +827,7 @@ class JourneyStats:
         keys = [*(now.columns[:1] if dimension else []), *metrics.KEYS[name]]
         before = self._before(made, dimension)
         if name == "goals" and before is not None:
-            before = goals_beside(now, before, keys)
+            now, before = goals_beside(now, before, keys)
         both = beside(now, before, keys)
         return small.changed(both) if self.least else both
 

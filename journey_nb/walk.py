@@ -13,8 +13,9 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, interned
+from journey_nb.events import ATTEMPT_KINDS, DERIVED, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, interned
 from journey_nb.journey import Journey
+from journey_nb.reading import filled
 
 KIND = pl.Enum(KINDS)
 PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", "wait.")))
@@ -103,7 +104,7 @@ def walk(journey: Journey, rows: pl.DataFrame) -> Walk:
         :attr:`journey_nb.events.Judged.coded`.
     """
     rows = rows.drop("row", "journey_id", "source", strict=False)
-    rows = _runs_by_message(rows.with_row_index("i"))
+    rows = _runs_by_entry(_runs_by_message(rows.with_row_index("i")))
     loose = rows.lazy().filter(of_kind("goal.reached") & pl.col("run_id").is_null())
     loose_goals = loose.select("i", "user_id", "goal_id", "occurred_at").collect()
     if loose_goals.height:
@@ -127,6 +128,36 @@ def _runs_by_message(rows: pl.DataFrame) -> pl.DataFrame:
     return _with_runs(rows, lost.lazy().join(known, on="message_id").select("i", "found").collect())
 
 
+def _runs_by_entry(rows: pl.DataFrame) -> pl.DataFrame:
+    """Tell apart the runs of a source that names none: each begins with an entry of its user (METRICS.md, section 4).
+
+    What was before a user's first entry stays one run. A message is of the run in which its first row was.
+    """
+    some = rows.select("i", "run_id", "user_id", "kind", "message_id", "event_id", at="occurred_at")
+    unnamed = _begin_with(some["run_id"], DERIVED)
+    if not unnamed.any():
+        return rows
+    users = some.filter(unnamed).select("user_id", one="run_id").unique("user_id")
+    is_message = of_kind(*MESSAGE_KINDS)
+    # Beside its own rows the outcomes of messages that nobody sent.
+    lost = some.filter(is_message & pl.col("run_id").is_null()).join(users, on="user_id")
+    own = some.filter(unnamed).with_columns(one="run_id")
+    own = pl.concat([own, lost], how="diagonal").sort("at", "kind", "event_id")
+    entered = own.filter(of_kind("run.entered")).unique(["one", "at"], keep="first", maintain_order=True)
+    instant = pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    entered = entered.select("one", "at", found=filled("{}/{}", pl.col("one").cast(pl.String), instant))
+    message = pl.when(is_message).then("message_id").otherwise(pl.lit("row ") + pl.col("i").cast(pl.String))
+    own = own.with_columns(pl.col("one", "at").first().over(message)).sort("at", maintain_order=True)
+    own = own.join_asof(entered, on="at", by="one", check_sortedness=False)
+    found = own.select("i", found=pl.coalesce("found", pl.col("one").cast(pl.String)))
+    return _with_runs(rows, found)
+
+
+def _begin_with(texts: pl.Series, word: str) -> pl.Series:
+    coded = isinstance(texts.dtype, pl.Categorical)
+    return (texts.cat.starts_with(word) if coded else texts.str.starts_with(word)).fill_null(False)
+
+
 def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -> pl.DataFrame:
     """Give goals without a run the user's latest run whose window holds them (METRICS.md, 14.9)."""
     theirs = rows["run_id"].filter(_among(rows["user_id"], goals["user_id"]))
@@ -135,7 +166,12 @@ def _runs_by_window(journey: Journey, rows: pl.DataFrame, goals: pl.DataFrame) -
     days = {goal.goal_id: timedelta(days=goal.conversion_days) for goal in journey.goals}
     length = pl.col("goal_id").cast(pl.String).replace_strict(days, return_dtype=pl.Duration("us"))
     wanted = goals.select("i", _text(goals["user_id"]), at=pl.col("occurred_at"), length=length)
-    return _with_runs(rows, _latest_that_holds(wanted, windows))
+    # A run that was under way when the log began was entered before all others, whenever its first row is.
+    for truncated in (False, True):
+        found = _latest_that_holds(wanted, windows.filter(truncated=truncated).drop("truncated"))
+        wanted = wanted.join(found, on="i", how="anti")
+        rows = _with_runs(rows, found)
+    return rows
 
 
 def _among(texts: pl.Series, some: pl.Series) -> pl.Series:
@@ -172,7 +208,7 @@ def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFra
 
 
 def _windows(walk: Walk) -> pl.DataFrame:
-    """Per run: user_id, run_id, entry (of a truncated run its first row), left, event_id of the entry."""
+    """Per run: user_id, run_id, truncated, entry (of a truncated run its first row), left, event_id of the entry."""
     first = heads(walk.steps)
     exits = walk.steps.filter(of_kind("run.exited")).select("run", left="at")
     event_id = walk.column("event_id", first["i"])
@@ -182,6 +218,7 @@ def _windows(walk: Walk) -> pl.DataFrame:
         run_id=walk.run_ids.gather(first["run"]),
         entry="at",
         event_id=pl.when(of_kind("run.entered")).then(event_id),
+        truncated=~of_kind("run.entered"),
     ).join(exits, on="run", how="left")
 
 
@@ -337,6 +374,7 @@ def _along_branches(
             .cast(pl.String)
             .unique()
             .alias("moved"),
+            pl.col("point").filter(of_kind("point.entered")).cast(pl.String).unique().alias("arrived"),
             pl.col("point").filter(of_kind("run.entered")).first().cast(pl.String).alias("entry"),
         )
         .filter(pl.col("points").list.len() > 1)
@@ -403,7 +441,8 @@ def _ways(journey: Journey, groups: pl.DataFrame) -> pl.DataFrame:
         # The tie before may itself have been ordered by branches: then the run stood where that led it.
         stood = stands.get(group["by"], group["stood"])
         edges = direct.get(group["version"], frozenset())
-        if way := _way(edges, group["entry"], stood, tuple(group["points"])):
+        stays = stood not in group["arrived"]
+        if way := _way(edges, group["entry"], stood, stays, tuple(group["points"])):
             ways[group["tie"]] = way
             if moved := [point for point in way if point in group["moved"] or point == group["entry"]]:
                 stands[group["tie"]] = moved[-1]
@@ -413,15 +452,23 @@ def _ways(journey: Journey, groups: pl.DataFrame) -> pl.DataFrame:
 
 @lru_cache(maxsize=65536)
 def _way(
-    edges: frozenset[tuple[str, str]], entry: str | None, stood: str | None, points: tuple[str, ...]
+    edges: frozenset[tuple[str, str]],
+    entry: str | None,
+    stood: str | None,
+    stays: bool,
+    points: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """The alphabetically first path over all points; empty when there is none (or it is too long to find)."""
+    """The alphabetically first path over all points; empty when there is none (or it is too long to find).
+
+    What happens where the run stands, and is no arrival (``stays``), is before it goes.
+    """
     if entry is not None:
         starts: Sequence[str] = (entry,)
     elif stood is None:
         starts = points
     else:
         starts = [point for point in points if point == stood or (stood, point) in edges]
+        starts.sort(key=lambda point: not (stays and point == stood))
     budget = 10_000  # a hostile log may tie hundreds of points; then rank decides
     stack: list[tuple[str, ...]] = [(start,) for start in reversed(starts)]
     while stack and budget:

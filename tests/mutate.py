@@ -39,7 +39,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/points.py", 'known = known.with_columns(_taken=pl.col("runs").sum().over("source"))', 'known = known.with_columns(_taken=pl.col("users").sum().over("source"))'),
     ("metrics/counts.py", 'last = waits.unique("visit", keep="last", maintain_order=True)', 'last = waits.unique("visit", keep="first", maintain_order=True)'),
     ("metrics/counts.py", 'waits = waits.filter(pl.col("at") < self.scope.hi)', 'waits = waits.filter(pl.col("at") < self.scope.horizon)'),
-    ("metrics/communications.py", 'reported = pl.col("_reported") * 100 >= pl.col("sent")', 'reported = pl.col("_reported") > 0'),
+    ("metrics/communications.py", 'reported = pl.col("delivered") * 100 >= pl.col("sent")', 'reported = pl.col("delivered") > 0'),
     ("metrics/counts.py", '"_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),', '"_arrived": pl.col("delivered"),'),
     ("metrics/counts.py", '.filter(pl.col("engaged_order") < pl.col("order"))', ""),
     ("metrics/counts.py", '"interacted": _SENT & pl.col("interacted_at").is_not_null(),', '"interacted": _SENT & pl.col("engaged_at").is_not_null(),'),

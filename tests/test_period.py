@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journey_nb.period import PRESETS, TICK, between, instant, preset, previous
+from journey_nb.period import PRESETS, TICK, between, instant, midnight, preset, previous
 
 PARIS = ZoneInfo("Europe/Paris")
 ZONES = st.sampled_from(
-    [ZoneInfo(name) for name in ("UTC", "Europe/Paris", "America/New_York", "Asia/Seoul")]
+    [
+        ZoneInfo(name)
+        for name in (
+            "UTC",
+            "Europe/Paris",
+            "America/New_York",
+            "Asia/Seoul",
+            "Africa/Cairo",
+            "America/Havana",
+        )
+    ]
 )
 INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 
@@ -79,7 +89,11 @@ def test_the_period_before_ends_where_this_one_begins_or_earlier(
     before = previous(now, zone, as_of)
     assert before is not None
     assert before.start < before.end <= now.start
-    assert before.start.astimezone(zone).time() == now.start.astimezone(zone).time()
+    for start in (
+        before.start,
+        now.start,
+    ):  # the begin of a day, which is no midnight where clocks go forward then
+        assert start == midnight(start.astimezone(zone).date(), zone)
     if now.days is not None:
         gap = now.start.astimezone(zone).date() - before.start.astimezone(zone).date()
         assert gap == timedelta(days=now.days)
@@ -92,3 +106,15 @@ def test_whole_days_have_as_many_days_before(first: date, more: int, zone: ZoneI
     before = previous(now, zone, utc(2030, 1, 1))
     assert before is not None
     assert (now.days, before.end) == (more + 1, now.start)
+    assert before.start == midnight(first - timedelta(days=more + 1), zone)
+
+
+def test_days_that_begin_at_one_o_clock_have_whole_days_before() -> None:
+    zone = ZoneInfo("Africa/Cairo")  # on 24 April 2026 clocks go forward at midnight
+    for first, last in ((24, 24), (23, 23), (17, 23)):
+        now = between(date(2026, 4, first), date(2026, 4, last), zone)
+        before = previous(now, zone, utc(2026, 6, 1))
+        assert before is not None
+        days = last - first + 1
+        assert (now.days, before.end) == (days, now.start)
+        assert before.start == midnight(date(2026, 4, first - days), zone)

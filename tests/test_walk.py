@@ -8,7 +8,7 @@ import polars as pl
 
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
-from journey_nb.journey import Journey
+from journey_nb.journey import Goal, Journey
 
 JOURNEY = Journey.model_validate(
     {
@@ -109,6 +109,95 @@ def test_a_second_entry_in_a_tie_does_not_move_the_run() -> None:
     )
     assert facts.quarantined["rule"].to_list() == ["second_entry"]
     assert points(facts) == ["M", "B", "Y", "W"]
+
+
+def test_what_happens_where_a_run_stands_is_before_it_goes_whatever_points_are_called() -> None:
+    for here, there in (("M", "A"), ("A", "M")):
+        facts = folded(
+            (0, "run.entered", here, None),
+            (1, "point.completed", here, None),
+            (1, "point.entered", there, None),
+        )
+        assert points(facts) == [here, there]
+    # But where it comes back in the same instant, the way out may be first.
+    facts = folded(
+        (0, "run.entered", "M", None),
+        (1, "point.entered", "M", None),
+        (1, "point.entered", "A", None),
+        (1, "point.completed", "A", None),
+    )
+    assert points(facts) == ["M", "A", "M"]
+
+
+def log_of(*rows: tuple[int, str, str | None, str | None]) -> pl.DataFrame:
+    """Rows as (minute, kind, point, run) of one user; those of messages are of one message."""
+    return pl.DataFrame(
+        [
+            {
+                "event_id": f"{n:02}",
+                "occurred_at": datetime(2026, 1, 1, 0, minute, tzinfo=UTC),
+                "kind": kind,
+                "user_id": "u",
+                "journey_id": "j",
+                "version": 1,
+                "run_id": run,
+                "point_id": point,
+                "reason": "completed" if kind == "run.exited" else None,
+                "goal_id": "buy" if kind == "goal.reached" else None,
+                "message_id": "m" if kind.startswith("message") else None,
+                "channel": "push" if kind.startswith("message") else None,
+            }
+            for n, (minute, kind, point, run) in enumerate(rows)
+        ],
+        infer_schema_length=None,
+    )
+
+
+WITH_GOAL = JOURNEY.model_copy(update={"goals": (Goal(goal_id="buy", conversion_days=0),)})
+
+
+def told(log: pl.DataFrame) -> Folded:
+    return fold(WITH_GOAL, EventLog.from_frame(log).judge(WITH_GOAL))
+
+
+def test_a_goal_of_no_run_is_of_the_run_entered_last_not_of_one_that_was_under_way_before_the_log() -> None:
+    facts = told(
+        log_of(
+            (0, "run.entered", "M", "r1"),
+            (10, "point.completed", "A", "under way"),
+            (20, "goal.reached", None, None),
+        )
+    )
+    assert facts.runs.filter(run=facts.goals["run"].item())["run_id"].item() == "r1"
+
+
+def test_a_source_without_runs_has_one_from_each_entry_of_a_user() -> None:
+    log = log_of(
+        (0, "point.completed", "A", None),  # under way before the log
+        (1, "run.entered", "M", None),
+        (2, "message.sent", "A", None),
+        (3, "run.exited", "A", None),
+        (5, "run.entered", "M", None),
+        (6, "message.opened", "A", None),  # of the message of the run before
+        (7, "point.entered", "A", None),
+        (8, "goal.reached", None, None),
+    ).drop("run_id")
+    facts = told(log)
+    first, second, third = facts.runs["run_id"]
+    assert first == "derived:u"
+    assert second, third == ("derived:u/2026-01-01T00:01:00.000000Z", "derived:u/2026-01-01T00:05:00.000000Z")
+    assert facts.quarantined.is_empty()
+    assert facts.runs.select("run_no", "truncated", "derived").rows() == [
+        (1, True, True),
+        (2, False, True),
+        (3, False, True),
+    ]
+    assert facts.messages.select("run", pl.col("opened_at").is_not_null()).rows() == [(1, True)]
+    assert facts.goals.select("run", "counts").rows() == [(2, True)]
+    assert facts.events["run"].to_list() == [0, 1, 1, 1, 1, 2, 2, 2]
+    # Rows that lack what others have are set aside, as ever.
+    mixed = log.with_columns(run_id=pl.when(pl.col("event_id") == "01").then(pl.lit("r")))
+    assert set(told(mixed).quarantined["rule"]) == {"missing", "unresolved_message"}
 
 
 def test_a_foreign_reason_becomes_the_unknown_one_of_its_kind() -> None:

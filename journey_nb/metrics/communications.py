@@ -89,13 +89,13 @@ def communications(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 
 def _engagement(part: int) -> pl.Expr:
     """The numerator (0) or denominator (1) of engagement_rate."""
-    # Deliveries serve as a denominator only where at least 1 % of the sends are reported on.
-    reported = pl.col("_reported") * 100 >= pl.col("sent")
+    # Deliveries serve as a denominator only where at least 1 % of the sends have a receipt.
+    reported = pl.col("delivered") * 100 >= pl.col("sent")
     choice = pl.col("sent" if part else "clicked")
     for channel, names in _ENGAGEMENT.items():
         chosen = pl.col(names[part])
         if names[part] == "_arrived":
-            chosen = pl.when(reported).then(chosen).otherwise("sent")
+            chosen = pl.when(reported).then(chosen).otherwise("_unbounced")
         choice = pl.when(pl.col("channel") == channel).then(chosen).otherwise(choice)
     return choice
 

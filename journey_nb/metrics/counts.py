@@ -61,10 +61,9 @@ FLAGS: dict[str, pl.Expr] = {
     "failed": pl.col("fate") == "failed",
     "bounced": pl.col("bounced"),
     "skipped": pl.col("fate") == "skipped",
-    # An opened or clicked message arrived, receipt or not; a receipt or a failure tells that
-    # the channel reports on delivery at all.
+    # An opened or clicked message arrived, receipt or not, and where a channel has no receipts what did not bounce.
     "_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),
-    "_reported": pl.col("delivered") | pl.col("bounced"),
+    "_unbounced": _SENT & (~pl.col("bounced") | pl.col("opened") | pl.col("clicked")),
 }
 """What a message of :attr:`Scope.messages` may count as."""
 USERS_OF = ("sent", "opened", "clicked")

@@ -298,7 +298,7 @@ TABLES: dict[str, _Table] = {
         "engagement_rate": _rate(
             "share of messages engaged with, as the channel has it",
             "email clicked, push opened, sms delivered, whatsapp opened, in_app interacted, others clicked",
-            "email and whatsapp delivered (if 1 % of the sends are reported on), in_app shown, others sent",
+            "email and whatsapp delivered (not bounced, if under 1 % of the sends have a receipt), in_app shown, others sent",
             "sections 5 and 14.14",
         ),
         **_outcomes("unsubscribed", "failed", "bounced", "skipped"),
@@ -462,6 +462,7 @@ TABLES: dict[str, _Table] = {
         "left_at": _time("when it ended; null: it has not"),
         "reason": _word("why it ended", SEEN),
         "goals": _word("the goals it reached, in their order", SEEN),
+        "run_id_quality": _word("told, or derived where the log has no run ids", SEEN),
     }),
     "user_events": _Table("something done in a run of the user, step by step", SEEN, "section 11", {
         "run_id": _word("the run", SEEN),

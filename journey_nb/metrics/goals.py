@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from journey_nb.facts import Facts
 from journey_nb.journey import near
 from journey_nb.metrics.counts import firsts
 from journey_nb.metrics.scope import Scope
@@ -100,6 +101,14 @@ def credit(
     table = table.join(scope.points.with_row_index("place"), on="point", how="left")
     told = (pl.col("users") > 0) | pl.col("point").is_null()
     return shaped(table.filter(told).sort("place", nulls_last=True), CREDIT)
+
+
+def outside_window(facts: Facts) -> tuple[int, int]:
+    """How many goals of the log count for no run: those after its window, and those of users who never entered."""
+    lost = facts.rows("goals", ~pl.col("counts"))
+    loose = lost.filter(pl.col("run").is_null())["user"]
+    strangers = loose.filter(~loose.is_in(facts.runs["user"].unique().implode())).len() if loose.len() else 0
+    return lost.height - strangers, strangers
 
 
 def _designed(scope: Scope) -> pl.DataFrame:

@@ -113,16 +113,19 @@ def _nothing(name: str, lacks: pl.Expr, other: str) -> pl.Expr:
     return pl.when(lacks & pl.col(other).is_not_null()).then(pl.lit(0, COUNT)).otherwise(name).alias(name)
 
 
-def goals_beside(now: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """The goals of the period before on the rows of both: all but the value repeats for every currency."""
+def goals_beside(
+    now: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The goals of two periods, each on the rows of both: all but the value repeats for every currency."""
     of_goal = [key for key in keys if key != "currency"]
     carried = before.filter(pl.col("value").is_not_null())
     told = pl.concat([now.select(keys), carried.select(keys)]).unique(maintain_order=True)
-    repeated = before.drop("value", "currency").unique(of_goal, maintain_order=True)
-    return (
-        told.join(repeated, on=of_goal, how="left", nulls_equal=True, maintain_order="left")
-        .join(
-            before.select(*keys, "value"), on=list(keys), how="left", nulls_equal=True, maintain_order="left"
-        )
-        .select(before.columns)
-    )
+
+    def on_all(goals: pl.DataFrame) -> pl.DataFrame:
+        repeated = goals.drop("value", "currency").unique(of_goal, maintain_order=True)
+        all_rows = told.join(repeated, on=of_goal, how="left", nulls_equal=True, maintain_order="left")
+        value = goals.select(*keys, "value")
+        all_rows = all_rows.join(value, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
+        return all_rows.select(goals.columns)
+
+    return on_all(now), on_all(before)

@@ -82,7 +82,8 @@ def user_runs(scope: Scope, user: str) -> pl.DataFrame:
     -------
     polars.DataFrame
         A row a run: run_id, run_no, user_id, device_id, status, version, entered_at (null: the log begins
-        mid-way), left_at, reason, goals (the ids of those it reached, in their order).
+        mid-way), left_at, reason, goals (the ids of those it reached, in their order), run_id_quality (told, or
+        derived: METRICS.md, section 4).
     """
     mine = _of_user(scope, user)
     reached = mine.seen_goals.unique(["run", "goal"], keep="first", maintain_order=True)
@@ -94,6 +95,7 @@ def user_runs(scope: Scope, user: str) -> pl.DataFrame:
             *("run_id", "run_no", "user_id", "device_id", pl.col("status").cast(pl.String)),
             *(pl.col("version").cast(pl.Int64), scope.local("entered_at"), scope.local("left_at")),
             *(pl.col("reason").cast(pl.String), pl.col("goals").fill_null([])),
+            pl.when("derived").then(pl.lit("derived")).otherwise(pl.lit("told")).alias("run_id_quality"),
         )
     )
 

@@ -133,9 +133,9 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "e-mail cliqué, push ouvert, SMS remis, WhatsApp ouvert, in-app avec interaction, autres cliqués",
         "이메일 클릭, 푸시 열람, SMS 전달, WhatsApp 열람, 인앱 상호작용, 그 외 클릭",
     ),
-    "email and whatsapp delivered (if 1 % of the sends are reported on), in_app shown, others sent": (
-        "e-mail et WhatsApp remis (si 1 % des envois ont un retour), in-app affichés, autres envoyés",
-        "이메일과 WhatsApp은 전달 (발송의 1% 이상 보고 시), 인앱은 노출, 그 외 발송",
+    "email and whatsapp delivered (not bounced, if under 1 % of the sends have a receipt), in_app shown, others sent": (
+        "e-mail et WhatsApp remis (non rejetés si moins de 1 % des envois ont un accusé), in-app affichés, autres envoyés",
+        "이메일과 WhatsApp은 전달 (수신 확인이 발송의 1% 미만이면 반송되지 않은 발송), 인앱은 노출, 그 외 발송",
     ),
     "messages with that outcome for that reason": (
         "messages ayant cette issue pour cette raison",

@@ -403,6 +403,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Lignes du journal : {read} lues = {loaded} chargées + {duplicates} doublons + {quarantined} en quarantaine.",
         "로그 행: 읽음 {read} = 적재 {loaded} + 중복 {duplicates} + 격리 {quarantined}.",
     ),
+    "account_goals": (
+        "Goals that count for no run: {late} after its window, {strangers} of users who never entered.",
+        "Objectifs qui ne comptent pour aucun passage : {late} après sa fenêtre, {strangers} de personnes jamais entrées.",
+        "어느 실행에도 속하지 않는 목표: 기한 이후 {late}, 진입한 적 없는 사용자 {strangers}.",
+    ),
     "account_runs": (
         "Runs: {before} inside at the start + {entrances} entrances = {completed} completed + {early} left early "
         "+ {dropped} left by error + {inside} in journey.",

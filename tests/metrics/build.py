@@ -70,7 +70,7 @@ def _schemas(journey: Journey) -> dict[str, dict[str, Any]]:
             "version": pl.Int32, "run_no": pl.Int64, "entry_point": point, "entered_at": TIME,
             "first_at": TIME, "last_at": TIME, "left_at": TIME, "reason": REASON,
             "reason_detail": pl.String, "exit_point": point, "truncated": pl.Boolean,
-            "inside": pl.Boolean, "variant": pl.String, "variant_at": TIME,
+            "inside": pl.Boolean, "variant": pl.String, "variant_at": TIME, "derived": pl.Boolean,
         },
         "visits": {
             "run": key, "user": key, "visit": key, "point": point, "arrived_at": TIME, "left_at": TIME,

@@ -68,6 +68,16 @@ def test_deliveries_serve_only_where_one_percent_is_reported_on(silent, rate):
     assert table["engagement_rate"].to_list()[-1] == pytest.approx(rate)
 
 
+def test_without_receipts_what_did_not_bounce_was_delivered():
+    """Bounces alone tell nothing of receipts: with three of 300 the rate was of the opened, with two of the sent."""
+    for bounces in (0, 2, 3, 7):
+        some = [sent("email", bounced=5)] * bounces + [sent("email", opened=6)] * 20
+        table = communications(
+            rows_of(*some, *[sent("email", opened=6, clicked=7)] * 10, *[sent("email")] * 263)
+        )
+        assert table["engagement_rate"].to_list()[-1] == pytest.approx(10 / 293)
+
+
 def test_failed_is_never_sent_and_bounced_is_part_of_sent():
     scope = rows_of(
         sent(bounced=4),

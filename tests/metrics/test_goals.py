@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from metrics.build import a_journey, at, make_facts, make_scope
 
 from journey_nb.metrics.goals import CREDIT, GOALS, Rule, credit, goals
+from journey_nb.stats import JourneyStats
 
 RULES = ["engaged", "last_touch", "first_touch", "linear", "position_based", "time_decay", "entry"]
 
@@ -115,3 +116,18 @@ def test_mistakes_name_the_near_miss():
         credit(touched(*THREE), rule="linar")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at most 1"):
         credit(touched(*THREE), rule="position_based", first=0.8, last=0.8)
+
+
+def test_goals_of_two_periods_repeat_on_each_currency_of_either():
+    log = make_facts(
+        a_journey(),
+        runs=[{"entered_at": at(0)}, {"entered_at": at(days=1)}, {"entered_at": at(days=1)}],
+        goals=[
+            {"run": 0, "at": at(5), "value": 5.0, "currency": "USD"},
+            {"run": 1, "at": at(5, days=1), "value": 7.0, "currency": "EUR"},
+        ],
+    )
+    stats = JourneyStats(a_journey(timezone="UTC"), log).between(at(days=1), at(days=2)).compare()
+    told = stats.goals().filter(goal_id="buy")
+    columns = ("currency", "users", "users_prev", "entrances", "entrances_prev", "value", "value_prev")
+    assert told.select(columns).rows() == [("EUR", 1, 1, 2, 1, 7.0, None), ("USD", 1, 1, 2, 1, None, 5.0)]

@@ -319,7 +319,7 @@ def hamiltonian(points: list[str], starts: list[str], edge: Any) -> list[str] | 
                 return found
         return None
 
-    for start in sorted(starts):
+    for start in starts:
         if found := grow([start]):
             return found
     return None
@@ -352,6 +352,8 @@ def order_tie(plan: Plan, tie: list[Row], stood: str | None, entered: bool) -> t
         starts = points
     else:
         starts = [point for point in points if point == stood or edge(stood, point)]
+        if not any(row.kind == "point.entered" and row.point == stood for row in tie):
+            starts.sort(key=lambda point: point != stood)  # what happens there is before it leaves
     path = hamiltonian(points, starts, edge)
     if path is None:
         return by_rank, "rank"
@@ -656,7 +658,7 @@ def read(document: dict[str, Any], rows: list[dict[str, Any]]) -> Reading:
             run for run in runs.values() if run.user == goal.user and in_window(plan, run, goal.goal, goal.at)
         ]
         if own:
-            goal.run = max(own, key=lambda run: (run.entered_at or run.first_at, run.run_no)).run_id
+            goal.run = max(own, key=lambda run: run.run_no).run_id
             by_run[goal.run].append(goal)
     readers = {run_id: RunReader(plan, run_id, own) for run_id, own in by_run.items()}
     runs = number({run_id: reader.result() for run_id, reader in readers.items()})

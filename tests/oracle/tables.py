@@ -171,7 +171,9 @@ class Scope:
             "sent": len(sent),
             "delivered": sum(self.seen(message.delivered_at) for message in sent),
             "received": sum(self.received(message) for message in sent),
-            "receipted": sum(self.seen(message.delivered_at) or self.bounced(message) for message in sent),
+            "unbounced": sum(
+                not self.bounced(message) or message in opened or message in clicked for message in sent
+            ),
             "opened": len(opened),
             "clicked": len(clicked),
             "shown": len(shown),
@@ -488,7 +490,8 @@ def _shares(
 
 def _engagement_rate(channel: str, counts: dict[str, int]) -> float | None:
     sent = counts["sent"]
-    delivered = counts["received"] if sent and counts["receipted"] / sent >= 0.01 else sent
+    has_receipts = sent and counts["delivered"] / sent >= 0.01
+    delivered = counts["received"] if has_receipts else counts["unbounced"]
     part, whole = {
         "email": (counts["clicked"], delivered),
         "push": (counts["opened"], sent),
@@ -1200,6 +1203,7 @@ def user_runs(reading: Reading, query: Query, user: str) -> Table:
                 "left_at": run.left_at if left else None,
                 "reason": run.reason if left else None,
                 "goals": list(dict.fromkeys(g.goal for g in sorted(goals, key=lambda g: (g.at, g.pos)))),
+                "run_id_quality": "told",
             }
         )
     return table
@@ -1395,7 +1399,7 @@ COLUMNS: dict[str, list[str]] = {
         "variants": "variant is_control assigned converted rate difference difference_low difference_high lift "
         "p_value probability_best immature",
         "user_path": "run_id run_no status step_no point_id arrived_at left_at branch message_id outcome goal_id version",
-        "user_runs": "run_id run_no user_id device_id status version entered_at left_at reason goals",
+        "user_runs": "run_id run_no user_id device_id status version entered_at left_at reason goals run_id_quality",
         "user_events": "run_id step_no at kind point_id message_id goal_id reason due_at",
         "paths": "path runs users share converted rate",
         "time_to_goal": "day at_risk reached survival low high",

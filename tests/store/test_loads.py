@@ -381,3 +381,38 @@ def test_rows_of_a_later_journey_that_broke_another_rule_are_its_own(
     store.add(other)
     assert (store.strangers.height, store[other.journey_id].report().quarantined) == (0, 1)
     assert store.check() == []
+
+
+def test_runs_of_a_source_that_names_none_are_those_it_had_however_it_is_loaded(
+    store: jn.Store, welcome: jn.Journey
+) -> None:
+    log = simulate(welcome, users=150, seed=3)
+    loose = log.with_columns(run_id=pl.when(pl.col("kind") != "goal.reached").then("run_id"))
+    nameless = log.drop("run_id")
+    for part in range(3):
+        store.append(nameless.reverse()[part::3])
+    stats, named = store["welcome"], jn.JourneyStats(welcome, loose)
+    assert named.users()["run_no"].max() > 1
+    assert "runs are derived" in str(stats.report())
+    assert stats.report().quarantined == 0
+    for told in ("points", "branches", "messages", "goals", "health", "daily", "waiting", "drops", "paths"):
+        assert getattr(stats, told)().equals(getattr(named, told)()), told
+    assert stats.users().drop("run_id").sort(pl.all()).equals(named.users().drop("run_id").sort(pl.all()))
+    assert store.check() == []
+    store.rebuild("welcome")
+    assert store["welcome"].points().equals(named.points())
+    user = stats.users().filter(pl.col("run_no") > 1)["user_id"][0]
+    assert set(stats.user_runs(user)["run_id_quality"]) == {"derived"}
+
+
+def test_goals_of_no_run_are_told(store: jn.Store, events: pl.DataFrame) -> None:
+    goal = pl.col("kind") == "goal.reached"
+    strangers = events.with_columns(
+        user_id=pl.when(goal).then("x" + pl.col("user_id")).otherwise("user_id"),
+        run_id=pl.when(~goal).then("run_id"),
+    )
+    store.append(strangers)
+    late, unknown = store["welcome"].outside_window
+    assert (late, unknown) == (0, events.filter(goal).height)
+    assert f"{unknown} of users who never entered" in str(store["welcome"].report())
+    assert store["welcome"].small_groups(5).outside_window == (0, unknown - unknown % 5)
