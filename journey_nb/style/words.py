@@ -244,6 +244,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "device_id": ("Device", "Appareil", "기기"),
     "run_id": ("Run", "Passage", "실행"),
     "run_no": ("Run no.", "Passage n°", "실행 번호"),
+    "run_id_quality": ("Run id is", "Identifiant du passage", "실행 ID 출처"),
     "step_no": ("Step", "Étape", "단계"),
     "message_id": ("Message id", "Identifiant du message", "메시지 ID"),
     "version": ("Version", "Version", "버전"),
