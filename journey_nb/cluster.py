@@ -248,7 +248,7 @@ def _spilled(batches: Iterator[pa.RecordBatch], path: Path, empty: pl.DataFrame)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
         for batch in (first, *batches):
             writer.write_batch(batch)
-    return pl.scan_ipc(path)
+    return pl.scan_ipc(path, glob=False)
 
 
 def _layers(

@@ -15,6 +15,7 @@ import polars as pl
 
 from journey_nb.events import DERIVED, EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
 from journey_nb.journey import Journey
+from journey_nb.reading import read_arrow
 from journey_nb.subset import TABLES, OfUsers, Tables
 from journey_nb.walk import KIND, MOVES, SHOWS, Walk, by_code, heads, of_kind, tails, walk
 
@@ -172,7 +173,7 @@ class Folded:
         told = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         times = {name: datetime.fromisoformat(told[name]) for name in ("first_at", "last_at")}
         tables = [field.name for field in fields(cls) if field.name not in told]
-        return cls(**told | times | {name: pl.read_ipc(folder / f"{name}.arrow") for name in tables})
+        return cls(**told | times | {name: read_arrow(folder / f"{name}.arrow") for name in tables})
 
 
 def known_by(facts: Facts, word: str) -> pl.Series:

@@ -602,6 +602,11 @@ def _spelt(column: pl.Series) -> pl.Series:
     return column if text.str.contains("\0", literal=True).any() else text
 
 
+def read_arrow(path: Path) -> pl.DataFrame:
+    """A table that this package has written, whatever signs of patterns the names of its folders have."""
+    return pl.scan_ipc(path, glob=False).collect()
+
+
 def any_of(conditions: Iterable[pl.Expr]) -> pl.Expr:
     """True where one of the conditions holds; false where none is given."""
     return reduce(lambda one, other: one | other, conditions, pl.lit(False))

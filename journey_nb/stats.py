@@ -29,7 +29,7 @@ from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, va
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
 from journey_nb.pseudonyms import Pseudonyms
-from journey_nb.reading import cell
+from journey_nb.reading import cell, read_arrow
 
 DIMENSIONS = ("variant", "entry_point", "version")
 _TAKEN = (*DIMENSIONS, "entry", "users", "run")  # what where() takes by these names is no attribute
@@ -666,13 +666,13 @@ class JourneyStats:
         """
         folder = Path(folder)
         stats = cls(Journey.read(folder / "journey.json"), Folded.load(folder))
-        stats._attributes = pl.read_ipc(folder / "attributes.arrow")
+        stats._attributes = read_arrow(folder / "attributes.arrow")
         view = json.loads((folder / "view.json").read_text())
         chosen = view["period"]
         view["period"] = chosen if isinstance(chosen, str) else tuple(chosen)
         view["where"] = ()
         if (folder / "kept.arrow").exists():
-            view["where"] = (("run", pl.read_ipc(folder / "kept.arrow")["run"]),)
+            view["where"] = (("run", read_arrow(folder / "kept.arrow")["run"]),)
         return stats._with(**view)
 
     # What the verbs amount to.

@@ -44,6 +44,7 @@ from journey_nb.metrics.counts import (
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.metrics.table import COUNT, RATE
 from journey_nb.period import TICK, midnight
+from journey_nb.reading import read_arrow
 
 WORD = pl.Categorical()
 CLOCK = pl.Enum(get_args(Clock))
@@ -272,7 +273,7 @@ class Cube:
     @classmethod
     def load(cls, folder: Path) -> Cube:
         """A cube that :meth:`save` has written."""
-        rows, durations, went = (pl.read_ipc(folder / f"cube_{name}.arrow") for name in FRAMES)
+        rows, durations, went = (read_arrow(folder / f"cube_{name}.arrow") for name in FRAMES)
         return cls(rows, durations, went)
 
 

@@ -32,7 +32,7 @@ from journey_nb.store.intake import (
     strangers,
     together,
 )
-from journey_nb.store.layers import Layer, Layers, Source, design_of, is_of, still_holds
+from journey_nb.store.layers import Layer, Layers, Source, design_of, folders_of_layers, is_of, still_holds
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.parts import EMPTY_QUARANTINE
 from journey_nb.store.registry import Registry, edited_as
@@ -128,9 +128,15 @@ class Store(Registry):
     """
 
     def __init__(self, path: str | Path, *, patience: float = 3600) -> None:
-        self.path, self._patience = Path(path), patience
+        self.path, self._patience = Path(path).absolute(), patience  # also when the process goes elsewhere
         self.path.mkdir(parents=True, exist_ok=True)
-        super().__init__(partial(connection, self.path / "store.sqlite"))
+        file = self.path / "store.sqlite"
+        if folders_of_layers(self.path / "layers") and not (file.exists() and file.stat().st_size):
+            raise StoreError(
+                f"{self.path} has facts, but the {file.name} that lists them is gone: put it back from a backup, or name "
+                "another folder and load the logs again"
+            )
+        super().__init__(partial(connection, file))
         self._layers = Layers(self.path / "layers", self._database)
         self._known: dict[str, tuple[tuple[str, ...], Journey, StoredFacts]] = {}
 
@@ -139,7 +145,7 @@ class Store(Registry):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens it itself."""
-        return partial(Store, patience=self._patience), (self.path.absolute(),)
+        return partial(Store, patience=self._patience), (self.path,)
 
     # Journeys.
 

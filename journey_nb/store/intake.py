@@ -25,6 +25,7 @@ from journey_nb.files import whole
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing, steps
 from journey_nb.reading import readable
+from journey_nb.store.database import StoreError
 from journey_nb.store.layers import NOBODY, STEPS, Layer
 from journey_nb.store.memory import memory
 from journey_nb.store.parts import ASSIGNED, CHUNK, STANDING, Part, coded_for
@@ -203,15 +204,18 @@ class Intake:
         if (
             self._stored
         ):  # a part may have to take users over from an earlier layer, so one comes after the other
-            met = _twice(pl.concat(keys_of(pl.scan_parquet(log)) for log in logs).sort())
+            met = _twice(pl.concat(keys_of(pl.scan_parquet(log, glob=False)) for log in logs).sort())
             self._keys.append(met.to_numpy())
             for done, log in enumerate(logs, 1):
-                self._take(self._fold(log.parent, pl.read_parquet(log), written=True))
+                self._take(self._fold(log.parent, pl.read_parquet(log, glob=False), written=True))
                 self._progress("folding", done / len(logs))
             return count
         with ThreadPoolExecutor(AT_ONCE) as workers:
             work = workers.map(
-                lambda log: self._fold(log.parent, pl.read_parquet(log), written=True, alone=True), logs
+                lambda log: self._fold(
+                    log.parent, pl.read_parquet(log, glob=False), written=True, alone=True
+                ),
+                logs,
             )
             for done, folded in enumerate(work, 1):
                 self._take(folded)
@@ -380,7 +384,7 @@ _REST = "steps*.part"  # what is laid aside
 def _aside(path: Path, stays: pl.DataFrame) -> pl.LazyFrame:
     """Stays on the disk: those of all parts need not be in memory at once."""
     stays.write_ipc(path, compression="uncompressed")
-    return pl.scan_ipc(path)
+    return pl.scan_ipc(path, glob=False)
 
 
 def write_steps(folder: Path, steps: Sequence[tuple[int, pl.LazyFrame]]) -> None:
@@ -466,8 +470,13 @@ def read_keys(layer: Layer) -> NDArray[Any]:
 
     path = layer.folder / _KEYS_FILE
     if not path.exists():
+        if not layer.has_log:
+            raise StoreError(
+                "another polars has made the index of these ids, and without a log kept (keep_log=False) it cannot be made "
+                "anew: nothing can be appended; load everything into a new store"
+            )
         logs = layer.folder.glob("*/log.parquet")
-        write_keys(layer.folder, [keys_of(pl.scan_parquet(log)) for log in logs])
+        write_keys(layer.folder, [keys_of(pl.scan_parquet(log, glob=False)) for log in logs])
     return np.memmap(path, np.uint64, "r") if path.stat().st_size else np.zeros(0, np.uint64)
 
 
@@ -492,7 +501,7 @@ def sharing(once: Settled) -> pl.Series:
 
 
 def _height(path: Path) -> int:
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
 
 # Rows that are of no journey of the store.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,16 @@ import polars as pl
 from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import FRAMES, Cube
+from journey_nb.reading import read_arrow
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part, readable, told_in
 from journey_nb.store.sound import Written, check_sound, is_sound, sha256
 
 FACTS = 6  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
+
+
+_TOKEN = 8  # bytes of a layer's name
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,16 @@ class Layer:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
         with readable(self.folder):
-            return [(sign, pl.read_ipc(path)) for sign, path in paths.items() if self._has(path.name)]
+            return [(sign, read_arrow(path)) for sign, path in paths.items() if self._has(path.name)]
 
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
         with readable(path := self.folder / "replaced.arrow"):
-            return pl.read_ipc(path) if self._has(path.name) else NOBODY
+            return read_arrow(path) if self._has(path.name) else NOBODY
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
-        rows = pl.scan_parquet(self.folder / "faulty.parquet")
+        rows = pl.scan_parquet(self.folder / "faulty.parquet", glob=False)
         return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
 
     def _has(self, name: str) -> bool:
@@ -202,7 +207,7 @@ class Layers:
 
     def new(self) -> Layer:
         """A layer yet to be made."""
-        layer = Layer(self._folder / token_hex(8))
+        layer = Layer(self._folder / token_hex(_TOKEN))
         self._unlisted.add(layer.folder)
         return layer
 
@@ -272,29 +277,18 @@ class Layers:
         along: Callable[[sqlite3.Connection], None] = lambda db: None,
     ) -> None:
         """List new layers by journey, with their sources, drop those they replace, do what goes ``along``: all or nothing."""
-        now = datetime.now(UTC).isoformat()
-        with self._database.opened() as db, transaction(db):
-            for source in sources:
-                db.execute(
-                    "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
-                    (source.digest, source.name, source.size, now),
-                )
-            for layer in retired:
-                db.execute("UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token))
-            for journey_id, layer in made.items():
-                design = design_of(journeys[journey_id]) if journey_id in journeys else {}
-                row = {
-                    "token": layer.token,
-                    "journey_id": journey_id,
-                    **{name: getattr(layer, name) for name in NUMBERS},
-                    "files": json.dumps(layer.files),
-                    "design": json.dumps(design),
-                    "made_at": now,
-                }
-                columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
-                db.execute(f"INSERT INTO layer ({columns}) VALUES ({values})", row)
-            along(db)
-        self._unlisted -= {layer.folder for layer in made.values()}
+        folders = {layer.folder for layer in made.values()}
+        with self._database.opened() as db:
+            try:
+                with transaction(db):
+                    for statement, values in _listing(made, journeys, sources, retired):
+                        db.execute(statement, values)
+                    along(db)
+                    # An interrupt may come when it is listed and nobody knows it yet: what is not is swept.
+                    self._unlisted -= folders
+            except sqlite3.Error:  # it is not listed
+                self._unlisted |= folders
+                raise
 
     def sweep(self) -> None:
         """Remove what interrupted loads left, and layers that were replaced a while ago. Only for the sole writer."""
@@ -303,9 +297,45 @@ class Layers:
             with transaction(db):
                 db.execute("DELETE FROM layer WHERE retired_at < ?", (before,))
             listed = {token for (token,) in db.execute("SELECT token FROM layer")}
-        for folder in self._folder.iterdir() if self._folder.exists() else ():
-            if folder.name not in listed:
-                shutil.rmtree(folder)
+        for folder in folders_of_layers(self._folder):
+            if folder.name not in listed:  # what cannot be removed now is the next one's to remove
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listing(
+    made: Mapping[str, Layer],
+    journeys: Mapping[str, Journey],
+    sources: Iterable[Source],
+    retired: Iterable[Layer],
+) -> Iterator[tuple[str, Any]]:
+    """The statements that list new layers with their sources, and retire others."""
+    now = datetime.now(UTC).isoformat()
+    for source in sources:
+        yield (
+            "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
+            (source.digest, source.name, source.size, now),
+        )
+    for layer in retired:
+        yield "UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token)
+    for journey_id, layer in made.items():
+        design = design_of(journeys[journey_id]) if journey_id in journeys else {}
+        row = {
+            "token": layer.token,
+            "journey_id": journey_id,
+            **{name: getattr(layer, name) for name in NUMBERS},
+            "files": json.dumps(layer.files),
+            "design": json.dumps(design),
+            "made_at": now,
+        }
+        columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+        yield f"INSERT INTO layer ({columns}) VALUES ({values})", row
+
+
+def folders_of_layers(folder: Path) -> list[Path]:
+    """Those that loads have made; whatever else somebody put beside them is left alone."""
+    own = re.compile(f"[0-9a-f]{{{2 * _TOKEN}}}")
+    found = folder.iterdir() if folder.exists() else ()
+    return [one for one in found if own.fullmatch(one.name) and one.is_dir() and not one.is_symlink()]
 
 
 def _secured(path: Path) -> str:

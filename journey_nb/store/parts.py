@@ -24,6 +24,7 @@ from journey_nb.events import QUARANTINE, Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import under_way
+from journey_nb.reading import read_arrow
 from journey_nb.store.database import StoreError
 from journey_nb.store.memory import memory
 from journey_nb.store.sound import Written, check_sound
@@ -124,7 +125,7 @@ class Part:
             rows.write_parquet(part, **_ZSTD)
             part.replace(folder / "log.parquet")
         else:
-            rows = pl.scan_parquet(folder / "log.parquet").select("user_id").collect()
+            rows = pl.scan_parquet(folder / "log.parquet", glob=False).select("user_id").collect()
         _where(rows["user_id"]).write_ipc(folder / "where.arrow")
         _active(facts).write_parquet(folder / f"{ACTIVE}.parquet", **_ZSTD)
         starts = {name: _starts(getattr(facts, name)["run"], facts.runs.height) for name in LARGE}
@@ -201,7 +202,7 @@ class Part:
         if name not in self._read:
             self._check(path := self.folder / f"{name}.arrow")
             with readable(path):
-                self._read[name] = pl.read_ipc(path)
+                self._read[name] = read_arrow(path)
         return self._read[name]
 
     # The facts.
@@ -221,7 +222,7 @@ class Part:
     def quarantined(self) -> pl.DataFrame:
         """The rows set aside for the order of their run, or for another with their event_id."""
         self._check(path := self._path("quarantined"))
-        rows = pl.scan_parquet(path).with_columns(pl.col("reason").cast(pl.String))
+        rows = pl.scan_parquet(path, glob=False).with_columns(pl.col("reason").cast(pl.String))
         return (
             rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
         ).collect()
@@ -281,7 +282,11 @@ class Part:
         if name not in self._opened:
             path = self._path(name)
             with readable(path):
-                table = pl.scan_ipc(path) if path.suffix == ".arrow" else pl.scan_parquet(path)
+                table = (
+                    pl.scan_ipc(path, glob=False)
+                    if path.suffix == ".arrow"
+                    else pl.scan_parquet(path, glob=False)
+                )
                 self._opened[name] = coded_for(self.journey, table)
         return self._opened[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ import journey_nb as jn
 from journey_nb import store as store_of
 from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
+from journey_nb.store import intake
+from journey_nb.store import layers as layers_of_store
 
 
 @pytest.fixture
@@ -416,3 +419,126 @@ def test_goals_of_no_run_are_told(store: jn.Store, events: pl.DataFrame) -> None
     assert (late, unknown) == (0, events.filter(goal).height)
     assert f"{unknown} of users who never entered" in str(store["welcome"].report())
     assert store["welcome"].small_groups(5).outside_window == (0, unknown - unknown % 5)
+
+
+# Interrupted at any instant, in a process that goes on.
+
+
+class Interrupted(sqlite3.Connection):
+    """Ctrl-C comes as a list of layers is written down: before (False) or after (True) it is so."""
+
+    after = True
+    lists = False
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        if statement == "COMMIT" and self.lists and not self.after:
+            raise KeyboardInterrupt
+        done = super().execute(statement, *values)
+        self.lists |= "INSERT INTO layer" in statement
+        if statement == "COMMIT" and self.lists:
+            raise KeyboardInterrupt
+        return done
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it is listed", "when it is listed"])
+@pytest.mark.parametrize("loads", [2, 4], ids=["a load", "and its merge"])
+def test_a_load_that_is_interrupted_as_it_is_listed_is_there_or_is_not(
+    store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, after: bool, loads: int
+) -> None:
+    for part in range(loads - 1):
+        store.append(events[part::loads], batch=str(part))
+    monkeypatch.setattr(Interrupted, "after", after)
+    seen = iter([sqlite3.Connection] * (loads == 4) + [Interrupted] * 9)
+
+    def publish(self: Any, *args: Any, **how: Any) -> None:
+        kind = next(seen)
+        monkeypatch.setattr(
+            self._database, "_connect", lambda: sqlite3.connect(store.path / "store.sqlite", factory=kind)
+        )
+        try:
+            real(self, *args, **how)
+        finally:
+            monkeypatch.undo()
+
+    real = layers_of_store.Layers.publish
+    with monkeypatch.context() as patched:
+        patched.setattr(layers_of_store.Layers, "publish", publish)
+        with pytest.raises(KeyboardInterrupt):
+            store.append(events[loads - 1 :: loads], batch="last")
+    for again in (store, jn.Store(store.path)):
+        again.append(events[loads - 1 :: loads], batch="last")
+        assert again.check() == []
+        assert again["welcome"].points().equals(jn.JourneyStats(again.get("welcome"), events).points())
+
+
+def test_facts_whose_list_is_gone_are_not_taken_for_the_rest_of_a_load(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    store.append(events)
+    file = store.path / "store.sqlite"
+    kept = file.read_bytes()
+    for gone in (lambda: file.unlink(), lambda: file.write_bytes(b"")):
+        gone()
+        with pytest.raises(jn.StoreError, match="that lists them is gone: put it back"):
+            jn.Store(store.path)
+        file.write_bytes(kept)
+    assert jn.Store(store.path).check() == []
+
+
+def test_what_others_put_among_the_layers_stays_and_is_in_nobody_s_way(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    store.append(events[:600])
+    (store.path / "layers" / ".DS_Store").touch()
+    (store.path / "layers" / "notes").mkdir()
+    (store.path / "layers" / ("0" * 16)).symlink_to(tmp_path)
+    (store.path / "layers" / ("1" * 16)).mkdir()  # the rest of a load
+    store.append(events[600:])
+    assert sum((store.path / "layers" / name).exists() for name in (".DS_Store", "notes", "0" * 16)) == 3
+    assert not (store.path / "layers" / ("1" * 16)).exists()
+    assert store["welcome"].report().loaded == events.height
+
+
+def test_a_store_stays_where_it_is_when_the_process_goes_elsewhere(
+    events: pl.DataFrame, welcome: jn.Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    store = jn.Store("store")
+    store.add(welcome)
+    monkeypatch.chdir(tmp_path / "b")
+    jn.Store("store").add(welcome)
+    store.append(events)
+    assert jn.Store(tmp_path / "a" / "store")["welcome"].report().loaded == events.height
+    assert jn.Store("store")["welcome"].report().loaded == 0
+
+
+def test_signs_of_patterns_in_the_name_of_a_store_are_letters(
+    events: pl.DataFrame, welcome: jn.Journey, tmp_path: Path
+) -> None:
+    for name in ("q1", "q*", "camp [2026] {a,b}?"):
+        store = jn.Store(tmp_path / name)
+        store.add(welcome)
+        for some in (events[:500], events[500:]):
+            store.append(some)
+        stats = jn.Store(tmp_path / name)["welcome"]
+        assert (stats.report().loaded, stats.users().height) == (events.height, stats.facts.runs.height)
+        assert stats.where(version=[1, 2]).points().height
+        assert store.check() == []
+        store.rebuild("welcome")
+        assert store["welcome"].points().equals(stats.points())
+        stats.save(tmp_path / f"{name} saved")
+        assert jn.JourneyStats.load(tmp_path / f"{name} saved").points().equals(stats.points())
+
+
+def test_facts_without_their_log_are_not_appended_to_by_another_polars(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events[:300].write_parquet(tmp_path / "log.parquet")
+    store.load(tmp_path / "log.parquet", keep_log=False)
+    monkeypatch.setattr(intake, "_KEYS_FILE", "keys-0123456789abcdef.u64")
+    others = events[:5].with_columns(user_id=pl.lit("somebody else"))
+    with pytest.raises(jn.StoreError, match="another polars has made the index"):
+        jn.Store(store.path).append(others)
+    assert store["welcome"].report().loaded == 300
