@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial, wraps
 from glob import glob
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
@@ -341,22 +342,43 @@ def import_(
     is_there = (store / "store.sqlite").is_file()
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
-    opened = Store(store)
-    for journey in journeys:
-        opened.add(journey)
-    with Progress(console=err, transient=True) as bar:
-        task = bar.add_task("Reading", total=1)
-        loaded = opened.load(
-            list(logs),
-            keep_log=not no_log,
-            progress=lambda words, share: bar.update(task, description=words.capitalize(), completed=share),
-            **how,
-        )
+    with _none_left(store):
+        opened = Store(store)
+        for journey in journeys:
+            opened.add(journey)
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task("Reading", total=1)
+            loaded = opened.load(
+                list(logs),
+                keep_log=not no_log,
+                progress=lambda words, share: bar.update(
+                    task, description=words.capitalize(), completed=share
+                ),
+                **how,
+            )
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := opened.strangers.height:
         out.print(
             f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
         )
+
+
+@contextmanager
+def _none_left(store: Path) -> Iterator[None]:
+    """A store that is new goes again where an error lets nothing into it, with the folders made for it.
+
+    What was loaded before the error stays, and so does a store that others are loading into.
+    """
+    made = [folder for folder in (store, *store.parents) if not folder.exists()]
+    try:
+        yield
+    except Exception:  # not an interruption: that import goes on
+        if made and not any(store.glob("layers/*")):
+            rmtree(store, ignore_errors=True)
+            with suppress(OSError):
+                for folder in made[1:]:
+                    folder.rmdir()
+        raise
 
 
 @main.command()

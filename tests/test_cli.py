@@ -154,6 +154,26 @@ def test_how_a_log_is_read_is_told_by_options(
     vendor: Path, args: tuple[str, ...], code: int, said: str
 ) -> None:
     assert said in refused(*args, code=code)
+    assert not Path("a").exists()
+
+
+def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
+    args = "import", "none.csv", "--journey", "welcome.journey.json", "--store"
+    refused(*args, "new/store")
+    assert not Path("new").exists()
+    jn.Store("store")
+    refused(*args, "store")
+    assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
+
+
+def test_a_failed_import_keeps_what_it_loaded_before(
+    here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("journey_nb.store.TOGETHER", 1)  # each file by itself
+    Path("odd.csv").write_text("occurred_at\n")
+    args = "import", "events.parquet", "odd.csv", "--journey", "welcome.journey.json", "--store", "store"
+    assert "no column 'kind'" in refused(*args)
+    assert jn.Store("store")["welcome"].facts.read == welcome_log.height
 
 
 def test_new_names_the_samples(here: Path) -> None:
