@@ -967,6 +967,8 @@ def _check_journey(path: str) -> bool:
         journey = Journey.read(path)
     except (OSError, JourneyError) as error:
         err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
+        if "not JSON: Extra data" in str(error):  # behind the first object
+            err.print("  is it a log, with an object a line? Then name it .jsonl")
         return False
     versions = len(journey.versions)
     out.print(f"[green]✓[/] {said(path)}: “{said(journey.label[:200])}”, {versions} version{'s' * (versions != 1)}, "

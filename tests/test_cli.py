@@ -176,6 +176,13 @@ def test_a_failed_import_keeps_what_it_loaded_before(
     assert jn.Store("store")["welcome"].facts.read == welcome_log.height
 
 
+def test_check_knows_a_log_that_is_named_as_a_document(here: Path, welcome_log: pl.DataFrame) -> None:
+    welcome_log.head(3).write_ndjson("x.json")
+    assert "is it a log, with an object a line? Then name it .jsonl" in refused("check", "x.json")
+    Path("x.json").rename("x.jsonl")
+    assert run("check", "x.jsonl").exit_code == 0
+
+
 def test_new_names_the_samples(here: Path) -> None:
     assert "'win_back'" in refused("new", "a.journey.json", "--sample", "winback", code=2)
 
