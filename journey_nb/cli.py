@@ -90,6 +90,7 @@ def _words(error: Exception) -> str:
 
 # Mends of a log that are named in Python's words, and what they are on the command line.
 _OPTIONS = {
+    r"columns=\{'(kind|journey_id|version)': …\}": r"--column \1=…, or --constant \1=… if it is one for all rows",
     r"columns=\{'(\w+)': …\}": r"--column \1=…",
     r"\btimezone=": "--timezone ",
     r"\btime_unit=": "--time-unit ",
@@ -254,23 +255,36 @@ def _reading(command: _Command) -> _Command:
         [
             click.option("-c", "--column", "columns", multiple=True, metavar="NAME=THEIRS", callback=_mapping,
                          help="Where a log has a column under a name of its own: user_id=customer; repeatable."),
+            click.option("--constant", "constants", multiple=True, metavar="NAME=VALUE", callback=_mapping,
+                         help="What a log says of all its rows and has no column for: journey_id=welcome; repeatable."),
             click.option("--timezone", help="The zone of a log's times that carry no offset; UTC if left out."),
             click.option("--time-unit", type=click.Choice(["s", "ms", "us", "ns"]), help="The unit of its epoch numbers; by their size if left out."),
             click.option("--time-format", metavar="FORMAT", help="How it writes times that are not ISO 8601: '%d/%m/%Y %H:%M'."),
         ]
     )  # fmt: skip
     @wraps(command)
-    def told(columns: dict[str, str], **given: Any) -> Any:
-        how = {"columns": columns, **{name: given.pop(name) for name in _TIMES}}
+    def told(columns: dict[str, str], constants: dict[str, str], **given: Any) -> Any:
+        if both := sorted(columns.keys() & constants.keys()):
+            raise click.UsageError(f"{both[0]} is a column or a constant: say one")
+        how = {"columns": columns | _literals(constants), **{name: given.pop(name) for name in _TIMES}}
         return command(how={name: value for name, value in how.items() if value}, **given)
 
     return cast("_Command", told)
 
 
+def _literals(constants: dict[str, str]) -> dict[str, Any]:
+    if not constants:
+        return {}  # and polars is not loaded for them
+    import polars as pl
+
+    return {name: pl.lit(value) for name, value in constants.items()}
+
+
 def _typed() -> str:
     """Those options as they were typed, a blank before each."""
     given = click.get_current_context().params
-    typed = [("column", f"{name}={theirs}") for name, theirs in given["columns"].items()]
+    pairs = [("column", given["columns"]), ("constant", given["constants"])]
+    typed = [(option, f"{name}={value}") for option, told in pairs for name, value in told.items()]
     typed += [(name.replace("_", "-"), given[name]) for name in _TIMES if given[name]]
     return "".join(f" --{name} {shlex.quote(value)}" for name, value in typed)
 

@@ -126,6 +126,21 @@ def test_a_log_of_other_names_and_times_is_told_how_to_read(
     assert (asked[0]["stats"].daily().equals(welcome_stats.daily()), asked[0]["period"]) == (True, "7d")
 
 
+def test_what_a_log_has_no_column_for_is_a_constant(
+    here: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    last = welcome_log.filter(pl.col("version") == 2)
+    assert not last.is_empty()
+    last.write_parquet("last.parquet")
+    last.drop("journey_id", "version").write_csv("bare.csv")
+    constants = "--constant", f"journey_id={welcome.journey_id}", "--constant", "version=2"
+    for log, how in (("last.parquet", ()), ("bare.csv", constants)):
+        assert (
+            run("export", "welcome.journey.json", log, *how, "-t", "daily", "-o", f"{log}.csv").exit_code == 0
+        )
+    assert Path("bare.csv.csv").read_text() == Path("last.parquet.csv").read_text()
+
+
 def test_the_unit_of_epochs_is_told(here: Path, welcome_log: pl.DataFrame) -> None:
     early = pl.col("occurred_at") - pl.col("occurred_at").min()  # so small are no epochs for sure
     welcome_log.with_columns(early.dt.total_milliseconds()).drop("due_at").write_csv("early.csv")
@@ -141,7 +156,10 @@ def test_the_unit_of_epochs_is_told(here: Path, welcome_log: pl.DataFrame) -> No
         (("check", "vendor.csv", "-c", "occurred_at=sent_on"), 1, "did you mean 'sent on'"),
         (("check", "vendor.csv", "-c", "occured_at=sent on"), 1, "did you mean 'occurred_at'"),
         (("check", "vendor.csv", *VENDOR, "-c", "user_id=who"), 2, "user_id is given twice, as 'customer' and as 'who'"),
+        (("check", "vendor.csv", *VENDOR, "--constant", "user_id=who"), 2, "user_id is a column or a constant: say one"),
+        (("check", "bare.csv", "-c", "occurred_at=at"), 1, "say --column kind=…, or --constant kind=… if it is one for all rows"),
         (("check", "vendor.csv", "-c", "user_id"), 2, "NAME=VALUE"),
+        (("export", "--store", "a", "--constant", "version=1"), 2, "say --constant version=1 to journey-nb import"),
         (("check", "vendor.csv", *VENDOR, "--timezone", "Europe/Pari"), 1, "did you mean 'Europe/Paris'"),
         (("import", "vendor.csv", "--store", "a/b", "--journey", "welcome.journey.json", *VENDOR[:4]), 1, "say how they are to be read (--column, --timezone, --time-unit, --time-format)"),
         (("export", "welcome.journey.json", "vendor.csv"), 1, "say --column occurred_at=…"),
@@ -153,6 +171,7 @@ def test_the_unit_of_epochs_is_told(here: Path, welcome_log: pl.DataFrame) -> No
 def test_how_a_log_is_read_is_told_by_options(
     vendor: Path, args: tuple[str, ...], code: int, said: str
 ) -> None:
+    Path("bare.csv").write_text("at,who\n2026-03-01,7\n")
     assert said in refused(*args, code=code)
     assert not Path("a").exists()
 
