@@ -11,13 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
-from functools import partial
+from functools import partial, wraps
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from shutil import rmtree
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 from rich.console import Console
@@ -84,7 +85,26 @@ def _words(error: Exception) -> str:
         return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
     if isinstance(error, KeyError) and error.args:
         return str(error.args[0])
-    return str(error)
+    return _by_options(str(error)) if type(error).__name__ == "LogError" else str(error)
+
+
+# Mends of a log that are named in Python's words, and what they are on the command line.
+_OPTIONS = {
+    r"columns=\{'(kind|journey_id|version)': …\}": r"--column \1=…, or --constant \1=… if it is one for all rows",
+    r"columns=\{'(\w+)': …\}": r"--column \1=…",
+    r"\btimezone=": "--timezone ",
+    r"\btime_unit=": "--time-unit ",
+    r"\btime_format=": "--time-format ",
+    r"check clock and time_unit": "check clock and --time-unit",
+    r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
+}
+
+
+def _by_options(text: str) -> str:
+    """A text about a log that may name a mend."""
+    for argument, option in _OPTIONS.items():
+        text = re.sub(argument, option, text)
+    return text
 
 
 @contextmanager
@@ -204,12 +224,83 @@ def new(path: Path, sample: str, title: str | None, force: bool) -> None:
     )
 
 
+def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
+    """The options that several commands take, in their order."""
+
+    def dressed(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return dressed
+
+
+_TIMES = "timezone", "time_unit", "time_format"
+
+
+def _mapping(_ctx: click.Context, _option: click.Parameter, items: tuple[str, ...]) -> dict[str, str]:
+    """The values of an option that is repeated, by their names."""
+    found: dict[str, str] = {}
+    for name, value in map(_pair, items):
+        if name in found:
+            raise click.UsageError(f"{name} is given twice, as {found[name]!r} and as {value!r}: say one")
+        found[name] = value
+    return found
+
+
+def _reading(command: _Command) -> _Command:
+    """The options that tell how a log is to be read; the command is handed those given, as ``how``."""
+
+    @_with(
+        [
+            click.option("-c", "--column", "columns", multiple=True, metavar="NAME=THEIRS", callback=_mapping,
+                         help="Where a log has a column under a name of its own: user_id=customer; repeatable."),
+            click.option("--constant", "constants", multiple=True, metavar="NAME=VALUE", callback=_mapping,
+                         help="What a log says of all its rows and has no column for: journey_id=welcome; repeatable."),
+            click.option("--timezone", help="The zone of a log's times that carry no offset; UTC if left out."),
+            click.option("--time-unit", type=click.Choice(["s", "ms", "us", "ns"]), help="The unit of its epoch numbers; by their size if left out."),
+            click.option("--time-format", metavar="FORMAT", help="How it writes times that are not ISO 8601: '%d/%m/%Y %H:%M'."),
+        ]
+    )  # fmt: skip
+    @wraps(command)
+    def told(columns: dict[str, str], constants: dict[str, str], **given: Any) -> Any:
+        if both := sorted(columns.keys() & constants.keys()):
+            raise click.UsageError(f"{both[0]} is a column or a constant: say one")
+        how = {"columns": columns | _literals(constants), **{name: given.pop(name) for name in _TIMES}}
+        return command(how={name: value for name, value in how.items() if value}, **given)
+
+    return cast("_Command", told)
+
+
+def _literals(constants: dict[str, str]) -> dict[str, Any]:
+    if not constants:
+        return {}  # and polars is not loaded for them
+    import polars as pl
+
+    return {name: pl.lit(value) for name, value in constants.items()}
+
+
+def _typed() -> str:
+    """Those options as they were typed, a blank before each."""
+    given = click.get_current_context().params
+    pairs = [("column", given["columns"]), ("constant", given["constants"])]
+    typed = [(option, f"{name}={value}") for option, told in pairs for name, value in told.items()]
+    typed += [(name.replace("_", "-"), given[name]) for name in _TIMES if given[name]]
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in typed)
+
+
+def _refuse_of_store(how: Mapping[str, Any], store: str | None) -> None:
+    if store and how:
+        raise click.UsageError(f"a store has read its logs: say{_typed()} to journey-nb import")
+
+
 @main.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
-def check(paths: tuple[str, ...], document: str | None) -> None:
+@_reading
+def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> None:
     """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
     A name that ends in .json is a journey document, a folder a store, everything else an event log.
@@ -218,6 +309,7 @@ def check(paths: tuple[str, ...], document: str | None) -> None:
     Example:
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
+      journey-nb check vendor.csv -c occurred_at=sent_on -c user_id=customer --timezone Europe/Paris
       journey-nb check store
     """
     journey = Journey.read(document) if document else None
@@ -225,7 +317,7 @@ def check(paths: tuple[str, ...], document: str | None) -> None:
     clean = [
         _check_store(name) if Path(name).is_dir()
         else _check_journey(name) if name.endswith(".json")
-        else _check_log(name, journey)
+        else _check_log(name, journey, how)
         for name in found
     ]  # fmt: skip
     if not all(clean):
@@ -242,18 +334,19 @@ def check(paths: tuple[str, ...], document: str | None) -> None:
     multiple=True,
     help="A journey document to take into the store first; repeatable.",
 )
-@click.option("--timezone", help="The zone of times that carry no offset; UTC if left out.")
 @click.option(
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
+@_reading
 def import_(
-    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], timezone: str | None, no_log: bool
+    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_log: bool, how: dict[str, Any]
 ) -> None:
     """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
 
     \b
     Example:
       journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
+      journey-nb import vendor.csv --store store -c occurred_at=sent_on -c user_id=customer
     """
     from rich.progress import Progress
 
@@ -263,22 +356,43 @@ def import_(
     is_there = (store / "store.sqlite").is_file()
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
-    opened = Store(store)
-    for journey in journeys:
-        opened.add(journey)
-    with Progress(console=err, transient=True) as bar:
-        task = bar.add_task("Reading", total=1)
-        loaded = opened.load(
-            list(logs),
-            timezone=timezone,
-            keep_log=not no_log,
-            progress=lambda words, share: bar.update(task, description=words.capitalize(), completed=share),
-        )
+    with _none_left(store):
+        opened = Store(store)
+        for journey in journeys:
+            opened.add(journey)
+        with Progress(console=err, transient=True) as bar:
+            task = bar.add_task("Reading", total=1)
+            loaded = opened.load(
+                list(logs),
+                keep_log=not no_log,
+                progress=lambda words, share: bar.update(
+                    task, description=words.capitalize(), completed=share
+                ),
+                **how,
+            )
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := opened.strangers.height:
         out.print(
             f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
         )
+
+
+@contextmanager
+def _none_left(store: Path) -> Iterator[None]:
+    """A store that is new goes again where an error lets nothing into it, with the folders made for it.
+
+    What was loaded before the error stays, and so does a store that others are loading into.
+    """
+    made = [folder for folder in (store, *store.parents) if not folder.exists()]
+    try:
+        yield
+    except Exception:  # not an interruption: that import goes on
+        if made and not any(store.glob("layers/*")):
+            rmtree(store, ignore_errors=True)
+            with suppress(OSError):
+                for folder in made[1:]:
+                    folder.rmdir()
+        raise
 
 
 @main.command()
@@ -321,17 +435,6 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
                 progress=lambda done, _: bar.update(task, completed=done),
             )  # fmt: skip
     out.print(f"Wrote [bold]{said(str(path))}[/]", soft_wrap=True)
-
-
-def _with(options: Sequence[Callable[[Any], Any]]) -> Callable[[_Command], _Command]:
-    """The options that several commands take, in their order."""
-
-    def dressed(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return dressed
 
 
 _scoped = _with(
@@ -401,11 +504,12 @@ def _stored(key: str, each: str) -> Callable[[_Command], _Command]:
 @click.option(
     "--raw-text", is_flag=True, help="Leave text that a spreadsheet would run (=, +, -, @) as it is."
 )
+@_reading
 @_redacting
 @_scoped
 def export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str, path: Path | None,
            bom: bool, raw_text: bool, first: str | None, last: str | None, period: str, clock: str | None, as_of: str,
-           version: int, redact: bool, small_groups: int | None, **options: Any) -> None:  # fmt: skip
+           version: int, redact: bool, small_groups: int | None, how: dict[str, Any], **options: Any) -> None:  # fmt: skip
     """Write a table of a campaign as CSV, Parquet or XLSX.
 
     \b
@@ -428,7 +532,8 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
         small_groups = small.USUAL if people and name not in _PEOPLE else 0
     scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version,
              "small_groups": small.check(small_groups)}  # fmt: skip
-    subject = _subject_of_export(journey, log, store, filters, name, scope, people)
+    _refuse_of_store(how, store)
+    subject = _subject_of_export(journey, log, store, filters, name, scope, people, how)
     path = path or Path(f"{name}.csv")
     table = table_of(subject)
     table = small.told(table, small_groups, typed=path.suffix == ".parquet")
@@ -482,11 +587,12 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     callback=lambda ctx, _, asked: _list_parameters(ctx, asked),
     help="List the parameters and stop.",
 )
+@_reading
 @_redacting
 @_scoped
 def report(name: str, key: str | None, journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...],
            folder: Path, formats: tuple[str, ...], only_if_changed: bool, given: tuple[str, ...],
-           redact: bool, small_groups: int | None, **scope: Any) -> None:  # fmt: skip
+           redact: bool, small_groups: int | None, how: dict[str, Any], **scope: Any) -> None:  # fmt: skip
     """Run a report and leave its page, its executed notebook, its table and a manifest.json in a folder.
 
     \b
@@ -506,6 +612,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         raise click.UsageError(f"{key or '--for-each'} is meant in a store: say --store DIR")
     if key and filters:
         raise click.UsageError("name one journey, or say --for-each")
+    _refuse_of_store(how, store)
     try:
         values = check_parameters(name, dict(_pair(item) for item in given))
         values |= check_parameters(name, {key: value for key, value in scope.items() if value})
@@ -513,7 +620,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
             values |= check_parameters(name, {"small_groups": small_groups})
     except ReportError as error:
         raise click.UsageError(said(error)) from None
-    how: dict[str, Any] = {
+    options: dict[str, Any] = {
         "out": folder,
         "formats": formats,
         "only_if_changed": only_if_changed,
@@ -521,10 +628,14 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         "progress": err.is_terminal,
     }
     if filters:
-        _report_for_each(name, str(store), filters, {**how, **values})
+        _report_for_each(name, str(store), filters, {**options, **values})
         return
+    # A notebook reads a log by its columns' own names: one that is read otherwise is handed to it as statistics.
+    about: dict[str, Any] = {"journey": key or journey, "log": log, "store": store}
+    if how and journey and log:
+        about = {"stats": _stats(journey, log, {}, how)}
     with _step(f"Running the {name} report", spinner=False) as done:
-        made = run_report(name, journey=key or journey, log=log, store=store, **how, **values)
+        made = run_report(name, **about, **options, **values)
         done(f"Ran the {name} report" if made.fresh else f"Nothing changed since the last {name} report")
     out.print("Written:" if made.fresh else "There already:")
     for path in made:
@@ -721,7 +832,7 @@ def _journey(name: str) -> Journey:
 
 
 def _subject_of_export(journey: str | None, log: str | None, store: str | None, filters: tuple[str, ...], name: str,
-                       scope: dict[str, Any], people: Pseudonyms | None) -> JourneyStats | list[JourneyStats]:  # fmt: skip
+                       scope: dict[str, Any], people: Pseudonyms | None, how: dict[str, Any]) -> JourneyStats | list[JourneyStats]:  # fmt: skip
     """The stats that an export is of; a list of them where it is of several journeys."""
     from journey_nb.subject import chosen
 
@@ -732,9 +843,7 @@ def _subject_of_export(journey: str | None, log: str | None, store: str | None, 
             )
         if not Path(journey).exists():
             raise FileNotFoundError(2, "", journey)
-        with _step("Reading the log") as done:
-            stats = _stats(journey, log, scope)
-            done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
+        stats = _stats(journey, log, scope, how)
         return stats.under(people) if people else stats
     if log or (journey and filters):
         raise click.UsageError("of a store name one journey, or filters with --for-each; it has the logs")
@@ -772,16 +881,22 @@ def _meant(name: str, values: Sequence[str]) -> list[str]:
     return [shown.get(value.casefold(), value) for value in values]
 
 
-def _stats(journey: str, log: str, scope: dict[str, Any]) -> JourneyStats:
-    from journey_nb.subject import open_stats
+def _stats(journey: str, log: str, scope: dict[str, Any], how: dict[str, Any]) -> JourneyStats:
+    from journey_nb.events import EventLog
+    from journey_nb.stats import JourneyStats
+    from journey_nb.subject import belonging, chosen
 
-    return open_stats(journey=journey, log=log, **{key: value for key, value in scope.items() if value})
+    with _step("Reading the log") as done:
+        stats = belonging(JourneyStats(Journey.read(journey), EventLog.read(log, **how)))
+        stats = chosen(stats, **{key: value for key, value in scope.items() if value})
+        done(f"Read the log: {stats.facts.runs.height:,} runs{_set_aside(stats, journey, log)}")
+    return stats
 
 
 def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
     rows = stats.facts.quarantined.height
-    how = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}"
-    return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {how} says why" if rows else ""
+    check = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}{_typed()}"
+    return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {check} says why" if rows else ""
 
 
 _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",
@@ -866,6 +981,8 @@ def _check_journey(path: str) -> bool:
         journey = Journey.read(path)
     except (OSError, JourneyError) as error:
         err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
+        if "not JSON: Extra data" in str(error):  # behind the first object
+            err.print("  is it a log, with an object a line? Then name it .jsonl")
         return False
     versions = len(journey.versions)
     out.print(f"[green]✓[/] {said(path)}: “{said(journey.label[:200])}”, {versions} version{'s' * (versions != 1)}, "
@@ -875,20 +992,20 @@ def _check_journey(path: str) -> bool:
     return True
 
 
-def _check_log(path: str, journey: Journey | None) -> bool:
+def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
     from journey_nb.events import EventLog
     from journey_nb.facts import fold
     from journey_nb.reading import LogError
 
     try:
         with _step(f"Reading {path}") as done:
-            log = EventLog.read(path)
+            log = EventLog.read(path, **how)
             report = log.report(journey)
             done(f"Read {path}")
     except (OSError, LogError) as error:
         err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
         return False
-    out.print(said(str(report)), soft_wrap=True)
+    out.print(said(_by_options(str(report))), soft_wrap=True)
     faults = report.quarantined
     if journey:
         judged = log.judge(journey)

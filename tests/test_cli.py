@@ -91,6 +91,117 @@ def test_an_import_without_its_journey_leaves_no_store(here: Path) -> None:
     assert "name one with --journey" in refused("import", "events.parquet", "--store", "store", code=2)
 
 
+VENDOR = ("-c", "occurred_at=sent on", "--column", "user_id=customer", "--timezone", "Europe/Paris",
+          "--time-format", "%d/%m/%Y %H:%M:%S%.6f")  # fmt: skip
+
+
+@pytest.fixture
+def vendor(here: Path, welcome_log: pl.DataFrame) -> Path:
+    """The same log as a vendor may write it: names of its own, local times without a zone."""
+    local = pl.selectors.datetime().dt.convert_time_zone("Europe/Paris").dt.strftime(VENDOR[-1])
+    renamed = {"occurred_at": "sent on", "user_id": "customer"}
+    welcome_log.with_columns(local).rename(renamed).write_csv("vendor.csv")
+    return here
+
+
+def test_a_log_of_other_names_and_times_is_told_how_to_read(
+    vendor: Path, welcome_stats: jn.JourneyStats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = "welcome.journey.json", "vendor.csv"
+    assert run("check", "vendor.csv", "--journey", "welcome.journey.json", *VENDOR).exit_code == 0
+    assert run("export", *log, *VENDOR, "-t", "daily", "-o", "log.parquet").exit_code == 0
+    assert run("import", "vendor.csv", "--store", "store", "--journey", log[0], *VENDOR).exit_code == 0
+    assert run("export", "--store", "store", "welcome", "-t", "daily", "-o", "store.parquet").exit_code == 0
+    for name in ("log.parquet", "store.parquet"):
+        assert_frame_equal(pl.read_parquet(name), welcome_stats.daily())
+    asked: list[dict[str, Any]] = []
+
+    def run_report(name: str, **given: Any) -> reports.ReportFiles:
+        asked.append(given)
+        return reports.ReportFiles(Path("reports/x"), {})
+
+    monkeypatch.setattr(reports, "run_report", run_report)
+    run("report", "--journey", log[0], "--log", log[1], *VENDOR, "--period", "7d")
+    assert asked[0].keys().isdisjoint({"journey", "log", "store"})
+    assert (asked[0]["stats"].daily().equals(welcome_stats.daily()), asked[0]["period"]) == (True, "7d")
+
+
+def test_what_a_log_has_no_column_for_is_a_constant(
+    here: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    last = welcome_log.filter(pl.col("version") == 2)
+    assert not last.is_empty()
+    last.write_parquet("last.parquet")
+    last.drop("journey_id", "version").write_csv("bare.csv")
+    constants = "--constant", f"journey_id={welcome.journey_id}", "--constant", "version=2"
+    for log, how in (("last.parquet", ()), ("bare.csv", constants)):
+        assert (
+            run("export", "welcome.journey.json", log, *how, "-t", "daily", "-o", f"{log}.csv").exit_code == 0
+        )
+    assert Path("bare.csv.csv").read_text() == Path("last.parquet.csv").read_text()
+
+
+def test_the_unit_of_epochs_is_told(here: Path, welcome_log: pl.DataFrame) -> None:
+    early = pl.col("occurred_at") - pl.col("occurred_at").min()  # so small are no epochs for sure
+    welcome_log.with_columns(early.dt.total_milliseconds()).drop("due_at").write_csv("early.csv")
+    assert "say --time-unit 's', 'ms', 'us' or 'ns'" in refused("check", "early.csv")
+    assert run("check", "early.csv", "--time-unit", "ms").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("check", "vendor.csv"), 1, "say --column occurred_at=…"),
+        (("check", "vendor.csv", *VENDOR[:4]), 1, "say --time-format '%d/%m/%Y %H:%M'"),
+        (("check", "vendor.csv", "-c", "occurred_at=sent_on"), 1, "did you mean 'sent on'"),
+        (("check", "vendor.csv", "-c", "occured_at=sent on"), 1, "did you mean 'occurred_at'"),
+        (("check", "vendor.csv", *VENDOR, "-c", "user_id=who"), 2, "user_id is given twice, as 'customer' and as 'who'"),
+        (("check", "vendor.csv", *VENDOR, "--constant", "user_id=who"), 2, "user_id is a column or a constant: say one"),
+        (("check", "bare.csv", "-c", "occurred_at=at"), 1, "say --column kind=…, or --constant kind=… if it is one for all rows"),
+        (("check", "vendor.csv", "-c", "user_id"), 2, "NAME=VALUE"),
+        (("export", "--store", "a", "--constant", "version=1"), 2, "say --constant version=1 to journey-nb import"),
+        (("check", "vendor.csv", *VENDOR, "--timezone", "Europe/Pari"), 1, "did you mean 'Europe/Paris'"),
+        (("import", "vendor.csv", "--store", "a/b", "--journey", "welcome.journey.json", *VENDOR[:4]), 1, "say how they are to be read (--column, --timezone, --time-unit, --time-format)"),
+        (("export", "welcome.journey.json", "vendor.csv"), 1, "say --column occurred_at=…"),
+        (("export", "--store", "a", *VENDOR[:2]), 2, "say --column 'occurred_at=sent on' to journey-nb import"),
+        (("report", "--journey", "welcome.journey.json", "--log", "vendor.csv"), 1, "say --column occurred_at=…"),
+        (("report", "x", "--store", "a", "--timezone", "UTC"), 2, "say --timezone UTC to journey-nb import"),
+    ],
+)  # fmt: skip
+def test_how_a_log_is_read_is_told_by_options(
+    vendor: Path, args: tuple[str, ...], code: int, said: str
+) -> None:
+    Path("bare.csv").write_text("at,who\n2026-03-01,7\n")
+    assert said in refused(*args, code=code)
+    assert not Path("a").exists()
+
+
+def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
+    args = "import", "none.csv", "--journey", "welcome.journey.json", "--store"
+    refused(*args, "new/store")
+    assert not Path("new").exists()
+    jn.Store("store")
+    refused(*args, "store")
+    assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
+
+
+def test_a_failed_import_keeps_what_it_loaded_before(
+    here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("journey_nb.store.TOGETHER", 1)  # each file by itself
+    Path("odd.csv").write_text("occurred_at\n")
+    args = "import", "events.parquet", "odd.csv", "--journey", "welcome.journey.json", "--store", "store"
+    assert "no column 'kind'" in refused(*args)
+    assert jn.Store("store")["welcome"].facts.read == welcome_log.height
+
+
+def test_check_knows_a_log_that_is_named_as_a_document(here: Path, welcome_log: pl.DataFrame) -> None:
+    welcome_log.head(3).write_ndjson("x.json")
+    assert "is it a log, with an object a line? Then name it .jsonl" in refused("check", "x.json")
+    Path("x.json").rename("x.jsonl")
+    assert run("check", "x.jsonl").exit_code == 0
+
+
 def test_new_names_the_samples(here: Path) -> None:
     assert "'win_back'" in refused("new", "a.journey.json", "--sample", "winback", code=2)
 
@@ -258,8 +369,9 @@ def test_export_says_what_it_set_aside(here: Path, welcome_log: pl.DataFrame) ->
         kind=pl.when(first).then(pl.lit("x")).otherwise(pl.col("kind").cast(pl.String))
     )
     odd.write_parquet("odd.parquet")
-    said = run("export", "welcome.journey.json", "odd.parquet", "-o", "x.csv").output
-    assert "1 row in quarantine: journey-nb check odd.parquet --journey welcome.journey.json says why" in said
+    said = run("export", "welcome.journey.json", "odd.parquet", "-o", "x.csv", "--timezone", "UTC").output
+    check = "journey-nb check odd.parquet --journey welcome.journey.json --timezone UTC"
+    assert f"1 row in quarantine: {check} says why" in said
 
 
 def test_export_of_step_users(here: Path, welcome: jn.Journey) -> None:
