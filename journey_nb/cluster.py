@@ -259,7 +259,12 @@ def _layers(
         layer = Layer(folder / f"{number}-{place}", design=design_of(journey))
         mine = log.only(pl.col("journey_id") == journey.journey_id)
         yield journey.journey_id, Intake(journey, layer).load(mine)
-    yield STRANGERS, strangers(log, journeys, Layer(folder / f"{number}-{len(journeys)}"))
+    yield (
+        STRANGERS,
+        strangers(
+            log, [journey.journey_id for journey in journeys], Layer(folder / f"{number}-{len(journeys)}")
+        ),
+    )
 
 
 # What went wrong, in words.

@@ -630,6 +630,15 @@ class EventLog:
         """
         return self if self._activities else replace(self, _rows=self._rows.filter(condition))
 
+    def apart(self) -> dict[str, EventLog]:
+        """A log for each journey that its rows name; it is read for that once, into memory."""
+        if self._activities:
+            return {self.journey_id: self}
+        with readable(self.name):
+            held = self._rows.filter(pl.col("journey_id").is_not_null()).collect(engine="streaming")
+        parts = held.partition_by("journey_id", as_dict=True)
+        return {str(journey_id): replace(self, _rows=rows.lazy()) for (journey_id,), rows in parts.items()}
+
     def journeys(self) -> set[str]:
         """The journey_ids that its rows name."""
         with readable(self.name):

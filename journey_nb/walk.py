@@ -469,6 +469,12 @@ def _way(
     else:
         starts = [point for point in points if point == stood or (stood, point) in edges]
         starts.sort(key=lambda point: not (stays and point == stood))
+    inner = [(one, other) for one in points for other in points if one != other and (one, other) in edges]
+    # A point that nothing leads to can only be the first, one that leads nowhere only the last.
+    headless, endless = ({*points} - {edge[side] for edge in inner} for side in (1, 0))
+    if len(headless) > 1 or len(endless) > 1:
+        return ()
+    starts = [point for point in starts if headless <= {point}]
     budget = 10_000  # a hostile log may tie hundreds of points; then rank decides
     stack: list[tuple[str, ...]] = [(start,) for start in reversed(starts)]
     while stack and budget:

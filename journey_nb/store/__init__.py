@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,8 +33,9 @@ from journey_nb.store.intake import (
     together,
 )
 from journey_nb.store.layers import Layer, Layers, Source, design_of, folders_of_layers, is_of, still_holds
+from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
-from journey_nb.store.parts import EMPTY_QUARANTINE
+from journey_nb.store.parts import EMPTY_QUARANTINE, Part
 from journey_nb.store.registry import Registry, edited_as
 from journey_nb.store.sound import sha256
 from journey_nb.store.stored import StoredFacts
@@ -454,25 +455,25 @@ class Store(Registry):
                 return skipped
             fresh = [source for source in sources if source not in known]
             log = read(fresh)
-            journeys = {key: self.get(key) for key in self.find()["journey_id"]}
+            ids = set(self)
             made = (self._activities if log.origin == "activities" else self._events)(
-                log, journeys, keep_log=keep_log, progress=progress
+                log, ids, keep_log=keep_log, progress=progress
             )
             if files:
                 _check_some_read(log, list(made.values()))
+            journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
-            if set(self.find()["journey_id"]) - journeys.keys():  # added while their rows were set aside
+            if set(self) - ids:  # added while their rows were set aside
                 self._take_in_strangers()
             return skipped + told
 
-    def _events(self, log: EventLog, journeys: Mapping[str, Journey], **how: Any) -> dict[str, Layer]:
+    def _events(self, log: EventLog, ids: Collection[str], **how: Any) -> dict[str, Layer]:
         """A layer for each journey that the log names, and one for the rows of none."""
         rows, made = log.height, {}
-        for journey_id in log.journeys() & journeys.keys() if len(journeys) > 1 else journeys:
-            own = log.only(pl.col("journey_id") == journey_id)
-            made[journey_id] = self._intake(journeys[journey_id], **how).load(own, rows)
+        for journey_id, own in _by_journey(log, ids):
+            made[journey_id] = self._intake(self._uncopied(journey_id), **how).load(own, rows)
         if sum(layer.read for layer in made.values()) < rows:
-            made[STRANGERS] = strangers(log, list(journeys.values()), self._layers.new())
+            made[STRANGERS] = strangers(log, ids, self._layers.new())
         if (read := sum(layer.read for layer in made.values())) != rows:
             raise StoreError(
                 f"{log.name} gave {rows:,} rows when they were counted and {read:,} when they were read, as a source does "
@@ -480,14 +481,14 @@ class Store(Registry):
             )
         return made
 
-    def _activities(self, log: EventLog, journeys: Mapping[str, Journey], **how: Any) -> dict[str, Layer]:
+    def _activities(self, log: EventLog, ids: Collection[str], **how: Any) -> dict[str, Layer]:
         """The layer of the one journey that activities are of."""
-        if log.journey_id not in journeys:
+        if log.journey_id not in ids:
             raise StoreError(
-                f"the store has no journey {log.journey_id!r}{near(log.journey_id, journeys)}: "
+                f"the store has no journey {log.journey_id!r}{near(log.journey_id, ids)}: "
                 "add the one that Journey.discover(log) draws first"
             )
-        journey = journeys[log.journey_id]
+        journey = self._uncopied(log.journey_id)
         self._check_whole(log, journey)
         return {log.journey_id: self._intake(journey, **how).load(log)}
 
@@ -574,10 +575,11 @@ class Store(Registry):
     def _compact(self, journey: Journey) -> None:
         """Tell small layers as one, so that there are never many."""
         layers = self._holding(journey)
-        group = _alike(layers)
+        parts = self._layers.parts(journey, layers)
+        group = _alike(layers, parts)
         if len(group) > 1:
             ours = {layer.folder for layer in group}
-            parts = [part for part in self._layers.parts(journey, layers) if part.folder.parent in ours]
+            parts = [part for part in parts if part.folder.parent in ours]
             layer = merged(journey, self._layers.new(), group, parts)
             self._publish({journey.journey_id: layer}, {journey.journey_id: journey}, retired=group)
 
@@ -713,6 +715,18 @@ class Store(Registry):
         return known[1:]
 
 
+def _by_journey(log: EventLog, ids: Collection[str]) -> Iterator[tuple[str, EventLog]]:
+    """What of a log is of each of the journeys; one that fits into memory is read but once."""
+    if len(ids) == 1:
+        (only,) = ids
+        yield only, log.only(pl.col("journey_id") == only)
+    elif log.height * BYTES_READ < memory() // 4:
+        yield from ((journey_id, own) for journey_id, own in log.apart().items() if journey_id in ids)
+    else:
+        for journey_id in sorted(log.journeys() & set(ids)):
+            yield journey_id, log.only(pl.col("journey_id") == journey_id)
+
+
 def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
     """Refuse files none of whose rows can be read: that is a mistake in how they are read, and they would count as loaded."""
     if any(layer.read > layer.faulty for layer in made) or not any(layer.faulty for layer in made):
@@ -768,12 +782,17 @@ def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
         yield some
 
 
-def _alike(layers: Sequence[Layer]) -> list[Layer]:
-    """The newest layers, as far back as each is not much larger than all after it; at least four are worth a merge."""
+def _alike(layers: Sequence[Layer], parts: Sequence[Part]) -> list[Layer]:
+    """The newest layers, as far back as each is not much larger than all after it; at least four are worth a merge.
+
+    What counts are their living rows: an append tells the whole history of its users anew.
+    """
     group: list[Layer] = []
     height = 0
     for layer in reversed(layers):
         size = layer.height
+        if size > MERGED // 8:  # worth to be counted
+            size = sum(part.living_rows for part in parts if part.folder.parent == layer.folder)
         if layer.parts != 1 or not layer.has_log or (group and size > 3 * height) or height + size > MERGED:
             break
         group.insert(0, layer)
@@ -781,4 +800,5 @@ def _alike(layers: Sequence[Layer]) -> list[Layer]:
     return group if len(group) >= 4 else []
 
 
+BYTES_READ = 1_000  # a row takes that is not judged yet
 MERGED = 2_000_000  # rows; larger layers stay as they are

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -514,9 +514,9 @@ NOBODYS = Journey.model_validate(
 )
 
 
-def strangers(log: EventLog, journeys: Sequence[Journey], layer: Layer) -> Layer:
+def strangers(log: EventLog, ids: Collection[str], layer: Layer) -> Layer:
     """The rows that name none of the journeys, set aside."""
-    known = pl.col("journey_id").is_in([journey.journey_id for journey in journeys]).fill_null(False)
+    known = pl.col("journey_id").is_in(list(ids)).fill_null(False)
     bad = log.only(~known).faulty(NOBODYS).collect(engine="streaming")
     return set_apart(bad, layer) if bad.height else layer
 

@@ -177,6 +177,13 @@ class Part:
         """How many rows are kept, those of users passed over included."""
         return int(self.told["rows"])
 
+    @property
+    def living_rows(self) -> int:
+        """How many of them are of users who are not passed over."""
+        if not self.dead.len():
+            return self.height
+        return int(self.all_rows().select(pl.len()).collect().item())
+
     def holds(self, users: pl.Series) -> pl.Series:
         """Those of the users whose rows are kept here."""
         here = _place(users, self._where["user_id"]).is_not_null()

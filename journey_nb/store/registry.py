@@ -532,12 +532,12 @@ def _uncopied(db: sqlite3.Connection, key: object) -> Journey:
     labels = _labels(db)
     words = _slug(key)
     ways: tuple[Callable[[str], bool], ...] = (
-        lambda journey_id: journey_id == key,
         lambda journey_id: labels[journey_id] == key,
         lambda journey_id: bool(words) and _slug(labels[journey_id]) == words,
         lambda journey_id: bool(words) and _slug(labels[journey_id]).startswith(f"{words}_"),
     )
-    meant = next((few for way in ways if (few := [i for i in labels if way(i)])), [])
+    some = (few for way in ways if (few := [i for i in labels if way(i)]))
+    meant = [key] if key in labels else next(some, [])
     if len(meant) > 1:
         several = ", ".join(f"{journey_id!r} ({labels[journey_id]})" for journey_id in meant[:10])
         more = f" and {len(meant) - 10} more" if len(meant) > 10 else ""

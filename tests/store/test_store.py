@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from same import assert_same
 
 import journey_nb as jn
+from journey_nb import store as store_of
 from journey_nb.events import EventLog
 from journey_nb.metrics.counts import Counts
 from journey_nb.metrics.parted import PartedCounts
@@ -31,9 +32,15 @@ def store(tmp_path: Path, welcome: jn.Journey) -> jn.Store:
     return store
 
 
+@pytest.mark.parametrize("bytes_read", [1, 2**40], ids=["read once", "larger than memory"])
 def test_a_log_of_several_journeys_is_divided_and_strangers_are_told(
-    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+    store: jn.Store,
+    welcome: jn.Journey,
+    welcome_log: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    bytes_read: int,
 ) -> None:
+    monkeypatch.setattr(store_of, "BYTES_READ", bytes_read)
     other = jn.Journey.sample("win_back")
     others = simulate(other, users=50, seed=4)
     lost = welcome_log[:7].with_columns(journey_id=pl.lit("nobody's"), event_id="lost-" + pl.col("event_id"))
@@ -656,3 +663,23 @@ def test_a_journey_of_hundreds_of_points_is_counted_as_its_log(tmp_path: Path) -
     store.add(journey)
     store.append(log)
     assert store["j"].points().equals(jn.JourneyStats(journey, log).points())
+
+
+def test_layers_of_which_hardly_anything_lives_are_told_as_one(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where each append tells the long history of the same users anew."""
+    monkeypatch.setattr(store_of, "MERGED", welcome_log.height * 3 // 2)
+    store.append(welcome_log[:-30])
+    for day in range(9):
+        store.append(
+            welcome_log.filter(kind="goal.reached")
+            .unique("user_id")
+            .with_columns(
+                event_id=pl.format("day {} {}", pl.lit(day), "user_id"),
+                occurred_at=pl.col("occurred_at") + timedelta(days=day),
+            )
+        )
+        kept = sum(layer.height for layer in store._layers.of(store.get("welcome").journey_id))
+        assert kept < 5 * welcome_log.height
+    assert store.check() == []
