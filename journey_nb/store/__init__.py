@@ -367,17 +367,19 @@ class Store(Registry):
             again in another way.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
-        if odd := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
-            raise TypeError(f"load takes files, not a {odd[0]}: append takes frames and logs")
-        told = Loaded()
+        if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
+            raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
+        told, reading = Loaded(), _reading(columns, **how)
         # Without a log kept nothing can be added for users who are here: all must come in one load.
         files = files_of(named, how.get("storage_options"))
         for some in _together(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
             for path in some:
-                source = _source(path)
+                source = replace(_source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
-                    told += Loaded(skipped=(source.name,))
+                    otherwise = " (read otherwise; a new store can read it so)"
+                    odd = self._layers.was_read_otherwise(source)
+                    told += Loaded(skipped=(source.name + otherwise * odd,))
                 else:
                     fresh[source] = path
             if fresh:
@@ -761,6 +763,13 @@ def _source(path: Stored) -> Source:
     if isinstance(path, Path):
         return Source(sha256(path), path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
+
+
+def _reading(columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any) -> str:
+    """What tells one way to read a file from others; keys of a store are none of it."""
+    told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
+    told += sorted((name, str(value)) for name, value in how.items() if value is not None)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def _read(paths: Mapping[Source, Stored], fresh: Sequence[Source], **how: Any) -> EventLog:

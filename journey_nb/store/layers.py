@@ -35,11 +35,15 @@ _TOKEN = 8  # bytes of a layer's name
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again."""
+    """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
+
+    ``reading`` tells how its columns and times were read, where that may be done in several ways.
+    """
 
     digest: str
     name: str
     size: int | None = None
+    reading: str = ""
 
 
 @dataclass
@@ -259,6 +263,14 @@ class Layers:
         with self._database.opened() as db:
             return db.execute("SELECT 1 FROM batch WHERE digest = ?", (source.digest,)).fetchone() is not None
 
+    def was_read_otherwise(self, source: Source) -> bool:
+        """Whether it was loaded before with other columns or times; as far as is known."""
+        beginning = f"{source.digest}, read "
+        query = "SELECT digest FROM batch WHERE digest BETWEEN ? AND ?"
+        with self._database.opened() as db:
+            readings = db.execute(query, (beginning, beginning + "~")).fetchall()
+        return bool(readings) and (beginning + source.reading,) not in readings
+
     def contradicts(self, source: Source) -> bool:
         """Whether another content was loaded under its name, or under its digest another size; as far as is known."""
         with self._database.opened() as db:
@@ -311,10 +323,12 @@ def _listing(
     """The statements that list new layers with their sources, and retire others."""
     now = datetime.now(UTC).isoformat()
     for source in sources:
-        yield (
-            "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
-            (source.digest, source.name, source.size, now),
-        )
+        read = [f"{source.digest}, read {source.reading}"] if source.reading else []
+        for digest in (source.digest, *read):
+            yield (
+                "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
+                (digest, source.name, source.size, now),
+            )
     for layer in retired:
         yield "UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token)
     for journey_id, layer in made.items():

@@ -542,3 +542,17 @@ def test_facts_without_their_log_are_not_appended_to_by_another_polars(
     with pytest.raises(jn.StoreError, match="another polars has made the index"):
         jn.Store(store.path).append(others)
     assert store["welcome"].report().loaded == 300
+
+
+def test_a_file_that_was_read_otherwise_is_told(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    local = events.with_columns(pl.col("occurred_at").dt.replace_time_zone(None))
+    local.write_parquet(tmp_path / "log.parquet")
+    store.load(tmp_path / "log.parquet")
+    assert store.load(tmp_path / "log.parquet").skipped == ("log.parquet",)
+    for how in ({"timezone": "America/Chicago"}, {"columns": {"reason_detail": "source"}}):
+        (told,) = store.load(tmp_path / "log.parquet", **how).skipped
+        assert told == "log.parquet (read otherwise; a new store can read it so)"
+    same = store.load(tmp_path / "log.parquet", storage_options={}, columns={}, timezone=None)
+    assert same.skipped == ("log.parquet",)
