@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC as ZULU
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import polars as pl
@@ -19,11 +20,14 @@ import polars as pl
 from journey_nb import databases, discover
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.reading import (
+    ODD_WIDTH,
     Column,
     LogError,
     Options,
     Paths,
+    TimeUnit,
     TimeUnits,
+    alike,
     any_of,
     arrow_frame,
     cell,
@@ -31,6 +35,7 @@ from journey_nb.reading import (
     epoch_unit,
     filled,
     readable,
+    roots,
     scan,
 )
 
@@ -366,7 +371,8 @@ class EventLog:
             ``"events/*.parquet"``, ``["may.csv", "june.csv"]``, ``"s3://bucket/events/*.parquet"``.
         columns
             Where the canonical columns are found: ``{"user_id": "customer"}``. An expression gives
-            a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``.
+            a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``. What only some of
+            the files have is null in the others.
         timezone
             The zone of times that carry no offset (IANA name); UTC by default.
         time_unit
@@ -527,12 +533,11 @@ class EventLog:
         if instance is not None:
             # The instance travels in message_id: activities send no messages.
             mapping["message_id"] = instance
-        name = _name(obj)
+        name, how = _name(obj), _How(timezone, time_unit, time_format)
         parts = (
             scan(obj, storage_options) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
         )
-        chosen = [columns(part, mapping, mapping, name)[0] for part in parts]
-        log = cls._of(chosen, name, {}, _How(timezone, time_unit, time_format))
+        chosen = [columns(part, mapping, mapping, name)[0] for part in alike(parts, _optional(mapping))]
         told = {
             "user_id": user,
             "point_id": activity,
@@ -540,6 +545,9 @@ class EventLog:
             "kind": lifecycle,
             "message_id": instance,
         }
+        for part in chosen:
+            _refuse_odd(part.collect_schema(), name, _PARAMETERS)
+        log = cls._of(chosen, name, {}, how)
         by_content = _told_by_content(name for name, given in told.items() if given is not None)
         judged = replace(log, _rows=log._rows.with_columns(event_id=by_content)).judge()
         if session is None:
@@ -557,13 +565,15 @@ class EventLog:
         mapping: Mapping[str, str | pl.Expr],
         how: _How,
     ) -> EventLog:
-        read = [_canonical(part, name, mapping, how) for part in parts]
+        read = [_canonical(part, name, mapping, how) for part in alike(parts, _optional(mapping))]
         rows = pl.concat([rows for rows, *_ in read]) if len(read) > 1 else read[0][0]
         extra = dict.fromkeys(name for _, names, _ in read for name in names)
         mix = how.timezone is None and any(as_text for *_, as_text in read)
         if "run_id" not in mapping and not any("run_id" in part.collect_schema() for part in parts):
             rows = rows.with_columns(run_id=_unnamed_run())
-        return cls(rows.with_row_index("row").with_columns(fault=_fault()), name, tuple(extra), mix)
+        fault = pl.when(~pl.col(ODD_WIDTH)).then(_fault())  # whoever judges rows has them read whole
+        judged = rows.with_row_index("row").with_columns(fault=fault).drop(ODD_WIDTH)
+        return cls(judged, name, tuple(extra), mix)
 
     @property
     def origin(self) -> Literal["events", "activities"]:
@@ -687,6 +697,8 @@ class EventLog:
         warnings = [
             *self._notes(),
             *_unread_times(source),
+            *_odd_ids(source.rows),
+            *_words_of_nothing(source.quarantined),
             *_warnings(judged, journey, now or datetime.now(ZULU)),
         ]
         if self._activities is None:
@@ -838,8 +850,44 @@ def _unread_times(judged: Judged) -> list[str]:
     odd = odd.filter(~odd.str.contains(r"^\d{4}-\d\d-\d\d"))  # written well: of an impossible year or day
     if odd.is_empty():
         return []
+    form = "%m/%d/%Y %I:%M:%S %p" if odd[0].upper().endswith("M") else "%d/%m/%Y %H:%M"
+    return [f"no time can be read, such as {_cut(odd[0])!r}: say time_format={form!r}, as they are written"]
+
+
+# What programs write where they have nothing to write, in lower case.
+_NOTHING = ("null", "none", "nan", "\\n", "undefined", "(not set)", "n/a")
+
+
+def _odd_ids(rows: pl.DataFrame) -> list[str]:
+    """Ids that are many people's: a word for nobody, and numbers that were rounded to be written shorter."""
+    ids = rows["user_id"]
+    words = [f"{of}{word}" for of in ("", "device:") for word in _NOTHING]
+    odd = ids.filter(ids.str.to_lowercase().is_in(words))
+    told = []
+    for name, count in odd.value_counts(name="rows").sort("user_id").rows():
+        column, nobody = "device_id" if ":" in name else "user_id", name.removeprefix("device:")
+        told.append(
+            f"{column} {nobody!r} stands in {count:,} rows, as if it were one person: where it means nobody, give "
+            f"{column} as pl.col(…).replace({nobody!r}, None)"
+        )
+    rounded = ids.filter(ids.str.contains(r"^(?:device:)?\d(?:[.,]\d+)?[eE]\+\d+$"))
+    if rounded.len():
+        told.append(
+            f"{rounded.len():,} rows have a user_id such as {rounded.min()!r}, a number that was "
+            "rounded, maybe to that of several people: export the ids as text"
+        )
+    return told
+
+
+def _words_of_nothing(bad: pl.DataFrame) -> list[str]:
+    """Cells that could not be read because they say that there is nothing."""
+    words = "|".join(map(re.escape, _NOTHING))
+    cell = bad["detail"].str.extract_groups(rf"(?i)(\w+)(?: \([^']*\))? '({words})'").struct.unnest()
+    found = cell.drop_nulls().group_by("1", "2").len().sort("1", "2")
     return [
-        f"no time can be read, such as {_cut(odd[0])!r}: say time_format='%d/%m/%Y %H:%M', as they are written"
+        f"{column} {word!r} in {count:,} rows: where it means nothing, give {column} as "
+        f"pl.col(…).replace({word!r}, None)"
+        for column, word, count in found.rows()
     ]
 
 
@@ -872,25 +920,44 @@ def _near_misses(bad: pl.DataFrame, journey: Journey | None) -> list[str]:
         known["unknown_journey"] = ("journey_id", [journey.journey_id])
         known["unknown_point"] = ("point_id", list(journey.points()))
         known["unknown_goal"] = ("goal_id", [goal.goal_id for goal in journey.goals])
+        keys = dict.fromkeys(branch.key for version in journey.versions for branch in version.branches)
+        known["unknown_branch"] = ("branch", list(keys))
+        known["unknown_version"] = ("version", [str(version.version) for version in journey.versions])
     told = []
     for rule, (column, words) in known.items():
         word = pl.col("detail").str.extract(r"'(.*)'", 1) if column in ("kind", "channel") else pl.col(column)
         found = (
             bad.filter(pl.col("rule") == rule)
-            .select(word)
+            .select(word.cast(pl.String))
             .to_series()
             .drop_nulls()
             .value_counts(sort=True, name="rows")
         )
         for value in found.sort("rows", found.columns[0], descending=[True, False])[found.columns[0]].head(5):
-            if hint := near(value, words):
+            if value.lower() in _NOTHING:
+                continue
+            if hint := _nearest(value, words):
                 told.append(f"{column} {_cut(value)!r} is unknown{hint}")
+            elif rule in ("unknown_channel", "unknown_version"):
+                told.append(f"{column} {_cut(value)!r} is unknown; it is one of {', '.join(words[:20])}")
             elif rule == "unknown_journey":
                 told.append(
                     f"journey_id {_cut(value)!r} is not that of the document, {words[0]!r}: "
                     "one of the two must be that of the other, for these rows to count"
                 )
+    commas = bad["detail"].str.extract(r"value '(-?\d+,\d+)'").drop_nulls()
+    if commas.len():
+        told.append(
+            f"value {commas[0]!r} has a decimal comma, as {commas.len():,} rows have: say "
+            "columns={'value': pl.col(…).str.replace(',', '.')}"
+        )
     return told
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    """A hint that names the word in another case, or the variant that is called so, or else what is near."""
+    same = [other for other in known if word.lower() in (other.lower(), other.lower().rpartition(":")[2])]
+    return f"; did you mean {same[0]!r}?" if same else near(word, known)
 
 
 # Reading: any source's columns to the canonical ones.
@@ -907,11 +974,56 @@ class _How:
 
     def __post_init__(self) -> None:
         if self.timezone is not None and self.timezone not in (zones := available_timezones()):
-            raise LogError(f"there is no timezone {self.timezone!r}{near(self.timezone, sorted(zones))}")
+            raise LogError(f"there is no timezone {self.timezone!r}{_zone(self.timezone, sorted(zones))}")
+        units = self.time_unit.values() if isinstance(self.time_unit, Mapping) else [self.time_unit]
+        for unit in units:
+            if unit not in (None, *get_args(TimeUnit)):
+                raise LogError(f"time_unit is {unit!r}; it is one of 's', 'ms', 'us' and 'ns'")
+        if self.time_format is not None:
+            try:
+                pl.Series(["1"]).str.to_datetime(self.time_format, strict=False)
+            except pl.exceptions.PolarsError as error:
+                told = str(error).split("\n", 1)[0]
+                hint = "; with %p the hour is %I" if "%p" in self.time_format else ""
+                raise LogError(f"time_format={self.time_format!r} cannot be used: {told}{hint}") from None
+
+
+# Abbreviations that are no names of zones, and of what most people mean by them.
+_ABBREVIATED = {
+    "CST": "America/Chicago",
+    "CDT": "America/Chicago",
+    "EDT": "America/New_York",
+    "MDT": "America/Denver",
+    "PST": "America/Los_Angeles",
+    "PDT": "America/Los_Angeles",
+}
+
+
+def _zone(word: str, zones: list[str]) -> str:
+    """A hint that names the zone which was meant."""
+    if offset := re.fullmatch(r"(?:UTC|GMT)?([+-])0?(\d\d?)(?::?00)?", word):
+        # There the sign says how far UTC is, and not the zone.
+        return f"; did you mean 'Etc/GMT{'-' if offset[1] == '+' else '+'}{offset[2]}'?"
+    city = word.replace(" ", "_").lower()
+    meant = [zone for zone in zones if city in (zone.lower(), zone.lower().rpartition("/")[2])]
+    if meant := [_ABBREVIATED[word.upper()]] if word.upper() in _ABBREVIATED else meant:
+        return f"; did you mean {meant[0]!r}?"
+    return near(word, zones) or "; name it by region and city, such as 'Europe/Paris'"
 
 
 # What says the zone of a time: its letter, its name, or an offset behind a clock.
 _ZONED = r"(?i)(?:Z|UTC|GMT|(?::\d\d|[T ]\d{4,6})(?:[.,]\d+)?\s*[+-]\d\d(?::?\d\d)?)\s*$"
+
+
+def _optional(mapping: Mapping[str, str | pl.Expr]) -> list[str]:
+    """What a file may lack of the source's columns: all but those that every row needs as they are."""
+    needed = (*_REQUIRED, "user_id")
+    return [
+        name
+        for column, origin in mapping.items()
+        if isinstance(origin, pl.Expr) or (isinstance(origin, str) and column not in needed)
+        for name in roots(origin)
+    ]
 
 
 def _canonical(
@@ -930,6 +1042,9 @@ def _canonical(
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
     _refuse_odd(schema, name)
+    _refuse_rounded(found, name)
+    if "%Z" in (how.time_format or ""):
+        _refuse_zones(found, name)
     zone, form, texts = how.timezone or "UTC", how.time_format, pl.String()
     units = (
         how.time_unit
@@ -956,15 +1071,59 @@ def _canonical(
         exprs += [given.alias(f"given {c}"), raw.alias(f"raw {c}")]
     if how.source is not None:
         exprs.append(exprs.pop(list(COLUMNS).index("source")).fill_null(how.source))
-    return found.select(exprs), extra, schema["occurred_at"] == texts
+    odd = pl.col(ODD_WIDTH) if ODD_WIDTH in schema else pl.lit(False)
+    return found.select(*exprs, odd.alias(ODD_WIDTH)), extra, schema["occurred_at"] == texts
 
 
-def _refuse_odd(schema: pl.Schema, what: str) -> None:
+# What columns are called where a log of activities is read.
+_PARAMETERS = {
+    "user_id": "user",
+    "point_id": "activity",
+    "occurred_at": "time",
+    "run_id": "session",
+    "message_id": "instance",
+}
+
+
+def _refuse_odd(schema: pl.Schema, what: str, parameters: Mapping[str, str] | None = None) -> None:
     for column, dtype in schema.items():
         if dtype.is_nested() or isinstance(dtype, (pl.Object, pl.Time, pl.Duration, pl.BaseExtension)):
+            named = parameters.get(column, column) if parameters else column
+            how = f"{named}=pl.col(…)…" if parameters else f"columns={{{column!r}: pl.col(…)…}}"
             raise LogError(
-                f"{what}: what is given for {column!r} is no single value but {dtype}; make it one, in the source "
-                f"or with columns={{{column!r}: pl.col(…)…}}"
+                f"{what}: what is given for {named!r} is no single value but {dtype}; make it one, in the source "
+                f"or with {how}"
+            )
+
+
+def _refuse_rounded(rows: pl.LazyFrame, what: str) -> None:
+    """Whole numbers that a column of floats does not tell apart any more."""
+    for column, dtype in rows.collect_schema().items():
+        if not (dtype.is_float() and column in ("user_id", "device_id", "run_id", "event_id", "message_id")):
+            continue
+        exact = 2.0 ** (53 if dtype == pl.Float64 else 24)
+        with readable(what):
+            most = rows.select(pl.col(column).abs().fill_nan(None).max()).collect(engine="streaming").item()
+        if most is not None and most >= exact:
+            raise LogError(
+                f"{what}: {column!r} holds floats of {exact:.0f} and more, where neighbours are the same number; "
+                "read the column as text (or integers) in the source"
+            )
+
+
+def _refuse_zones(rows: pl.LazyFrame, what: str) -> None:
+    """Names of zones, which a format reads over: no offset is known for them."""
+    schema = rows.collect_schema()
+    for column in _TIMES:
+        if schema.get(column) != pl.String:
+            continue
+        named = pl.col(column).str.contains(r"(?i)(?:\b|\d)(?:UTC|GMT|Z)\b")
+        with readable(what):
+            odd = rows.filter(~named).select(column).head(1).collect(engine="streaming")[column]
+        if odd.len():
+            raise LogError(
+                f"{what}: %Z in time_format says no zone, and {column!r} names one that may not be UTC ({_cut(odd[0])!r}); "
+                "say timezone=… and cut the name off with columns=, or export offsets and say %z"
             )
 
 

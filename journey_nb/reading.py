@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import gzip
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, reduce
@@ -28,6 +29,10 @@ class Address(str):
     __slots__ = ()
 
 
+# A column of CSV files that must be asked once, null until columns() fills it: polars (2.1) refuses a row of more
+# cells than the header only where every column is read, and else gives cells behind a stray separator to other columns.
+ODD_WIDTH = "\0odd width"
+
 Stored = Address | Path  # an object in a store, or a file
 Options = dict[str, Any] | None
 
@@ -48,6 +53,7 @@ _UTC = pl.Datetime("us", "UTC")
 _PER_SECOND: dict[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Seconds of 1973 to 2286: with them the ranges of the four units do not touch.
 _SAFE = (10**8, 10**10)
+_SERIAL_DAYS = (30_000, 60_000)  # of 1982 to 2064
 # The years 1900 to 2200 (METRICS.md, section 15): beyond them a daily series would have no end.
 _SECONDS = (-2_208_988_800, 7_289_654_400)
 _WRITTEN = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999
@@ -150,9 +156,19 @@ def _kind(path: Stored | str) -> str:
     kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
     if isinstance(path, Path):
         _check_head(path, kind)
+    if kind is None and (fix := _CONVERTED.get(name.suffix.lower())):
+        raise LogError(f"{path} cannot be read as it is: {fix}")
     if kind is None:
         raise LogError(f"{path}: unknown kind of file; name it {', '.join(FORMATS)} (or .csv.gz, .jsonl.gz)")
     return kind
+
+
+_CONVERTED = {
+    ".avro": "read it with polars.read_avro and give EventLog.from_frame the frame",
+    ".zst": "decompress it first: zstd -d",
+    ".bz2": "decompress it first: bunzip2",
+    ".xz": "decompress it first: unxz",
+}
 
 
 def _check_head(path: Path, kind: str | None) -> None:
@@ -166,6 +182,11 @@ def _check_head(path: Path, kind: str | None) -> None:
     if kind == "jsonl" and head.startswith(codecs.BOM_UTF8):
         raise LogError(
             f"{path} begins with a byte order mark, which JSON has not; save it as UTF-8 without one"
+        )
+    if kind == "jsonl" and head.lstrip().startswith(b"["):
+        raise LogError(
+            f"{path} is one JSON array, and JSON lines have one object a line; "
+            "write them with: polars.read_json(…).write_ndjson(…), or jq -c '.[]'"
         )
     if kind in ("csv", "jsonl"):
         if head.startswith((b"PAR1", b"ARROW1")):
@@ -185,6 +206,9 @@ def _head(path: Path) -> bytes:
 
 
 def _check_text(path: Path, head: bytes) -> None:
+    for begins, told in _ENCODED.items():
+        if head.startswith(begins):
+            raise LogError(f"{path} is {told}")
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -193,6 +217,12 @@ def _check_text(path: Path, head: bytes) -> None:
             raise LogError(f"{path} is not UTF-8 (byte {error.start}); {_UTF8_FIX}") from None
 
 
+_ENCODED = {
+    b"\xff\xfe": "UTF-16; save it as UTF-8, for instance with: iconv -f utf-16 -t utf-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8, for instance with: iconv -f utf-16 -t utf-8",
+    b"\x1f\x8b": "compressed by gzip; name it so, with .gz at the end",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; decompress it first: zstd -d",
+}
 _UTF8_FIX = "save it as UTF-8, for instance with: iconv -f latin1 -t utf-8"
 
 
@@ -202,10 +232,29 @@ def _columns(path: Stored, kind: str, separator: str, options: Options) -> tuple
         case "jsonl":
             # The whole file is looked through: a key may stand for the first time in its last line.
             rows = pl.scan_ndjson(_as_named(path), infer_schema_length=None, storage_options=options)
-            return tuple((name, "text") for name in rows.collect_schema())
+            try:
+                return tuple((name, "text") for name in rows.collect_schema())
+            except pl.exceptions.ComputeError:
+                _tell_line(path)
+                raise
         case _:
             schema = _scan(kind, [path], [], separator, options).collect_schema()
             return tuple((name, str(dtype)) for name, dtype in schema.items())
+
+
+def _tell_line(path: Stored) -> None:
+    """Name the line of a file that is no JSON."""
+    if not isinstance(path, Path):
+        return
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                json.loads(line.strip() or "null")
+            except ValueError:
+                shown = line[:60].decode("utf-8", "replace")
+                raise LogError(
+                    f"{path} cannot be read: line {number} is no JSON, {shown!r}; mend or remove it"
+                ) from None
 
 
 def _scan(
@@ -220,7 +269,9 @@ def _scan(
         case "ipc":
             return pl.scan_ipc(sources, glob=False, **how)
         case "csv":
-            return pl.scan_csv(sources, glob=False, separator=separator, infer_schema=False, **how)
+            how["skip_lines"] = int(separator.startswith("sep="))
+            rows = pl.scan_csv(sources, glob=False, separator=separator[-1], infer_schema=False, **how)
+            return rows.with_columns(pl.lit(None).alias(ODD_WIDTH))
         case _:
             lines: Any = [_as_named(path) for path in files]
             return pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
@@ -238,8 +289,11 @@ def _as_named(path: Stored) -> Stored | str:
 
 
 def _separator(path: Stored, options: Options) -> str:
-    """What stands most often between the names of a CSV file."""
-    return max(",", ";", "\t", "|", key=_header(path, options).count)
+    """What stands most often between the names of a CSV file; "sep=" and it where the first line says so."""
+    header = _header(path, options).removeprefix("\ufeff")
+    if told := re.match("sep=[^\r]", header):
+        return told[0]
+    return max(",", ";", "\t", "|", key=re.sub('"[^"]*"', "", header).count)
 
 
 def _header(path: Stored, options: Options) -> str:
@@ -275,6 +329,10 @@ _UNREADABLE = (pl.exceptions.PolarsError, OSError, ValueError, pl.exceptions.Pan
 
 # What polars says of a store that gives nothing, and of options that reach none; the first that fits is told.
 _REFUSALS = {
+    r"^(incomplete mapping .*|conversion from .* failed in column .*|.* operation not supported for dtype .*)": (
+        r"an expression that is given for a column failed: \1; mend it, for instance with "
+        "replace_strict(…, default=None) or cast(…, strict=False)"
+    ),
     r"^invalid value for ('\w+')": r"storage_options has no value of the right type for \1; names and keys are texts",
     r"InvalidUri": "the store's address is none; check the endpoint in storage_options",
     r"expanded paths were empty": "there is no such object; check the bucket and the path",
@@ -333,21 +391,66 @@ def columns(
         When the mapping names what does not exist; the message names the near miss.
     """
     wanted = list(wanted)
-    names = source.collect_schema().names()
+    schema = source.collect_schema()
+    names = [name for name in schema if name != ODD_WIDTH]
+    odd = [pl.col(ODD_WIDTH)] if ODD_WIDTH in schema else []
+    if schema.get(ODD_WIDTH) == pl.Null:
+        # No optimizer sees that this is never true: whoever asks it reads every column.
+        odd = [pl.struct(names).is_null().alias(ODD_WIDTH)]
+        source = source.drop(ODD_WIDTH)  # a mapping's pl.all() does not mean it
     for column, origin in mapping.items():
         if column not in wanted:
             raise LogError(f"{what}: there is no column {column!r} to map to{near(column, wanted)}")
-        if isinstance(origin, str) and origin not in names:
+        if isinstance(origin, str):
+            if origin not in names:
+                raise LogError(
+                    f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)} "
+                    f"(a constant is pl.lit({origin!r}))"
+                )
+        elif not isinstance(origin, pl.Expr):
             raise LogError(
-                f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)}"
+                f"{what}: {origin!r} for {column!r} is no column's name; a constant is pl.lit({origin!r})"
             )
     taken = {column: mapping.get(column, column) for column in wanted if column in mapping or column in names}
     for column, origin in taken.items():
         if f"{origin}_duplicated_0" in names:  # as polars calls the second of a CSV file
             raise LogError(f"{what}: there are several columns {origin!r} for {column!r}: rename all but one")
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
-    used = {origin for origin in taken.values() if isinstance(origin, str)}
-    return source.select(exprs), [name for name in names if name not in used]
+    used = {name for origin in taken.values() for name in roots(origin)}
+    _check_expressions(source, exprs, what)
+    return source.select(*exprs, *odd), [name for name in names if name not in used]
+
+
+def _check_expressions(source: pl.LazyFrame, exprs: Sequence[pl.Expr], what: object) -> None:
+    """Refuse an expression that does not fit the source; the first in order is told."""
+    try:
+        source.select(exprs).collect_schema()
+    except pl.exceptions.PolarsError as error:
+        if len(exprs) > 1:
+            for expr in exprs:
+                _check_expressions(source, [expr], what)
+        lines = "; nested values of JSON lines are texts: pl.col(…).str.json_path_match('$.customer_id')"
+        fix = lines if "struct" in str(exprs[0]) else "; mend it in columns="
+        raise LogError(
+            f"{what}: the expression for {exprs[0].meta.output_name()!r} failed: {_plain(error)}{fix}"
+        ) from None
+
+
+def roots(origin: str | pl.Expr) -> list[str]:
+    """The columns of the source that a column of a mapping is made of."""
+    return [origin] if isinstance(origin, str) else origin.meta.root_names()
+
+
+def alike(parts: Sequence[pl.LazyFrame], names: Iterable[str]) -> list[pl.LazyFrame]:
+    """The parts of a log, each with a column of nulls for those of the names that only others have."""
+    schemas = [part.collect_schema() for part in parts]
+    known = {name: schema[name] for name in names for schema in schemas if name in schema}
+    return [
+        part.with_columns(
+            pl.lit(None, dtype).alias(name) for name, dtype in known.items() if name not in schema
+        )
+        for part, schema in zip(parts, schemas, strict=True)
+    ]
 
 
 def _listed(names: list[str]) -> str:
@@ -418,8 +521,8 @@ def _number(value: pl.Expr, target: pl.DataType) -> pl.Expr:
 
 def _flag(text: pl.Expr) -> pl.Expr:
     word = text.str.to_lowercase()
-    truth = pl.when(word.is_in(["true", "t", "1", "yes", "y"])).then(True)
-    return truth.when(word.is_in(["false", "f", "0", "no", "n"])).then(False)
+    truth = pl.when(word.is_in(["true", "t", "1", "1.0", "yes", "y"])).then(True)
+    return truth.when(word.is_in(["false", "f", "0", "0.0", "no", "n"])).then(False)
 
 
 def _within(at: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -487,7 +590,8 @@ def _times(cells: pl.Series, zone: str, unit: TimeUnit | None, form: str | None)
     """
     attempts: list[Callable[[pl.Series], pl.Series]] = []
     if form is not None:
-        attempts.append(lambda left: _zoned(left, form) if "%z" in form else _local(left, form, zone))
+        own = "UTC" if "%Z" in form else zone  # the name of another zone is refused before
+        attempts.append(lambda left: _zoned(left, form) if "%z" in form else _local(left, form, own))
     attempts += [lambda left, f=form: _zoned(left, f) for form in _OFFSET_FORMATS[:2]]  # type: ignore[misc]
     attempts += [lambda left, f=form: _local(left, f, zone) for form in _LOCAL_FORMATS[:2]]  # type: ignore[misc]
     if unit is not None:
@@ -563,6 +667,12 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     for unit, per in _PER_SECOND.items():
         if _SAFE[0] * per <= low and high < _SAFE[1] * per:
             return unit  # type: ignore[return-value]
+    if _SERIAL_DAYS[0] <= low and high <= _SERIAL_DAYS[1]:
+        raise LogError(
+            f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like the days since 1899-12-30 that "
+            f"spreadsheets count; say columns={{{column!r}: pl.datetime(1899, 12, 30) + "
+            "pl.duration(seconds=(pl.col(…).cast(pl.Float64) * 86_400).round().cast(pl.Int64))}"
+        )
     raise LogError(
         f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) are no epoch of one unit for sure; "
         "say time_unit='s', 'ms', 'us' or 'ns'"
@@ -581,6 +691,14 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
             raise LogError(
                 "a column is of a type that cannot be read, such as an interval; make it text in the source"
+            ) from None
+        except (
+            TypeError,
+            ValueError,
+        ) as error:  # of pyarrow, which pandas asks: a column holds several kinds
+            raise LogError(
+                f"the table cannot be read: {_plain(error)}; make the column text, such as "
+                "frame.astype({'customer': 'string'})"
             ) from None
     raise LogError(
         f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__"

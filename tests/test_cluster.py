@@ -194,7 +194,7 @@ def test_what_goes_wrong_is_told_with_its_mend(
     broken = {
         "variant": pl.col("user_id").cast(pl.Int64).cast(pl.String)
     }  # fails where it is read: in an executor
-    refused("partition 0 cannot be read: conversion from", log, broken, partitions=1)
+    refused("partition 0 cannot be read: an expression .* failed: conversion from", log, broken, partitions=1)
 
 
 def test_what_is_not_as_it_was_written_is_refused(

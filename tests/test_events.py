@@ -996,3 +996,206 @@ def test_a_log_of_another_journey_is_told(welcome: Journey, welcome_log: pl.Data
     other = welcome.model_copy(update={"journey_id": "something else"})
     told = str(EventLog.from_frame(welcome_log).report(other))
     assert f"journey_id {welcome.journey_id!r} is not that of the document, 'something else'" in told
+
+
+# What exports of other systems hold, and how it is told
+
+
+VISITS: dict[str, Any] = {"user": "who", "activity": "what", "time": "when"}
+POINT = {"journey_id": pl.lit("welcome"), "version": pl.lit(1), "kind": pl.lit("point.entered")}
+
+
+def visits(**values: Any) -> pl.DataFrame:
+    return pl.DataFrame({"when": ["2026-03-02"], "who": ["7"], "what": ["open"]} | values, strict=False)
+
+
+@pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+def test_a_stray_separator_is_refused_whichever_columns_are_read(tmp_path: Path, engine: Any) -> None:
+    header = "when,who,note,what,plan\n"
+    (tmp_path / "1.csv").write_text(header + '2026-03-02,7,"hello, world",open,pro\n')
+    columns: Any = POINT | {"occurred_at": "when", "user_id": "who", "run_id": "who", "point_id": "what"}
+    whole = EventLog.read(tmp_path / "1.csv", columns | {"event_id": pl.concat_str(pl.all(), separator="|")})
+    assert whole.judge().rows["event_id"].to_list() == ["2026-03-02|7|hello, world|open|pro"]
+    (tmp_path / "2.csv").write_text(header + "2026-03-02,9,hello, world,open,pro\n")
+    for paths in (tmp_path / "2.csv", tmp_path / "*.csv"):
+        with pytest.raises(LogError, match="more cells than the header"):
+            EventLog.from_activities(str(paths), **VISITS)
+        log = EventLog.read(paths, columns)
+        assert log.extra == ("note", "plan")
+        some = log.only(pl.col("user_id") == "7")
+        for rows in (log.sifted(), log.faulty(), some.sifted(), log.frame.select("fault")):
+            with pytest.raises(pl.exceptions.ComputeError, match="more fields"):
+                rows.collect(engine=engine)
+
+
+def test_a_mapped_column_that_some_files_lack_is_null_there(tmp_path: Path) -> None:
+    exited = row(kind="run.exited", bounce_reason="goal", first="r1")
+    (tmp_path / "1.jsonl").write_text(json.dumps(exited))
+    (tmp_path / "2.jsonl").write_text(json.dumps(row(run_id="r2")))
+    columns = {"reason": "bounce_reason", "run_id": pl.coalesce("first", "run_id")}
+    rows = EventLog.read(str(tmp_path / "*.jsonl"), columns).judge(JOURNEY).rows
+    assert rows.select("run_id", pl.col("reason").cast(pl.String)).rows() == [("r1", "goal"), ("r2", None)]
+    with pytest.raises(LogError, match=r"2\.jsonl: no column 'bounce_reason' for 'reason'"):
+        EventLog.read(tmp_path / "2.jsonl", {"reason": "bounce_reason"})
+    with pytest.raises(LogError, match="no column 'at' for 'occurred_at'"):
+        EventLog.read(str(tmp_path / "*.jsonl"), {"occurred_at": "at"})
+
+
+def test_the_name_of_a_zone_is_not_read_over() -> None:
+    form = "%Y-%m-%d %H:%M %Z"
+    times = ["2026-03-02 10:00 UTC", "2026-03-02 10:00 GMT"]
+    log = EventLog.from_frame(
+        pl.DataFrame([row(occurred_at=at) for at in times]), time_format=form, timezone="Asia/Seoul"
+    )
+    assert log.judge().rows["occurred_at"].to_list() == [datetime(2026, 3, 2, 10, tzinfo=UTC)]
+    with pytest.raises(LogError, match=r"%Z in time_format says no zone.*10:00 EST.*timezone="):
+        log_of(row(occurred_at="2026-03-02 10:00 EST"), time_format=form)
+
+
+@pytest.mark.parametrize("word", ["NULL", "None", "nan", "\\N", "undefined", "(not set)", "N/A"])
+def test_a_word_for_nothing_is_told_and_not_taken_for_it(word: str) -> None:
+    log = log_of(
+        row(user_id=word), row(user_id=None, device_id=word), row(event_id="2", user_id=word, channel=word)
+    )
+    told = log.report().warnings
+    assert any(f"device_id {word!r} stands in 1 rows" in line for line in told)
+    assert any(f"user_id {word!r} stands in 1 rows" in line for line in told)
+    assert (
+        f"channel {word!r} in 1 rows: where it means nothing, give channel as pl.col(…).replace({word!r}, None)"
+        in told
+    )
+    mended = EventLog.from_frame(
+        pl.DataFrame([row(channel=word)]), {"channel": pl.col("channel").replace(word, None)}
+    )
+    assert mended.report().quarantined == 0
+
+
+def test_ids_that_were_rounded_are_told_or_refused() -> None:
+    assert "rounded" in str(log_of(row(user_id="1.23E+10")).report())
+    assert "rounded" not in str(log_of(row(user_id="5e12")).report())
+    for dtype, most in ((pl.Float64, 2.0**53), (pl.Float32, 2.0**24)):
+        frame = pl.DataFrame([row()]).with_columns(user_id=pl.lit(most, dtype))
+        with pytest.raises(LogError, match=r"'user_id' holds floats .* read the column as text"):
+            EventLog.from_frame(frame)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"version": 1}, r"1 for 'version' is no column's name; a constant is pl\.lit\(1\)"),
+        ({"journey_id": "canvas-1"}, r"a constant is pl\.lit\('canvas-1'\)"),
+        ({"user_id": pl.col("nope")}, "the expression for 'user_id' failed: unable to find column"),
+        ({"user_id": pl.col("user_id").struct.field("x")}, r"'user_id' failed.*str\.json_path_match"),
+        ({"kind": pl.col("kind").replace_strict({"a": "b"})}, "expression .* failed: incomplete mapping"),
+        (
+            {"version": pl.col("user_id").cast(pl.Int32)},
+            "expression .* failed: conversion from `str` to `i32`",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_mapping_is_told(columns: Any, told: str) -> None:
+    with pytest.raises(LogError, match=told):
+        EventLog.from_frame(pl.DataFrame([row()]), columns).judge()
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"time_unit": "seconds"}, "time_unit is 'seconds'; it is one of 's', 'ms', 'us' and 'ns'"),
+        ({"time_unit": {"due_at": "sec"}}, "time_unit is 'sec'"),
+        ({"time_format": "%Y-%m-%d %H:%M %p"}, "time_format=.* cannot be used: .*; with %p the hour is %I"),
+        ({"timezone": "-06:00"}, r"did you mean 'Etc/GMT\+6'"),
+        ({"timezone": "UTC+2"}, "did you mean 'Etc/GMT-2'"),
+        ({"timezone": "CST"}, "did you mean 'America/Chicago'"),
+        ({"timezone": "Paris"}, "did you mean 'Europe/Paris'"),
+        ({"timezone": "new york"}, "did you mean 'America/New_York'"),
+        ({"timezone": "+05:30"}, "name it by region and city"),
+    ],
+)
+def test_how_times_are_read_is_checked_before_anything_is_read(how: Any, told: str) -> None:
+    for read in (EventLog.read, lambda path, **how: EventLog.from_activities(path, **VISITS, **how)):
+        with pytest.raises(LogError, match=told):
+            read("there_is_none.csv", **how)
+
+
+def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(LogError, match="make the column text"):
+        EventLog.from_frame(pandas.DataFrame({"user_id": ["a", 1]}))
+    with pytest.raises(LogError, match=r"'session' is no single value.* with session=pl\.col"):
+        EventLog.from_activities(visits(s=[{"x": 1}]), **VISITS, session="s")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("16.csv", "a,b".encode("utf-16"), "UTF-16; .*iconv -f utf-16"),
+        ("16be.csv", b"\xfe\xff\0a", "UTF-16"),
+        ("gz.csv", gzip.compress(b"a,b"), r"compressed by gzip; name it so, with \.gz"),
+        ("zst.csv", b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
+        ("log.csv.zst", b"\x28\xb5\x2f\xfd", "decompress it first: zstd -d"),
+        ("log.avro", b"Obj", r"polars\.read_avro"),
+        ("array.jsonl", b'[{"a": 1}]', "is one JSON array, and JSON lines have one object a line"),
+        ("cut.jsonl", b'{"a": 1}\n\n{"a": ', "line 3 is no JSON"),
+        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n'), "line 2 is no JSON, 'hello"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(
+    name: str, content: bytes, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LogError, match=rf"{name}.*{told}"):
+        EventLog.read(tmp_path / name)
+
+
+def test_times_of_spreadsheets_and_of_america_are_told() -> None:
+    told = str(EventLog.from_activities(visits(when=["3/14/2026 1:05:00 PM"]), **VISITS).report())
+    assert "say time_format='%m/%d/%Y %I:%M:%S %p'" in told
+    with pytest.raises(LogError, match=r"look like the days since 1899-12-30") as caught:
+        EventLog.from_activities(visits(when=["45123.5"]), **VISITS)
+    fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
+    log = EventLog.from_activities(visits(when=["45123.5"]), **VISITS | {"time": fix})
+    assert log.frame.collect()["occurred_at"][0] == datetime(2023, 7, 16, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("first", ["", "sep=;\n", "sep=;\r\n"])
+def test_separators_are_counted_outside_of_names(first: str, bom: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(f'{bom}{first}who;what;when;"note (a, b, c, d)"\n7;open;2026-03-02;x\n'.encode())
+    assert EventLog.from_activities(path, **VISITS).report().loaded == 1
+
+
+def test_a_column_within_an_expression_is_read() -> None:
+    frame = pl.DataFrame([row(chanel="EMAIL", colour="red")])
+    log = EventLog.from_frame(frame, {"channel": pl.col("chanel").str.to_lowercase()})
+    assert log.extra == ("colour",)
+
+
+def test_flags_may_be_floats() -> None:
+    log = log_of(row(is_machine="1.0"), row(is_machine="0.0"))
+    assert sorted(log.judge().rows["is_machine"]) == [False, True]
+
+
+def test_what_was_meant_in_quarantine_is_told() -> None:
+    document = JOURNEY.model_dump(mode="json")
+    document["versions"][0]["branches"][1]["key"] = "variant:A"
+    document["versions"][0]["points"][1]["type"] = "split_abn"
+    journey = Journey.model_validate(document)
+    told = log_of(
+        row(point_id="IN"),
+        row(kind="point.completed", point_id="ask", branch="A"),
+        row(kind="goal.reached", goal_id="Buy"),
+        row(version=7),
+        row(channel="newsletter"),
+        row(kind="goal.reached", goal_id="buy", value="12,5"),
+    ).report(journey)
+    for hint in (
+        "point_id 'IN' is unknown; did you mean 'in'?",
+        "branch 'A' is unknown; did you mean 'variant:A'?",
+        "goal_id 'Buy' is unknown; did you mean 'buy'?",
+        "version '7' is unknown; it is one of 1, 2",
+        "channel 'newsletter' is unknown; it is one of ",
+        "value '12,5' has a decimal comma, as 1 rows have",
+    ):
+        assert any(hint in line for line in told.warnings), hint
