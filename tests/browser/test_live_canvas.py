@@ -633,6 +633,21 @@ def test_dates_that_are_being_chosen_stay(live: Live) -> None:
     assert live.page.input_value("[data-action=period]") == "launch"
 
 
+def test_a_long_id_and_an_error_stay_in_the_view(
+    open_live: Callable[..., Live], welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    long = "0123456789abcdef" * 4
+    log = welcome_log.with_columns(pl.col("user_id").replace({welcome_log["user_id"][0]: long}))
+    live = open_live(jn.JourneyStats(welcome, log), page={"width": 500}, user=long)
+    live.page.evaluate("window.model.send({action: 'x'})")
+    live.settle()
+    view = live.page.locator(".view").bounding_box()
+    for control in live.page.locator(".tools :is(button, select, input, p):visible").all():
+        box = control.bounding_box()
+        assert view["x"] < box["x"] < box["x"] + box["width"] < view["x"] + view["width"]
+    assert live.page.locator(".error p").bounding_box()["x"] > view["x"] + 8, "apart from the edge"
+
+
 def test_news_is_read_aloud(live: Live) -> None:
     live.page.select_option("[data-action=period]", "7d")
     live.settle()
