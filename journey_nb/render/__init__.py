@@ -22,7 +22,7 @@ from journey_nb.files import whole
 from journey_nb.journey import Journey, near
 from journey_nb.metrics import small
 from journey_nb.render.canvas import canvas_alt, canvas_svg
-from journey_nb.render.figure import figure_html
+from journey_nb.render.figure import by_title, figure_html
 from journey_nb.render.heat import MEASURES
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import Html
@@ -131,7 +131,8 @@ class Canvas:
         svg, alt = self.svg, self.alt
         if self.faults:  # which stand under it
             svg = self._svg(self.theme, said=False)
-        return figure_html(svg, self.tables, alt, notes=self.faults, locale=self.locale)
+        dress = by_title(self.stats.journey, self.stats.scope.version)
+        return figure_html(svg, self.tables, alt, notes=self.faults, dress=dress, locale=self.locale)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:

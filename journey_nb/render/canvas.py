@@ -18,7 +18,7 @@ from journey_nb.journey import CHANNELS, POINT_TYPES, Branch, Journey, Point, Ve
 from journey_nb.layout import Layout, Route, bends, layout
 from journey_nb.metrics.definitions import TABLES
 from journey_nb.metrics.small import added
-from journey_nb.render.card import WIDTH, Card, Note, balance, card, draw, step_notes
+from journey_nb.render.card import SPACE, WIDTH, Card, Note, balance, card, draw, step_notes
 from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import drawn, icon, shapes
 from journey_nb.render.panels import explained, is_branch_word
@@ -36,6 +36,7 @@ _CSS = """
 .jnb{font-family:%FONT%;font-size:13px}
 .jnb text{fill:$text}
 .jnb tspan{unicode-bidi:isolate}
+.jnb .s{font-size:.01px}
 .jnb .g{fill:$ground}
 .jnb .c{fill:$surface;stroke:$line}
 .jnb .away .c{stroke-dasharray:5 4}
@@ -547,11 +548,12 @@ class _Picture:
             if pill.share
             else ""
         )
+        texts = SPACE.join(text for text in (label, count, share) if text)
         mark = drawn("winner", x + 8, y + 4, 16) if pill.best else ""
         return (
             f'<g class="pill{" best" if pill.best else ""}{dim}">'
             f'<rect class="p" x="{_short(x)}" y="{_short(y)}" width="{wide:g}" height="{high:g}" rx="12"/>{mark}'
-            f'<text class="b" x="{_short(box.cx + 9 * pill.best)}" y="{_short(y + 16)}">{label}{count}{share}</text></g>'
+            f'<text class="b" x="{_short(box.cx + 9 * pill.best)}" y="{_short(y + 16)}">{texts}</text></g>'
         )
 
     def _card(self, card: Card, x: float, y: float, classes: str = "") -> str:

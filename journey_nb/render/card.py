@@ -60,6 +60,8 @@ _BY_TYPE: dict[str, _Cells] = {
 _PLAIN: _Cells = ("entered", "completed")
 _MORE = ("waiting", "exited", "dropped", "goal_here")
 _MORE_WORDS = {name: f"card.{name}" for name in _MORE}
+# Between texts that only stand apart: without it a screen reader says 38 and 10 % as 3810 %. It has no width.
+SPACE = '<tspan class="s"> </tspan>'
 _DONE = ("sent", "delivered", "impression", "opened", "clicked", "interacted", "replied", "dismissed", "unsubscribed",
          "complained")  # fmt: skip
 IN_VAIN = ("message.failed", "message.skipped", "point.skipped")
@@ -280,8 +282,8 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
         parts.append(_number(f"points.{point_key}.{name}", number, rate, left, top + 34))
     foot = card.head + ROW * ((len(card.cells) + 1) // 2) + 17
     for place, more in enumerate(card.more):
-        items = "".join(
-            f'<tspan dx="{10 if at else 0}">{xml(label)}</tspan>'
+        items = SPACE.join(
+            f'<tspan dx="{10 if at else 0}">{xml(label)}</tspan>{SPACE}'
             f'<tspan class="n" dx="4" data-key="points.{point_key}.{name}">{xml(number)}</tspan>'
             for at, (name, label, number) in enumerate(more)
         )
@@ -303,7 +305,7 @@ def _number(name: str, number: str, rate: str, x: float, y: float) -> str:
     if not rate:
         return f'<text {place} data-key="{name}">{xml(number)}</text>'
     return (
-        f'<text {place}><tspan data-key="{name}">{xml(number)}</tspan>'
+        f'<text {place}><tspan data-key="{name}">{xml(number)}</tspan>{SPACE}'
         f'<tspan class="l" dx="6" data-key="{name}_rate">{xml(rate)}</tspan></text>'
     )
 

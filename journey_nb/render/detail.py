@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from journey_nb.journey import Point
 from journey_nb.metrics import small
-from journey_nb.render.figure import daily_html, responses_html, spans
+from journey_nb.render.figure import by_title, daily_html, responses_html, spans
 from journey_nb.render.panels import Html, cards, table, template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import control, csv
@@ -129,7 +129,8 @@ def _sections(
         yield from _experiment(stats, point, goal, locale)
     if stats.journey.version(stats.scope.version).outgoing(point.point_id):
         ways = stats.branches().filter(pl.col("source") == point.point_id)
-        yield word("ways", locale), table(ways.drop("source"), of="branches", locale=locale)
+        dress = by_title(stats.journey, stats.scope.version)
+        yield word("ways", locale), table(ways.drop("source"), of="branches", dress=dress, locale=locale)
     if waiting := _waiting(stats, point, asks, locale):
         yield word("waiting_list", locale), waiting
     if point.type == "message":

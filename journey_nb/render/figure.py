@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from markupsafe import Markup
@@ -23,6 +25,11 @@ from journey_nb.style.said import of_days
 
 if TYPE_CHECKING:
     import altair as alt
+
+    from journey_nb.journey import Journey
+
+Dress = Mapping[str, Callable[[Mapping[str, Any]], str]]
+"""What stands in the cells of a column, made of the row."""
 
 DAYS = 60
 """Days listed under a picture of them, the newest first; the others are counted below."""
@@ -38,6 +45,7 @@ def figure_html(
     alt: str = "",
     *,
     notes: Sequence[str] = (),
+    dress: Dress | None = None,
     limit: int = LIMIT,
     locale: str = "",
 ) -> Html:
@@ -53,6 +61,8 @@ def figure_html(
         What it shows; read aloud instead of it, and shown as text where no picture can be.
     notes
         Sentences under the picture, such as why a part is missing.
+    dress
+        What stands in columns of the tables, as of :func:`table <journey_nb.render.panels.table>`.
     limit
         Rows shown of each table.
 
@@ -64,13 +74,40 @@ def figure_html(
     """
     found = re.search(r'<svg[^>]*? width="(\d+)"', svg)
     html = template("figure.html").render(
-        data=b64encode(svg.encode("utf-8")).decode(), alt=alt, tables=tables_html(tables or {}, limit=limit, locale=locale), width=found[1] if found else "",
+        data=b64encode(svg.encode("utf-8")).decode(), alt=alt, tables=tables_html(tables or {}, dress=dress, limit=limit, locale=locale), width=found[1] if found else "",
         notes=[clean(note, 400) for note in notes],
     )  # fmt: skip
     return Html(html, alt)
 
 
-def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, locale: str = "") -> Markup:
+def by_title(journey: Journey, version: int | None = None) -> Dress:
+    """How tables call steps: by title, as the picture does; those of one title by their ids besides.
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> by_title(jn.Journey.sample("welcome"))["target"]({"target": "hello_push"})
+    'Welcome push'
+    """
+    titles = {name: clean(point.label) for name, point in journey.points(version).items()}
+    often = Counter(titles.values())
+    told = {name: title if often[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
+
+    def called(row: Mapping[str, Any], name: str) -> str:
+        point = row[name]
+        return format.NOTHING if point is None else told.get(point, clean(point))
+
+    columns = {"title": "point_id", "source": "source", "target": "target"}
+    return {name: partial(called, name=of) for name, of in columns.items()}
+
+
+def tables_html(
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    dress: Dress | None = None,
+    limit: int = LIMIT,
+    locale: str = "",
+) -> Markup:
     """Tables by name, each folded up; the headings of numbers say what these count.
 
     Examples
@@ -81,7 +118,7 @@ def tables_html(tables: Mapping[str, pl.DataFrame], *, limit: int = LIMIT, local
     folded = [
         (
             word("table_of", locale, title=word(name, locale)),
-            Markup(table(frame, of=name, limit=limit, locale=locale)),
+            Markup(table(frame, of=name, dress=dress, limit=limit, locale=locale)),
             name in ON_PAPER,
         )
         for name, frame in tables.items()

@@ -46,8 +46,14 @@ def when_html(stats: JourneyStats, locale: str = "") -> Markup:
 
 def frame_html(locale: str = "", beside: str = "") -> str:
     """The parts of a live canvas, still empty; ``beside`` is the name of the panel beside it, if there is one."""
-    words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard")}
+    words = {name: word(name, locale) for name in ("tools", "minimap", "keyboard", "unanswered")}
     return template("view.html").render(words=words, beside=beside, locale=asked(locale))
+
+
+def panel_frame_html(locale: str = "") -> str:
+    """The parts of a live panel, still empty."""
+    words = {name: word(name, locale) for name in ("tools", "unanswered")}
+    return template("panel.html").render(words=words, locale=asked(locale))
 
 
 def control(name: str, **fields: Any) -> Markup:
@@ -74,10 +80,11 @@ def pager(page: int, found: int, size: int, locale: str = "") -> Markup:
 
     Examples
     --------
-    >>> "Rows 51 – 53" in pager(1, 3, 50)
-    True
+    >>> "Rows 51 – 53" in pager(1, 3, 50), "Rows 0 – 0" in pager(0, 0, 50)
+    (True, True)
     """
-    first, last = page * size + 1, page * size + min(found, size)
+    last = page * size + min(found, size)
+    first = min(page * size + 1, last)  # 0 where there is none
     label = word("page_rows", locale, first=format.number(first, locale), last=format.number(last, locale))
     return control(
         "pager", label=label, before=word("page_before", locale), after=word("page_after", locale), page=page,

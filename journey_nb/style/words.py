@@ -748,6 +748,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Cela n’a pas marché ; la dernière image reste. {error}",
         "실패했습니다. 이전 그림을 유지합니다. {error}",
     ),
+    "unanswered": (
+        "The kernel does not answer. It is busy, or it was restarted: run this cell again then.",
+        "Le noyau ne répond pas. Il est occupé, ou il a été redémarré : exécutez alors de nouveau cette cellule.",
+        "커널이 응답하지 않습니다. 작업 중이거나 다시 시작되었습니다. 다시 시작되었으면 이 셀을 다시 실행하세요.",
+    ),
     "waiting_list": ("Waiting, the longest first", "En attente, les plus anciens d’abord", "대기 목록, 오래된 순"),
     "since": ("Since", "Depuis", "시작"),
     "due_at": ("Due", "Échéance", "예정"),

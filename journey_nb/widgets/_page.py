@@ -15,7 +15,7 @@ from journey_nb.journey import near
 from journey_nb.period import PRESETS
 from journey_nb.render import Canvas, covered, covers, page_html, redaction_html
 from journey_nb.render.detail import detail_html
-from journey_nb.render.figure import tables_html
+from journey_nb.render.figure import by_title, tables_html
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import frame_html
@@ -103,7 +103,11 @@ class _Kept:
             },
             "details": {period: self._details(stats) for period, stats in self.by_period.items()},
             "tables": {
-                period: tables_html(canvas.tables, locale=view.locale)
+                period: tables_html(
+                    canvas.tables,
+                    dress=by_title(canvas.stats.journey, canvas.stats.scope.version),
+                    locale=view.locale,
+                )
                 for period, canvas in self._plain.items()
             },
         }

@@ -347,8 +347,12 @@ class JourneyCanvas(Exporting):
             self.said = word("suggested", self.locale, count=len(self.stats.beginning(self._typed)))
 
     def _find(self, request: Mapping[str, Any]) -> None:
-        user = str(request["user"]).strip()
+        user = str(request["user"])
         self._typed = self._missing = ""
+        if self.stats.user_runs(
+            user
+        ).is_empty():  # an id may begin or end with spaces; what is typed may, too
+            user = user.strip()
         if self.stats.user_runs(user).is_empty():
             self._missing = user
             self.said = word("not_here", self.locale, user=clean(user))

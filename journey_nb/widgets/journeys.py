@@ -16,11 +16,10 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
-from journey_nb.render.panels import template
+from journey_nb.render.tools import panel_frame_html
 from journey_nb.store import Store, StoreError
 from journey_nb.store.registry import FILTERS
 from journey_nb.style import palette, word
-from journey_nb.style.locales import asked
 from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Files, file_name
 from journey_nb.widgets._shown import show
@@ -115,8 +114,7 @@ class JourneyList(Managing, Files):
         self.workspace: Workspace | None = None
         self._numbers: dict[str, tuple[Facts, dict[str, Any], Sequence[date]]] = {}
         self._drawn: dict[str, Any] = {}
-        frame = template("panel.html").render(words={"tools": word("tools", locale)}, locale=asked(locale))
-        super().__init__(kind="panel", theme=theme, locale=locale, frame=frame)
+        super().__init__(kind="panel", theme=theme, locale=locale, frame=panel_frame_html(locale))
         self._box = VBox([self])
         self._draw()
         for name, value in traits.items():

@@ -18,7 +18,7 @@ from journey_nb.render.dashboard import goals_html
 from journey_nb.render.journeys import menu_html
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import when_html
+from journey_nb.render.tools import panel_frame_html, when_html
 from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
@@ -60,8 +60,7 @@ class Head(Managing, OfStats):
     panel = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, stats: JourneyStats, *, theme: palette.Theme = "auto", locale: str = "") -> None:
-        frame = template("panel.html").render(words={"tools": word("tools", locale)}, locale=asked(locale))
-        super().__init__(stats, kind="panel", theme=theme, locale=locale, frame=frame)
+        super().__init__(stats, kind="panel", theme=theme, locale=locale, frame=panel_frame_html(locale))
 
     @property
     def alt(self) -> str:

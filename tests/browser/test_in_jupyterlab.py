@@ -458,6 +458,45 @@ def test_a_session_does_all_that_can_be_done(chromium: Any, lab: Lab) -> None:
     assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
+def test_a_second_view_out_of_sight_is_in_nobody_s_way_and_a_restart_is_told(chromium: Any, lab: Lab) -> None:
+    path = lab.write("twice.ipynb")
+    page, faults, _ = watched(chromium)
+    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
+    ready(page, path.name)
+    run(page, 0)
+    page.wait_for_selector(".jp-Notebook .jnb-live .sheet > svg")
+    page.evaluate(f"{PANEL}.content.activeCellIndex = 0")
+    page.evaluate("jupyterapp.commands.execute('notebook:create-output-view').then(() => null)")
+    page.wait_for_selector(".jp-LinkedOutputView .jnb-live .sheet > svg")
+    page.evaluate("""() => {
+      const widgets = [...jupyterapp.shell.widgets('main')], notebook = widgets.find(w => w.context);
+      const output = widgets.find(w => w.node.querySelector('.jp-LinkedOutputView') ?? w.node.matches('.jp-LinkedOutputView'));
+      jupyterapp.shell.add(output, 'main', {ref: notebook.id, mode: 'tab-after'});
+      jupyterapp.shell.activateById(notebook.id);
+    }""")
+    page.locator(".jp-LinkedOutputView").wait_for(state="hidden")
+    view = page.locator(".jp-Notebook .jnb-live")
+    view.locator(".sheet [data-point=hello_push]").dblclick()
+    view.locator("[data-what=step-users]").click()
+    with page.expect_download():
+        view.locator("form[data-action=write] button").click()
+    view.locator("[data-action=export-close]").click()
+    view.locator(".export").wait_for(state="hidden")
+    assert faults == []
+
+    page.evaluate(f"{PANEL}.sessionContext.session.kernel.restart().then(() => null)")
+    view.locator("[data-action=close]").click()
+    view.locator(".detail").wait_for(state="hidden")
+    view.locator("[data-action=period]").select_option("7d")
+    view.get_by_role("alert").get_by_text("run this cell again").wait_for()
+    assert view.locator("[data-action=period]").input_value() == "launch"
+    assert page.locator(".jnb-live [aria-busy]").count() == 0
+    view.locator(".sheet [data-point=hello_push]").click()
+    shot(page, "lab-restarted")
+    assert faults == []
+    page.close()
+
+
 # What is watched
 
 WATCHED = """

@@ -564,6 +564,90 @@ def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str, 
     assert serious(live) == []
 
 
+def test_numbers_are_read_as_they_are(live: Live) -> None:
+    """Two that only stand apart would be one: 38 and 10 % were 3810 %."""
+    live.widget.heat = "share"
+    live.push()
+    session = live.page.context.new_cdp_session(live.page)
+    session.send("Accessibility.enable")
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    named = {node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "button"}
+    for card in live.page.locator(".sheet [data-point]").all():
+        texts = card.locator("text").evaluate_all(
+            "all => all.map(text => [...(text.children.length ? text.children : [text])].map(e => e.textContent.trim()).filter(Boolean))"
+        )
+        said = " ".join(part for text in texts for part in text)
+        assert said in {" ".join(name.split()) for name in named}
+    pills = live.page.locator(".pill text").all_text_contents()
+    assert any(re.fullmatch(r"Yes [\d,]+ [\d.]+%", pill) for pill in pills), pills
+
+
+# The kernel goes away.
+
+
+@pytest.mark.parametrize("sign", ["thrown", "silence"])
+def test_a_kernel_that_is_gone_is_told_of(live: Live, sign: str) -> None:
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    gone = {
+        "thrown": "void (window.model.send = () => { throw new Error('Cannot send'); })",
+        "silence": "void (window.model.send = () => {})",
+    }
+    live.page.evaluate(gone[sign])
+    # A minute's silence, which may mean that it has much to count, is a second here.
+    live.page.evaluate("""(set => {
+      window.setTimeout = (then, after, ...more) => set(then, after === 60_000 ? 1_000 : after, ...more);
+    })(window.setTimeout)""")
+    live.page.select_option("[data-action=period]", "7d")
+    expect(live.page.get_by_role("alert")).to_contain_text("run this cell again")
+    assert live.page.input_value("[data-action=period]") == "launch", "the menu says what is drawn"
+    assert live.page.locator("[aria-busy]").count() == 0
+    if sign != "silence":
+        live.page.click("[data-action=close]")
+        assert live.page.locator(".detail").is_hidden()
+    else:  # a late answer is an answer
+        live.page.evaluate("delete window.model.send")
+        live.page.select_option("[data-action=period]", "7d")
+        live.settle()
+        assert live.page.get_by_role("alert").count() == 0
+
+
+def test_dates_that_are_being_chosen_stay(live: Live) -> None:
+    live.page.select_option("[data-action=period]", "custom")
+    live.page.fill("[name=first]", "2026-03-01")
+    live.page.locator("[name=user]").press_sequentially("u00")
+    live.page.locator(".offers").wait_for()
+    live.page.select_option("[data-action=heat]", "time")
+    live.settle()
+    assert live.page.locator("form[data-action=dates]").is_visible()
+    assert live.page.input_value("[data-action=period]") == "custom"
+    live.page.fill("[name=last]", "2026-03-15")
+    live.page.click("form[data-action=dates] button")
+    live.settle()
+    assert live.widget.period == "2026-03-01..2026-03-15"
+    live.page.select_option("[data-action=period]", "custom")
+    live.page.fill("[name=first]", "2026-03-04")
+    live.page.select_option("[data-action=period]", "launch")
+    live.settle()
+    assert live.page.locator("form[data-action=dates]").is_hidden()
+    assert live.page.input_value("[data-action=period]") == "launch"
+
+
+def test_a_long_id_and_an_error_stay_in_the_view(
+    open_live: Callable[..., Live], welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    long = "0123456789abcdef" * 4
+    log = welcome_log.with_columns(pl.col("user_id").replace({welcome_log["user_id"][0]: long}))
+    live = open_live(jn.JourneyStats(welcome, log), page={"width": 500}, user=long)
+    live.page.evaluate("window.model.send({action: 'x'})")
+    live.settle()
+    view = live.page.locator(".view").bounding_box()
+    for control in live.page.locator(".tools :is(button, select, input, p):visible").all():
+        box = control.bounding_box()
+        assert view["x"] < box["x"] < box["x"] + box["width"] < view["x"] + view["width"]
+    assert live.page.locator(".error p").bounding_box()["x"] > view["x"] + 8, "apart from the edge"
+
+
 def test_news_is_read_aloud(live: Live) -> None:
     live.page.select_option("[data-action=period]", "7d")
     live.settle()
@@ -732,7 +816,8 @@ def test_two_canvases_side_by_side_do_not_disturb_each_other(
     assert not first.locator(".export").is_visible()
 
 
-def test_of_two_views_of_one_widget_only_the_one_that_is_asked_acts(live: Live) -> None:
+def view_again(live: Live) -> tuple[Any, Any]:
+    """The view of a widget, and a second one of the same."""
     again = """async (esm) => {
       const {default: view} = await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})));
       const el = document.createElement('main');
@@ -741,13 +826,68 @@ def test_of_two_views_of_one_widget_only_the_one_that_is_asked_acts(live: Live) 
       window.dispose = await view.render({model: window.model, el});
     }"""
     live.page.evaluate(again, live.widget._esm)
-    second = live.page.locator("main").nth(1)
+    first, second = (live.page.locator("main").nth(at) for at in (0, 1))
     second.locator(".sheet > svg").wait_for()
+    return first, second
+
+
+@pytest.mark.parametrize("other", ["el => el.style.display = 'none'", "el => el.remove()", "el => {}"])
+def test_a_window_opens_in_the_view_that_asked_alone(live: Live, other: str) -> None:
+    """One that opens out of sight, in another tab or a collapsed output, freezes the page."""
+    _, second = view_again(live)
+    live.page.evaluate(f"({other})(document.querySelector('main'))")
+    asking = second if other != "el => el.remove()" else live.page.locator("main")
+    asking.locator(CARD.format("hello_push")).dblclick()
+    live.page.wait_for_function("window.model.pending === 0")
+    asking.locator(".detail").wait_for()
+    for _ in range(2):
+        asking.locator("[data-what=step-users]").click()
+        asking.locator(".export").wait_for()
+        assert live.page.evaluate(
+            "[...document.querySelectorAll('main .jnb-live')].map(v => v.shadowRoot.querySelector('.export').open)"
+        ).count(True) == 1  # fmt: skip
+        asking.locator("[data-action=export-close]").click()
+        asking.locator(".export").wait_for(state="hidden")
+
+
+def test_a_window_that_was_left_open_opens_where_it_is_asked_for_again(live: Live) -> None:
+    """As after the page was loaded anew, when the kernel says what it has said already."""
+    live.page.dblclick(CARD.format("hello_push"))
+    live.settle()
+    live.page.click("[data-what=step-users]")
+    live.settle()
+    left = live.widget.export
+    view_again(live)
+    live.page.evaluate("disposeFirst(); document.querySelector('main').remove()")
+    assert not live.page.locator(".export").is_visible()
+    live.page.click("[data-what=step-users]")
+    live.page.locator(".export").wait_for()
+    assert live.widget.export == left
+
+
+def test_of_two_views_the_one_that_opens_a_step_has_the_focus(live: Live) -> None:
+    first, second = view_again(live)
+    for view, other in ((first, second), (second, first)):
+        view.locator(CARD.format("hello_push")).click()
+        live.page.keyboard.press("Enter")
+        live.settle()
+        assert other.locator(".detail").is_visible()
+        assert view.locator("h2:focus").count() == 1
+        live.page.keyboard.press("Escape")
+        live.settle()
+        assert view.locator(f"{CARD.format('hello_push')}:focus").count() == 1
+    live.widget.opened = "hello_push"
+    live.push()
+    assert second.locator(f"{CARD.format('hello_push')}:focus").count() == 1, "code takes no focus"
+
+
+def test_of_two_views_of_one_widget_only_the_one_that_is_asked_acts(live: Live) -> None:
+    _, second = view_again(live)
     downloads: list[Any] = []
     live.page.on("download", lambda download: downloads.append(download))
     live.widget.opened = "hello_push"
     live.push()
-    live.page.evaluate("window.model.send({action: 'export', what: 'point', point: 'hello_push', view: ''})")
+    second.locator("[data-what=point]").click()
     live.settle()
     second.locator("form[data-action=write] button").click()
     live.settle()

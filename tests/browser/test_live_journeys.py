@@ -292,6 +292,15 @@ def test_no_english_word_of_the_dictionary_is_left(open_live: Callable[..., Live
 # What goes wrong
 
 
+def test_escape_closes_a_menu(live: Live) -> None:
+    menu = live.page.locator("details.menu").first
+    menu.locator("summary").press("Enter")
+    menu.locator("button").first.focus()
+    live.page.keyboard.press("Escape")
+    assert not menu.evaluate("e => e.open")
+    assert menu.locator("summary:focus").count() == 1
+
+
 def test_a_change_that_is_refused_is_told_where_it_was_asked_for(live: Live) -> None:
     dialog = manage(live, "Welcome series", "Stop for good")
     dialog.get_by_role("textbox").fill("Welcome <b>serie</b>")

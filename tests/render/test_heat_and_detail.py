@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape
 
@@ -40,6 +41,19 @@ def test_a_tinted_card_says_its_number_too() -> None:
     assert svg.count('class="tint') == len(re.findall(r'data-key="points\.\w+\.heat"', svg)) > 5
     assert "Of all entrances: 100%" in svg
     assert 'class="tint' not in canvas_svg(welcome(), None, *tables(welcome()))
+
+
+def test_tables_call_steps_as_the_picture_does_and_tell_apart_those_of_one_title() -> None:
+    document = json.loads(jn.Journey.sample("welcome").to_json())
+    for point in document["versions"][-1]["points"]:
+        if point["point_id"] in ("hello_push", "first_look"):
+            point["title"] = "Twice"
+    named = jn.Journey.model_validate(document)
+    stats = jn.JourneyStats(named, simulate(named, users=50, seed=1))
+    html = str(jn.canvas(stats).figure)
+    assert ">hello_push<" not in html
+    assert html.count(">Twice (hello_push)<") >= 2, "as a step, and as where branches lead"
+    assert ">Twice (first_look)<" in str(detail_html(stats, "hello_push"))
 
 
 def test_a_measure_that_is_not_known_is_refused(welcome_stats: jn.JourneyStats) -> None:

@@ -105,6 +105,16 @@ def test_a_device_finds_its_user_too(welcome: jn.Journey, welcome_log: pl.DataFr
     assert widget.user == f"phone-{log['user_id'][0]}"
 
 
+def test_an_id_with_spaces_at_its_ends_is_found(welcome: jn.Journey, welcome_log: pl.DataFrame) -> None:
+    user = welcome_log["user_id"][0]
+    odd = welcome_log.with_columns(pl.col("user_id").replace({user: f" {user} "}))
+    widget = jn.JourneyCanvas(jn.JourneyStats(welcome, odd))
+    ask(widget, action="find", user=f" {user} ")
+    assert widget.user == f" {user} "
+    ask(widget, action="find", user=f" {welcome_log['user_id'][-1]}  ")  # which was typed so
+    assert widget.user == welcome_log["user_id"][-1]
+
+
 def test_full_statistics_are_a_message_s_and_follow_the_period(widget: jn.JourneyCanvas) -> None:
     widget.opened = "hello_push"
     brief = widget.detail

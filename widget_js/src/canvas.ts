@@ -125,11 +125,17 @@ export class Canvas extends View {
     children(window, next);
     window.hidden = !text;
     if (text && !was) {
-      window.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
+      // Of several views, only the one where it was opened takes the focus; what code opens takes nobody's.
+      if (this.asked === "open") window.querySelector<HTMLElement>("h2")?.focus({ preventScroll: true });
       const card = this.card(this.model.get("selected"));
       if (card) this.sheet.reveal(card, window);
     }
     if (!text && had) (this.card(this.model.get("selected")) ?? this.part<HTMLElement>(".stage")).focus({ preventScroll: true });
+  }
+
+  protected override orphan(): void {
+    if (this.asked === "close") this.part(".detail").hidden = true;
+    super.orphan();
   }
 
   private listen(): void {

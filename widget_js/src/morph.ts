@@ -4,6 +4,7 @@
  */
 export function morph(now: Element, next: Element): void {
   if (now.nodeName !== next.nodeName || key(now) !== key(next)) return now.replaceWith(next);
+  if (now.hasAttribute("data-filling")) return; // in by the reader
   attributes(now, next);
   children(now, next);
 }

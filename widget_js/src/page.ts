@@ -61,7 +61,7 @@ class Kept implements Model {
 
   send(asked: any): void {
     this.answers[asked.action]?.(asked);
-    this.tell("msg:custom", { done: asked.action });
+    this.tell("msg:custom", { done: asked.action, view: asked.view });
   }
 
   private tell(event: string, message?: unknown): void {

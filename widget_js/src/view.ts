@@ -6,6 +6,8 @@ const PAUSE = 150; // milliseconds without a key, after which what is typed is a
 
 const PATIENCE = 1_000; // more of them than three pauses without an answer, after which who looked is gone
 
+const OPENING = ["export", "manage"]; // what is answered with a window
+
 const LOST = 60_000; // after so many ms without an answer, it was lost with the connection
 
 /**
@@ -15,6 +17,8 @@ const LOST = 60_000; // after so many ms without an answer, it was lost with the
 export class View {
   // Of several views of one model, as JupyterLab makes them, each knows its own requests by this.
   private readonly token = Math.random().toString(36).slice(2);
+  protected asked = ""; // the last action it asked for, until that is answered
+  private waiting = 0; // the timer of that answer
   private leads = true; // of these, one looks at what is watched
   private looking = 0; // the timer of the next look
   private pause = 0; // and of what is being typed
@@ -30,7 +34,8 @@ export class View {
   /** What to do when a trait changes. */
   readonly shows: Record<string, () => void> = {
     tools: () => {
-      if (!this.root.querySelector("form[data-action=dates] input:focus")) this.fill("tools"); // being filled in by the reader
+      this.fill("tools");
+      if (this.part("[data-filling]")) this.part<HTMLSelectElement>("[data-action=period]").value = "custom"; // as its form
     },
     error: () => this.fill("error"),
     said: () => this.part(".said").replaceChildren(this.model.get("said")),
@@ -46,6 +51,10 @@ export class View {
       if (!button) return;
       shut(button.closest<HTMLDetailsElement>("details.menu"));
       this.press(button.dataset.action!, { ...button.dataset });
+    });
+    root.addEventListener("keydown", (event) => {
+      const menu = event.key === "Escape" && (event.target as Element).closest<HTMLDetailsElement>("details.menu");
+      if (menu) shut(menu);
     });
     root.addEventListener("change", (event) => this.choose(event.target as HTMLInputElement));
     root.addEventListener("beforeinput", (event) => event.stopPropagation()); // JupyterLab lets no Enter through to a form
@@ -71,39 +80,68 @@ export class View {
     this.looking = window.setTimeout(() => {
       const seen = !document.hidden && this.root.checkVisibility({ contentVisibilityAuto: true });
       if (!seen) return this.look();
-      this.model.send({ action: "look", view: this.token });
+      this.send("look");
       this.looking = window.setTimeout(() => this.look(), LOST); // unless it is answered
     }, pause);
   }
 
-  /** What the kernel says: that a request was met or refused. */
+  /** What the kernel says: that a request, of this view or another, was met or refused. */
   heard({ done, save, view }: { done?: string; save?: string; view?: string }, buffers: DataView[]): void {
     if (save) {
       if (view === this.token) keep(save, buffers[0]!);
     } else if (done === "look") {
       this.leads = view === this.token;
       this.look();
-    } else void this.done();
+    } else if (view === this.token) {
+      this.exporting(); // which may say what it said to another view
+      if (done === this.asked) this.asked = "";
+      this.wait();
+      void this.done();
+    }
   }
 
-  /** A window over the rest, which stays open while something is being exported. */
+  /**
+   * A window over the rest, which stays open while something is being exported or changed. It opens where it was
+   * asked for alone: one that nobody can see would keep the whole page from being used.
+   */
   private exporting(): void {
     const window = this.part<HTMLDialogElement>(".export");
     this.fill("export");
+    this.wait(); // anew, while it says how far a file is
     if (!this.model.get("export")) window.close();
-    else if (!window.open) window.showModal();
+    else if (!window.open && OPENING.includes(this.asked) && this.root.checkVisibility()) window.showModal();
   }
 
   stop(): void {
     clearTimeout(this.looking);
     clearTimeout(this.pause);
+    clearTimeout(this.waiting);
   }
 
   /** What was chosen meanwhile is put as it is now. */
   protected async done(): Promise<void> {
     this.root.removeAttribute("aria-busy");
+    this.shows.error!();
     this.shows.panel?.();
     this.shows.tools!();
+  }
+
+  private wait(): void {
+    clearTimeout(this.waiting);
+    if (this.asked) this.waiting = window.setTimeout(() => void this.unanswered(), LOST); // there may be much to count
+  }
+
+  /** Say that there is no answer, and show what is so; one that comes late is shown as any. */
+  private async unanswered(): Promise<void> {
+    clearTimeout(this.waiting);
+    await this.done();
+    children(this.part(".error"), html(this.part(".unanswered").innerHTML));
+  }
+
+  /** Without a kernel, its windows are closed here. */
+  protected orphan(): void {
+    this.part<HTMLDialogElement>(".export").close();
+    void this.unanswered();
   }
 
   protected part<E extends Element = HTMLElement>(selector: string): E {
@@ -117,11 +155,27 @@ export class View {
 
   protected ask(action: string, what: object = {}): void {
     clearTimeout(this.pause); // what was half typed is settled
+    this.asked = action;
+    if (action === "dates" || action === "period") this.part("[data-filling]")?.removeAttribute("data-filling");
     this.root.setAttribute("aria-busy", "true");
-    this.model.send({ ...what, action, view: this.token });
+    this.wait();
+    if (!this.send(action, what)) this.orphan();
   }
 
-  private type({ dataset, value }: HTMLInputElement): void {
+  /** False where there is no way to the kernel any more, as in JupyterLab after a restart. */
+  private send(action: string, what: object = {}): boolean {
+    try {
+      this.model.send({ ...what, action, view: this.token });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private type(field: HTMLInputElement): void {
+    const { dataset, value } = field;
+    const dates = field.closest<HTMLFormElement>("form[data-action=dates]");
+    if (dates) dates.dataset.filling = ""; // by the reader, until they are applied or a period is chosen instead
     if (!dataset.typed) return;
     clearTimeout(this.pause);
     this.pause = window.setTimeout(() => this.ask(dataset.typed!, { value }), PAUSE);
@@ -136,6 +190,7 @@ export class View {
     if (!action) return;
     if (action === "period" && field.value === "custom") {
       const dates = this.part<HTMLFormElement>("form[data-action=dates]");
+      dates.dataset.filling = "";
       dates.hidden = false;
       dates.querySelector("input")!.focus();
     } else this.ask(action, { ...field.dataset, value: field.type === "checkbox" ? field.checked : field.value });
