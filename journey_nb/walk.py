@@ -23,6 +23,7 @@ PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", 
 MOVES = ("run.entered", "point.entered", "point.completed", "run.exited")
 # The kinds whose row, where it is the first of a truncated run, shows where the run stood before it.
 SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
+SINGLE_STEPS = 4
 _RULE = pl.Enum(
     [
         "before_entry",
@@ -181,9 +182,9 @@ def _among(texts: pl.Series, some: pl.Series) -> pl.Series:
 def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """For each goal the user's latest-entered run whose window holds it: i, found.
 
-    From the last entry before the goal back, past all runs that were left no later than one whose window is too early:
-    nearly always one step or two, where a join of all goals with all runs of a user would be quadratic for an id that
-    many share, and so would be every run in turn where an early one never ended.
+    From the last entry before the goal back, run by run: nearly always one step or two, where a join of all
+    goals with all runs of a user would be quadratic for an id that many share. So would be single steps where
+    an early run never ended: who needs more than a few goes past all runs left no later than one that fails.
     """
     forever = pl.lit(datetime(9000, 1, 1, tzinfo=UTC_ZONE), UTC)
     windows = windows.sort("user_id", "entry", "event_id", "run_id").with_columns(
@@ -198,7 +199,7 @@ def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFra
     )
     pending = pending.drop("entry").drop_nulls("place")
     found = [pl.DataFrame(schema={"i": goals.schema["i"], "found": pl.String})]
-    back = None
+    steps, back = 0, windows["place"] - 1
     while pending.height:
         here = windows.select("left", "latest", "run_id")[pending["place"]]
         pending = pl.concat([pending, here], how="horizontal")
@@ -206,9 +207,10 @@ def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFra
         found.append(pending.filter(holds).select("i", found="run_id"))
         earlier_holds = pl.col("at") <= pl.col("latest") + pl.col("length")
         pending = pending.filter(~holds & earlier_holds).select("i", "user_id", "at", "length", "place")
-        if pending.height:
-            back = _left_later(windows, pending["user_id"]) if back is None else back
-            pending = pending.with_columns(place=back.gather(pending["place"]))
+        steps += 1
+        if steps == SINGLE_STEPS:
+            back = _left_later(windows, pending["user_id"])
+        pending = pending.with_columns(place=back.gather(pending["place"]))
     return pl.concat(found)
 
 
