@@ -11,6 +11,7 @@ Everything is decided by the document's own order: the same version always looks
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -565,16 +566,21 @@ def trace(points: Sequence[XY], sideways: bool = False, steps: int = 12) -> list
     """The corner points of a route with its curves cut into short straight pieces."""
     traced = list(points[:1])
     for piece in bends(points, sideways):
-        (x, y) = traced[-1]
-        if len(piece) == 2:
-            traced.append(piece)
-            continue
-        (x1, y1), (x2, y2), (x3, y3) = piece
-        for step in range(1, steps + 1):
-            t = step / steps
-            a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-            traced.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
+        traced += _cut(traced[-1], piece, steps)
     return traced
+
+
+def _cut(start: XY, piece: tuple[XY, XY, XY] | XY, steps: int = 12) -> list[XY]:
+    """The ends of the straight pieces that a piece of a route is cut into."""
+    if len(piece) == 2:
+        return [piece]
+    (x, y), (x1, y1), (x2, y2), (x3, y3) = start, *piece
+    ends = []
+    for step in range(1, steps + 1):
+        t = step / steps
+        a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+        ends.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
+    return ends
 
 
 def _turned(point: XY) -> XY:
@@ -641,37 +647,61 @@ class _Field:
     SQUARE = 256.0
 
     def __init__(self, boxes: Iterable[Box] = ()) -> None:
-        self.squares: dict[tuple[int, int], list[Box]] = {}
+        # Boxes that lie on one another are kept once: a pile of pins is met as one card.
+        self.squares: dict[tuple[int, int], dict[Box, None]] = {}
         for box in boxes:
             self.add(box)
 
     def add(self, box: Box) -> None:
-        for square in self._squares(box, 0.0):
-            self.squares.setdefault(square, []).append(box)
+        left, right, top, bottom = self._span(box, 0.0)
+        for square in ((x, y) for x in range(left, right + 1) for y in range(top, bottom + 1)):
+            self.squares.setdefault(square, {})[box] = None
 
     def met(self, box: Box, margin: float = 0.0) -> Box | None:
         """A box that this one overlaps or comes too near to, if there is one."""
-        for square in self._squares(box, margin):
+        for square in self._near(*self._span(box, margin)):
             for other in self.squares.get(square, ()):
                 if box.meets(other, margin):
                     return other
         return None
 
-    def _squares(self, box: Box, margin: float) -> Iterator[tuple[int, int]]:
-        across = range(int((box.x - margin) // self.SQUARE), int((box.right + margin) // self.SQUARE) + 1)
-        down = range(int((box.y - margin) // self.SQUARE), int((box.bottom + margin) // self.SQUARE) + 1)
-        return ((x, y) for x in across for y in down)
+    def _near(self, left: int, right: int, top: int, bottom: int) -> Iterable[tuple[int, int]]:
+        """The squares of a span, or where they are fewer (it may be a long branch's) those in use there."""
+        if (right - left + 1) * (bottom - top + 1) > len(self.squares):
+            return [(x, y) for x, y in self.squares if left <= x <= right and top <= y <= bottom]
+        return ((x, y) for x in range(left, right + 1) for y in range(top, bottom + 1))
+
+    def _span(self, box: Box, margin: float) -> tuple[int, int, int, int]:
+        return (
+            int((box.x - margin) // self.SQUARE), int((box.right + margin) // self.SQUARE),
+            int((box.y - margin) // self.SQUARE), int((box.bottom + margin) // self.SQUARE),
+        )  # fmt: skip
 
 
 def _nearest_room(box: Box, taken: _Field, step: float = GAP) -> Box:
     """The box itself, or moved the least number of steps aside or down until nothing is in its way."""
-    for ring in count():
-        for down in range(ring + 1):
-            for side in sorted({ring - down, down - ring}):
-                moved = Box(box.x + side * step, box.y + down * step, box.w, box.h)
-                if not taken.met(moved, step):
-                    return moved
+    found, least = box, math.inf
+    for down in count():
+        if down >= least:
+            return found
+        row = Box(box.x, box.y + down * step, box.w, box.h)
+        for way in (-1, 1):
+            aside = _steps_aside(row, taken, step, way, least - down)
+            if aside is not None:
+                found, least = Box(row.x + way * aside * step, row.y, box.w, box.h), down + aside
     raise AssertionError("there is always room further out")
+
+
+def _steps_aside(box: Box, taken: _Field, step: float, way: int, fewer_than: float) -> int | None:
+    """How many steps to the left (-1) or right (1) a box has room; past what is met, not through it."""
+    steps = 0
+    while steps < fewer_than:
+        other = taken.met(Box(box.x + way * steps * step, box.y, box.w, box.h), step)
+        if other is None:
+            return steps
+        past = other.right - box.x if way > 0 else box.right - other.x
+        steps = max(steps + 1, math.ceil(past / step + 1 - 1e-6))
+    return None
 
 
 def _routes(
@@ -720,14 +750,15 @@ def _way(
     least = float("inf")
     for way in _ways(start, end, sides):
         faults = (
-            _hits(way, cards)
-            + sum(
+            sum(
                 low < other_high and other_low < high
                 for x, low, high in _uprights(way)
                 for other_low, other_high in lanes.get(int(x // LANE), ())
             )
             / 8
         )
+        if faults < least:  # cards are asked last, and no longer than this may be the best: they cost most
+            faults += _hits(way, cards, least - faults)
         if faults < least:
             best, least = way, faults
         if not faults:
@@ -753,12 +784,23 @@ def _uprights(points: Sequence[XY]) -> list[tuple[float, float, float]]:
     return [(x, min(y, to_y), max(y, to_y)) for (x, y), (to_x, to_y) in pairwise(points) if x == to_x]
 
 
-def _hits(way: Sequence[XY], cards: _Field) -> int:
-    """How many pieces of a route run through a card."""
-    return sum(
-        cards.met(Box(min(x, to_x), min(y, to_y), abs(x - to_x), abs(y - to_y))) is not None
-        for (x, y), (to_x, to_y) in pairwise(trace(way))
-    )
+def _hits(way: Sequence[XY], cards: _Field, most: float) -> int:
+    """How many short pieces of a route run through a card, counted up to a number that is too many."""
+    hits, start = 0, way[0]
+    for piece in bends(way):
+        corners = [start, piece] if len(piece) == 2 else [start, *piece]
+        if cards.met(_around(corners)):  # no curve leaves the box around its handles
+            for ends in pairwise([start, *_cut(start, piece)]):
+                hits += cards.met(_around(ends)) is not None
+                if hits >= most:
+                    return hits
+        start = corners[-1]
+    return hits
+
+
+def _around(corners: Sequence[XY]) -> Box:
+    x, y = min(x for x, _ in corners), min(y for _, y in corners)
+    return Box(x, y, max(x for x, _ in corners) - x, max(y for _, y in corners) - y)
 
 
 def _label(points: Sequence[XY], size: Size, taken: _Field) -> Box:

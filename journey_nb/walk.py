@@ -23,6 +23,7 @@ PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", 
 MOVES = ("run.entered", "point.entered", "point.completed", "run.exited")
 # The kinds whose row, where it is the first of a truncated run, shows where the run stood before it.
 SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
+SINGLE_STEPS = 4
 _RULE = pl.Enum(
     [
         "before_entry",
@@ -182,7 +183,8 @@ def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFra
     """For each goal the user's latest-entered run whose window holds it: i, found.
 
     From the last entry before the goal back, run by run: nearly always one step or two, where a join of all
-    goals with all runs of a user would be quadratic for an id that many share.
+    goals with all runs of a user would be quadratic for an id that many share. So would be single steps where
+    an early run never ended: who needs more than a few goes past all runs left no later than one that fails.
     """
     forever = pl.lit(datetime(9000, 1, 1, tzinfo=UTC_ZONE), UTC)
     windows = windows.sort("user_id", "entry", "event_id", "run_id").with_columns(
@@ -197,14 +199,32 @@ def _latest_that_holds(goals: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFra
     )
     pending = pending.drop("entry").drop_nulls("place")
     found = [pl.DataFrame(schema={"i": goals.schema["i"], "found": pl.String})]
+    steps, back = 0, windows["place"] - 1
     while pending.height:
-        here = windows.select("left", "first", "latest", "run_id")[pending["place"]]
+        here = windows.select("left", "latest", "run_id")[pending["place"]]
         pending = pl.concat([pending, here], how="horizontal")
         holds = pl.col("at") <= pl.col("left") + pl.col("length")
         found.append(pending.filter(holds).select("i", found="run_id"))
-        may = (pl.col("place") > pl.col("first")) & (pl.col("at") <= pl.col("latest") + pl.col("length"))
-        pending = pending.filter(~holds & may).select("i", "user_id", "at", "length", pl.col("place") - 1)
+        earlier_holds = pl.col("at") <= pl.col("latest") + pl.col("length")
+        pending = pending.filter(~holds & earlier_holds).select("i", "user_id", "at", "length", "place")
+        steps += 1
+        if steps == SINGLE_STEPS:
+            back = _left_later(windows, pending["user_id"])
+        pending = pending.with_columns(place=back.gather(pending["place"]))
     return pl.concat(found)
+
+
+def _left_later(windows: pl.DataFrame, users: pl.Series) -> pl.Series:
+    """By the place of each run of these users, that of the last before it that was left later, if there is one."""
+    theirs = windows.filter(_among(windows["user_id"], users))
+    left: dict[int, int] = {}
+    back: dict[int, int] = {}
+    for place, first, at in theirs.select("place", "first", pl.col("left").to_physical()).iter_rows():
+        other = place - 1
+        while other >= first and left[other] <= at:
+            other = back[other]
+        left[place], back[place] = at, other
+    return (windows["place"] - 1).scatter(list(back), list(back.values()))
 
 
 def _windows(walk: Walk) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from itertools import combinations, pairwise
+from itertools import combinations, count, pairwise
+from typing import Any
 
 import pytest
 from fabricate import chain, journey, tangle, welcome
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journey_nb.journey import Journey, Version
-from journey_nb.layout import Box, Layout, layout, nearest_in_order, trace
+from journey_nb.layout import Box, Layout, _Field, _nearest_room, layout, nearest_in_order, trace
 
 LABEL = (80.0, 24.0)
 
@@ -143,6 +144,56 @@ def test_pins_from_left_to_right_are_routed_sideways() -> None:
     assert edge.sideways
     assert edge.points[0][0] == 240.0
     assert edge.points[-1][0] == 400.0
+
+
+def nearest_room_ring_by_ring(box: Box, taken: list[Box], step: float) -> Box:
+    for ring in count():
+        for down in range(ring + 1):
+            for side in sorted({ring - down, down - ring}):
+                moved = Box(box.x + side * step, box.y + down * step, box.w, box.h)
+                if not any(moved.meets(other, step) for other in taken):
+                    return moved
+    raise AssertionError
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.builds(Box, *2 * [st.floats(-300, 300) | st.integers(-40, 40).map(lambda n: n * 8.0)],
+                       *2 * [st.sampled_from([24.0, 60.0, 96.0, 240.5])]), max_size=25),
+    st.builds(Box, *2 * [st.floats(-100, 100)], *2 * [st.sampled_from([24.0, 64.0])]),
+    st.sampled_from([8.0, 32.0]),
+)  # fmt: skip
+def test_the_nearest_room_is_the_one_that_every_place_tried_in_turn_gives(
+    taken: list[Box], box: Box, step: float
+) -> None:
+    assert _nearest_room(box, _Field(taken), step) == nearest_room_ring_by_ring(box, taken, step)
+
+
+def test_room_beside_much_is_found_without_trying_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Box] = []
+    met = _Field.met
+    monkeypatch.setattr(_Field, "met", lambda field, *box: asked.append(box[0]) or met(field, *box))
+    room = _nearest_room(Box(0, 0, 60, 24), _Field([Box(-1_000, -1_000, 2_000, 2_000)]), 8.0)
+    assert room == Box(1_008, 0, 60, 24)
+    assert len(asked) < 600, "15,876 places lie nearer than that"
+
+
+def test_pins_far_apart_are_no_more_work_than_near_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+    near = _Field._near
+
+    def counted(*span: Any) -> list[tuple[int, int]]:
+        nonlocal looked
+        squares = list(near(*span))
+        looked += len(squares)
+        return squares
+
+    monkeypatch.setattr(_Field, "_near", counted)
+    places = {
+        p.point_id: (i * 7 % 11 * 64_000.0, i * 64_000.0) for i, p in enumerate(welcome().version().points)
+    }
+    layout(pinned(places))
+    assert looked < 10_000, "of the 256 px that one branch passes there are more"
 
 
 def test_an_unreachable_point_and_an_empty_version_are_placed_too() -> None:

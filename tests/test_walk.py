@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import random
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Goal, Journey
+from journey_nb.walk import _latest_that_holds, _left_later
 
 JOURNEY = Journey.model_validate(
     {
@@ -169,6 +172,53 @@ def test_a_goal_of_no_run_is_of_the_run_entered_last_not_of_one_that_was_under_w
         )
     )
     assert facts.runs.filter(run=facts.goals["run"].item())["run_id"].item() == "r1"
+
+
+def instant(minute: int | None) -> datetime | None:
+    return None if minute is None else datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
+
+
+def windows_of(rows: list[tuple[str, int, int | None]]) -> pl.DataFrame:
+    """Runs as (user, minute of the entry, minute of the exit)."""
+    time = pl.Datetime("us", "UTC")
+    schema = {"user_id": pl.String, "run_id": pl.String, "entry": time, "left": time, "event_id": pl.String}
+    told = [(user, f"r{n}", instant(at), instant(left), f"e{n}") for n, (user, at, left) in enumerate(rows)]
+    return pl.DataFrame(told, schema, orient="row")
+
+
+def goals_of(rows: list[tuple[str, int, int]]) -> pl.DataFrame:
+    """Goals as (user, minute, minutes of the window)."""
+    schema = {"user_id": pl.String, "at": pl.Datetime("us", "UTC"), "length": pl.Duration("us")}
+    told = [(user, instant(at), timedelta(minutes=length)) for user, at, length in rows]
+    return pl.DataFrame(told, schema, orient="row").with_row_index("i")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_goal_of_no_run_is_of_the_last_run_that_holds_it_of_all_tried_in_turn(seed: int) -> None:
+    draw = random.Random(seed)
+    runs = []
+    for _ in range(draw.randrange(40)):
+        entry = draw.randrange(60)
+        left = None if draw.random() < 0.1 else entry + draw.randrange(1, draw.choice([5, 40]))
+        runs.append((draw.choice("uvw"), entry, left))
+    goals = [(draw.choice("uvwx"), draw.randrange(120), draw.choice([0, 1, 10])) for _ in range(40)]
+    expected = {}
+    for i, (user, at, length) in enumerate(goals):
+        holding = [
+            (entry, f"e{n}", f"r{n}")
+            for n, (owner, entry, left) in enumerate(runs)
+            if owner == user and entry <= at and (left is None or at <= left + length)
+        ]
+        if holding:
+            expected[i] = max(holding)[2]
+    found = _latest_that_holds(goals_of(goals), windows_of(runs))
+    assert dict(found.rows()) == expected
+
+
+def test_from_a_run_that_ended_in_time_one_step_leads_to_an_early_one_that_did_not() -> None:
+    windows = windows_of([("u", 0, 9_000), *(("u", n, n + 1) for n in range(1, 50)), ("v", 0, 1)])
+    windows = windows.with_columns(place=pl.int_range(pl.len()), first=pl.lit(0))
+    assert _left_later(windows, pl.Series(["u"]))[1:50].to_list() == 49 * [0]
 
 
 def test_a_source_without_runs_has_one_from_each_entry_of_a_user() -> None:

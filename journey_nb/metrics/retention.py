@@ -132,24 +132,25 @@ def cohorts(scope: Scope, by: By = "week", goal: str | None = None) -> pl.DataFr
     runs = _starts(scope, "entry").join(scope.facts.runs.select("run", "user"), on="run").with_columns(cohort)
     sizes = runs.group_by("cohort").agg(runs=pl.len(), users=pl.col("user").n_unique()).sort("cohort")
     reached = _first_reached(scope, runs, goal, by)
-    cells = sizes.with_columns(age=pl.int_ranges(0, _age(_local_today(scope), pl.col("cohort"), by) + 1))
+    cells = sizes.with_columns(oldest=_age(_local_today(scope), pl.col("cohort"), by))
+    cells = cells.with_columns(age=pl.int_ranges(0, pl.col("oldest") + 1))
     cells = cells.explode("age", empty_as_null=False, keep_nulls=False)
-    over = pl.col("cohort").dt.offset_by((pl.col("age") + 1).cast(pl.String) + pl.lit(TRUNCATE[by][1:]))
     return (
-        cells.join(reached, on=["cohort", "age"], how="left", maintain_order="left")
-        .with_columns(reached=pl.col("reached").fill_null(0).cum_sum().over("cohort").cast(pl.Int64))
+        # What was reached by an age is what was by the last at which anyone reached it: few, of what may be millions.
+        cells.join_asof(reached, on="age", by="cohort", check_sortedness=False)
+        .with_columns(pl.col("reached").fill_null(0))
         .select(
             "cohort",
             pl.col("age", "runs", "users").cast(pl.Int64),
             "reached",
             rate=pl.col("reached") / pl.col("users"),
-            immature=over > _local_today(scope),
+            immature=pl.col("age") == pl.col("oldest"),
         )
     )
 
 
 def _first_reached(scope: Scope, runs: pl.DataFrame, goal: str | None, by: By) -> pl.DataFrame:
-    """By cohort and age, the users who first reached the goal then."""
+    """By cohort and age at which any user first reached the goal, those who had by then."""
     goals = scope.seen_goals if goal is None else scope.seen_goals.filter(goal=goal)
     return (
         goals.join(runs.select("run", "cohort"), on="run")
@@ -157,7 +158,9 @@ def _first_reached(scope: Scope, runs: pl.DataFrame, goal: str | None, by: By) -
         .agg(pl.col("at").min())
         .with_columns(age=_age(scope.day("at"), pl.col("cohort"), by))
         .group_by("cohort", "age")
-        .agg(reached=pl.len())
+        .agg(reached=pl.len().cast(pl.Int64))
+        .sort("cohort", "age")
+        .with_columns(pl.col("reached").cum_sum().over("cohort"))
     )
 
 

@@ -251,6 +251,25 @@ def test_probability_best_agrees_with_direct_integration() -> None:
     assert significance.probability_best(arms) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("arms", "near"), [(2, 1e-12), (7, 1e-12), (16, 1e-12), (17, 1e-4), (40, 1e-4)])
+def test_probability_best_of_many_arms_is_that_of_each_against_the_product_of_the_others(
+    arms: int, near: float
+) -> None:
+    import numpy as np
+    from scipy.special import betainc, expit
+
+    draw = np.random.default_rng(arms)
+    units = draw.choice([0, 10, 500, 20_000], arms).tolist()
+    counts = [(int(n * share), n) for n, share in zip(units, draw.random(arms) / 5, strict=True)]
+    shapes = [(k + 1, n - k + 1) for k, n in counts]
+    odds = [np.log(a / b) + np.sqrt(1 / a + 1 / b) * np.linspace(-9, 9, 1001) for a, b in shapes]
+    grid = np.unique(np.concatenate([[0.0], expit(np.concatenate(odds)), [1.0]]))
+    below = np.stack([betainc(a, b, grid) for a, b in shapes])
+    others = np.stack([np.delete(below, i, axis=0).prod(axis=0) for i in range(arms)])
+    best = ((others[:, 1:] + others[:, :-1]) / 2 * np.diff(below)).sum(axis=1)
+    assert significance.probability_best(counts) == pytest.approx(list(best / best.sum()), abs=near)
+
+
 def test_always_valid_bounds_hold_at_every_look() -> None:
     import numpy as np
 

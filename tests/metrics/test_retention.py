@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from datetime import date
 from typing import Any
 
@@ -101,6 +102,34 @@ def test_cohorts_by_week_are_cumulative_and_end_with_an_immature_age() -> None:
     assert cohorts(make_scope(runs=people, goals=goals, as_of=at(days=15)), goal="join")[
         "reached"
     ].to_list() == [0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cohorts_are_what_counting_cell_by_cell_gives(seed: int) -> None:
+    draw = random.Random(seed)
+    entered = [draw.randrange(40) for _ in range(30)]
+    goals = [(run, entered[run] + draw.randrange(25)) for run in draw.choices(range(30), k=25)]
+    scope = make_scope(
+        runs=[{"entered_at": at(days=day + 0.5), "user": run // 2} for run, day in enumerate(entered)],
+        goals=[{"run": run, "user": run // 2, "at": at(days=day + 0.7)} for run, day in goals],
+        end=at(days=60),
+        as_of=at(days=60.2),
+    )
+    expected = []
+    for day in sorted(set(entered)):
+        users = {run // 2 for run in range(30) if entered[run] == day}
+        first = {
+            user: min((d for run, d in goals if run // 2 == user and entered[run] == day), default=99)
+            for user in users
+        }
+        for age in range(61 - day):
+            reached = sum(day_of <= day + age for day_of in first.values())
+            expected.append(
+                (at(days=day).date(), age, entered.count(day), len(users), reached, day + age == 60)
+            )
+    table = cohorts(scope, by="day")
+    assert table.drop("rate").rows() == expected
+    assert table["rate"].to_list() == pytest.approx([row[4] / row[3] for row in expected])
 
 
 def test_cohorts_by_month_and_by_local_day() -> None:
