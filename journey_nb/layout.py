@@ -15,7 +15,7 @@ import math
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import pairwise
 
 from journey_nb.journey import Branch, Point, Version
 
@@ -680,28 +680,36 @@ class _Field:
 
 def _nearest_room(box: Box, taken: _Field, step: float = GAP) -> Box:
     """The box itself, or moved the least number of steps aside or down until nothing is in its way."""
-    found, least = box, math.inf
-    for down in count():
-        if down >= least:
-            return found
+    found, least, down = box, math.inf, 0
+    while down < least:
         row = Box(box.x, box.y + down * step, box.w, box.h)
+        clear = math.inf  # above this the next rows are as full as this one
         for way in (-1, 1):
-            aside = _steps_aside(row, taken, step, way, least - down)
+            aside, bottom = _steps_aside(row, taken, step, way, least - down)
+            clear = min(clear, bottom)
             if aside is not None:
                 found, least = Box(row.x + way * aside * step, row.y, box.w, box.h), down + aside
-    raise AssertionError("there is always room further out")
+        down = max(down + 1, _steps_past(clear - box.y, step)) if clear < math.inf else down + 1
+    return found
 
 
-def _steps_aside(box: Box, taken: _Field, step: float, way: int, fewer_than: float) -> int | None:
-    """How many steps to the left (-1) or right (1) a box has room; past what is met, not through it."""
-    steps = 0
+def _steps_aside(
+    box: Box, taken: _Field, step: float, way: int, fewer_than: float
+) -> tuple[int | None, float]:
+    """How many steps to the left (-1) or right (1) a box has room, and the highest bottom of what it is moved past."""
+    steps, bottom = 0, math.inf
     while steps < fewer_than:
         other = taken.met(Box(box.x + way * steps * step, box.y, box.w, box.h), step)
         if other is None:
-            return steps
-        past = other.right - box.x if way > 0 else box.right - other.x
-        steps = max(steps + 1, math.ceil(past / step + 1 - 1e-6))
-    return None
+            return steps, bottom
+        bottom = min(bottom, other.bottom)
+        steps = max(steps + 1, _steps_past(other.right - box.x if way > 0 else box.right - other.x, step))
+    return None, bottom
+
+
+def _steps_past(distance: float, step: float) -> int:
+    """Steps over a distance and the margin of one step; rather one too few, for what is met is asked again."""
+    return math.ceil(distance / step + 1 - 1e-6)
 
 
 def _routes(
