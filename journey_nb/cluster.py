@@ -259,12 +259,8 @@ def _layers(
         layer = Layer(folder / f"{number}-{place}", design=design_of(journey))
         mine = log.only(pl.col("journey_id") == journey.journey_id)
         yield journey.journey_id, Intake(journey, layer).load(mine)
-    yield (
-        STRANGERS,
-        strangers(
-            log, [journey.journey_id for journey in journeys], Layer(folder / f"{number}-{len(journeys)}")
-        ),
-    )
+    ids = [journey.journey_id for journey in journeys]
+    yield STRANGERS, strangers(log, ids, Layer(folder / f"{number}-{len(journeys)}"))
 
 
 # What went wrong, in words.

@@ -162,10 +162,10 @@ COLUMNS: dict[str, pl.DataType] = {
     "source": pl.String(),
 }
 
-# Columns without a value make the row unreadable (beside occurred_at, kind, user_id, journey_id, version).
 DERIVED = "derived:"
 """How the run ids begin of sources that name no runs."""
 
+# Columns without a value make the row unreadable (beside occurred_at, kind, user_id, journey_id, version).
 _RUN = ("run_id",)
 _MESSAGE = ("point_id", "channel", "message_id")
 KIND_NEEDS: dict[str, tuple[str, ...]] = {
@@ -641,9 +641,7 @@ class EventLog:
         return self if self._activities else replace(self, _rows=self._rows.filter(condition))
 
     def apart(self) -> dict[str, EventLog]:
-        """A log for each journey that its rows name; it is read for that once, into memory."""
-        if self._activities:
-            return {self.journey_id: self}
+        """A log for each journey that the rows of a log of events name; it is read for that once, into memory."""
         with readable(self.name):
             held = self._rows.filter(pl.col("journey_id").is_not_null()).collect(engine="streaming")
         parts = held.partition_by("journey_id", as_dict=True)

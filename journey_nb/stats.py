@@ -495,17 +495,20 @@ class JourneyStats:
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
         small.refuse("user_path()", self.least)
-        return self._late(paths.user_path(self.scope, str(user)), user)
+        return self._of_late_runs(paths.user_path(self.scope, str(user)), user)
 
     def user_runs(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), newest first: status, version, times, goals."""
         small.refuse("user_runs()", self.least)
-        return self._late(paths.user_runs(self.scope, str(user)), user)
+        runs, since = paths.user_runs(self.scope, str(user)), self._since
+        if since is None:
+            return runs
+        return runs.filter(pl.col("left_at").is_null() | (pl.col("left_at") >= since.astimezone(self._zone)))
 
     def user_events(self, user: str) -> pl.DataFrame:
         """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
         small.refuse("user_events()", self.least)
-        return self._late(paths.user_events(self.scope, str(user)), user)
+        return self._of_late_runs(paths.user_events(self.scope, str(user)), user)
 
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
@@ -726,18 +729,17 @@ class JourneyStats:
 
     @property
     def _since(self) -> datetime | None:
+        """Where the last :attr:`history_days` begin, if they are limited."""
         if (days := self.history_days) is None:
             return None
         today = self._seen.astimezone(self._zone).date()
         return period.midnight(today - timedelta(days=days - 1), self._zone)
 
-    def _late(self, told: pl.DataFrame, user: str) -> pl.DataFrame:
-        """What is told of a user's runs, without those that had ended before the last :attr:`history_days`."""
-        if (since := self._since) is None:
+    def _of_late_runs(self, told: pl.DataFrame, user: str) -> pl.DataFrame:
+        """What is told of the runs that :meth:`user_runs` has."""
+        if self._since is None:
             return told
-        late = pl.col("left_at").is_null() | (pl.col("left_at") >= since.astimezone(self._zone))
-        runs = paths.user_runs(self.scope, str(user)).filter(late)
-        return told.join(runs, on="run_id", how="semi", maintain_order="left")
+        return told.join(self.user_runs(user), on="run_id", how="semi", maintain_order="left")
 
     def _scope(self, of: Period) -> Scope:
         view = self._view

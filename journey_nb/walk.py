@@ -23,7 +23,7 @@ PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", 
 MOVES = ("run.entered", "point.entered", "point.completed", "run.exited")
 # The kinds whose row, where it is the first of a truncated run, shows where the run stood before it.
 SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")
-SINGLE_STEPS = 4
+SINGLE_STEPS = 4  # back from run to run, before a table of longer ones is worth its making
 _RULE = pl.Enum(
     [
         "before_entry",

@@ -40,9 +40,9 @@ JOURNEY = Journey.model_validate(
 )
 
 
-def folded(*rows: tuple[int, str, str, str | None]) -> Folded:
-    """Rows as (minute, kind, point, reason) of one run, without seq."""
-    log = pl.DataFrame(
+def log_of(*rows: tuple[int, str, str | None, str | None]) -> pl.DataFrame:
+    """Rows as (minute, kind, point, run) of one user; those of messages are of one message."""
+    return pl.DataFrame(
         [
             {
                 "event_id": f"{n:02}",
@@ -51,14 +51,23 @@ def folded(*rows: tuple[int, str, str, str | None]) -> Folded:
                 "user_id": "u",
                 "journey_id": "j",
                 "version": 1,
-                "run_id": "r",
+                "run_id": run,
                 "point_id": point,
-                "reason": reason,
+                "reason": "completed" if kind == "run.exited" else None,
+                "goal_id": "buy" if kind == "goal.reached" else None,
+                "message_id": "m" if kind.startswith("message") else None,
+                "channel": "push" if kind.startswith("message") else None,
             }
-            for n, (minute, kind, point, reason) in enumerate(rows)
+            for n, (minute, kind, point, run) in enumerate(rows)
         ],
         infer_schema_length=None,
     )
+
+
+def folded(*rows: tuple[int, str, str, str | None]) -> Folded:
+    """Rows as (minute, kind, point, reason) of one run, without seq."""
+    log = log_of(*((minute, kind, point, "r") for minute, kind, point, _ in rows))
+    log = log.with_columns(reason=pl.Series([reason for *_, reason in rows], dtype=pl.String))
     return fold(JOURNEY, EventLog.from_frame(log).judge(JOURNEY))
 
 
@@ -130,30 +139,6 @@ def test_what_happens_where_a_run_stands_is_before_it_goes_whatever_points_are_c
         (1, "point.completed", "A", None),
     )
     assert points(facts) == ["M", "A", "M"]
-
-
-def log_of(*rows: tuple[int, str, str | None, str | None]) -> pl.DataFrame:
-    """Rows as (minute, kind, point, run) of one user; those of messages are of one message."""
-    return pl.DataFrame(
-        [
-            {
-                "event_id": f"{n:02}",
-                "occurred_at": datetime(2026, 1, 1, 0, minute, tzinfo=UTC),
-                "kind": kind,
-                "user_id": "u",
-                "journey_id": "j",
-                "version": 1,
-                "run_id": run,
-                "point_id": point,
-                "reason": "completed" if kind == "run.exited" else None,
-                "goal_id": "buy" if kind == "goal.reached" else None,
-                "message_id": "m" if kind.startswith("message") else None,
-                "channel": "push" if kind.startswith("message") else None,
-            }
-            for n, (minute, kind, point, run) in enumerate(rows)
-        ],
-        infer_schema_length=None,
-    )
 
 
 WITH_GOAL = JOURNEY.model_copy(update={"goals": (Goal(goal_id="buy", conversion_days=0),)})

@@ -377,9 +377,9 @@ class Store(Registry):
             for path in some:
                 source = replace(_source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
-                    otherwise = " (read otherwise; a new store can read it so)"
                     odd = self._layers.was_read_otherwise(source)
-                    told += Loaded(skipped=(source.name + otherwise * odd,))
+                    hint = " (read otherwise; a new store can read it so)" if odd else ""
+                    told += Loaded(skipped=(source.name + hint,))
                 else:
                     fresh[source] = path
             if fresh:

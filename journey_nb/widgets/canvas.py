@@ -349,9 +349,8 @@ class JourneyCanvas(Exporting):
     def _find(self, request: Mapping[str, Any]) -> None:
         user = str(request["user"])
         self._typed = self._missing = ""
-        if self.stats.user_runs(
-            user
-        ).is_empty():  # an id may begin or end with spaces; what is typed may, too
+        # An id may begin or end with spaces; what is typed may, too.
+        if self.stats.user_runs(user).is_empty():
             user = user.strip()
         if self.stats.user_runs(user).is_empty():
             self._missing = user

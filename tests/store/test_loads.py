@@ -425,46 +425,57 @@ def test_goals_of_no_run_are_told(store: jn.Store, events: pl.DataFrame) -> None
 
 
 class Interrupted(sqlite3.Connection):
-    """Ctrl-C comes as a list of layers is written down: before (False) or after (True) it is so."""
+    """Ctrl-C comes when a list of layers is written down."""
 
-    after = True
     lists = False
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
-        if statement == "COMMIT" and self.lists and not self.after:
-            raise KeyboardInterrupt
-        done = super().execute(statement, *values)
+        done = self.meet(statement, *values)
         self.lists |= "INSERT INTO layer" in statement
         if statement == "COMMIT" and self.lists:
             raise KeyboardInterrupt
         return done
 
+    def meet(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return super().execute(statement, *values)
 
-@pytest.mark.parametrize("after", [False, True], ids=["before it is listed", "when it is listed"])
-@pytest.mark.parametrize("loads", [2, 4], ids=["a load", "and its merge"])
+
+class InterruptedBefore(Interrupted):
+    """It comes just before that."""
+
+    def meet(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT" and self.lists:
+            raise KeyboardInterrupt
+        return super().meet(statement, *values)
+
+
+@pytest.mark.parametrize("kind", [InterruptedBefore, Interrupted])
+@pytest.mark.parametrize("loads", [2, 4], ids=["a load", "its merge"])
 def test_a_load_that_is_interrupted_as_it_is_listed_is_there_or_is_not(
-    store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, after: bool, loads: int
+    store: jn.Store,
+    events: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[sqlite3.Connection],
+    loads: int,
 ) -> None:
     for part in range(loads - 1):
         store.append(events[part::loads], batch=str(part))
-    monkeypatch.setattr(Interrupted, "after", after)
-    seen = iter([sqlite3.Connection] * (loads == 4) + [Interrupted] * 9)
+    kinds = (
+        [sqlite3.Connection, kind] if loads == 4 else [kind]
+    )  # the fourth load is listed before it is merged
+    real = layers_of_store.Layers.publish
 
     def publish(self: Any, *args: Any, **how: Any) -> None:
-        kind = next(seen)
-        monkeypatch.setattr(
-            self._database, "_connect", lambda: sqlite3.connect(store.path / "store.sqlite", factory=kind)
-        )
-        try:
+        file, factory = store.path / "store.sqlite", kinds.pop(0)
+        with monkeypatch.context() as patched:
+            patched.setattr(self._database, "_connect", lambda: sqlite3.connect(file, factory=factory))
             real(self, *args, **how)
-        finally:
-            monkeypatch.undo()
 
-    real = layers_of_store.Layers.publish
     with monkeypatch.context() as patched:
         patched.setattr(layers_of_store.Layers, "publish", publish)
         with pytest.raises(KeyboardInterrupt):
             store.append(events[loads - 1 :: loads], batch="last")
+    assert kinds == []
     for again in (store, jn.Store(store.path)):
         again.append(events[loads - 1 :: loads], batch="last")
         assert again.check() == []
