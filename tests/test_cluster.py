@@ -23,7 +23,7 @@ from journey_nb.store import intake
 
 pytestmark = pytest.mark.spark
 
-SEEDS = max(20, int(os.environ.get("JOURNEY_NB_SEEDS", 0)) // 20)
+SEEDS = max(10, int(os.environ.get("JOURNEY_NB_SEEDS", 0)) // 20)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from journey_nb.metrics.cube_counts import _at_rank, _net
 from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 8))
 
 
 @pytest.mark.parametrize("turn", range(4))

@@ -19,7 +19,7 @@ from journey_nb.metrics.parted import PartedCounts
 from journey_nb.stats import JourneyStats
 from journey_nb.subset import Together
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 16))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 8))
 
 
 class PartedFacts:

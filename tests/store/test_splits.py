@@ -18,7 +18,7 @@ from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.store import intake
 
-SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 20))
+SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 10))
 
 
 def logs(seed: int) -> tuple[jn.Journey, pl.DataFrame, Random]:
@@ -91,9 +91,9 @@ TABLES = ("health", "daily", "audience", "goals", "credit", "communications", "m
           "points", "branches", "waiting", "drops", "reconciliation")  # fmt: skip
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS, 10))
+@pytest.mark.parametrize("start", range(0, SEEDS, 5))
 def test_any_split_in_any_order_equals_loading_at_once(start: int, tmp_path: Path) -> None:
-    for seed in range(start, start + 10):
+    for seed in range(start, start + 5):
         journey, frame, rng = logs(seed)
         frame = share_ids(rng, frame) if seed % 2 else frame
         parts = batches(rng, frame)
@@ -109,12 +109,12 @@ def test_any_split_in_any_order_equals_loading_at_once(start: int, tmp_path: Pat
             raise
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS // 4, 10))
+@pytest.mark.parametrize("start", range(0, SEEDS // 2, 5))
 def test_a_log_folded_in_parts_equals_one_folded_whole(
     start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "ROWS_A_PART", 12)
-    for seed in range(start, start + 10):
+    for seed in range(start, start + 5):
         journey, frame, rng = logs(seed)
         frame = share_ids(rng, frame) if seed % 2 else frame
         parts = batches(rng, frame)[:3]
