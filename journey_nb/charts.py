@@ -20,7 +20,7 @@ from journey_nb.metrics.small import total
 from journey_nb.metrics.table import rate
 from journey_nb.style import column, format, palette
 from journey_nb.style.locales import language
-from journey_nb.style.said import listed, of_days
+from journey_nb.style.said import is_mixed, listed, mixed, of_days
 from journey_nb.style.words import value, word
 
 with lean_jsonschema():
@@ -93,12 +93,15 @@ def goals(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:
         {
             "name": _short(row["title"] or row["goal_id"]),
             "users": max(row["users"], 0),
-            "label": f"{format.count(row['users'], locale)}  ·  {format.percent(row['conversion_rate'], locale)}",
+            "label": f"{format.count(row['users'], locale)}  ·  {format.percent(row['conversion_rate'], locale)}"
+            + " *" * is_mixed("conversion_rate", row["conversion_rate"]),
         }
         for row in rows.iter_rows(named=True)
     ]
     said = listed(f"{row['name']} {row['label'].replace('  ·  ', ', ')}" for row in data)
-    return _finished(_bars(data, "users", locale), f"{word('goals', locale)}: {said}.")
+    return _finished(
+        _bars(data, "users", locale), f"{word('goals', locale)}: {said}. {mixed(rows, locale)}".strip()
+    )
 
 
 def ranking(table: pl.DataFrame, *, locale: str = "") -> alt.LayerChart:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial, wraps
 from glob import glob
@@ -993,30 +994,28 @@ def _check_journey(path: str) -> bool:
 
 
 def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
-    from journey_nb.events import EventLog
+    from journey_nb.events import EventLog, Report
     from journey_nb.facts import fold
     from journey_nb.reading import LogError
+    from journey_nb.stats import JourneyStats
 
     try:
         with _step(f"Reading {path}") as done:
             log = EventLog.read(path, **how)
-            report = log.report(journey)
+            judged = log.judge(journey)
+            warnings = log.warnings(judged, journey)
+            # Which rows break the order of their run, and which goals count for none, is known when runs are put together.
+            if journey:
+                report = JourneyStats(journey, fold(journey, judged)).report()
+            else:
+                report = Report.of(judged.quarantined, read=judged.read, duplicates=judged.duplicates)
             done(f"Read {path}")
     except (OSError, LogError) as error:
         err.print(f"[red]✗[/] {said(_words(error))}", soft_wrap=True)
         return False
+    report = replace(report, warnings=(*warnings, *report.warnings))
     out.print(said(_by_options(str(report))), soft_wrap=True)
-    faults = report.quarantined
-    if journey:
-        judged = log.judge(journey)
-        order = fold(journey, judged).quarantined
-        faults = order.height
-        if late := order.height - judged.quarantined.height:
-            counts = order["rule"].value_counts(sort=True).iter_rows()
-            known = set(judged.quarantined["rule"])
-            told = ", ".join(f"{rule} {count:,}" for rule, count in counts if rule not in known)
-            out.print(f"{late:,} of the loaded rows break the order of their run: {told}", soft_wrap=True)
-    return not faults
+    return not report.quarantined
 
 
 def _print_campaign(stats: JourneyStats) -> None:

@@ -295,7 +295,8 @@ class Report:
         read, loaded, duplicates, quarantined = map(_count, told)
         account = f"{read} rows read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined"
         rules = [
-            f"  {rule:<16} {_count(rows):>9}  {_cut(example)}" for rule, rows, example in self.frame.rows()
+            f"  {rule:<16} {_count(rows):>9}  {_cut(example)}".rstrip()
+            for rule, rows, example in self.frame.rows()
         ]
         odd = [f"  ! {warning}" for warning in self.warnings]
         return "\n".join([account, *rules, *odd, *([self.note] if self.note else [])])
@@ -691,14 +692,7 @@ class EventLog:
           ! kind 'goal.reachd' is unknown; did you mean 'goal.reached'?
         """
         judged = self.judge(journey)
-        source = self._activities.source if self._activities else judged
-        warnings = [
-            *self._notes(),
-            *_unread_times(source),
-            *_odd_ids(source.rows),
-            *_words_of_nothing(source.quarantined),
-            *_warnings(judged, journey, now or datetime.now(ZULU)),
-        ]
+        warnings = self.warnings(judged, journey, now=now)
         if self._activities is None:
             return Report.of(
                 judged.quarantined,
@@ -708,11 +702,24 @@ class EventLog:
                 note=_NOT_YET if journey is not None and judged.quarantined.height else "",
             )
         # The account is of the rows that the source holds, not of the events made of them.
-        if strange := judged.quarantined.height - source.quarantined.height:
-            warnings.append(f"{strange:,} events do not fit the journey: discover it from this log")
+        source = self._activities.source
         return Report.of(
             source.quarantined, read=source.read, duplicates=source.duplicates, warnings=warnings
         )
+
+    def warnings(self, judged: Judged, journey: Journey | None, *, now: datetime | None = None) -> list[str]:
+        """What looks odd in these rows of the log though it loads."""
+        source = self._activities.source if self._activities else judged
+        told = [
+            *self._notes(),
+            *_unread_times(source),
+            *_odd_ids(source.rows),
+            *_words_of_nothing(source.quarantined),
+            *_warnings(judged, journey, now or datetime.now(ZULU)),
+        ]
+        if strange := judged.quarantined.height - source.quarantined.height:
+            told.append(f"{strange:,} events do not fit the journey: discover it from this log")
+        return told
 
     def _notes(self) -> list[str]:
         if self._activities:

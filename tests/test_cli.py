@@ -274,6 +274,21 @@ def test_check_fails_on_quarantine(here: Path, welcome_log: pl.DataFrame) -> Non
     assert "unknown_kind" in text
 
 
+def test_check_with_a_journey_gives_the_account_of_its_statistics(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    """What breaks the order of its run is set aside there, not told as loaded."""
+    first = welcome_log.filter(pl.col("kind") == "run.exited").head(1)
+    again = first.with_columns(event_id=pl.lit("again"), occurred_at=pl.col("occurred_at").dt.offset_by("1h"))
+    pl.concat([welcome_log, again]).write_parquet("twice.parquet")
+    stats = jn.JourneyStats(jn.Journey.read("welcome.journey.json"), jn.EventLog.read("twice.parquet"))
+    told = [" ".join(line.split()) for line in str(stats.report()).splitlines()]
+    assert "1 quarantined" in told[0]
+    text = refused("check", "twice.parquet", "--journey", "welcome.journey.json")
+    assert [line for line in told if line not in text] == []
+    assert "log.judge" not in text
+
+
 def test_simulate_is_repeatable(here: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
         assert run("simulate", "welcome", "--users", "50", "--seed", "3", "-o", name).exit_code == 0

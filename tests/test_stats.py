@@ -12,9 +12,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import journey_nb as jn
-from journey_nb import metrics
+from journey_nb import charts, metrics
 from journey_nb.exports import point_users, step_users
 from journey_nb.render import redacted
+from journey_nb.render.dashboard import Choice, dashboard_html
 from journey_nb.simulate import audience, simulate
 
 SUMS = {
@@ -185,6 +186,13 @@ def test_a_rate_above_one_is_marked() -> None:
     ]
     assert stats.clock("cohort").goals()["conversion_rate"].item() == 0.0
     assert stats.clock("cohort").marks("goals").is_empty()
+    # And pictures mark it, with what it means below; the cohort clock's have nothing to mark.
+    for clock, marked in (("activity", True), ("cohort", False)):
+        seen = stats.clock(clock)
+        dashboard = str(dashboard_html(seen, Choice("performance"), locale="fr"))
+        chart = charts.goals(seen.goals()).to_dict()["description"]
+        for text, note in ((dashboard, "* Comprend"), (chart, "* Includes")):
+            assert ("200" in text) == (note in text) == marked
 
 
 def test_repr_is_short_whatever_the_title() -> None:

@@ -21,6 +21,7 @@ from journey_nb.metrics.definitions import DESIGN, found
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
 from journey_nb.style.meanings import meaning
+from journey_nb.style.said import is_mixed, mixed
 from journey_nb.style.words import value as worded
 
 LIMIT = 200
@@ -144,6 +145,7 @@ def table(
         rows=rows,
         wide=len(names) > _ACROSS,
         more=more,
+        note=mixed(frame.head(limit).select(name for name in names if name in frame.columns), locale),
         nothing=word("no_rows", locale),
         css=Markup(_css()),
     )
@@ -184,7 +186,7 @@ def cards(
                 "told": _told([of] if isinstance(of, str) else of, name, locale),
             }
         )
-    html = template("cards.html").render(cards=shown, css=Markup(_css()))
+    html = template("cards.html").render(cards=shown, note=mixed(frame, locale), css=Markup(_css()))
     return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
 
 
@@ -234,7 +236,8 @@ def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: st
     if isinstance(value, bool):
         return word("true" if value else "false", locale)
     if isinstance(value, (int, float)):
-        return _number(name.removesuffix("_prev"), value, row or {}, locale)
+        number = _number(name.removesuffix("_prev"), value, row or {}, locale)
+        return f"{number} *" if is_mixed(name, value) else number
     if isinstance(value, datetime):
         return format.moment(value, locale)
     if isinstance(value, date):

@@ -1,10 +1,13 @@
-"""What pictures say in words, read aloud instead of them."""
+"""What pictures say in words: read aloud instead of them, or below them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
+import polars as pl
+
+from journey_nb.metrics import RATES
 from journey_nb.style import format
 from journey_nb.style.words import column, word
 
@@ -40,3 +43,29 @@ def of_days(
         for name in metrics
     )
     return f"{', '.join(filter(None, (word('daily', locale), ends)))}: {listed(counts)}."
+
+
+def is_mixed(name: str, rate: float | None) -> bool:
+    """Whether more reached a goal than entered, which pictures mark with a star (METRICS.md, section 3).
+
+    Examples
+    --------
+    >>> is_mixed("conversion_rate", 5.0), is_mixed("conversion_rate", 0.5), is_mixed("entrances", 5)
+    (True, False, False)
+    """
+    return name.removesuffix("_prev") in RATES["goals"] and rate is not None and rate > 1
+
+
+def mixed(frame: pl.DataFrame, locale: str = "") -> str:
+    """What that star says, where a frame has one.
+
+    Examples
+    --------
+    >>> mixed(pl.DataFrame({"users": [5], "conversion_rate": [5.0]}))[:42]
+    '* Includes goals of people who entered bef'
+    >>> mixed(pl.DataFrame({"users": [5], "conversion_rate": [0.5]}))
+    ''
+    """
+    rates = frame.select(name for name in frame.columns if name.removesuffix("_prev") in RATES["goals"])
+    starred = any(is_mixed(column.name, rate) for column in rates for rate in column)
+    return word("mixed_cohorts", locale) if starred else ""

@@ -671,9 +671,9 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "no_rows": ("No rows", "Aucune ligne", "행 없음"),
     "small": ("Fewer than 30 counted", "Moins de 30 comptés", "30건 미만"),
     "mixed_cohorts": (
-        "Includes goals of earlier entrants",
-        "Comprend les objectifs d’entrants antérieurs",
-        "이전 진입자의 목표 포함",
+        "* Includes goals of people who entered before; the cohort clock counts those of the period’s entrants only",
+        "* Comprend les objectifs de personnes entrées avant ; l’horloge de cohorte ne compte que ceux des entrants de la période",
+        "* 이전에 진입한 사람의 목표 포함; 코호트 기준은 해당 기간에 진입한 사람의 목표만 집계",
     ),
     "true": ("Yes", "Oui", "예"),
     "false": ("No", "Non", "아니요"),
