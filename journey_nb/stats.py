@@ -495,12 +495,12 @@ class JourneyStats:
     def user_path(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), step by step, newest first; empty if there is none."""
         small.refuse("user_path()", self.least)
-        return self._of_late_runs(paths.user_path(self.scope, str(user)), user)
+        return self._of_late_runs(self._of_user(paths.user_path, user), user)
 
     def user_runs(self, user: str) -> pl.DataFrame:
         """Every run of a user (by user or device id), newest first: status, version, times, goals."""
         small.refuse("user_runs()", self.least)
-        runs, since = paths.user_runs(self.scope, str(user)), self._since
+        runs, since = self._of_user(paths.user_runs, user), self._since
         if since is None:
             return runs
         return runs.filter(pl.col("left_at").is_null() | (pl.col("left_at") >= since.astimezone(self._zone)))
@@ -508,7 +508,7 @@ class JourneyStats:
     def user_events(self, user: str) -> pl.DataFrame:
         """What was done at each step of :meth:`user_path`: messages and what became of them, goals, waits."""
         small.refuse("user_events()", self.least)
-        return self._of_late_runs(paths.user_events(self.scope, str(user)), user)
+        return self._of_late_runs(self._of_user(paths.user_events, user), user)
 
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
@@ -803,6 +803,16 @@ class JourneyStats:
             self._answers[asked] = answer()
         found: Made = self._answers[asked]
         return found
+
+    def _of_user(self, tell: Callable[[Scope, str], pl.DataFrame], user: str) -> pl.DataFrame:
+        """What is told of one user, kept until another is asked for: the views of a user ask for the same."""
+        of, told = self._answers.get("user", ("", {}))
+        if of != str(user):
+            _, told = self._answers["user"] = str(user), {}
+        if tell not in told:
+            told[tell] = tell(self.scope, str(user))
+        found: pl.DataFrame = told[tell]
+        return found.clone()  # it may be changed in place
 
     def _table(
         self, name: str, dimension: str | None, bounds: bool = False, /, **options: Any

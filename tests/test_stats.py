@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 import journey_nb as jn
 from journey_nb import charts, metrics
 from journey_nb.exports import point_users, step_users
+from journey_nb.metrics import paths
 from journey_nb.render import redacted
 from journey_nb.render.dashboard import Choice, dashboard_html
 from journey_nb.simulate import audience, simulate
@@ -439,3 +440,19 @@ def test_a_policy_limits_how_far_back_people_are_told_of(welcome: jn.Journey, cl
     assert "20 days" in redacted(late)
     with pytest.raises(ValueError, match="1 or more"):
         stats.history(0)
+
+
+def test_a_user_is_looked_up_once_for_all_that_is_told_of_them(
+    stats: jn.JourneyStats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    look_up = paths.user_path
+    monkeypatch.setattr(paths, "user_path", lambda scope, user: (asked.append(user), look_up(scope, user))[1])
+    one, other = stats.users(limit=2)["user_id"]
+    fresh = stats.period("launch")
+    first = fresh.user_path(one)
+    first.insert_column(0, pl.Series("mine", range(first.height)))
+    assert_frame_equal(fresh.user_path(one), first.drop("mine"))
+    assert fresh.user_path(other).height
+    assert_frame_equal(fresh.user_path(one), first.drop("mine"))
+    assert asked == [one, other, one]
