@@ -906,6 +906,7 @@ def _warnings(judged: Judged, journey: Journey | None, now: datetime) -> list[st
         told.append(f"{late.len():,} rows lie in the future, up to {last}: check clock and time_unit")
     if devices := rows["user_id"].str.starts_with("device:").sum():
         told.append(f"{devices:,} rows have no user_id; their device stands for the user (device:…)")
+    told += _nowhere(rows)
     unknown = [unknown for _, unknown in KIND_REASONS.values()]
     foreign = rows.filter(pl.col("reason").is_in(unknown))["reason_detail"].drop_nulls()
     if foreign.len():
@@ -914,6 +915,20 @@ def _warnings(judged: Judged, journey: Journey | None, now: datetime) -> list[st
             f"{foreign.len():,} rows give a reason that is not on the list, such as {words}: read as …_unknown"
         )
     return told
+
+
+def _nowhere(rows: pl.DataFrame) -> list[str]:
+    """Waits and skips at points at which no run is ever said to arrive: they belong to a visit, and there is none."""
+    arrived = rows.filter(pl.col("kind").is_in(["run.entered", "point.entered"]))["point_id"].unique()
+    standing = rows.filter(pl.col("kind").is_in(["wait.started", "point.skipped"]))
+    lost = standing.filter(~pl.col("point_id").is_in(arrived.implode()))["point_id"].cast(pl.String)
+    if lost.is_empty():
+        return []
+    points = ", ".join(repr(_cut(point)) for point in lost.unique().sort().head(5))
+    return [
+        f"{lost.len():,} rows of wait.started or point.skipped are at points that no row arrives at (point.entered), "
+        f"such as {points}: they count for no visit"
+    ]
 
 
 def _near_misses(bad: pl.DataFrame, journey: Journey | None) -> list[str]:

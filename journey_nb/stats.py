@@ -565,16 +565,17 @@ class JourneyStats:
         """
         if table not in metrics.TABLES:
             raise ValueError(f"no table {table!r}{near(table, metrics.TABLES)}")
-        frame = metrics.TABLES[table](self.scope)
-        rates = [rate for rate in metrics.RATES.get(table, {}) if self._view.clock == "activity"]
-        key = pl.concat_str([pl.col(k).cast(pl.String) for k in metrics.KEYS[table][:1]] or [pl.lit(None)])
         schema = {"table": pl.String, "key": pl.String, "column": pl.String, "mark": pl.String}
+        # Only goals are counted beside people who may have entered before.
+        rates = metrics.RATES["goals"] if table == "goals" and self._view.clock == "activity" else {}
+        goals = metrics.TABLES["goals"](self.scope) if rates else pl.DataFrame()
         found = [
-            frame.filter(pl.col(rate) > 1).select(
-                table=pl.lit(table), key=key, column=pl.lit(rate), mark=pl.lit("mixed_cohorts")
+            goals.filter(pl.col(rate) > 1).select(
+                pl.lit(table).alias("table"), pl.col("goal_id").alias("key"),
+                pl.lit(rate).alias("column"), pl.lit("mixed_cohorts").alias("mark"),
             )
             for rate in rates
-        ]
+        ]  # fmt: skip
         return pl.concat([pl.DataFrame(schema=schema), *found])
 
     def report(self) -> Report:

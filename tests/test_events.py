@@ -1199,3 +1199,24 @@ def test_what_was_meant_in_quarantine_is_told() -> None:
         "value '12,5' has a decimal comma, as 1 rows have",
     ):
         assert any(hint in line for line in told.warnings), hint
+
+
+def test_waits_and_skips_where_nobody_arrives_are_told() -> None:
+    """They belong to the visit at their point; a log of sends and skips alone has none."""
+    row = {
+        "occurred_at": "2026-03-01T10:00:00Z",
+        "journey_id": "j",
+        "version": 1,
+        "user_id": "u",
+        "run_id": "r",
+    }
+    rows = [
+        row | {"kind": "run.entered", "point_id": "E"},
+        row | {"kind": "point.skipped", "point_id": "A", "reason": "control_group"},
+        row | {"kind": "wait.started", "point_id": "W", "reason": "delay"},
+    ]
+    report = EventLog.from_frame(pl.DataFrame(rows)).report()
+    assert [told for told in report.warnings if "such as 'A', 'W': they count for no visit" in told]
+    arrivals = [row | {"kind": "point.entered", "point_id": point} for point in "AW"]
+    report = EventLog.from_frame(pl.DataFrame(rows + arrivals)).report()
+    assert not [told for told in report.warnings if "count for no visit" in told]

@@ -249,6 +249,24 @@ def test_shares_may_miss_a_hundred_by_a_tenth() -> None:
     assert faults(changed(versions__0__branches__1__share=49.8))
 
 
+@pytest.mark.parametrize(
+    ("shares", "holds"), [((33.3,) * 3, True), ((33.4, 33.4, 33.3), True), ((33.2, 33.3, 33.3), False)]
+)
+def test_a_tenth_is_no_more_than_a_tenth_whatever_floats_make_of_it(
+    shares: tuple[float, ...], holds: bool
+) -> None:
+    points = [{"point_id": "split", "type": "split_abn"}, {"point_id": "end", "type": "exit"}]
+    ways = [
+        {"source": "split", "target": "end", "key": f"variant:{at}", "share": share}
+        for at, share in enumerate(shares)
+    ]
+    document = {"journey_id": "j", "versions": [{"version": 1, "points": points, "branches": ways}]}
+    if holds:
+        Journey.model_validate(document)
+    else:
+        assert any("shares add up to 99.8" in fault for fault in faults(document))
+
+
 def test_a_cycle_needs_a_wait() -> None:
     back = {"source": "mail", "target": "mail", "key": "opened"}
     loop = changed(versions__0__branches=[*DOCUMENT["versions"][0]["branches"], back])

@@ -187,6 +187,7 @@ def test_a_rate_above_one_is_marked() -> None:
     ]
     assert stats.clock("cohort").goals()["conversion_rate"].item() == 0.0
     assert stats.clock("cohort").marks("goals").is_empty()
+    assert stats.marks("health").is_empty()
     # And pictures mark it, with what it means below; the cohort clock's have nothing to mark.
     for clock, marked in (("activity", True), ("cohort", False)):
         seen = stats.clock(clock)

@@ -54,7 +54,8 @@ def time_to_goal(scope: Scope, goal: str, start: str = "entry") -> pl.DataFrame:
 
 def median_time_to_goal(scope: Scope, goal: str, start: str = "entry") -> int | None:
     """The first day by whose end half of the runs had reached the goal; None while fewer have."""
-    reached = time_to_goal(scope, goal, start).filter(pl.col("survival") <= 0.5)
+    half = 0.5 + 1e-9  # a product of shares may miss it by the last digit
+    reached = time_to_goal(scope, goal, start).filter(pl.col("survival") <= half)
     return int(reached["day"][0]) if reached.height else None
 
 

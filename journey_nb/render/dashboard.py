@@ -18,6 +18,7 @@ from journey_nb.render.panels import Html, cards, cell, table, template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import control, csv, pager
 from journey_nb.style import column, format, word
+from journey_nb.style.said import unopened
 from journey_nb.style.words import value as worded
 
 if TYPE_CHECKING:
@@ -183,8 +184,9 @@ def heads_html(stats: JourneyStats, locale: str = "") -> dict[str, Html]:
         "communications": (health, "health", of_messages),
         "health": (health, "health", ("entrances", "drop_offs", "internal_errors", "send_errors")),
     }
+    notes = {"communications": unopened(stats, locale)}
     heads = {
-        name: cards(_compared(frame, columns), of=of, locale=locale)
+        name: cards(_compared(frame, columns), of=of, note=notes.get(name, ""), locale=locale)
         for name, (frame, of, columns) in rows.items()
     }
     return {"performance": _goals_reached(stats, health, locale), **heads}

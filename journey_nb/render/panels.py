@@ -157,12 +157,13 @@ def cards(
     *,
     of: str | Sequence[str] = (),
     named: Mapping[str, str] | None = None,
+    note: str = "",
     locale: str = "",
 ) -> Html:
     """The numbers of a one-row table as a row of cards, each with its change where there is one.
 
     ``of`` says which of the tables it is, or of which it is made: every card then says what its number counts.
-    ``named`` calls some columns otherwise.
+    ``named`` calls some columns otherwise, ``note`` is what to know of them.
 
     Examples
     --------
@@ -186,8 +187,9 @@ def cards(
                 "told": _told([of] if isinstance(of, str) else of, name, locale),
             }
         )
-    html = template("cards.html").render(cards=shown, note=mixed(frame, locale), css=Markup(_css()))
-    return Html(html, " · ".join(f"{card['label']} {card['value']}" for card in shown))
+    html = template("cards.html").render(cards=shown, notes=[note, mixed(frame, locale)], css=Markup(_css()))
+    told = " · ".join(f"{card['label']} {card['value']}" for card in shown)
+    return Html(html, f"{told} ({note})" if note else told)
 
 
 # Numbers that no table has under this name.

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from journey_nb.metrics import RATES
+from journey_nb.metrics.health import opens_reported
 from journey_nb.style import format
-from journey_nb.style.words import column, word
+from journey_nb.style.words import column, value, word
+
+if TYPE_CHECKING:
+    from journey_nb.stats import JourneyStats
 
 _NAMED = 12  # so many items stand in a description; the rest is counted
 
@@ -43,6 +48,23 @@ def of_days(
         for name in metrics
     )
     return f"{', '.join(filter(None, (word('daily', locale), ends)))}: {listed(counts)}."
+
+
+def unopened(stats: JourneyStats, locale: str = "") -> str:
+    """Of which channels the open rate of health() is not, for they report no opens (METRICS.md, section 14.14).
+
+    Examples
+    --------
+    >>> import journey_nb as jn
+    >>> from journey_nb.simulate import simulate
+    >>> journey = jn.Journey.sample("welcome")
+    >>> log = simulate(journey, users=50).filter(pl.col("kind") != "message.opened")
+    >>> unopened(jn.JourneyStats(journey, log.filter(pl.col("kind") != "message.clicked")))
+    'Open rate without Push, Email, In-app, where no opens are reported'
+    """
+    sent = stats.communications().filter(pl.col("sent") != 0)["channel"]
+    silent = [value(name, locale) for name in sent if name not in opens_reported(stats.scope)]
+    return word("unopened", locale, channels=", ".join(silent)) if silent else ""
 
 
 def is_mixed(name: str, rate: float | None) -> bool:

@@ -670,6 +670,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "more_rows": ("+ {count} more rows", "+ {count} lignes de plus", "+ {count}행 더"),
     "no_rows": ("No rows", "Aucune ligne", "행 없음"),
     "small": ("Fewer than 30 counted", "Moins de 30 comptés", "30건 미만"),
+    "unopened": (
+        "Open rate without {channels}, where no opens are reported",
+        "Taux d’ouverture sans {channels}, où les ouvertures ne sont pas signalées",
+        "열람률 제외 채널: {channels} (열람이 보고되지 않음)",
+    ),
     "mixed_cohorts": (
         "* Includes goals of people who entered before; the cohort clock counts those of the period’s entrants only",
         "* Comprend les objectifs de personnes entrées avant ; l’horloge de cohorte ne compte que ceux des entrants de la période",

@@ -45,6 +45,9 @@ def test_the_median_is_the_first_day_by_which_half_have_reached_it() -> None:
     scope = make_scope(runs=runs(0, 0, 0), goals=reaching(1.5, 3.2))
     assert median_time_to_goal(scope, "buy") == 3
     assert median_time_to_goal(scope, "join") is None
+    for many in (12, 13, 14, 15, 19, 22):  # where the product of the shares is a last digit above a half
+        half = make_scope(runs=runs(*[0] * (2 * many)), goals=reaching(*(day + 0.5 for day in range(many))))
+        assert median_time_to_goal(half, "buy") == many - 1
 
 
 def test_bounds_are_null_where_survival_is_certain() -> None:

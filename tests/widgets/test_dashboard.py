@@ -14,7 +14,7 @@ from fabricate import tree
 
 import journey_nb as jn
 from journey_nb.exports import EXPORTS
-from journey_nb.render.dashboard import PAGE, PARTS
+from journey_nb.render.dashboard import PAGE, PARTS, heads_html
 from journey_nb.render.panels import cell
 from journey_nb.simulate import simulate
 from journey_nb.widgets import _export
@@ -481,3 +481,14 @@ def test_a_user_can_be_let_go_together_with_another_period(welcome_stats: jn.Jou
 def test_files_have_names_that_file_systems_take() -> None:
     name = _export.file_name(*["환영 캠페인 첫 번째 단계의 메시지를 받은 사용자" * 2] * 5)
     assert len(name.encode()) < 255
+
+
+def test_an_open_rate_says_of_which_channels_it_is_not(
+    welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    email = (pl.col("channel") == "email").fill_null(False)
+    answers = pl.col("kind").cast(pl.String).is_in(["message.opened", "message.clicked"])
+    silent = jn.JourneyStats(welcome, welcome_log.filter(~(email & answers)))
+    for stats, told in ((silent, True), (jn.JourneyStats(welcome, welcome_log), False)):
+        head = heads_html(stats, "fr")["communications"]
+        assert ("Taux d’ouverture sans E-mail" in str(head)) == ("sans E-mail" in head.text) == told
