@@ -281,9 +281,10 @@ class Journey(_JourneyFields):
             raise JourneyError(
                 [Fault("document", "not an object", 'begin with {"format": "journey/1"}')], source
             )
-        if faults := _faults(data):
-            raise JourneyError(faults, source)
-        return cls.model_validate(data)
+        try:
+            return cls.model_validate(data)
+        except (JourneyError, ValidationError):
+            raise JourneyError(_faults(data), source) from None
 
     @classmethod
     def read(cls, path: str | Path) -> Journey:
