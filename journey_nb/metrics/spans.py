@@ -7,19 +7,11 @@ import polars as pl
 from journey_nb.metrics.counts import LENGTH, RESPONSES, length
 from journey_nb.metrics.points import known_point
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import COUNT, TEXT, shaped
+from journey_nb.metrics.table import COUNT, shaped
 
 _HOUR, _DAY = 3_600, 86_400
 WAITS = (0, _HOUR, 6 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 30 * _DAY)
 """Where the lengths of waits begin, in seconds."""
-
-RESPONSE_TIMES: dict[str, pl.DataType] = {
-    "outcome": TEXT,
-    "seconds": COUNT,
-    "seconds_to": COUNT,
-    "messages": COUNT,
-}
-WAITING_TIMES: dict[str, pl.DataType] = {"cause": TEXT, "seconds": COUNT, "seconds_to": COUNT, "runs": COUNT}
 
 
 def response_times(scope: Scope, point_id: str) -> pl.DataFrame:
@@ -40,7 +32,7 @@ def response_times(scope: Scope, point_id: str) -> pl.DataFrame:
         _lengths(RESPONSES), how="cross", maintain_order="left_right"
     )
     counts = every.join(found, on=["outcome", "length"], how="left", maintain_order="left")
-    return shaped(counts.with_columns(pl.col("messages").fill_null(0)), RESPONSE_TIMES)
+    return shaped(counts.with_columns(pl.col("messages").fill_null(0)), "response_times")
 
 
 def waiting_times(scope: Scope, point_id: str) -> pl.DataFrame:
@@ -57,7 +49,7 @@ def waiting_times(scope: Scope, point_id: str) -> pl.DataFrame:
     waited = stays.select("cause", length(took, WAITS))
     counts = waited.group_by("cause", "length").agg(runs=pl.len())
     counts = counts.join(_lengths(WAITS), on="length", how="left")
-    return shaped(counts.sort("cause", "seconds", nulls_last=True), WAITING_TIMES)
+    return shaped(counts.sort("cause", "seconds", nulls_last=True), "waiting_times")
 
 
 def _lengths(begins: tuple[int, ...]) -> pl.DataFrame:
