@@ -319,8 +319,7 @@ EXPORTS: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
 
 def _scope_of(stats: JourneyStats, point_id: str, *, listed: bool = False) -> Scope:
     """What the numbers of a point look at, or what a list of its people does."""
-    if point_id not in (known := stats.journey.points()):
-        raise KeyError(f"{stats.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
+    stats.journey.point(point_id)  # names the near miss
     return stats.listed if listed else stats.scope
 
 

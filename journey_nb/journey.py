@@ -378,9 +378,21 @@ class Journey(_JourneyFields):
         for goal in self.goals:
             if goal.goal_id == goal_id:
                 return goal
-        known = [goal.goal_id for goal in self.goals]
-        hint = near(goal_id, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
+        hint = _named(goal_id, [goal.goal_id for goal in self.goals])
         raise KeyError(f"{self.label!r} has no goal {goal_id!r}{hint}")
+
+    def point(self, point_id: str) -> Point:
+        """The point of that id, as :meth:`points` has it.
+
+        Raises
+        ------
+        KeyError
+            When no version has such a point; the message names the nearest id.
+        """
+        points = self.points()
+        if point_id in points:
+            return points[point_id]
+        raise KeyError(f"{self.label!r} has no point {point_id!r}{_named(point_id, list(points))}")
 
     @property
     def label(self) -> str:
@@ -418,6 +430,11 @@ def near(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(str(word)[:200], [str(k) for k in known], n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
+
+
+def _named(word: str, known: list[str]) -> str:
+    """A hint that names the nearest known words, or the first of them when none is near."""
+    return near(word, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
 
 
 def _faults(data: Mapping[str, Any]) -> list[Fault]:

@@ -124,14 +124,12 @@ def _shown(table: pl.DataFrame, k: int) -> pl.DataFrame:
 
 def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
     journey.goal(goal)  # names the near miss
-    points = journey.points()
-    if point_id not in points:
-        raise KeyError(f"{journey.label!r} has no point {point_id!r}{near(point_id, points)}")
-    if points[point_id].type not in ("split_abn", "message"):
-        splits = [point for point, what in points.items() if what.type == "split_abn"]
+    point = journey.point(point_id)
+    if point.type not in ("split_abn", "message"):
+        splits = [name for name, what in journey.points().items() if what.type == "split_abn"]
         told = f"there are {', '.join(splits)}" if splits else "this journey has none"
         raise ValueError(
-            f"{point_id!r} is a {points[point_id].type}; variants stand at an A/B/n split ({told}) "
+            f"{point_id!r} is a {point.type}; variants stand at an A/B/n split ({told}) "
             "or at a message sent in variants"
         )
     for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS
-from journey_nb.journey import Branch, near
+from journey_nb.journey import Branch
 from journey_nb.metrics.counts import DEPARTURES, MESSAGE_METRICS
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, TEXT, rate, shaped
@@ -66,7 +66,8 @@ def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
     """
     counts, metrics = scope.counts_on_version, ["entered", *DEPARTURES]
     found = counts.visits_by_day()
-    if scope.points.filter(pl.col("point_id") == known_point(scope, point_id))["is_message"].item():
+    scope.journey.point(point_id)  # names the near miss
+    if scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
         sends = counts.messages_by_day("point", "send")
         sends = sends.with_columns(pl.col("metric").replace_strict(MESSAGE_METRICS, return_dtype=TEXT))
         found = pl.concat([found, sends.filter(pl.col("metric").is_in(MESSAGES))])
@@ -144,23 +145,9 @@ def drops(scope: Scope, point_id: str | None = None) -> pl.DataFrame:
     parts = [_by_class(dropped, "run", internal), _by_class(counts.issues(), "message", skipped)]
     table = pl.concat(parts).group_by(key).agg(pl.col("count").sum())
     if point_id is not None:
-        table = table.filter(pl.col("point") == known_point(scope, point_id))
+        table = table.filter(pl.col("point") == scope.journey.point(point_id).point_id)
     table = table.join(scope.points.with_row_index("place"), on="point", how="left")
     return shaped(table.sort("place", *key[1:], nulls_last=True), "drops")
-
-
-def known_point(scope: Scope, point_id: str) -> str:
-    """The point, if any version has it.
-
-    Raises
-    ------
-    KeyError
-        When none has; the message names the near miss.
-    """
-    known = scope.points["point_id"]
-    if point_id not in known:
-        raise KeyError(f"{scope.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
-    return point_id
 
 
 def _by_class(counts: pl.DataFrame, grain: str, of_class: pl.Expr) -> pl.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from journey_nb.metrics.counts import LENGTH, RESPONSES, length
-from journey_nb.metrics.points import known_point
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT, shaped
 
@@ -23,9 +22,8 @@ def response_times(scope: Scope, point_id: str) -> pl.DataFrame:
         A row for each outcome and length, those without messages included: outcome, seconds (at least), seconds_to
         (less than; null: no end), messages.
     """
-    channel = scope.points.row(by_predicate=pl.col("point_id") == known_point(scope, point_id), named=True)[
-        "channel"
-    ]
+    known = pl.col("point_id") == scope.journey.point(point_id).point_id
+    channel = scope.points.row(by_predicate=known, named=True)["channel"]
     found = scope.counts_on_version.responses().filter(pl.col("point") == point_id)
     outcomes = ("interacted",) if channel == "in_app" else ("opened", "clicked")
     every = pl.DataFrame({"outcome": outcomes}).join(
@@ -44,7 +42,9 @@ def waiting_times(scope: Scope, point_id: str) -> pl.DataFrame:
         A row for each cause and length that has runs: cause, seconds (at least; null: since before the log begins),
         seconds_to (less than; null: no end), runs.
     """
-    stays = scope.counts_on_version.open_stays().filter(pl.col("point") == known_point(scope, point_id))
+    stays = scope.counts_on_version.open_stays().filter(
+        pl.col("point") == scope.journey.point(point_id).point_id
+    )
     took = stays.select(pl.lit(scope.hi) - pl.col("since")).to_series()
     waited = stays.select("cause", length(took, WAITS))
     counts = waited.group_by("cause", "length").agg(runs=pl.len())
