@@ -26,6 +26,16 @@ BYTES_COUNTED = 200  # a row takes where no cube answers
 ROWS_COUNTED = 2_500_000  # at once, at most, where all do not fit into a quarter of the memory
 
 
+class _Table:
+    """A table of :class:`Assembled`, by the name it stands under."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, facts: Assembled, _: type) -> pl.DataFrame:
+        return facts._tables(self._name)
+
+
 class Assembled:
     """Facts whose tables are made when they are asked for.
 
@@ -68,45 +78,8 @@ class Assembled:
         """See :class:`journey_nb.facts.Facts`."""
         return known_by(self, word)
 
-    @property
-    def runs(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("runs")
-
-    @property
-    def visits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("visits")
-
-    @property
-    def waits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("waits")
-
-    @property
-    def messages(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("messages")
-
-    @property
-    def goals(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("goals")
-
-    @property
-    def events(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("events")
-
-    @property
-    def devices(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("devices")
-
-    @property
-    def users(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("users")
+    runs, visits, waits, messages = _Table(), _Table(), _Table(), _Table()
+    goals, events, devices, users = _Table(), _Table(), _Table(), _Table()
 
 
 class StoredFacts(Assembled):
