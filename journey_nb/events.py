@@ -65,6 +65,7 @@ KINDS: tuple[str, ...] = (
     "point.completed",
     "run.exited",
 )
+KIND = pl.Enum(KINDS)
 MESSAGE_KINDS = tuple(kind for kind in KINDS if kind.startswith("message."))
 ATTEMPT_KINDS = ("message.sent", "message.failed", "message.skipped")
 OUTCOME_KINDS = tuple(kind for kind in MESSAGE_KINDS if kind not in ATTEMPT_KINDS)
@@ -140,7 +141,7 @@ KIND_REASONS: dict[str, tuple[tuple[str, ...], str]] = {
 COLUMNS: dict[str, pl.DataType] = {
     "event_id": pl.String(),
     "occurred_at": UTC,
-    "kind": pl.Enum(KINDS),
+    "kind": KIND,
     "user_id": pl.String(),
     "device_id": pl.String(),
     "journey_id": pl.String(),
@@ -1170,7 +1171,7 @@ def _unnamed_run() -> pl.Expr:
     Outcomes of messages are of their message's run, and goals of the run whose window holds them.
     """
     return pl.when(
-        _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if needs[0] == "run_id"), *ATTEMPT_KINDS)
+        of_kind(*(kind for kind, needs in KIND_NEEDS.items() if needs[0] == "run_id"), *ATTEMPT_KINDS)
     ).then(pl.lit(DERIVED) + _user())
 
 
@@ -1182,14 +1183,11 @@ def interned(text: Column) -> Column:
 # Judging a row by itself.
 
 
-def _code(kind: str) -> int:
-    return KINDS.index(kind)
-
-
-def _is_kind(*kinds: str) -> pl.Expr:
-    code = pl.col("kind").to_physical()
-    codes = [_code(kind) for kind in kinds]
-    return code == codes[0] if len(codes) == 1 else code.is_in(codes)
+def of_kind(*kinds: str) -> pl.Expr:
+    """Whether a row is of one of these kinds."""
+    if len(kinds) == 1:
+        return pl.col("kind") == pl.lit(kinds[0], KIND)
+    return pl.col("kind").is_in(pl.Series(kinds, dtype=KIND).implode())
 
 
 def _unread(column: str) -> pl.Expr:
@@ -1203,10 +1201,10 @@ def _absent(column: str) -> pl.Expr:
     if column == "user_id":
         return nothing & pl.col("device_id").is_null()
     if column == "version":
-        return nothing & (pl.col("kind").is_null() | ~_is_kind("goal.reached"))
+        return nothing & (pl.col("kind").is_null() | ~of_kind("goal.reached"))
     if column in ("occurred_at", "kind", "journey_id"):
         return nothing
-    return nothing & _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
+    return nothing & of_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
 
 
 _NEEDED = (
@@ -1226,7 +1224,7 @@ def _fault() -> pl.Expr:
         "bad_time": any_of(map(_unread, _TIMES)),
         "bad_value": any_of(map(_unread, ("version", "value", "is_machine", "seq"))),
         "unknown_kind": _unread("kind"),
-        "unknown_channel": _unread("channel") | (_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")),
+        "unknown_channel": _unread("channel") | (of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")),
     }
     return _first_broken(broken)
 
@@ -1242,7 +1240,7 @@ def _fault_detail() -> pl.Expr:
     """Everything that is wrong with the cells of a row, with the text that was found."""
     absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
     unread = [pl.when(_unread(c)).then(filled(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
-    channel = pl.when(_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
+    channel = pl.when(of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
     foreign = channel.then(filled("{} on channel {}", "kind", "channel"))
     told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
     return pl.when(pl.col("fault").is_not_null()).then(told)
@@ -1312,8 +1310,8 @@ class _Known:
             "unknown_point": version.is_not_null()
             & pl.col("point_id").is_not_null()
             & ~_among(place, self.at),
-            "unknown_branch": _is_kind("point.completed") & ~_among(way, self.ways),
-            "unknown_goal": _is_kind("goal.reached") & coded["goal_id"].is_null(),
+            "unknown_branch": of_kind("point.completed") & ~_among(way, self.ways),
+            "unknown_goal": of_kind("goal.reached") & coded["goal_id"].is_null(),
         }
         return _first_broken(broken, before=pl.col("fault"))
 
@@ -1474,10 +1472,10 @@ def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     A kind that carries no reason has none that is unknown: only the word is kept.
     """
     own = any_of(
-        _is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
+        of_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
     )
     word = pl.coalesce(pl.col("word reason", "reason").cast(pl.String))
-    carries = _is_kind(*KIND_REASONS)
+    carries = of_kind(*KIND_REASONS)
     foreign = rows.select(
         pl.when(carries)
         .then(word.is_not_null() & ~own.fill_null(False))
