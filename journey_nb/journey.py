@@ -354,15 +354,19 @@ class Journey(_JourneyFields):
         known = ", ".join(str(version.version) for version in self.versions)
         raise KeyError(f"{self.label!r} has no version {number}; there are {known}")
 
+    def by_precedence(self, version: int | None = None) -> list[Version]:
+        """The shown version, then the others, the newest first: what several have is told of the first of them."""
+        shown = self.version(version)
+        rest = sorted(self.versions, key=lambda other: -other.version)
+        return [shown, *(other for other in rest if other is not shown)]
+
     def points(self, version: int | None = None) -> dict[str, Point]:
         """All points by id: the shown version's first, in its order, then those of other versions.
 
         A point of several versions is given as the shown version has it, else as the newest has it.
         """
-        shown = self.version(version)
-        rest = sorted(self.versions, key=lambda other: -other.version)
         points: dict[str, Point] = {}
-        for other in [shown, *(other for other in rest if other is not shown)]:
+        for other in self.by_precedence(version):
             for point in other.points:
                 points.setdefault(point.point_id, point)
         return points

@@ -210,11 +210,9 @@ def _p(converted: int, n: int, base_k: int, base_n: int, method: Method, scale: 
 
 def _keys(journey: Journey, version: int | None, point_id: str, units: pl.DataFrame) -> tuple[list[str], str]:
     """The variants of the shown version, then those of others that were assigned; and the control."""
-    shown = journey.version(version)
-    rest = sorted((other for other in journey.versions if other is not shown), key=lambda v: -v.version)
     branches = [
         [branch for branch in holder.outgoing(point_id) if branch.key.startswith(PREFIX)]
-        for holder in (shown, *rest)
+        for holder in journey.by_precedence(version)
     ]
     drawn = next((of_version for of_version in branches if of_version), [])
     assigned = set(units["variant"])

@@ -105,12 +105,11 @@ def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
 
 def _designed(scope: Scope) -> pl.DataFrame:
     """Every branch of any version by (source, key), as the shown version has it, else the newest."""
-    shown = scope.journey.version(scope.version)
-    others = sorted(scope.journey.versions, key=lambda version: -version.version)
+    versions = scope.journey.by_precedence(scope.version)
     branches: dict[tuple[str, str], tuple[Branch, bool]] = {}
-    for version in (shown, *others):
+    for version in versions:
         for branch in version.branches:
-            branches.setdefault((branch.source, branch.key), (branch, version is shown))
+            branches.setdefault((branch.source, branch.key), (branch, version is versions[0]))
     rows = [
         (branch.source, branch.source, branch.key, branch.target, branch.label, on_version)
         for branch, on_version in branches.values()
