@@ -432,7 +432,7 @@ class CubeCounts(Counts):
         """Which stays of :func:`journey_nb.metrics.cube.steps` belong to the period; None where all do."""
         facts, scope, asked = self._facts, self.scope, []
         if scope.clock == "cohort":
-            asked.append(pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left"))
+            asked.append(scope.entered)
         elif scope.opening > facts.first_at or scope.cut <= facts.last_at:
             asked.append(scope.within("left_at"))
         if self._of_version:
@@ -471,8 +471,7 @@ class CubeCounts(Counts):
     def open_stays(self) -> pl.DataFrame:
         scope = self.scope
         if scope.clock == "cohort":
-            entered = pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left")
-            return self._on_version(self._facts.standing.filter(entered))
+            return self._on_version(self._facts.standing.filter(scope.entered))
         if scope.cut > self._facts.last_at:
             return self._on_version(self._facts.standing)
         return self._on_version(pl.concat(self._stood()))
@@ -491,7 +490,7 @@ class CubeCounts(Counts):
         """Without user and at, which have served."""
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
             return super()._assignments(point_id, goal, unit)
-        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+        within = self.scope.within("at")
         by_way = assignments.by_way(self.scope, point_id)
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
         every = []
