@@ -46,7 +46,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 }
 # Lines of the parameters cell that run_report fills in itself.
 _INNER = ("saved", "store", "journey", "log", "out")
-# Lines that say what of a log is meant, as open_stats takes them; and which journeys of a store.
+# Lines that say what of a log is meant, as chosen takes them; and which journeys of a store.
 _SCOPE = ("period", "clock", "as_of", "version", "machine", "small_groups")
 
 FORMATS = {
