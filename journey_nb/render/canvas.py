@@ -114,7 +114,7 @@ def canvas_svg(
     branches: pl.DataFrame | None = None,
     *,
     messages: pl.DataFrame | None = None,
-    variants: Mapping[str, Any] | None = None,
+    variants: Mapping[str, str] | None = None,
     path: Sequence[str] | pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     heat: str | None = None,
@@ -136,7 +136,7 @@ def canvas_svg(
     messages
         The table of that name: gives message cards their drop-offs (failed + bounced + skipped).
     variants
-        By point id, the experiment at a split: an ``Experiment`` or its verdict.
+        By point id, the verdict of the experiment at a split.
     path
         A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
     events
@@ -160,7 +160,7 @@ def canvas_svg(
     shown = version if isinstance(version, Version) else journey.version(version)
     rows = _rows(points, messages)
     flows = _Flows.of(branches)
-    verdicts = {point: _verdict(item) for point, item in (variants or {}).items()}
+    verdicts = variants or {}
     way = _path(path, shown) if path is not None else None
     entrances = _sum(
         (rows[p.point_id] for p in journey.points().values() if p.is_entry and p.point_id in rows), "entered"
@@ -321,15 +321,6 @@ class _Flows:
         }
         unknown = left.pop(None, 0)
         return unknown, added(left.values())
-
-
-def _verdict(item: Any) -> str:
-    """The verdict of an experiment, however it is handed over."""
-    if isinstance(item, pl.DataFrame):
-        item = item["verdict"][0] if "verdict" in item.columns and item.height else ""
-    elif isinstance(item, Mapping):
-        item = item.get("verdict", "")
-    return str(getattr(item, "verdict", item) or "")
 
 
 def _winner(verdict: str) -> str:
