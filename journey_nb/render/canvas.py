@@ -465,7 +465,7 @@ class _Picture:
             else f'<text class="sub" x="{MARGIN:g}" y="{header + 24:g}">{xml(word("no_points", locale))}</text>'
         )
         drawn = [*(c for c in self.cards.values()), *self.away]
-        used = {icon(c.point) for c in drawn} | {symbol for c in drawn for symbol in map(_symbol, c.notes)}
+        used = {icon(c.point) for c in drawn} | {note.kind for c in drawn for note in c.notes}
         used |= {"warn"} if notes else set()
         used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
         return "".join(
@@ -609,10 +609,6 @@ def _short_of_card(route: Route) -> list[tuple[float, float]]:
 
 def _css(theme: palette.Theme) -> str:
     return palette.resolve(_CSS.replace("\n", ""), theme, root=".jnb")
-
-
-def _symbol(note: Note) -> str:
-    return {"warn": "warn", "winner": "winner"}.get(note.kind, "info")
 
 
 def _dx(before: str) -> str:
