@@ -604,7 +604,7 @@ class EventLog:
         with readable(self.name):
             found, broken = pl.collect_all([good, rows.select(pl.col("rule").count())], engine="streaming")
             told = broken.item() or self._activities
-            faulty = self.faulty(journey).collect(engine="streaming") if told else _EMPTY
+            faulty = self.faulty(journey).collect(engine="streaming") if told else EMPTY_QUARANTINE
         once = settled(found)
         bad = pl.concat([faulty, once.conflicts]).sort("row")
         duplicates = self.duplicates + once.duplicates
@@ -831,7 +831,7 @@ def _as_quarantine(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in QUARANTINE.items())
 
 
-_EMPTY = pl.DataFrame(schema=QUARANTINE)
+EMPTY_QUARANTINE = pl.DataFrame(schema=QUARANTINE)
 
 
 def _name(obj: object) -> str:
@@ -1207,6 +1207,11 @@ def _absent(column: str) -> pl.Expr:
     return nothing & of_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
 
 
+def _misplaced() -> pl.Expr:
+    """Something only an in-app message does, on another channel."""
+    return of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")
+
+
 _NEEDED = (
     "occurred_at",
     "kind",
@@ -1224,7 +1229,7 @@ def _fault() -> pl.Expr:
         "bad_time": any_of(map(_unread, _TIMES)),
         "bad_value": any_of(map(_unread, ("version", "value", "is_machine", "seq"))),
         "unknown_kind": _unread("kind"),
-        "unknown_channel": _unread("channel") | (of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")),
+        "unknown_channel": _unread("channel") | _misplaced(),
     }
     return _first_broken(broken)
 
@@ -1240,8 +1245,7 @@ def _fault_detail() -> pl.Expr:
     """Everything that is wrong with the cells of a row, with the text that was found."""
     absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
     unread = [pl.when(_unread(c)).then(filled(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
-    channel = pl.when(of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
-    foreign = channel.then(filled("{} on channel {}", "kind", "channel"))
+    foreign = pl.when(_misplaced()).then(filled("{} on channel {}", "kind", "channel"))
     told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
     return pl.when(pl.col("fault").is_not_null()).then(told)
 
@@ -1413,7 +1417,7 @@ class Settled:
     def conflicts(self) -> pl.DataFrame:
         """The losers as they stand in quarantine."""
         detail = filled("event_id '{}' has two different contents", "event_id")
-        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else _EMPTY
+        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else EMPTY_QUARANTINE
 
 
 def settled(rows: pl.DataFrame) -> Settled:

@@ -25,6 +25,7 @@ from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.metrics import small
 from journey_nb.store.registry import FILTERS
+from journey_nb.store.sound import sha256
 from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
@@ -209,7 +210,7 @@ def run_report(
             "inputs": about.inputs(work, place)
             if redacted is None
             else manifest.sealed(about.inputs(work, place)),
-            "notebook": manifest.sha256(notebook),
+            "notebook": sha256(notebook),
             "versions": manifest.versions(),
         }
         names = {format: place.name + ending for format, ending in FORMATS.items() if format in wanted}

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from journey_nb.events import QUARANTINE, Settled
+from journey_nb.events import Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import under_way
@@ -480,6 +480,3 @@ def coded_for(journey: Journey, table: pl.LazyFrame) -> pl.LazyFrame:
         if name in schema and schema[name] not in (dtype, pl.String)
     }
     return table.with_columns(pl.col(name).cast(dtype) for name, dtype in stale.items()) if stale else table
-
-
-EMPTY_QUARANTINE = pl.DataFrame(schema=QUARANTINE)

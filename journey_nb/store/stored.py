@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing
@@ -19,7 +19,7 @@ from journey_nb.metrics.parted import SETS_AT_ONCE
 from journey_nb.metrics.sums import apart
 from journey_nb.store.layers import Layer
 from journey_nb.store.memory import memory
-from journey_nb.store.parts import ASSIGNED, EMPTY_QUARANTINE, Part
+from journey_nb.store.parts import ASSIGNED, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
 
 BYTES_COUNTED = 200  # a row takes where no cube answers
