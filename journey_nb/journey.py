@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -580,29 +581,16 @@ def _share_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> 
 
 def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> Iterator[Fault]:
     """A way round on which nobody ever waits would send without end."""
-    targets: dict[Any, list[Any]] = defaultdict(list)
+    before: dict[Any, list[Any]] = defaultdict(list)
     for branch in branches:
         source, target = _get(branch, "source"), _get(branch, "target")
         if source in types and target in types and not {types[source], types[target]} & set(WAIT_TYPES):
-            targets[source].append(target)
-    done: set[Any] = set()
-    for start in types:
-        path: list[Any] = []
-        stack = [(start, iter(targets[start]))] if start not in done else []
-        while stack:
-            node, ways = stack[-1]
-            if len(path) < len(stack):
-                path.append(node)
-            step = next(ways, None)
-            if step is None:
-                done.add(stack.pop()[0])
-                path.pop()
-            elif step in path:
-                loop = " → ".join(str(point) for point in [*path[path.index(step) :], step])
-                yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
-                return
-            elif step not in done:
-                stack.append((step, iter(targets[step])))
+            before[target].append(source)
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        loop = " → ".join(map(str, error.args[1]))
+        yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
 
 
 def _oddities(journey: Journey) -> Iterator[Fault]:
