@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,8 @@ def parameters(name: str) -> dict[str, Parameter]:
     return {key: row for key, row in _cell(name).items() if key not in _INNER}
 
 
-def _cell(name: str) -> dict[str, Parameter]:
+@cache  # it is asked for three times before a kernel starts
+def _cell(name: str) -> Mapping[str, Parameter]:
     with lean_jsonschema():
         import papermill
 
