@@ -61,6 +61,8 @@ class Facts(Protocol):
         The user_id behind each ``user``, in its order.
     quarantined, read, duplicates
         The rows set aside, and how many rows were read and were there before.
+    first_at, last_at
+        The first and last instant of any run or goal.
     folded
         All of it in memory.
     rows
