@@ -346,10 +346,13 @@ def _colours(count: int) -> list[str]:
     return [palette.SERIES_ANY[n % len(palette.SERIES_ANY)] for n in range(count)]
 
 
-def _short(text: str, most: int = 36) -> str:
+_LONGEST = 36  # letters of a title on an axis
+
+
+def _short(text: str) -> str:
     """A title as an axis can hold it, without characters that a picture may not carry."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
-    return text if len(text) <= most else text[: most - 1] + "…"
+    text = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST])
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _finished(chart: _Chart, description: str) -> _Chart:

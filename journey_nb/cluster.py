@@ -20,7 +20,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.journey import Journey
-from journey_nb.reading import NUMBER, LogError, TimeUnit, TimeUnits, epoch_unit
+from journey_nb.reading import NUMBER, LogError, TimeUnit, TimeUnits, epoch_unit, roots
 from journey_nb.reading import columns as chosen
 from journey_nb.store import STRANGERS
 from journey_nb.store.intake import ROWS_A_PART, Intake, strangers
@@ -150,9 +150,7 @@ class _Reading:
                     f"{name} is an expression of polars, and Spark must know it to bring a user's rows together: "
                     f"add it to the frame (log.withColumn({name!r}, …))"
                 )
-        origins = [mapping.get(name, name) for name in COLUMNS]
-        roots = [[one] if isinstance(one, str) else one.meta.root_names() for one in origins]
-        wanted = {name for names in roots for name in names}
+        wanted = {root for name in COLUMNS for root in roots(mapping.get(name, name))}
         return cls(dict(mapping), how, empty.select(name for name in empty.columns if name in wanted))
 
     def log(self, rows: pl.LazyFrame, name: str) -> EventLog:

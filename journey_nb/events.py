@@ -65,6 +65,7 @@ KINDS: tuple[str, ...] = (
     "point.completed",
     "run.exited",
 )
+KIND = pl.Enum(KINDS)
 MESSAGE_KINDS = tuple(kind for kind in KINDS if kind.startswith("message."))
 ATTEMPT_KINDS = ("message.sent", "message.failed", "message.skipped")
 OUTCOME_KINDS = tuple(kind for kind in MESSAGE_KINDS if kind not in ATTEMPT_KINDS)
@@ -140,7 +141,7 @@ KIND_REASONS: dict[str, tuple[tuple[str, ...], str]] = {
 COLUMNS: dict[str, pl.DataType] = {
     "event_id": pl.String(),
     "occurred_at": UTC,
-    "kind": pl.Enum(KINDS),
+    "kind": KIND,
     "user_id": pl.String(),
     "device_id": pl.String(),
     "journey_id": pl.String(),
@@ -604,7 +605,7 @@ class EventLog:
         with readable(self.name):
             found, broken = pl.collect_all([good, rows.select(pl.col("rule").count())], engine="streaming")
             told = broken.item() or self._activities
-            faulty = self.faulty(journey).collect(engine="streaming") if told else _EMPTY
+            faulty = self.faulty(journey).collect(engine="streaming") if told else EMPTY_QUARANTINE
         once = settled(found)
         bad = pl.concat([faulty, once.conflicts]).sort("row")
         duplicates = self.duplicates + once.duplicates
@@ -837,7 +838,7 @@ def _as_quarantine(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(pl.col(name).cast(dtype, strict=False) for name, dtype in QUARANTINE.items())
 
 
-_EMPTY = pl.DataFrame(schema=QUARANTINE)
+EMPTY_QUARANTINE = pl.DataFrame(schema=QUARANTINE)
 
 
 def _name(obj: object) -> str:
@@ -1192,7 +1193,7 @@ def _unnamed_run() -> pl.Expr:
     Outcomes of messages are of their message's run, and goals of the run whose window holds them.
     """
     return pl.when(
-        _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if needs[0] == "run_id"), *ATTEMPT_KINDS)
+        of_kind(*(kind for kind, needs in KIND_NEEDS.items() if needs[0] == "run_id"), *ATTEMPT_KINDS)
     ).then(pl.lit(DERIVED) + _user())
 
 
@@ -1204,14 +1205,11 @@ def interned(text: Column) -> Column:
 # Judging a row by itself.
 
 
-def _code(kind: str) -> int:
-    return KINDS.index(kind)
-
-
-def _is_kind(*kinds: str) -> pl.Expr:
-    code = pl.col("kind").to_physical()
-    codes = [_code(kind) for kind in kinds]
-    return code == codes[0] if len(codes) == 1 else code.is_in(codes)
+def of_kind(*kinds: str) -> pl.Expr:
+    """Whether a row is of one of these kinds."""
+    if len(kinds) == 1:
+        return pl.col("kind") == pl.lit(kinds[0], KIND)
+    return pl.col("kind").is_in(pl.Series(kinds, dtype=KIND).implode())
 
 
 def _unread(column: str) -> pl.Expr:
@@ -1225,10 +1223,15 @@ def _absent(column: str) -> pl.Expr:
     if column == "user_id":
         return nothing & pl.col("device_id").is_null()
     if column == "version":
-        return nothing & (pl.col("kind").is_null() | ~_is_kind("goal.reached"))
+        return nothing & (pl.col("kind").is_null() | ~of_kind("goal.reached"))
     if column in ("occurred_at", "kind", "journey_id"):
         return nothing
-    return nothing & _is_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
+    return nothing & of_kind(*(kind for kind, needs in KIND_NEEDS.items() if column in needs))
+
+
+def _misplaced() -> pl.Expr:
+    """Something only an in-app message does, on another channel."""
+    return of_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")
 
 
 _NEEDED = (
@@ -1248,7 +1251,7 @@ def _fault() -> pl.Expr:
         "bad_time": any_of(map(_unread, _TIMES)),
         "bad_value": any_of(map(_unread, ("version", "value", "is_machine", "seq"))),
         "unknown_kind": _unread("kind"),
-        "unknown_channel": _unread("channel") | (_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app")),
+        "unknown_channel": _unread("channel") | _misplaced(),
     }
     return _first_broken(broken)
 
@@ -1264,8 +1267,7 @@ def _fault_detail() -> pl.Expr:
     """Everything that is wrong with the cells of a row, with the text that was found."""
     absent = [pl.when(_absent(c)).then(pl.lit(f"no {c}")) for c in _NEEDED]
     unread = [pl.when(_unread(c)).then(filled(f"{c} '{{}}'", f"raw {c}")) for c in _FALLIBLE if c != "reason"]
-    channel = pl.when(_is_kind(*_IN_APP_KINDS) & (pl.col("channel") != "in_app"))
-    foreign = channel.then(filled("{} on channel {}", "kind", "channel"))
+    foreign = pl.when(_misplaced()).then(filled("{} on channel {}", "kind", "channel"))
     told = pl.concat_str(*absent, *unread, foreign, separator=", ", ignore_nulls=True)
     return pl.when(pl.col("fault").is_not_null()).then(told)
 
@@ -1334,8 +1336,8 @@ class _Known:
             "unknown_point": version.is_not_null()
             & pl.col("point_id").is_not_null()
             & ~_among(place, self.at),
-            "unknown_branch": _is_kind("point.completed") & ~_among(way, self.ways),
-            "unknown_goal": _is_kind("goal.reached") & coded["goal_id"].is_null(),
+            "unknown_branch": of_kind("point.completed") & ~_among(way, self.ways),
+            "unknown_goal": of_kind("goal.reached") & coded["goal_id"].is_null(),
         }
         return _first_broken(broken, before=pl.col("fault"))
 
@@ -1437,7 +1439,7 @@ class Settled:
     def conflicts(self) -> pl.DataFrame:
         """The losers as they stand in quarantine."""
         detail = filled("event_id '{}' has two different contents", "event_id")
-        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else _EMPTY
+        return quarantine(self.losers, pl.lit("conflict"), detail) if self.losers.height else EMPTY_QUARANTINE
 
 
 def settled(rows: pl.DataFrame) -> Settled:
@@ -1496,10 +1498,10 @@ def _mapped_reasons(rows: pl.DataFrame) -> pl.DataFrame:
     A kind that carries no reason has none that is unknown: only the word is kept.
     """
     own = any_of(
-        _is_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
+        of_kind(kind) & pl.col("reason").is_in(list(reasons)) for kind, (reasons, _) in KIND_REASONS.items()
     )
     word = pl.coalesce(pl.col("word reason", "reason").cast(pl.String))
-    carries = _is_kind(*KIND_REASONS)
+    carries = of_kind(*KIND_REASONS)
     foreign = rows.select(
         pl.when(carries)
         .then(word.is_not_null() & ~own.fill_null(False))

@@ -19,7 +19,7 @@ from journey_nb.files import whole
 from journey_nb.journey import Goal, near
 from journey_nb.metrics import RATES, small
 from journey_nb.metrics.audience import everybody
-from journey_nb.metrics.definitions import explain
+from journey_nb.metrics.definitions import explain, schema
 from journey_nb.metrics.goals import credit
 from journey_nb.metrics.points import point_by_day
 from journey_nb.metrics.table import rate
@@ -28,70 +28,15 @@ if TYPE_CHECKING:
     from journey_nb.metrics.scope import Scope
     from journey_nb.stats import JourneyStats
 
-_TEXT, _COUNT, _RATE, _DAY = pl.String(), pl.Int64(), pl.Float64(), pl.Date()
+_TEXT, _COUNT, _RATE = pl.String(), pl.Int64(), pl.Float64()
 
-# The columns of the campaign statistics, in their order.
-CAMPAIGN: dict[str, pl.DataType] = {
-    "Title": _TEXT,
-    "Status": _TEXT,
-    "Created at": _TEXT,
-    "Category": _TEXT,
-    "Type": _TEXT,
-    "UUID": _TEXT,
-    "Total reach": _COUNT,
-    "Unique users": _COUNT,
-    "Users inside": _COUNT,
-    "Drop-off": _COUNT,
-    "Total sends": _COUNT,
-    "Average CTR": _RATE,
-    "Goals": _COUNT,
-    "Push sends": _COUNT,
-    "Push CTR": _RATE,
-    "Email sends": _COUNT,
-    "Email CTR": _RATE,
-    "Email clicks": _COUNT,
-    "Email unsubscribes": _COUNT,
-    "SMS sends": _COUNT,
-    "SMS delivered": _COUNT,
-    "WhatsApp sends": _COUNT,
-    "WhatsApp opens": _COUNT,
-    "In-App shows": _COUNT,
-    "In-App interactions": _COUNT,
-    "In-App skips": _COUNT,
-}
-
-# What extended=True adds, before the revenue.
-EXTENDED: dict[str, pl.DataType] = {
-    "LINE sends": _COUNT,
-    "LINE delivered": _COUNT,
-    "LINE CTR": _RATE,
-    "Kakao sends": _COUNT,
-    "Kakao delivered": _COUNT,
-    "Kakao CTR": _RATE,
-    "Web push sends": _COUNT,
-    "Web push CTR": _RATE,
-    "Webhook sends": _COUNT,
-    "Webhook failures": _COUNT,
-}
-
-# The columns of the goal, point and point users' files, in their order.
-GOAL: dict[str, pl.DataType] = {
-    **dict.fromkeys(("goal", "event", "conditions"), _TEXT),
-    "conversion days": _COUNT,
-    "date": _DAY,
-    **dict.fromkeys(("entrances", "users"), _COUNT),
-    "rate": _RATE,
-    "point": _TEXT,
-    **dict.fromkeys(("direct", "indirect"), _COUNT),
-}
-POINT: dict[str, pl.DataType] = {
-    "metric": _TEXT,
-    "value": _RATE,
-    **dict.fromkeys(("numerator", "denominator"), _COUNT),
-    "unit": _TEXT,
-    "date": _DAY,
-    "reason": _TEXT,
-}
+_STATISTICS = list(schema("campaign_statistics").items())
+CAMPAIGN = dict(_STATISTICS[:26])
+"""The columns of the campaign statistics."""
+EXTENDED = dict(_STATISTICS[26:36])
+"""What ``extended=True`` adds, before the revenue."""
+GOAL, POINT = schema("goal_statistics"), schema("point_statistics")
+"""The columns of the goals' and points' files."""
 
 STATUS_LABELS = {
     "draft": "Draft",
@@ -374,8 +319,7 @@ EXPORTS: dict[str, Callable[..., pl.DataFrame | pl.LazyFrame]] = {
 
 def _scope_of(stats: JourneyStats, point_id: str, *, listed: bool = False) -> Scope:
     """What the numbers of a point look at, or what a list of its people does."""
-    if point_id not in (known := stats.journey.points()):
-        raise KeyError(f"{stats.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
+    stats.journey.point(point_id)  # names the near miss
     return stats.listed if listed else stats.scope
 
 

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from journey_nb.events import DERIVED, EXITS, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged
+from journey_nb.events import DERIVED, EXITS, KIND, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, Judged, of_kind
 from journey_nb.journey import Journey
 from journey_nb.reading import read_arrow
 from journey_nb.subset import TABLES, OfUsers, Tables
-from journey_nb.walk import KIND, MOVES, SHOWS, Walk, by_code, heads, of_kind, tails, walk
+from journey_nb.walk import MOVES, SHOWS, Walk, by_code, heads, tails, walk
 
 OUTCOMES = pl.Enum(["completed", "exited", "dropped"])
 CREDITS = pl.Enum(["direct", "indirect"])
@@ -61,6 +61,8 @@ class Facts(Protocol):
         The user_id behind each ``user``, in its order.
     quarantined, read, duplicates
         The rows set aside, and how many rows were read and were there before.
+    first_at, last_at
+        The first and last instant of any run or goal.
     folded
         All of it in memory.
     rows

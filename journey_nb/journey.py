@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -282,9 +283,10 @@ class Journey(_JourneyFields):
             raise JourneyError(
                 [Fault("document", "not an object", 'begin with {"format": "journey/1"}')], source
             )
-        if faults := _faults(data):
-            raise JourneyError(faults, source)
-        return cls.model_validate(data)
+        try:
+            return cls.model_validate(data)
+        except (JourneyError, ValidationError):
+            raise JourneyError(_faults(data), source) from None
 
     @classmethod
     def read(cls, path: str | Path) -> Journey:
@@ -354,15 +356,19 @@ class Journey(_JourneyFields):
         known = ", ".join(str(version.version) for version in self.versions)
         raise KeyError(f"{self.label!r} has no version {number}; there are {known}")
 
+    def by_precedence(self, version: int | None = None) -> list[Version]:
+        """The shown version, then the others, the newest first: what several have is told of the first of them."""
+        shown = self.version(version)
+        rest = sorted(self.versions, key=lambda other: -other.version)
+        return [shown, *(other for other in rest if other is not shown)]
+
     def points(self, version: int | None = None) -> dict[str, Point]:
         """All points by id: the shown version's first, in its order, then those of other versions.
 
         A point of several versions is given as the shown version has it, else as the newest has it.
         """
-        shown = self.version(version)
-        rest = sorted(self.versions, key=lambda other: -other.version)
         points: dict[str, Point] = {}
-        for other in [shown, *(other for other in rest if other is not shown)]:
+        for other in self.by_precedence(version):
             for point in other.points:
                 points.setdefault(point.point_id, point)
         return points
@@ -378,9 +384,21 @@ class Journey(_JourneyFields):
         for goal in self.goals:
             if goal.goal_id == goal_id:
                 return goal
-        known = [goal.goal_id for goal in self.goals]
-        hint = near(goal_id, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
+        hint = _named(goal_id, [goal.goal_id for goal in self.goals])
         raise KeyError(f"{self.label!r} has no goal {goal_id!r}{hint}")
+
+    def point(self, point_id: str) -> Point:
+        """The point of that id, as :meth:`points` has it.
+
+        Raises
+        ------
+        KeyError
+            When no version has such a point; the message names the nearest id.
+        """
+        points = self.points()
+        if point_id in points:
+            return points[point_id]
+        raise KeyError(f"{self.label!r} has no point {point_id!r}{_named(point_id, list(points))}")
 
     @property
     def label(self) -> str:
@@ -418,6 +436,11 @@ def near(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(str(word)[:200], [str(k) for k in known], n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
+
+
+def _named(word: str, known: list[str]) -> str:
+    """A hint that names the nearest known words, or the first of them when none is near."""
+    return near(word, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
 
 
 def _faults(data: Mapping[str, Any]) -> list[Fault]:
@@ -559,29 +582,16 @@ def _share_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> 
 
 def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> Iterator[Fault]:
     """A way round on which nobody ever waits would send without end."""
-    targets: dict[Any, list[Any]] = defaultdict(list)
+    before: dict[Any, list[Any]] = defaultdict(list)
     for branch in branches:
         source, target = _get(branch, "source"), _get(branch, "target")
         if source in types and target in types and not {types[source], types[target]} & set(WAIT_TYPES):
-            targets[source].append(target)
-    done: set[Any] = set()
-    for start in types:
-        path: list[Any] = []
-        stack = [(start, iter(targets[start]))] if start not in done else []
-        while stack:
-            node, ways = stack[-1]
-            if len(path) < len(stack):
-                path.append(node)
-            step = next(ways, None)
-            if step is None:
-                done.add(stack.pop()[0])
-                path.pop()
-            elif step in path:
-                loop = " → ".join(str(point) for point in [*path[path.index(step) :], step])
-                yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
-                return
-            elif step not in done:
-                stack.append((step, iter(targets[step])))
+            before[target].append(source)
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        loop = " → ".join(map(str, error.args[1]))
+        yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
 
 
 def _oddities(journey: Journey) -> Iterator[Fault]:

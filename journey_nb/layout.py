@@ -55,11 +55,6 @@ class Box:
         """The middle, across."""
         return self.x + self.w / 2
 
-    @property
-    def cy(self) -> float:
-        """The middle, down."""
-        return self.y + self.h / 2
-
     def meets(self, other: Box, margin: float = 0.0) -> bool:
         """Whether two rectangles overlap, or come nearer than the margin."""
         return (
@@ -562,22 +557,25 @@ def bends(points: Sequence[XY], sideways: bool = False) -> list[tuple[XY, XY, XY
     return pieces
 
 
-def trace(points: Sequence[XY], sideways: bool = False, steps: int = 12) -> list[XY]:
+def trace(points: Sequence[XY], sideways: bool = False) -> list[XY]:
     """The corner points of a route with its curves cut into short straight pieces."""
     traced = list(points[:1])
     for piece in bends(points, sideways):
-        traced += _cut(traced[-1], piece, steps)
+        traced += _cut(traced[-1], piece)
     return traced
 
 
-def _cut(start: XY, piece: tuple[XY, XY, XY] | XY, steps: int = 12) -> list[XY]:
+_STEPS = 12  # straight pieces that read as a curve
+
+
+def _cut(start: XY, piece: tuple[XY, XY, XY] | XY) -> list[XY]:
     """The ends of the straight pieces that a piece of a route is cut into."""
     if len(piece) == 2:
         return [piece]
     (x, y), (x1, y1), (x2, y2), (x3, y3) = start, *piece
     ends = []
-    for step in range(1, steps + 1):
-        t = step / steps
+    for step in range(1, _STEPS + 1):
+        t = step / _STEPS
         a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
         ends.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
     return ends

@@ -16,6 +16,7 @@ import polars as pl
 from journey_nb import __version__
 from journey_nb.exports import write_table
 from journey_nb.reading import Paths, files_of
+from journey_nb.store.sound import sha256
 from journey_nb.style import format
 
 if TYPE_CHECKING:
@@ -103,13 +104,7 @@ def of_outputs(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
-    return str(_content(path)["sha256"])
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def versions() -> dict[str, str]:

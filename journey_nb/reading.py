@@ -7,7 +7,8 @@ import glob
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -304,23 +305,20 @@ def _header(path: Stored, options: Options) -> str:
     return first[0] if first.len() else ""
 
 
-class readable:
+@contextmanager
+def readable(what: object) -> Iterator[None]:
     """Turn what polars says of a file it cannot read into a LogError that names the fix."""
-
-    def __init__(self, what: object) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, LogError) or not isinstance(error, _UNREADABLE):
-            return
+    try:
+        yield
+    except LogError:
+        raise
+    except _UNREADABLE as error:
         text = str(error)
         if told := _refusal(text):
-            raise LogError(f"{self.what} cannot be read: {told}") from None
+            raise LogError(f"{what} cannot be read: {told}") from None
         if isinstance(error, (pl.exceptions.PolarsError, OSError)):
-            raise LogError(f"{self.what} cannot be read: {_plain(error)}; {_fix(text)}") from None
+            raise LogError(f"{what} cannot be read: {_plain(error)}; {_fix(text)}") from None
+        raise
 
 
 # Beside its own errors polars raises ValueError for options that it does not know, and panics (2.1) at some.

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.metrics import small
 from journey_nb.store.registry import FILTERS
+from journey_nb.store.sound import sha256
 from journey_nb.style import LOCALES, locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
 
@@ -46,7 +48,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 }
 # Lines of the parameters cell that run_report fills in itself.
 _INNER = ("saved", "store", "journey", "log", "out")
-# Lines that say what of a log is meant, as open_stats takes them; and which journeys of a store.
+# Lines that say what of a log is meant, as chosen takes them; and which journeys of a store.
 _SCOPE = ("period", "clock", "as_of", "version", "machine", "small_groups")
 
 FORMATS = {
@@ -123,7 +125,8 @@ def parameters(name: str) -> dict[str, Parameter]:
     return {key: row for key, row in _cell(name).items() if key not in _INNER}
 
 
-def _cell(name: str) -> dict[str, Parameter]:
+@cache  # it is asked for three times before a kernel starts
+def _cell(name: str) -> Mapping[str, Parameter]:
     with lean_jsonschema():
         import papermill
 
@@ -209,7 +212,7 @@ def run_report(
             "inputs": about.inputs(work, place)
             if redacted is None
             else manifest.sealed(about.inputs(work, place)),
-            "notebook": manifest.sha256(notebook),
+            "notebook": sha256(notebook),
             "versions": manifest.versions(),
         }
         names = {format: place.name + ending for format, ending in FORMATS.items() if format in wanted}

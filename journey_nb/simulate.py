@@ -74,7 +74,7 @@ RESPONSES: Mapping[str, Response] = {
         complained=0.001,
         minutes=190,
     ),
-    "sms": Response(delivered=0.96, clicked=0.0, replied=0.0, skipped=0.015, minutes=12),
+    "sms": Response(delivered=0.96, skipped=0.015, minutes=12),
     "in_app": Response(failed=0.004, bounced=0, delivered=0.62, interacted=0.21, dismissed=0.55, minutes=300),
     "whatsapp": Response(
         delivered=0.95, opened=0.66, clicked=0.11, replied=0.04, unsubscribed=0.008, minutes=45
@@ -791,9 +791,9 @@ class _Simulation:
 
     # The points
 
-    def _here(self, visit: _Visit, at: Array, here: Array | None = None) -> dict[str, Any]:
+    def _here(self, visit: _Visit, at: Array, here: Array) -> dict[str, Any]:
         """The columns of every row that a visit writes."""
-        run = visit.run if here is None else visit.run[here]
+        run = visit.run[here]
         return {
             "point": self.log.points[visit.point.point_id],
             "version": self._version(run, at),

@@ -526,8 +526,6 @@ class JourneyStats:
         """The most frequent ways through the journey, with their conversion; ``top=None`` tells all."""
         if top is not None and top < 1:
             raise ValueError(f"top={top}: how many ways, 1 or more, or None for all")
-        if not self.least:
-            return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
 
         def taken_by_many(scope: Scope) -> pl.DataFrame:
             many = paths.paths(scope, None, collapse_loops).filter(pl.col("users") >= self.least)

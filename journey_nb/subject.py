@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from journey_nb.journey import Journey
 
@@ -22,15 +22,9 @@ def open_stats(
     journey: str = "",
     log: str = "",
     store: str = "",
-    *,
-    period: str = "",
-    clock: str = "",
-    as_of: str = "",
-    version: int = 0,
-    machine: bool = False,
-    small_groups: int = 0,
+    **scope: Any,
 ) -> JourneyStats:
-    """The stats that a report's parameters cell asks for; what is empty stays as it is.
+    """The stats that a report's parameters cell asks for, seen by the words of :func:`chosen`.
 
     Without a journey it is the welcome sample over a small simulated audience, so that a report notebook
     runs as it stands.
@@ -49,7 +43,7 @@ def open_stats(
 
         sample = Journey.sample("welcome")
         stats = JourneyStats(sample, EventLog.from_frame(simulate(sample, users=2_000)))
-    return chosen(stats, period, clock, as_of, version, machine, small_groups)
+    return chosen(stats, **scope)
 
 
 def open_portfolio(
@@ -60,18 +54,16 @@ def open_portfolio(
     type: str = "",
     tag: str = "",
     title: str = "",
-    period: str = "",
-    clock: str = "",
-    as_of: str = "",
-    small_groups: int = 0,
+    **scope: Any,
 ) -> list[JourneyStats]:
     """The stats of every journey of a store that meets the filters, each of which may name several words.
 
-    Without a store these are the three samples over small simulated audiences.
+    Each is seen by the words of :func:`chosen`. Without a store these are the three samples over small
+    simulated audiences.
     """
     where = {"status": status, "category": category, "type": type, "tag": tag, "title": title}
     found = _of_store(store, where) if store else _samples(where)
-    return [chosen(stats, period, clock, as_of, small_groups=small_groups) for stats in found]
+    return [chosen(stats, **scope) for stats in found]
 
 
 def _of_store(store: str, where: dict[str, str]) -> list[JourneyStats]:
@@ -103,6 +95,7 @@ def words(text: str) -> list[str]:
 
 def chosen(
     stats: JourneyStats,
+    *,
     period: str = "",
     clock: str = "",
     as_of: str = "",
@@ -110,7 +103,7 @@ def chosen(
     machine: bool = False,
     small_groups: int = 0,
 ) -> JourneyStats:
-    """The stats with the verbs that some words stand for."""
+    """The stats with the verbs that some words stand for; where one is empty, they stay as they are."""
     if as_of:
         stats = stats.as_of(as_of)
     if period:

@@ -13,11 +13,19 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import ATTEMPT_KINDS, DERIVED, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, interned
+from journey_nb.events import (
+    ATTEMPT_KINDS,
+    DERIVED,
+    KINDS,
+    MESSAGE_KINDS,
+    OUTCOME_KINDS,
+    UTC,
+    interned,
+    of_kind,
+)
 from journey_nb.journey import Journey
 from journey_nb.reading import filled
 
-KIND = pl.Enum(KINDS)
 PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", "wait.")))
 # The kinds that move a run from point to point; waits and skips only happen where it stands.
 MOVES = ("run.entered", "point.entered", "point.completed", "run.exited")
@@ -34,13 +42,6 @@ _RULE = pl.Enum(
         "unresolved_message",
     ]
 )
-
-
-def of_kind(*kinds: str) -> pl.Expr:
-    """Whether a row is of one of these kinds."""
-    if len(kinds) == 1:
-        return pl.col("kind") == pl.lit(kinds[0], KIND)
-    return pl.col("kind").is_in(pl.Series(kinds, dtype=KIND).implode())
 
 
 @dataclass(frozen=True)

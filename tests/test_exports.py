@@ -625,6 +625,9 @@ def test_every_column_of_an_export_is_explained(welcome_stats: JourneyStats) -> 
         "step_users": step_users(welcome_stats, "hello_push").columns,
     }
     assert {name: list(table.columns) for name, table in definitions.EXPORTS.items()} == columns
+    zone = welcome_stats.scope.timezone
+    for name, table in (("point_users", point_users), ("step_users", step_users)):
+        assert table(welcome_stats, "hello_push").schema == definitions.schema(name, zone)
 
 
 def test_a_sheet_that_cannot_hold_the_rows_names_what_can(tmp_path: Path) -> None:

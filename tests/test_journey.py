@@ -337,6 +337,9 @@ def test_versions_and_points() -> None:
         journey.version(3)
     with pytest.raises(KeyError, match="did you mean 'mail'"):
         journey.version().point("mial")
+    assert journey.point("mail") == journey.points()["mail"]
+    with pytest.raises(KeyError, match="has no point 'mial'; did you mean 'mail'"):
+        journey.point("mial")
     with pytest.raises(KeyError, match="has no goal"):
         journey.goal("sell")
 

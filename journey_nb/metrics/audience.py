@@ -5,24 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.metrics.definitions import schema
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import COUNT, TEXT, shaped
-
-AUDIENCE: dict[str, pl.DataType] = dict.fromkeys(
-    (
-        "in_journey_before",
-        "entrances",
-        "unique_entrants",
-        "in_journey",
-        "in_journey_users",
-        "exits",
-        "completed",
-        "internal_errors",
-        "send_errors",
-        "failed_messages",
-    ),
-    COUNT,
-)
+from journey_nb.metrics.table import shaped
 
 
 def audience(scope: Scope) -> pl.DataFrame:
@@ -35,7 +20,7 @@ def audience(scope: Scope) -> pl.DataFrame:
         send_errors=count.filter(reason.is_in(SEND_ERRORS)).sum(),
     )
     failed = scope.counts.messages().select(failed_messages=pl.col("failed").sum())
-    return shaped(pl.concat([scope.counts.runs(), exits, failed], how="horizontal"), AUDIENCE)
+    return shaped(pl.concat([scope.counts.runs(), exits, failed], how="horizontal"), "audience")
 
 
 def users(scope: Scope, search: str | None = None, limit: int | None = None, offset: int = 0) -> pl.DataFrame:
@@ -72,21 +57,8 @@ def _listed(scope: Scope, page: pl.DataFrame, theirs: Scope) -> pl.LazyFrame:
         .join(points, on="point", how="left", maintain_order="left")
         .with_columns(scope.local(name) for name in ("entered_at", "updated_at", "left_at"))
         .with_columns(last_step=pl.coalesce(told, "title"))
-        .select(pl.col(name).cast(dtype) for name, dtype in users_columns(scope).items())
+        .select(pl.col(name).cast(dtype) for name, dtype in schema("users", scope.timezone).items())
     )
-
-
-def users_columns(scope: Scope) -> dict[str, pl.DataType]:
-    """The columns of users()."""
-    texts = ("user_id", "device_id", "run_id")
-    time = pl.Datetime("us", scope.timezone)
-    return {
-        **dict.fromkeys(texts, TEXT),
-        "run_no": COUNT,
-        **dict.fromkeys(("status", "last_step", "last_point_id"), TEXT),
-        **dict.fromkeys(("entered_at", "updated_at", "left_at"), time),
-        "reason": TEXT,
-    }
 
 
 def _page(scope: Scope, search: str | None, limit: int | None, offset: int) -> pl.DataFrame:

@@ -10,55 +10,9 @@ import polars as pl
 
 from journey_nb.journey import CHANNELS
 from journey_nb.metrics.counts import FLAGS, of_channel
+from journey_nb.metrics.definitions import schema
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
-
-COMMUNICATIONS: dict[str, pl.DataType] = {
-    "channel": TEXT,
-    "sent": COUNT,
-    "delivered": COUNT,
-    "opened": COUNT,
-    "clicked": COUNT,
-    "sent_users": COUNT,
-    "opened_users": COUNT,
-    "clicked_users": COUNT,
-    "engagement_rate": RATE,
-    "unsubscribed": COUNT,
-    "failed": COUNT,
-    "bounced": COUNT,
-    "skipped": COUNT,
-    "goal_users": COUNT,
-}
-MESSAGES: dict[str, pl.DataType] = {
-    "point_id": TEXT,
-    "title": TEXT,
-    "channel": TEXT,
-    "sent": COUNT,
-    "delivered": COUNT,
-    "opened": COUNT,
-    "open_rate": RATE,
-    "clicked": COUNT,
-    "click_rate": RATE,
-    "sent_users": COUNT,
-    "opened_users": COUNT,
-    "clicked_users": COUNT,
-    "unsubscribed": COUNT,
-    "failed": COUNT,
-    "bounced": COUNT,
-    "skipped": COUNT,
-    "goal_after_interaction": COUNT,
-    "goal_after_interaction_rate": RATE,
-    "goal_users": COUNT,
-    "goal_direct": COUNT,
-    "goal_indirect": COUNT,
-}
-DELIVERY_ISSUES: dict[str, pl.DataType] = {
-    "channel": TEXT,
-    "outcome": TEXT,
-    "reason": TEXT,
-    "count": COUNT,
-    "rate": RATE,
-}
+from journey_nb.metrics.table import COUNT, rate, shaped
 
 # (numerator, denominator) of engagement_rate, in messages; other channels: clicked of sent.
 _ENGAGEMENT = {
@@ -84,7 +38,7 @@ def communications(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
         .with_columns(_engaged=_engagement(0), _engaged_of=_engagement(1))
         .with_columns(engagement_rate=rate("_engaged", "_engaged_of"))
     )
-    return shaped(table, COMMUNICATIONS, ["_engaged", "_engaged_of"], bases=bases)
+    return shaped(table, "communications", ["_engaged", "_engaged_of"], bases=bases)
 
 
 def _engagement(part: int) -> pl.Expr:
@@ -126,8 +80,8 @@ def messages(scope: Scope, channel: str | None = None, goal: str | None = None) 
             goal_after_interaction_rate=rate("goal_after_interaction", "sent_users"),
         )
     )
-    counted = [name for name, dtype in MESSAGES.items() if dtype == COUNT]
-    return shaped(table.filter(pl.col("on_version") | (pl.sum_horizontal(counted) > 0)), MESSAGES)
+    counted = [name for name, dtype in schema("messages").items() if dtype == COUNT]
+    return shaped(table.filter(pl.col("on_version") | (pl.sum_horizontal(counted) > 0)), "messages")
 
 
 def _message_points(scope: Scope, channel: str | None) -> pl.DataFrame:
@@ -165,4 +119,4 @@ def delivery_issues(scope: Scope, channel: str | None = None, *, bases: bool = F
         .sort("channel", "outcome", "reason")
         .with_columns(rate=rate("count", "_attempts"))
     )
-    return shaped(table, DELIVERY_ISSUES, ["_attempts"], bases=bases)
+    return shaped(table, "delivery_issues", ["_attempts"], bases=bases)

@@ -202,13 +202,9 @@ class CubeCounts(Counts):
         return self._facts.cube.by_clock[self.scope.clock]
 
     @property
-    def _of_version(self) -> bool:
-        return self.version and self.scope.version is not None
-
-    @property
     def _whole(self) -> CubeCounts:
         """The counts of all versions."""
-        return cast(CubeCounts, self.scope.counts) if self._of_version else self
+        return cast(CubeCounts, self.scope.counts) if self.version else self
 
     @cached_property
     def _legend(self) -> pl.DataFrame:
@@ -227,7 +223,7 @@ class CubeCounts(Counts):
         """What the cube counts in the period (True), and before it or on no day: its keys, n, value; by measure."""
         day = pl.col("day")
         before = self._on_version(self._cube.states.filter(day.is_null() | (day < self._first[0])))
-        is_whole = self._cube.is_within(self._first[0], self._stop[0]) and not self._of_version
+        is_whole = self._cube.is_within(self._first[0], self._stop[0]) and not self.version
         within = self._cube.totals if is_whole else summed(self._rows)
         sums = pl.concat(
             rows.with_columns(within=pl.lit(value))
@@ -256,7 +252,7 @@ class CubeCounts(Counts):
 
     def _own(self, measure: str) -> str:
         """The measure of users that counts those of the version, if it is one of several."""
-        return measure + OF_VERSION * self._of_version
+        return measure + OF_VERSION * self.version
 
     def _users(self, measure: str) -> pl.DataFrame:
         """The counts of a measure of users in the period."""
@@ -412,7 +408,7 @@ class CubeCounts(Counts):
 
     @_exact
     def durations(self) -> pl.DataFrame:
-        version = self.scope.version if self._of_version else None
+        version = self.scope.version if self.version else None
         counts = self._cube.stays(self._first[0], self._stop[0], version)
         return self._keyed(counts.filter(pl.col("stays") != 0))
 
@@ -432,10 +428,10 @@ class CubeCounts(Counts):
         """Which stays of :func:`journey_nb.metrics.cube.steps` belong to the period; None where all do."""
         facts, scope, asked = self._facts, self.scope, []
         if scope.clock == "cohort":
-            asked.append(pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left"))
+            asked.append(scope.entered)
         elif scope.opening > facts.first_at or scope.cut <= facts.last_at:
             asked.append(scope.within("left_at"))
-        if self._of_version:
+        if self.version:
             asked.append(pl.col("version") == scope.version)
         return pl.all_horizontal(asked) if asked else None
 
@@ -471,8 +467,7 @@ class CubeCounts(Counts):
     def open_stays(self) -> pl.DataFrame:
         scope = self.scope
         if scope.clock == "cohort":
-            entered = pl.col("entered_at").is_between(scope.opening, scope.cut, closed="left")
-            return self._on_version(self._facts.standing.filter(entered))
+            return self._on_version(self._facts.standing.filter(scope.entered))
         if scope.cut > self._facts.last_at:
             return self._on_version(self._facts.standing)
         return self._on_version(pl.concat(self._stood()))
@@ -491,7 +486,7 @@ class CubeCounts(Counts):
         """Without user and at, which have served."""
         if self.scope.clock == "cohort":  # whose runs count hangs on the period, and so does who converts
             return super()._assignments(point_id, goal, unit)
-        within = pl.col("at").is_between(self.scope.opening, self.scope.cut, closed="left")
+        within = self.scope.within("at")
         by_way = assignments.by_way(self.scope, point_id)
         here = (pl.col("point") == point_id) & (pl.col("by_message") != by_way)
         every = []

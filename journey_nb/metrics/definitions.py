@@ -1,8 +1,10 @@
-"""What every column of every table means: the words behind ``stats.explain``."""
+"""Every column of every table: its place, its type, and what it means, the words behind ``stats.explain``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+import polars as pl
 
 from journey_nb.journey import near
 
@@ -119,6 +121,14 @@ def columns_of(table: str) -> list[str]:
     return list(_ALL[table].columns)
 
 
+def schema(table: str, zone: str | None = None) -> dict[str, pl.DataType]:
+    """The columns of a table or an export in their order, with their types; times are of the zone."""
+    types = {**_TYPES, _TIME: pl.Datetime("us", zone)}
+    return {
+        name: told.dtype or types.get(told.unit, pl.Int64()) for name, told in _ALL[table].columns.items()
+    }
+
+
 def _column(name: str) -> str:
     return name.rpartition(".")[2]
 
@@ -150,6 +160,7 @@ class _Column:
     source: str = ""
     numerator: str | None = None
     denominator: str | None = None
+    dtype: pl.DataType | None = None  # where it does not follow from the unit
 
 
 @dataclass(frozen=True)
@@ -160,8 +171,8 @@ class _Table:
     columns: dict[str, _Column]
 
 
-def _word(counts: str, clock: str = DESIGN) -> _Column:
-    return _Column(counts, "text", clock)
+def _word(counts: str, clock: str = DESIGN, dtype: pl.DataType | None = None) -> _Column:
+    return _Column(counts, "text", clock, dtype=dtype)
 
 
 def _rate(counts: str, numerator: str, denominator: str, source: str = "", clock: str = "") -> _Column:
@@ -169,8 +180,16 @@ def _rate(counts: str, numerator: str, denominator: str, source: str = "", clock
 
 
 def _time(counts: str, clock: str = "") -> _Column:
-    return _Column(counts, "time in the journey's zone", clock)
+    return _Column(counts, _TIME, clock)
 
+
+_TIME = "time in the journey's zone"
+_TYPES: dict[str, pl.DataType] = {
+    "text": pl.String(),
+    "day": pl.Date(),
+    **dict.fromkeys(("share, 0 to 1", "difference of shares", "ratio", "probability", "money"), pl.Float64()),
+}
+"""What a column of a unit is made of; the others are counts."""
 
 _ADDED = {
     "_low": "lower 95 % Wilson bound",
@@ -288,7 +307,7 @@ TABLES: dict[str, _Table] = {
     }),
     "credit": _Table("a point, and null for unattributed", EVENT, "section 6", {
         "point_id": _word("the point credited; null: no message before the goal"),
-        "users": _Column("users credited to it, in shares under rules that share", "users"),
+        "users": _Column("users credited to it, in shares under rules that share", "users", dtype=pl.Float64()),
         "direct": _Column("of these, by a message engaged with before the goal", "users"),
         "indirect": _Column("of these, by a message only sent or shown before the goal", "users"),
     }),
@@ -345,8 +364,8 @@ TABLES: dict[str, _Table] = {
             for name in ("sent", "delivered", "opened", "clicked", "shown", "interacted", "dismissed", "replied", "failed",
                          "unsubscribed")
         },
-        "seconds_p50": _Column("median time of the visits completed in the period", "seconds", "", "sections 5 and 14.23"),
-        "seconds_p90": _Column("time that 90 % of the visits completed in the period did not exceed", "seconds", "", "sections 5 and 14.23"),
+        "seconds_p50": _Column("median time of the visits completed in the period", "seconds", "", "sections 5 and 14.23", dtype=pl.Float64()),
+        "seconds_p90": _Column("time that 90 % of the visits completed in the period did not exceed", "seconds", "", "sections 5 and 14.23", dtype=pl.Float64()),
     }),
     "branches": _Table("a branch, by source and key", EVENT, "sections 5 and 14.19", {
         "source": _word("the point it leaves"),
@@ -407,7 +426,7 @@ TABLES: dict[str, _Table] = {
         "users": _Column("distinct users of these runs", "users"),
         "reached": _Column("of these users, those whose run had reached a goal by the end of that age", "users"),
         "rate": _rate("share of the cohort's users who had reached a goal by then", "reached", "users"),
-        "immature": _Column("whether that age is not over yet: the rate may still grow", "yes or no"),
+        "immature": _Column("whether that age is not over yet: the rate may still grow", "yes or no", dtype=pl.Boolean()),
     }),
     "incremental": _Table("the journey, and a currency where there are several", FOLLOWED, "section 5", {
         "treated": _Column("users whose first message in the period was sent; with a hold-out list, users who entered and are not on it", "users"),
@@ -419,13 +438,13 @@ TABLES: dict[str, _Table] = {
         "difference": _Column("treated_rate less control_rate", "difference of shares"),
         "difference_low": _Column("lower 95 % bound of the difference (Newcombe)", "difference of shares"),
         "difference_high": _Column("upper 95 % bound of the difference (Newcombe)", "difference of shares"),
-        "incremental_users": _Column("difference times treated: users who would not have reached the goal", "users"),
+        "incremental_users": _Column("difference times treated: users who would not have reached the goal", "users", dtype=pl.Float64()),
         "incremental_value": _Column("value of the treated less what it would be at the control's value a user", "money"),
         "currency": _CURRENCY,
     }),
     "variants": _Table("a variant", FOLLOWED, "sections 7 and 14.24", {
         "variant": _word("the branch's key, or the variant the messages carry"),
-        "is_control": _word("whether it is the control: the one marked, else the first"),
+        "is_control": _word("whether it is the control: the one marked, else the first", dtype=pl.Boolean()),
         "assigned": _Column("units first assigned in the period; users seen in two variants are crossed and in none", "users or runs"),
         "converted": _Column("of these, those who reached the goal after the assignment, inside a window", "users or runs"),
         "rate": _rate("share of the assigned who converted", "converted", "assigned"),
@@ -461,7 +480,7 @@ TABLES: dict[str, _Table] = {
         "entered_at": _time("when it began; null: before the log does"),
         "left_at": _time("when it ended; null: it has not"),
         "reason": _word("why it ended", SEEN),
-        "goals": _word("the goals it reached, in their order", SEEN),
+        "goals": _word("the goals it reached, in their order", SEEN, dtype=pl.List(pl.String())),
         "run_id_quality": _word("told, or derived where the log has no run ids", SEEN),
     }),
     "user_events": _Table("something done in a run of the user, step by step", SEEN, "section 11", {
@@ -476,7 +495,7 @@ TABLES: dict[str, _Table] = {
         "due_at": _time("of a wait, its planned end"),
     }),
     "paths": _Table("a way through the journey, the most taken first", EVENT, "section 11", {
-        "path": _word("the points in order, each where it was first met unless loops are kept"),
+        "path": _word("the points in order, each where it was first met unless loops are kept", dtype=pl.List(pl.String())),
         "runs": _Column("runs that entered in the period and went that way", "runs"),
         "users": _Column("distinct users of these runs", "users"),
         "share": _rate("share of all runs that entered", "runs", "runs that entered in the period"),
@@ -560,7 +579,7 @@ EXPORTS: dict[str, _Table] = {
     }),
     "point_statistics": _Table("a number of the point: in all, on a day or for a reason", EVENT, "sections 5, 8 and 15", {
         "metric": _word("the column of points() or messages() that it is"),
-        "value": _Column("the number itself", "as the column unit says"),
+        "value": _Column("the number itself", "as the column unit says", dtype=pl.Float64()),
         "numerator": _Column("of a rate: what is divided", "users or messages"),
         "denominator": _Column("of a rate: by what it is divided", "users or messages"),
         "unit": _word("what one of it is: visits, runs, messages, users, seconds, share"),

@@ -124,14 +124,12 @@ def _shown(table: pl.DataFrame, k: int) -> pl.DataFrame:
 
 def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
     journey.goal(goal)  # names the near miss
-    points = journey.points()
-    if point_id not in points:
-        raise KeyError(f"{journey.label!r} has no point {point_id!r}{near(point_id, points)}")
-    if points[point_id].type not in ("split_abn", "message"):
-        splits = [point for point, what in points.items() if what.type == "split_abn"]
+    point = journey.point(point_id)
+    if point.type not in ("split_abn", "message"):
+        splits = [name for name, what in journey.points().items() if what.type == "split_abn"]
         told = f"there are {', '.join(splits)}" if splits else "this journey has none"
         raise ValueError(
-            f"{point_id!r} is a {points[point_id].type}; variants stand at an A/B/n split ({told}) "
+            f"{point_id!r} is a {point.type}; variants stand at an A/B/n split ({told}) "
             "or at a message sent in variants"
         )
     for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):
@@ -212,11 +210,9 @@ def _p(converted: int, n: int, base_k: int, base_n: int, method: Method, scale: 
 
 def _keys(journey: Journey, version: int | None, point_id: str, units: pl.DataFrame) -> tuple[list[str], str]:
     """The variants of the shown version, then those of others that were assigned; and the control."""
-    shown = journey.version(version)
-    rest = sorted((other for other in journey.versions if other is not shown), key=lambda v: -v.version)
     branches = [
         [branch for branch in holder.outgoing(point_id) if branch.key.startswith(PREFIX)]
-        for holder in (shown, *rest)
+        for holder in journey.by_precedence(version)
     ]
     drawn = next((of_version for of_version in branches if of_version), [])
     assigned = set(units["variant"])

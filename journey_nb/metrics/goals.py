@@ -15,21 +15,6 @@ from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
 
 Rule = Literal["engaged", "last_touch", "first_touch", "linear", "position_based", "time_decay", "entry"]
 
-GOALS: dict[str, pl.DataType] = {
-    "goal_id": TEXT,
-    "title": TEXT,
-    "users": COUNT,
-    "runs": COUNT,
-    "events": COUNT,
-    "entrances": COUNT,
-    "conversion_rate": RATE,
-    "user_rate": RATE,
-    "run_rate": RATE,
-    "value": RATE,
-    "currency": TEXT,
-}
-CREDIT: dict[str, pl.DataType] = {"point_id": TEXT, "users": RATE, "direct": COUNT, "indirect": COUNT}
-
 
 def goals(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     """A row per goal, and per currency where one was reached with several.
@@ -53,7 +38,7 @@ def goals(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
             run_rate=rate("runs", "entrances"),
         )
     )
-    return shaped(table, GOALS, ["_unique_entrants"], bases=bases)
+    return shaped(table, "goals", ["_unique_entrants"], bases=bases)
 
 
 def credit(
@@ -100,7 +85,7 @@ def credit(
     table = shares.group_by("point").agg(users=pl.col("weight").sum(), **kinds)
     table = table.join(scope.points.with_row_index("place"), on="point", how="left")
     told = (pl.col("users") > 0) | pl.col("point").is_null()
-    return shaped(table.filter(told).sort("place", nulls_last=True), CREDIT)
+    return shaped(table.filter(told).sort("place", nulls_last=True), "credit")
 
 
 def outside_window(facts: Facts) -> tuple[int, int]:

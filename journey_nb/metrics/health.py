@@ -10,21 +10,9 @@ from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import near
 from journey_nb.metrics.counts import ERROR_CLASSES, MESSAGE_METRICS, RUN_METRICS, Place
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
+from journey_nb.metrics.table import TEXT, rate, shaped
 
 By = Literal["journey", "channel", "point", "goal"]
-
-HEALTH: dict[str, pl.DataType] = {
-    "entrances": COUNT,
-    "messages_sent": COUNT,
-    "messages_opened": COUNT,
-    "open_rate": RATE,
-    "drop_offs": COUNT,
-    "internal_errors": COUNT,
-    "send_errors": COUNT,
-    "goals_reached": COUNT,
-}
-DAILY: dict[str, pl.DataType] = {"date": pl.Date(), "metric": TEXT, "breakdown": TEXT, "count": COUNT}
 
 
 def health(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
@@ -45,7 +33,7 @@ def health(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     row = pl.concat(
         [scope.counts.runs().select("entrances"), exits, messages, reached], how="horizontal"
     ).with_columns(open_rate=rate("messages_opened", "_sent_reporting_opens"))
-    return shaped(row, HEALTH, ["_sent_reporting_opens"], bases=bases)
+    return shaped(row, "health", ["_sent_reporting_opens"], bases=bases)
 
 
 def headline(scope: Scope) -> dict[str, int]:
@@ -89,7 +77,7 @@ def daily(scope: Scope, by: By = "journey", place: Place = "send") -> pl.DataFra
     table = _every_day(scope, by).join(
         pl.concat(counts), on=key, how="left", nulls_equal=True, maintain_order="left"
     )
-    return shaped(table.with_columns(pl.col("count").fill_null(0)), DAILY)
+    return shaped(table.with_columns(pl.col("count").fill_null(0)), "daily")
 
 
 def _every_day(scope: Scope, by: By) -> pl.DataFrame:

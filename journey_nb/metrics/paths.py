@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from journey_nb.events import KINDS
+from journey_nb.events import KIND
 from journey_nb.metrics import ways
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.scope import Scope
@@ -116,7 +116,7 @@ def user_events(scope: Scope, user: str) -> pl.DataFrame:
     return (
         pl.concat(parts, how="diagonal")
         .join(_newest_first(mine).select("place", "run", "run_id"), on="run")
-        .with_columns(pl.col("kind").cast(pl.Enum(KINDS)))
+        .with_columns(pl.col("kind").cast(KIND))
         .sort("place", "step_no", "at", "kind", "message_id", nulls_last=True)
         .select(
             *("run_id", "step_no", scope.local("at"), pl.col("kind").cast(pl.String)),

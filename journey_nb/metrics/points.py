@@ -8,10 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS
-from journey_nb.journey import Branch, near
+from journey_nb.journey import Branch
 from journey_nb.metrics.counts import DEPARTURES, MESSAGE_METRICS
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import COUNT, RATE, TEXT, rate, shaped
+from journey_nb.metrics.table import COUNT, TEXT, rate, shaped
 
 _VISITS = (
     "waiting_before",
@@ -30,26 +30,6 @@ MESSAGES = ("sent", "delivered", "opened", "clicked", "shown", "interacted", "di
             "unsubscribed")  # fmt: skip
 """The counts of messages that a point has."""
 
-POINTS: dict[str, pl.DataType] = {
-    **dict.fromkeys(("point_id", "title", "type", "channel"), TEXT),
-    **dict.fromkeys((*_VISITS, *MESSAGES), COUNT),
-    **dict.fromkeys(("seconds_p50", "seconds_p90"), RATE),
-}
-BRANCHES: dict[str, pl.DataType] = {
-    **dict.fromkeys(("source", "branch", "target", "label"), TEXT),
-    **dict.fromkeys(("runs", "users"), COUNT),
-    "share": RATE,
-}
-DROPS: dict[str, pl.DataType] = {
-    **dict.fromkeys(("point_id", "title", "grain", "class", "reason"), TEXT),
-    "count": COUNT,
-}
-RECONCILIATION: dict[str, pl.DataType] = {
-    "point_id": TEXT,
-    "check": TEXT,
-    **dict.fromkeys(("left", "right", "gap"), COUNT),
-}
-
 
 def points(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     """A row per point of the shown version, then of other versions' points with something to count.
@@ -61,7 +41,7 @@ def points(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     if bases:  # the percentiles are of the completed visits whose arrival is known
         timed = counts.durations().group_by("point").agg(_timed=pl.col("stays").sum())
         table = table.join(timed, on="point", how="left", maintain_order="left")
-    return shaped(table, POINTS, ["_timed"], bases=bases)
+    return shaped(table, "points", ["_timed"], bases=bases)
 
 
 def _counted(scope: Scope) -> pl.DataFrame:
@@ -86,7 +66,8 @@ def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
     """
     counts, metrics = scope.counts_on_version, ["entered", *DEPARTURES]
     found = counts.visits_by_day()
-    if scope.points.filter(pl.col("point_id") == known_point(scope, point_id))["is_message"].item():
+    scope.journey.point(point_id)  # names the near miss
+    if scope.points.filter(pl.col("point_id") == point_id)["is_message"].item():
         sends = counts.messages_by_day("point", "send")
         sends = sends.with_columns(pl.col("metric").replace_strict(MESSAGE_METRICS, return_dtype=TEXT))
         found = pl.concat([found, sends.filter(pl.col("metric").is_in(MESSAGES))])
@@ -119,17 +100,16 @@ def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
         label=pl.lit("unknown"),
     )
     hidden = ["_taken"]
-    return pl.concat(shaped(part, BRANCHES, hidden, bases=bases) for part in (known, unknown))
+    return pl.concat(shaped(part, "branches", hidden, bases=bases) for part in (known, unknown))
 
 
 def _designed(scope: Scope) -> pl.DataFrame:
     """Every branch of any version by (source, key), as the shown version has it, else the newest."""
-    shown = scope.journey.version(scope.version)
-    others = sorted(scope.journey.versions, key=lambda version: -version.version)
+    versions = scope.journey.by_precedence(scope.version)
     branches: dict[tuple[str, str], tuple[Branch, bool]] = {}
-    for version in (shown, *others):
+    for version in versions:
         for branch in version.branches:
-            branches.setdefault((branch.source, branch.key), (branch, version is shown))
+            branches.setdefault((branch.source, branch.key), (branch, version is versions[0]))
     rows = [
         (branch.source, branch.source, branch.key, branch.target, branch.label, on_version)
         for branch, on_version in branches.values()
@@ -150,18 +130,8 @@ def waiting(scope: Scope) -> pl.DataFrame:
     """
     table = scope.counts_on_version.waiting().sort("cause", nulls_last=True)
     table = table.with_columns(scope.local(name) for name in ("oldest_since", "next_due"))
-    columns = waiting_columns(scope)
-    return shaped(scope.points.join(table, on="point", maintain_order="left_right"), columns)
-
-
-def waiting_columns(scope: Scope) -> dict[str, pl.DataType]:
-    """The columns of waiting()."""
-    time = pl.Datetime("us", scope.timezone)
-    return {
-        **dict.fromkeys(("point_id", "title", "type", "cause"), TEXT),
-        **dict.fromkeys(("runs", "users"), COUNT),
-        **dict.fromkeys(("oldest_since", "next_due"), time),
-    }
+    rows = scope.points.join(table, on="point", maintain_order="left_right")
+    return shaped(rows, "waiting", zone=scope.timezone)
 
 
 def drops(scope: Scope, point_id: str | None = None) -> pl.DataFrame:
@@ -174,23 +144,9 @@ def drops(scope: Scope, point_id: str | None = None) -> pl.DataFrame:
     parts = [_by_class(dropped, "run", internal), _by_class(counts.issues(), "message", skipped)]
     table = pl.concat(parts).group_by(key).agg(pl.col("count").sum())
     if point_id is not None:
-        table = table.filter(pl.col("point") == known_point(scope, point_id))
+        table = table.filter(pl.col("point") == scope.journey.point(point_id).point_id)
     table = table.join(scope.points.with_row_index("place"), on="point", how="left")
-    return shaped(table.sort("place", *key[1:], nulls_last=True), DROPS)
-
-
-def known_point(scope: Scope, point_id: str) -> str:
-    """The point, if any version has it.
-
-    Raises
-    ------
-    KeyError
-        When none has; the message names the near miss.
-    """
-    known = scope.points["point_id"]
-    if point_id not in known:
-        raise KeyError(f"{scope.journey.label!r} has no point {point_id!r}{near(point_id, known)}")
-    return point_id
+    return shaped(table.sort("place", *key[1:], nulls_last=True), "drops")
 
 
 def _by_class(counts: pl.DataFrame, grain: str, of_class: pl.Expr) -> pl.DataFrame:
@@ -216,9 +172,10 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
     reached = counts.credited()
     unattributed = reached.select(users.filter(pl.col("point").is_null()).sum()).item()
     credited = table["goal_users"].sum() + unattributed
-    schema = {name: RECONCILIATION[name] for name in ("check", "left", "right")}
     journey = pl.DataFrame(
-        [("runs", came, went), ("credit", reached["users"].sum(), credited)], schema=schema, orient="row"
+        [("runs", came, went), ("credit", reached["users"].sum(), credited)],
+        schema={"check": TEXT, "left": COUNT, "right": COUNT},
+        orient="row",
     )
     stays = table.select(
         "point_id",
@@ -233,4 +190,4 @@ def reconciliation(scope: Scope) -> pl.DataFrame:
     parts = pl.concat(
         [journey.with_columns(point_id=pl.lit(None, TEXT)), stays, arrivals], how="diagonal_relaxed"
     )
-    return shaped(parts.with_columns(gap=pl.col("left") - pl.col("right")), RECONCILIATION)
+    return shaped(parts.with_columns(gap=pl.col("left") - pl.col("right")), "reconciliation")

@@ -9,6 +9,7 @@ import polars as pl
 
 from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
+from journey_nb.metrics import KEYS
 from journey_nb.metrics.counts import DEPARTURES, FLAGS, ISSUES, firsts, latest
 from journey_nb.metrics.definitions import TABLES
 from journey_nb.metrics.health import opens_reported
@@ -18,19 +19,8 @@ from journey_nb.metrics.scope import Scope
 Behind = Callable[[Scope, "str | None"], pl.DataFrame]
 """The rows of a cell, for a scope and (where the table takes one) a goal."""
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "health": (),
-    "audience": (),
-    "goals": ("goal_id", "currency"),
-    "communications": ("channel",),
-    "messages": ("point_id", "channel", "goal"),
-    "delivery_issues": ("channel", "outcome", "reason"),
-    "points": ("point_id",),
-    "branches": ("source", "branch"),
-    "waiting": ("point_id", "cause"),
-    "drops": ("point_id", "grain", "class", "reason"),
-}
-"""What tells a cell of each table: its keys, and the options it was asked with."""
+OPTIONS = {"messages": ("channel", "goal")}
+"""What tells the cells of a table apart beside its keys: the options it was asked with."""
 
 EVERY = pl.lit(True)
 ENTERS, LEAVES = pl.col("enters"), pl.col("leaves")
@@ -106,10 +96,11 @@ def _check(scope: Scope, table: str, key: Mapping[str, Any]) -> None:
     points = scope.journey.points()
     goals = [goal.goal_id for goal in scope.journey.goals]
     known = {"point_id": points, "source": points, "goal_id": goals, "goal": goals, "channel": CHANNELS}
+    keys = [*KEYS[table], *OPTIONS.get(table, ())]
     for name, value in key.items():
-        if name not in KEYS[table]:
-            told = f"it has {', '.join(KEYS[table])}" if KEYS[table] else "it is one row"
-            raise KeyError(f"{table} is not keyed by {name!r}{near(name, KEYS[table])} ({told})")
+        if name not in keys:
+            told = f"it has {', '.join(keys)}" if keys else "it is one row"
+            raise KeyError(f"{table} is not keyed by {name!r}{near(name, keys)} ({told})")
         if value is not None and value not in known.get(name, [value]):
             raise KeyError(f"no {name} {value!r}{near(value, known[name])}")
 

@@ -105,6 +105,11 @@ class Scope:
         seen = time < literal(self.hi)
         return (seen & (time >= literal(self.start)) if self.clock == "activity" else seen).fill_null(False)
 
+    @property
+    def entered(self) -> pl.Expr:
+        """Whether a run entered in the period, whatever the clock; null where it is not known when."""
+        return pl.col("entered_at").is_between(self.start, self.cut, closed="left")
+
     def before(self, column: str) -> pl.Expr:
         """Whether the time in ``column`` lies before the period (never on the cohort clock)."""
         if self.clock == "cohort":
@@ -154,9 +159,7 @@ class Scope:
         """One boolean a run: whether it belongs to the scope; None when all do."""
         member = self.keep
         if self.clock == "cohort":
-            entered = self.facts.runs.select(
-                pl.col("entered_at").is_between(self.start, self.cut, closed="left").fill_null(False)
-            ).to_series()
+            entered = self.facts.runs.select(self.entered.fill_null(False)).to_series()
             member = entered if member is None else member & entered
         return member
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from journey_nb.metrics.definitions import schema
+
 COUNT, RATE, TEXT = pl.Int64(), pl.Float64(), pl.String()
 HIDDEN = "_"
 """Columns that begin so are what a rate rests on beside the columns of its table."""
@@ -30,11 +32,17 @@ def rate(numerator: str, denominator: str) -> pl.Expr:
 
 
 def shaped(
-    frame: pl.DataFrame, columns: dict[str, pl.DataType], hidden: Sequence[str] = (), *, bases: bool = False
+    frame: pl.DataFrame,
+    table: str,
+    hidden: Sequence[str] = (),
+    *,
+    bases: bool = False,
+    zone: str | None = None,
 ) -> pl.DataFrame:
-    """The frame with just these columns, in this order and of these types.
+    """The frame with just the columns of the table, in its order and of its types.
 
     ``hidden`` names the counts (beginning with :data:`HIDDEN`) that follow if ``bases`` is set.
     """
     extra = dict.fromkeys(hidden, COUNT) if bases else {}
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in {**columns, **extra}.items())
+    columns = schema(table, zone) | extra
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in columns.items())

@@ -17,8 +17,7 @@ PATH = pl.List(pl.String())
 
 def of_scope(scope: Scope) -> pl.DataFrame:
     """The way of each run that entered in the period: run, path (its points, as they are coded)."""
-    entered = pl.col("entered_at").is_between(scope.start, scope.cut, closed="left")
-    runs = scope.of_members(scope.facts.runs).filter(entered)["run"]
+    runs = scope.of_members(scope.facts.runs).filter(scope.entered)["run"]
     return of_runs(scope.begun_visits(runs))
 
 

@@ -220,7 +220,7 @@ class Canvas:
             "points": self.table,
             "branches": self.branches,
             "messages": self._messages,
-            "variants": self._experiments,
+            "variants": self._verdicts,
             "subtitle": self._subtitle,
         }
         kept = [word("redacted", self.locale, what=what) for what in redactions(self.stats, self.locale)]
@@ -241,17 +241,17 @@ class Canvas:
         return self._try("messages", lambda: _messages(self.stats))
 
     @cached_property
-    def _experiments(self) -> dict[str, Any]:
+    def _verdicts(self) -> dict[str, str]:
         journey = self.stats.journey
         goal = self.goal or (journey.goals[0].goal_id if journey.goals else None)
         if goal is None:
             return {}
         splits = [p.point_id for p in journey.version(self.version).points if p.type == "split_abn"]
-        found = {split: self._try("variants", partial(self._experiment, split, goal)) for split in splits}
-        return {split: experiment for split, experiment in found.items() if experiment is not None}
+        found = {split: self._try("variants", partial(self._verdict, split, goal)) for split in splits}
+        return {split: verdict for split, verdict in found.items() if verdict is not None}
 
-    def _experiment(self, split: str, goal: str) -> Any:
-        return self.stats.experiment(split, goal)
+    def _verdict(self, split: str, goal: str) -> str:
+        return self.stats.experiment(split, goal).verdict
 
     @cached_property
     def _subtitle(self) -> str:
@@ -334,10 +334,8 @@ def covered(stats: JourneyStats, locale: str = "") -> str:
 
 
 def _check_path(path: Sequence[str], journey: Journey) -> None:
-    known = journey.points()
     for point in [path] if isinstance(path, str) else path:
-        if point not in known:
-            raise KeyError(f"{journey.label!r} has no point {point!r}{near(str(point), known)}")
+        journey.point(point)  # names the near miss
 
 
 def _newest_run(path: pl.DataFrame) -> pl.DataFrame:

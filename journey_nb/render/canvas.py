@@ -114,7 +114,7 @@ def canvas_svg(
     branches: pl.DataFrame | None = None,
     *,
     messages: pl.DataFrame | None = None,
-    variants: Mapping[str, Any] | None = None,
+    variants: Mapping[str, str] | None = None,
     path: Sequence[str] | pl.DataFrame | None = None,
     events: pl.DataFrame | None = None,
     heat: str | None = None,
@@ -136,7 +136,7 @@ def canvas_svg(
     messages
         The table of that name: gives message cards their drop-offs (failed + bounced + skipped).
     variants
-        By point id, the experiment at a split: an ``Experiment`` or its verdict.
+        By point id, the verdict of the experiment at a split.
     path
         A way to highlight: point ids in order, or rows of user_path(); all else is dimmed.
     events
@@ -160,7 +160,7 @@ def canvas_svg(
     shown = version if isinstance(version, Version) else journey.version(version)
     rows = _rows(points, messages)
     flows = _Flows.of(branches)
-    verdicts = {point: _verdict(item) for point, item in (variants or {}).items()}
+    verdicts = variants or {}
     way = _path(path, shown) if path is not None else None
     entrances = _sum(
         (rows[p.point_id] for p in journey.points().values() if p.is_entry and p.point_id in rows), "entered"
@@ -323,15 +323,6 @@ class _Flows:
         return unknown, added(left.values())
 
 
-def _verdict(item: Any) -> str:
-    """The verdict of an experiment, however it is handed over."""
-    if isinstance(item, pl.DataFrame):
-        item = item["verdict"][0] if "verdict" in item.columns and item.height else ""
-    elif isinstance(item, Mapping):
-        item = item.get("verdict", "")
-    return str(getattr(item, "verdict", item) or "")
-
-
 def _winner(verdict: str) -> str:
     return verdict.removeprefix("winner ").removeprefix("variant:") if verdict.startswith("winner ") else ""
 
@@ -474,7 +465,7 @@ class _Picture:
             else f'<text class="sub" x="{MARGIN:g}" y="{header + 24:g}">{xml(word("no_points", locale))}</text>'
         )
         drawn = [*(c for c in self.cards.values()), *self.away]
-        used = {icon(c.point) for c in drawn} | {symbol for c in drawn for symbol in map(_symbol, c.notes)}
+        used = {icon(c.point) for c in drawn} | {note.kind for c in drawn for note in c.notes}
         used |= {"warn"} if notes else set()
         used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
         return "".join(
@@ -618,10 +609,6 @@ def _short_of_card(route: Route) -> list[tuple[float, float]]:
 
 def _css(theme: palette.Theme) -> str:
     return palette.resolve(_CSS.replace("\n", ""), theme, root=".jnb")
-
-
-def _symbol(note: Note) -> str:
-    return {"warn": "warn", "winner": "winner"}.get(note.kind, "info")
 
 
 def _dx(before: str) -> str:

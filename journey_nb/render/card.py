@@ -70,7 +70,7 @@ _SHORT = {"goal_users": "goals", "seconds_p50": "card.seconds_p50"}
 
 @dataclass(frozen=True)
 class Note:
-    """A line at a card's foot that stands out: warn, winner or info."""
+    """A line at a card's foot that stands out; its kind is its icon: warn, winner or info."""
 
     kind: str
     text: str
@@ -311,12 +311,11 @@ def _number(name: str, number: str, rate: str, x: float, y: float) -> str:
 
 
 def _note(note: Note, y: float) -> str:
-    symbol = {"warn": "warn", "winner": "winner"}.get(note.kind, "info")
     number = f' data-key="{key(note.number_key)}"' if note.number_key else ""
     text = fit(note.text, WIDTH - 52, 11.5, bold=True)
     return (
         f'<g class="note {note.kind}"><rect x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
-        f"{drawn(symbol, 14, y + 4, 16)}"
+        f"{drawn(note.kind, 14, y + 4, 16)}"
         f'<text x="36" y="{y + 16:g}"{number}{squeeze(text, 11.5, bold=True)}>{xml(text)}</text></g>'
     )
 

@@ -130,7 +130,6 @@ def chart_html(
     chart: alt.TopLevelMixin,
     tables: Mapping[str, pl.DataFrame] | None = None,
     *,
-    limit: int = LIMIT,
     locale: str = "",
 ) -> Html:
     """A chart of :mod:`journey_nb.charts` as a picture with its tables, as reports and panels show it.
@@ -148,7 +147,7 @@ def chart_html(
 
     spec = spec_of(chart)
     svg = _lean(vl_convert.vegalite_to_svg(spec))
-    return figure_html(svg, tables, spec["description"], limit=limit, locale=locale)
+    return figure_html(svg, tables, spec["description"], locale=locale)
 
 
 def daily_html(

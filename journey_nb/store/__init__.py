@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey, near
 from journey_nb.metrics.cube import Cube, standing
@@ -35,7 +35,7 @@ from journey_nb.store.intake import (
 from journey_nb.store.layers import Layer, Layers, Source, design_of, folders_of_layers, is_of, still_holds
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
-from journey_nb.store.parts import EMPTY_QUARANTINE, Part
+from journey_nb.store.parts import Part
 from journey_nb.store.registry import Registry, edited_as
 from journey_nb.store.sound import sha256
 from journey_nb.store.stored import StoredFacts

@@ -449,7 +449,7 @@ def _twice(keys: pl.Series) -> pl.Series:
 _KEYS_FILE = f"keys-{pl.Series(['journey']).hash().item():016x}.u64"
 
 
-def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
+def write_keys(folder: Path, keys: Sequence[pl.Series]) -> None:
     """Write the index of a layer, so that it can be mapped into memory."""
     every = pl.concat(keys) if keys else pl.Series([], dtype=pl.UInt64)
     if not every.is_sorted():  # those of a whole log are, and a second sort takes as much memory again
@@ -461,7 +461,6 @@ def write_keys(folder: Path, keys: Sequence[pl.Series]) -> pl.Series:
         else:  # executors of a cluster have none
             for some in every.to_frame("key").iter_slices(2**20):
                 array("Q", some["key"].to_list()).tofile(file)
-    return every
 
 
 def read_keys(layer: Layer) -> NDArray[Any]:

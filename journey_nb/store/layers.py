@@ -23,7 +23,7 @@ from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import FRAMES, Cube
 from journey_nb.reading import read_arrow
 from journey_nb.store.database import Database, transaction
-from journey_nb.store.parts import Part, readable, told_in
+from journey_nb.store.parts import Part, told_in, undamaged
 from journey_nb.store.sound import Written, check_sound, is_sound, sha256
 
 FACTS = 6  # what facts, their indexes and cubes hold: counted up by whoever changes that
@@ -78,7 +78,7 @@ class Layer:
         """The counts that it adds to those of the layers before it."""
         for name in FRAMES:
             self._check(f"cube_{name}.arrow")
-        with readable(self.folder):
+        with undamaged(self.folder):
             return Cube.load(self.folder)
 
     @property
@@ -105,12 +105,12 @@ class Layer:
     def steps(self) -> list[tuple[int, pl.DataFrame]]:
         """Completed stays in order of their duration: those it brings (+1), and those it takes back (-1)."""
         paths = {sign: self.folder / f"{name}.arrow" for sign, name in STEPS.items()}
-        with readable(self.folder):
+        with undamaged(self.folder):
             return [(sign, read_arrow(path)) for sign, path in paths.items() if self._has(path.name)]
 
     def replaced(self) -> pl.DataFrame:
         """The users of earlier parts whose history it tells anew: user_id, part (``layer/number``)."""
-        with readable(path := self.folder / "replaced.arrow"):
+        with undamaged(path := self.folder / "replaced.arrow"):
             return read_arrow(path) if self._has(path.name) else NOBODY
 
     def faults(self) -> pl.LazyFrame:

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from journey_nb.events import QUARANTINE, Settled
+from journey_nb.events import Settled
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import under_way
@@ -155,7 +155,7 @@ class Part:
         log = self._log()
         wanted = [log.slice(first * CHUNK, count * CHUNK) for first, count in _spans(chunks, chunks + 1)]
         mine = pl.col("user_id").is_in(users.implode())
-        with readable(self.folder / "log.parquet"):
+        with undamaged(self.folder / "log.parquet"):
             return pl.concat(part.filter(mine) for part in wanted).collect()
 
     def all_rows(self) -> pl.LazyFrame:
@@ -208,7 +208,7 @@ class Part:
     def _index(self, name: str) -> pl.DataFrame:
         if name not in self._read:
             self._check(path := self.folder / f"{name}.arrow")
-            with readable(path):
+            with undamaged(path):
                 self._read[name] = read_arrow(path)
         return self._read[name]
 
@@ -257,7 +257,7 @@ class Part:
         if known is not None:
             return known
         self._check(self._path(name))
-        with readable(self._path(name)):
+        with undamaged(self._path(name)):
             table = self._scan(name).collect()
         if name in HELD:
             self._read[name] = table
@@ -288,7 +288,7 @@ class Part:
     def _scan(self, name: str) -> pl.LazyFrame:
         if name not in self._opened:
             path = self._path(name)
-            with readable(path):
+            with undamaged(path):
                 table = (
                     pl.scan_ipc(path, glob=False)
                     if path.suffix == ".arrow"
@@ -366,7 +366,7 @@ class Part:
         hours = [(start.timestamp() // 3600, end.timestamp() // 3600) for start, end in spans]
         near = pl.any_horizontal(pl.col("hour").is_between(*hour) for hour in hours)
         self._check(self._path(ACTIVE))
-        with readable(self._path(ACTIVE)):
+        with undamaged(self._path(ACTIVE)):
             users = self._scan(ACTIVE).filter(near).select(pl.col("user").unique()).collect()["user"]
         active = pl.repeat(False, self._alive.len(), eager=True).scatter(users, True)
         return self._of((active & self._alive).arg_true(), False)
@@ -381,7 +381,7 @@ class Part:
         if name in PACKED:
             # Only the groups that may hold them are read.
             may = pl.col(column).is_between(ids.min(), ids.max())
-            with readable(self._path(name)):
+            with undamaged(self._path(name)):
                 return self._scan(name).filter(may & carries).collect()
         if name not in LARGE or (starts := self._index("starts")[name]).null_count():
             return self.table(name).filter(carries)
@@ -391,19 +391,19 @@ class Part:
             if SPARSE * sum(length for _, length in spans) <= starts[-1]:
                 rows = self._scan(name)
                 near = [rows.slice(*span).filter(carries) for span in spans]
-                with readable(self._path(name)):
+                with undamaged(self._path(name)):
                     return pl.concat(near or [rows.clear()]).collect()
         return self.table(name)[places(first, stop)]
 
 
 def told_in(folder: Path) -> dict[str, Any]:
     """What the folder of a part tells of it: first_at, last_at, rows, loaded."""
-    with readable(path := folder / "facts.json"):
+    with undamaged(path := folder / "facts.json"):
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def undamaged(path: Path) -> Iterator[None]:
     """Name the file that cannot be read, and the mend."""
     try:
         yield
@@ -480,6 +480,3 @@ def coded_for(journey: Journey, table: pl.LazyFrame) -> pl.LazyFrame:
         if name in schema and schema[name] not in (dtype, pl.String)
     }
     return table.with_columns(pl.col(name).cast(dtype) for name, dtype in stale.items()) if stale else table
-
-
-EMPTY_QUARANTINE = pl.DataFrame(schema=QUARANTINE)

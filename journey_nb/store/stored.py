@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing
@@ -19,11 +19,21 @@ from journey_nb.metrics.parted import SETS_AT_ONCE
 from journey_nb.metrics.sums import apart
 from journey_nb.store.layers import Layer
 from journey_nb.store.memory import memory
-from journey_nb.store.parts import ASSIGNED, EMPTY_QUARANTINE, Part
+from journey_nb.store.parts import ASSIGNED, Part
 from journey_nb.subset import TABLES, OfUsers, Tables, Together
 
 BYTES_COUNTED = 200  # a row takes where no cube answers
 ROWS_COUNTED = 2_500_000  # at once, at most, where all do not fit into a quarter of the memory
+
+
+class _Table:
+    """A table of :class:`Assembled`, by the name it stands under."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, facts: Assembled, _: type) -> pl.DataFrame:
+        return facts._tables(self._name)
 
 
 class Assembled:
@@ -68,45 +78,8 @@ class Assembled:
         """See :class:`journey_nb.facts.Facts`."""
         return known_by(self, word)
 
-    @property
-    def runs(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("runs")
-
-    @property
-    def visits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("visits")
-
-    @property
-    def waits(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("waits")
-
-    @property
-    def messages(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("messages")
-
-    @property
-    def goals(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("goals")
-
-    @property
-    def events(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("events")
-
-    @property
-    def devices(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("devices")
-
-    @property
-    def users(self) -> pl.DataFrame:
-        """See :class:`journey_nb.facts.Facts`."""
-        return self._tables("users")
+    runs, visits, waits, messages = _Table(), _Table(), _Table(), _Table()
+    goals, events, devices, users = _Table(), _Table(), _Table(), _Table()
 
 
 class StoredFacts(Assembled):

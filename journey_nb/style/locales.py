@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 LOCALES: tuple[str, ...] = ("en", "fr", "ko")
 """The languages that are shipped."""
 
@@ -45,9 +43,9 @@ def asked(locale: str = "") -> str:
     ('en', 'fr-CA')
     """
     if locale and _language(locale) not in LOCALES:
-        near = difflib.get_close_matches(locale, LOCALES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no words in {locale!r}{hint} (there are {', '.join(LOCALES)})")
+        from journey_nb.journey import near  # which would load pydantic where only words are asked for
+
+        raise ValueError(f"no words in {locale!r}{near(locale, LOCALES)} (there are {', '.join(LOCALES)})")
     return locale or _chosen
 
 

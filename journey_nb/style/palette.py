@@ -104,16 +104,9 @@ DARK = Palette(
     other_soft="#2b333d",
 )
 
-# Series in the order to use them; the first four stay well apart for colour-blind readers too.
-SERIES: tuple[str, ...] = (
-    "#1a66cc", "#c2570c", "#2f9e6e", "#6b2c82", "#6a7887", "#d6336c", "#8f7000", "#1f93b5",
-)  # fmt: skip
-SERIES_DARK: tuple[str, ...] = (
-    "#a6d4f7", "#f08a24", "#3fae92", "#c569f0", "#b4c0cc", "#ff8fac", "#dcc04e", "#63c7e6",
-)  # fmt: skip
-
 # For charts with a transparent ground, whose theme is not known when they are drawn: these read on
-# white and on the dark grounds of notebooks alike (3:1 for marks, 4:1 for text).
+# white and on the dark grounds of notebooks alike (3:1 for marks, 4:1 for text). In the order to use
+# them; the first four stay well apart for colour-blind readers too.
 SERIES_ANY: tuple[str, ...] = (
     "#5b8fd9", "#b5480f", "#2f9a72", "#9a3fc9", "#7a8794", "#d2567b", "#a3830f", "#2f9cc0",
 )  # fmt: skip
@@ -168,21 +161,3 @@ def resolve(css: str, theme: Theme, root: str = ":root") -> str:
 
 def _named(css: str, colours: Mapping[str, str]) -> str:
     return re.sub(r"\$([a-z_]+)", lambda found: colours[found[1]], css)
-
-
-def contrast(first: str, second: str) -> float:
-    """The WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21.
-
-    Examples
-    --------
-    >>> round(contrast("#000000", "#ffffff"), 1)
-    21.0
-    """
-    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

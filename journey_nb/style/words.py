@@ -6,8 +6,6 @@ a chart call one thing by one name. A key may hold ``{fields}`` to be filled in.
 
 from __future__ import annotations
 
-import difflib
-
 from journey_nb.style.locales import LOCALES, language
 
 # key: (English, French, Korean)
@@ -904,9 +902,9 @@ def word(key: str, locale: str = "", **fields: object) -> str:
     ('Not opened', '지연', 'Écart : +3')
     """
     if key not in _WORDS:
-        close = difflib.get_close_matches(key, _WORDS, n=2)
-        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        raise KeyError(f"no word {key!r} in the dictionary{hint}")
+        from journey_nb.journey import near  # which would load pydantic where only words are asked for
+
+        raise KeyError(f"no word {key!r} in the dictionary{near(key, _WORDS)}")
     text = _WORDS[key][place(locale)]
     return text.format(**fields) if fields else text
 

@@ -260,12 +260,12 @@ class JourneyCanvas(Exporting):
             if value not in (runs := self.stats.user_runs(self.user)["run_id"].to_list()):
                 raise KeyError(f"{self.user!r} has no run {value!r}{near(value, runs)}")
             self._draw(run=value)
-        elif value not in (known := self.stats.journey.points()):
-            raise KeyError(f"{self.stats.journey.label!r} has no point {value!r}{near(value, known)}")
-        elif name == "opened":
-            again = value == self.opened
-            self._first = self._first if again else 0
-            self.detail = self._detail(self.stats, value, again and self.full, self._first)
+        else:
+            self.stats.journey.point(value)  # names the near miss
+            if name == "opened":
+                again = value == self.opened
+                self._first = self._first if again else 0
+                self.detail = self._detail(self.stats, value, again and self.full, self._first)
         return value
 
     @traitlets.validate("full")

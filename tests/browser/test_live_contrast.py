@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contrast import contrast
 from live import Live
 
 import journey_nb as jn
-from journey_nb.style.palette import contrast
 from journey_nb.widgets.workspace import Head
 
 pytestmark = pytest.mark.browser

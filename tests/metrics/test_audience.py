@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from metrics.build import a_journey, at, make_scope
 
-from journey_nb.metrics.audience import AUDIENCE, audience, users, users_columns
+from journey_nb.metrics.audience import audience, users
+from journey_nb.metrics.definitions import schema
 
 RUNS = [
     {"first_at": at(days=-2), "truncated": True, "last_at": at(days=9)},
@@ -36,7 +37,7 @@ def scope(**options: object):
 
 def test_the_audience_balances():
     row = audience(scope())
-    assert row.schema == AUDIENCE
+    assert row.schema == schema("audience")
     assert row.row(0, named=True) == {
         "in_journey_before": 2,
         "entrances": 3,
@@ -69,7 +70,7 @@ def test_it_balances_for_every_period_clock_and_instant(clock, as_of, start):
 
 def test_users_are_the_runs_inside_at_any_time_with_their_last_step():
     table = users(scope())
-    assert table.schema == users_columns(scope())
+    assert table.schema == schema("users", scope().timezone)
     columns = ["run_id", "status", "last_step", "last_point_id", "reason"]
     assert table.select(columns).rows() == [
         ("r0", "in_progress", None, None, None),

@@ -5,13 +5,11 @@ import pytest
 from metrics.build import a_journey, at, make_scope
 
 from journey_nb.metrics.communications import (
-    COMMUNICATIONS,
-    DELIVERY_ISSUES,
-    MESSAGES,
     communications,
     delivery_issues,
     messages,
 )
+from journey_nb.metrics.definitions import schema
 
 
 def sent(channel: str = "push", minutes: float = 2, **outcomes: float) -> dict[str, object]:
@@ -27,7 +25,7 @@ def test_a_row_per_channel_designed_or_seen():
     table = communications(
         rows_of(sent("email", opened=3), sent("email"), {"skipped_at": at(1), "channel": "sms"})
     )
-    assert table.schema == COMMUNICATIONS
+    assert table.schema == schema("communications")
     columns = ["channel", "sent", "opened", "sent_users", "opened_users", "skipped"]
     assert table.select(columns).rows() == [
         ("push", 0, 0, 0, 0, 0),
@@ -117,7 +115,7 @@ def test_a_row_per_message_point_with_its_goals():
         goals=goals,
     )
     table = messages(scope)
-    assert table.schema == MESSAGES
+    assert table.schema == schema("messages")
     assert table.row(0, named=True) == {
         "point_id": "A",
         "title": "Push",
@@ -178,7 +176,7 @@ def test_delivery_issues_are_rates_of_attempts():
         sent("email"),
     )
     table = delivery_issues(scope)
-    assert table.schema == DELIVERY_ISSUES
+    assert table.schema == schema("delivery_issues")
     assert table.rows() == [
         ("push", "failed", "token_invalid", 1, 0.25),
         ("push", "bounced", "hard_bounce", 1, 0.25),

@@ -31,9 +31,9 @@ def test_every_table_is_defined() -> None:
 
 
 @pytest.mark.parametrize("table", words.TABLES)
-def test_every_column_is_defined_in_its_order(table: str) -> None:
+def test_every_column_is_defined_in_its_order_and_type(table: str) -> None:
     frame = TABLES[table](SCOPE) if table in TABLES else OTHERS[table]()
-    assert list(words.TABLES[table].columns) == frame.columns
+    assert list(words.schema(table, SCOPE.timezone).items()) == list(frame.schema.items())
 
 
 @pytest.mark.parametrize("name", words.names())

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from metrics.build import a_journey, at, make_facts, make_scope
 
-from journey_nb.metrics.goals import CREDIT, GOALS, Rule, credit, goals
+from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.goals import Rule, credit, goals
 from journey_nb.stats import JourneyStats
 
 RULES = ["engaged", "last_touch", "first_touch", "linear", "position_based", "time_decay", "entry"]
@@ -24,7 +25,7 @@ def test_users_runs_events_and_value():
         ],
     )
     table = goals(scope)
-    assert table.schema == GOALS
+    assert table.schema == schema("goals")
     assert table.rows() == [
         ("buy", "Buy", 1, 2, 4, 2, 0.5, 1.0, 1.0, 31.0, "EUR"),
         ("join", "Join", 0, 0, 0, 2, 0.0, 0.0, 0.0, None, None),
@@ -79,7 +80,7 @@ THREE = (("E", 1), ("A", 2), ("W", 3), ("X", 20))
 )
 def test_other_rules_share_the_credit_among_what_was_sent_before(rule: Rule, expected):
     table = credit(touched(*THREE), rule=rule, half_life=timedelta(days=1))
-    assert table.schema == CREDIT
+    assert table.schema == schema("credit")
     assert shares(table) == pytest.approx({**expected, None: 0})
 
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from metrics.build import a_journey, at, make_scope
 
-from journey_nb.metrics.health import DAILY, HEALTH, daily, health
+from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.health import daily, health
 
 RUNS = [
     {"entered_at": at(0), "left_at": at(20), "reason": "token_invalid", "exit_point": "A"},
@@ -47,7 +48,7 @@ def counts(frame: pl.DataFrame) -> set[tuple[object, ...]]:
 
 def test_headline_numbers_with_a_rate_over_channels_that_report_opens():
     row = health(scope())
-    assert row.schema == HEALTH
+    assert row.schema == schema("health")
     assert row.row(0, named=True) == {
         "entrances": 4,
         "messages_sent": 3,
@@ -79,7 +80,7 @@ def test_an_empty_period_has_zeros_and_no_rate():
 
 def test_daily_has_a_row_for_every_day_and_metric():
     table = daily(scope(end=at(days=3)))
-    assert table.schema == DAILY
+    assert table.schema == schema("daily")
     assert table.height == 3 * (3 + 2 + 11 + 1)
     assert table["date"].unique().to_list() == [date(2026, 1, day) for day in (5, 6, 7)]
     assert counts(table) == {

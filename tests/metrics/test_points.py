@@ -4,17 +4,13 @@ import polars as pl
 import pytest
 from metrics.build import a_journey, at, make_scope
 
+from journey_nb.metrics.definitions import schema
 from journey_nb.metrics.points import (
-    BRANCHES,
-    DROPS,
-    POINTS,
-    RECONCILIATION,
     branches,
     drops,
     points,
     reconciliation,
     waiting,
-    waiting_columns,
 )
 
 
@@ -40,7 +36,7 @@ def stay(
 
 def counted(table: pl.DataFrame, point: str) -> dict[str, object]:
     row = table.row(by_predicate=pl.col("point_id") == point, named=True)
-    return {name: value for name, value in row.items() if value and POINTS[name] == pl.Int64}
+    return {name: value for name, value in row.items() if value and schema("points")[name] == pl.Int64}
 
 
 def test_visits_are_counted_and_balance():
@@ -62,7 +58,7 @@ def test_visits_are_counted_and_balance():
         ],
     )
     table = points(scope)
-    assert table.schema == POINTS
+    assert table.schema == schema("points")
     assert table["point_id"].to_list() == ["E", "A", "W", "X"]
     assert counted(table, "A") == {
         "entered": 5,
@@ -150,7 +146,7 @@ def test_two_branches_to_one_point_are_told_apart():
     unknown = stay("S", 0, 1, traversed=True)
     ended = stay("A", 0, 1, traversed=False, known=False)
     table = branches(make_scope(a_journey(versions=[version]), visits=[*taken, unknown, ended], runs=[{}]))
-    assert table.schema == BRANCHES
+    assert table.schema == schema("branches")
     assert table.rows() == [
         ("E", "default", "S", None, 0, 0, None),
         ("S", "variant:A", "A", "A", 2, 1, pytest.approx(2 / 3)),
@@ -197,7 +193,7 @@ def test_waiting_by_cause_since_the_last_wait_else_the_arrival():
         ],
     )
     table = waiting(scope)
-    assert table.schema == waiting_columns(scope)
+    assert table.schema == schema("waiting", scope.timezone)
     assert table.rows() == [
         ("W", "Wait", "delay", "silent_hours", 2, 2, at(6), at(8)),
         ("W", "Wait", "delay", None, 1, 1, at(3), None),
@@ -220,7 +216,7 @@ def test_drops_have_two_grains():
         ],
     )
     table = drops(scope)
-    assert table.schema == DROPS
+    assert table.schema == schema("drops")
     assert table.rows() == [
         ("E", "Entry", "run", "internal_error", "user_not_found", 1),
         ("A", "Push", "run", "send_error", "token_invalid", 1),
@@ -239,7 +235,7 @@ def test_what_does_not_add_up_is_a_number():
         runs=runs, visits=[stay("E", 0, 1, traversed=True, known=False, to_point=None), stay("A", 1)]
     )
     table = reconciliation(lost)
-    assert table.schema == RECONCILIATION
+    assert table.schema == schema("reconciliation")
     gaps = table.filter(pl.col("gap") != 0)
     assert gaps.rows() == [("A", "arrivals", 1, 0, 1)]
     twice = make_scope(runs=[{"entered_at": at(0), "inside": False}], visits=[])

@@ -10,8 +10,8 @@ import pytest
 from metrics.build import a_journey, at, make_scope
 
 import journey_nb as jn
-from journey_nb.metrics import TABLES
-from journey_nb.metrics.rows import BEHIND, KEYS, cells, rows
+from journey_nb.metrics import KEYS, TABLES
+from journey_nb.metrics.rows import BEHIND, cells, rows
 from journey_nb.simulate import simulate
 
 VIEWS = {
@@ -33,14 +33,9 @@ def stats(view: str) -> jn.JourneyStats:
 def test_as_many_rows_as_the_cell_says(table: str, view: str) -> None:
     scope = stats(view).scope
     frame = TABLES[table](scope)
-    keys = [name for name in KEYS[table] if name in frame.columns]
     for row in frame.iter_rows(named=True):
         for column in BEHIND[table]:
-            behind = rows(
-                scope,
-                f"{table}.{column}",
-                **{name: row[name] for name in keys if table != "messages" or name == "point_id"},
-            )
+            behind = rows(scope, f"{table}.{column}", **{name: row[name] for name in KEYS[table]})
             if column == "value":
                 assert behind["value"].sum() == pytest.approx(row[column] or 0)
             else:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import combinations
 
 import pytest
+from contrast import contrast
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,20 +30,18 @@ def test_text_reads_on_every_ground_it_stands_on(theme: palette.Palette, ink: st
         colours["surface"],
         *([colours[f"{ink}_soft"]] if f"{ink}_soft" in colours else []),
     ]
-    assert min(palette.contrast(colours[ink], ground) for ground in grounds) >= 4.5
+    assert min(contrast(colours[ink], ground) for ground in grounds) >= 4.5
 
 
 @pytest.mark.parametrize("theme", [palette.LIGHT, palette.DARK])
 def test_branches_stand_out_from_the_ground(theme: palette.Palette) -> None:
-    assert palette.contrast(theme.edge, theme.ground) >= 3
+    assert contrast(theme.edge, theme.ground) >= 3
 
 
 def test_series_stand_out_in_every_theme() -> None:
-    assert min(palette.contrast(colour, "#ffffff") for colour in palette.SERIES) >= 3
-    assert min(palette.contrast(colour, palette.DARK.surface) for colour in palette.SERIES_DARK) >= 3
     for colour in (*palette.SERIES_ANY, palette.LINE_ANY, palette.TEXT_ANY):
-        assert min(palette.contrast(colour, ground) for ground in ("#ffffff", "#111111")) >= 3
-    assert min(palette.contrast(palette.TEXT_ANY, ground) for ground in ("#ffffff", "#111111")) >= 3.9
+        assert min(contrast(colour, ground) for ground in ("#ffffff", "#111111")) >= 3
+    assert min(contrast(palette.TEXT_ANY, ground) for ground in ("#ffffff", "#111111")) >= 3.9
 
 
 # How red- and green-blind people see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
@@ -68,10 +67,9 @@ def seen(colour: str, matrix: tuple[tuple[float, ...], ...]) -> list[float]:
     return [255 * (c * 12.92 if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055) for c in mixed]
 
 
-@pytest.mark.parametrize("series", [palette.SERIES, palette.SERIES_DARK, palette.SERIES_ANY])
 @pytest.mark.parametrize("kind", BLIND)
-def test_the_first_series_stay_apart_for_colour_blind_readers(series: tuple[str, ...], kind: str) -> None:
-    colours = [seen(colour, BLIND[kind]) for colour in series[:4]]
+def test_the_first_series_stay_apart_for_colour_blind_readers(kind: str) -> None:
+    colours = [seen(colour, BLIND[kind]) for colour in palette.SERIES_ANY[:4]]
     for one, two in combinations(colours, 2):
         assert sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) ** 0.5 > 50
 
