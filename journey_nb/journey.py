@@ -587,11 +587,16 @@ def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> 
         source, target = _get(branch, "source"), _get(branch, "target")
         if source in types and target in types and not {types[source], types[target]} & set(WAIT_TYPES):
             before[target].append(source)
-    try:
-        TopologicalSorter(before).prepare()
-    except CycleError as error:
-        loop = " → ".join(map(str, error.args[1]))
-        yield Fault(f"{place}.branches", f"a cycle without a wait: {loop}", "put a delay into it")
+    while True:
+        try:
+            TopologicalSorter(before).prepare()
+            return
+        except CycleError as error:
+            loop = error.args[1]
+            told = " → ".join(map(str, loop))
+            yield Fault(f"{place}.branches", f"a cycle without a wait: {told}", "put a delay into it")
+            for point in loop:  # the next is one that has no point of it
+                before.pop(point, None)
 
 
 def _oddities(journey: Journey) -> Iterator[Fault]:

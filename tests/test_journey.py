@@ -271,6 +271,10 @@ def test_a_cycle_needs_a_wait() -> None:
     back = {"source": "mail", "target": "mail", "key": "opened"}
     loop = changed(versions__0__branches=[*DOCUMENT["versions"][0]["branches"], back])
     assert any("a cycle without a wait: mail → mail" in fault for fault in faults(loop))
+    other = {"source": "out", "target": "out", "key": "default"}
+    told = faults(changed(versions__0__branches=[*loop["versions"][0]["branches"], other]))
+    assert any("wait: mail → mail" in fault for fault in told)
+    assert any("wait: out → out" in fault for fault in told), "each is told, not the first alone"
     waiting = changed(versions__0__branches__4__target="mail")
     Journey.model_validate(waiting)
     Journey.model_validate({**loop, "origin": "discovered"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import anywidget
 import traitlets
 from IPython import get_ipython
+from ipywidgets import Layout
 
 from journey_nb.journey import near
 from journey_nb.metrics.scope import Clock
@@ -78,6 +79,11 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
 
     theme = traitlets.Enum(get_args(palette.Theme), "auto").tag(sync=True)
     """The notebook's or the reader's own, or ``light`` or ``dark``."""
+
+    @traitlets.default("layout")
+    def _as_wide_as_its_place(self) -> Layout:
+        # What is in the view asks for no width of its own, so a box would give it none.
+        return Layout(width="100%", min_width="0")
 
     def __init__(self, *, locale: str = "", **traits: Any) -> None:
         self._failed = ""  # the action whose error is painted

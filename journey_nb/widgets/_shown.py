@@ -19,6 +19,9 @@ from journey_nb.render import Html
 _TWIN = (
     "<style>.jp-OutputArea-child:has(.jnb-live)+.jp-OutputArea-child:has(.jnb-static){display:none}"
     ".jp-OutputArea-child:not(:has(.jnb-live)):has(+.jp-OutputArea-child .jnb-static){display:none}"
+    # Notebook 7 puts into a box of its own what was tall while both stood there.
+    "body[data-notebook] .jp-mod-outputsScrolled:has(.jnb-live) .jp-Cell-outputArea"
+    "{max-height:none;overflow:visible;box-shadow:none}"
     ".output_area:not(:has(.jnb-live)):has(+.output_area .jnb-static){display:none}</style>"
 )
 

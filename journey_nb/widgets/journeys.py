@@ -177,7 +177,12 @@ class JourneyList(Managing, Files):
         if change["name"] == "opened":
             if self.opened is None:
                 self.workspace = None
-            self._box.children = (self, self.workspace) if self.workspace else (self,)
+            before, self._box.children = (
+                self._box.children[1:],
+                (self, self.workspace) if self.workspace else (self,),
+            )
+            for workspace in before:
+                workspace.close()
         if any(self._drawn[name] != getattr(self, name) for name in _SHOWN):
             self._draw()  # traitlets has None not checked
 

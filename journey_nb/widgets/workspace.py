@@ -187,7 +187,8 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         )
         self._following = False
         for part, room in zip(self.children, (_ROW, "3 1 560px", _BESIDE, _ROW), strict=True):
-            part.layout = Layout(flex=room, min_width="0", max_width="100%", width="auto", margin="0")
+            place: Layout = part.layout
+            place.flex, place.width, place.max_width, place.margin = room, "auto", "100%", "0"
         self.dashboard.observe(self._make_room, "opened")
         for part in (self.canvas, self.dashboard, self.tracer):
             part.has_when = False  # the head has
@@ -199,6 +200,14 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
 
     def _parts(self) -> tuple[View, ...]:
         return self.head, self.canvas, self.dashboard, self.tracer
+
+    def close(self) -> None:
+        """Let go of the views, in the kernel and in the browser, where else they would stay as long as the kernel does."""
+        for part in self.children:
+            part.close()
+            part.layout.close()
+        super().close()
+        self.layout.close()
 
     @property
     def views(self) -> tuple[View, ...]:

@@ -68,6 +68,8 @@ def sees_only_live_views(page: Any, front: str = FRONT) -> None:
     for place in range(5):
         page.locator(f"{front} .jnb-live .sheet > svg").nth(place).wait_for()
     assert page.locator(f"{front} .jnb-live").count() == 7, "four of them are the workspace"
+    widths = [view.bounding_box()["width"] for view in page.locator(f"{front} .jnb-live").all()]
+    assert min(widths) > 200, widths
     assert not any(picture.is_visible() for picture in page.locator(f"{front} .jnb-static").all())
 
 

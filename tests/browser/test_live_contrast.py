@@ -113,7 +113,7 @@ def test_a_dashboard_keeps_its_tabs_and_what_is_open(
     )
     assert chosen != other
     assert contrast(colour(live, "[role=tab][aria-selected=true]", "color"), chosen) >= 4.5
-    reads(live, ".part .label", ".part .value", ".details h3", ".details td", ".details .link")
+    reads(live, ".part .name", ".part .value", ".details h3", ".details td", ".details .link")
     assert shows_focus(live, ".part h2 button")
     assert shows_focus(live, "[data-action=period]")
 

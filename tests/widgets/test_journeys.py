@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 import journey_nb as jn
 from journey_nb.metrics.health import headline
@@ -247,3 +248,16 @@ def test_a_journey_without_a_name_is_not_opened(widget: jn.JourneyList) -> None:
     with pytest.raises(KeyError, match="the store has no journey ''"):
         widget.opened = ""
     assert widget.opened is None
+
+
+def test_what_a_list_leaves_is_let_go(widget: jn.JourneyList) -> None:
+    """Else each journey that was looked at stays, in the kernel and in the browser, as long as the kernel does."""
+    widget.opened = "welcome"
+    first, alive = widget.workspace, len(_instances)
+    for journey_id in ("abandoned_cart", "win_back", "welcome"):
+        widget.opened = journey_id
+    assert len(_instances) == alive
+    assert first is not None
+    assert all(view.comm is None for view in (first, *first.views))
+    widget.opened = None
+    assert len(_instances) == alive - len({first, *first.views}) * 2, "each with its layout"
