@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from lab import PANEL, Lab, reopen, watched
 
 import journey_nb as jn
 from journey_nb.exports import campaign_statistics
+from journey_nb.render.page import page_html
+from journey_nb.render.panels import table
 from journey_nb.reports import _print, notebook_page, report_notebooks, run_report
 from journey_nb.style import column
 from journey_nb.subject import open_portfolio, open_stats
@@ -461,6 +463,25 @@ def test_a_printed_page_is_filled_within_its_margins_and_ends_with_no_heading(
         assert not ink[:, -sides:].any()
         assert ink[: len(ink) // 4].any(), "a page begins with a gap"
         assert squeezed(text.strip().splitlines()[-1]) not in headings
+
+
+@pytest.mark.parametrize("word", ["push_2026_spring_sale_reactivation_wave2_variant_B_final", "W" * 199])
+def test_on_paper_a_long_word_pushes_no_number_off(word: str, tmp_path: Path) -> None:
+    """Neither out of a wide table, which is a list there, nor out of another."""
+    steps = sample().points().with_columns(title=pl.lit(word))
+    branches = sample().branches().with_columns(target=pl.lit(word))
+    page = page_html("Long", [table(steps), table(branches)])
+    (tmp_path / "page.html").write_text(page, "utf-8")
+    _print(tmp_path / "page.html", tmp_path / "page.pdf")
+    text = "".join(squeezed(text) for text, _ in printed(tmp_path / "page.pdf"))
+    for shown in re.findall(r"<table>(.*?)</table>", page, re.DOTALL):
+        head, *rows = (
+            re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", shown)
+        )
+        assert len(rows) > 10
+        for row in rows:
+            listed = "".join(label + value for label, value in zip(head, row, strict=True))
+            assert squeezed(unescape("".join(row))) in text or squeezed(unescape(listed)) in text, row
 
 
 SCALE = 4  # pixels to a point
