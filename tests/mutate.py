@@ -20,11 +20,11 @@ SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", "60"))
 FAULTS: list[tuple[str, str, str]] = [
     # Time, clocks and periods.
     ("metrics/scope.py", "return self.as_of + TICK", "return self.as_of"),
-    ("metrics/scope.py", "(seen & (time >= self.start)", "(seen & (time > self.start)"),
-    ("metrics/scope.py", "seen = time < self.hi", "seen = time <= self.hi"),
+    ("metrics/scope.py", "(seen & (time >= literal(self.start))", "(seen & (time > literal(self.start))"),
+    ("metrics/scope.py", "seen = time < literal(self.hi)", "seen = time <= literal(self.hi)"),
     ("metrics/scope.py", 'return self.cut if self.clock == "activity" else self.horizon', "return self.cut"),
     ("metrics/scope.py", 'pl.col("entered_at").is_between(self.start, self.cut, closed="left")', 'pl.col("entered_at").is_between(self.start, self.cut, closed="both")'),
-    ("metrics/scope.py", '.filter((pl.col("first_at") < self.horizon) & entered)', ".filter(entered)"),
+    ("metrics/scope.py", '.filter((pl.col("first_at") < literal(self.horizon)) & entered)', ".filter(entered)"),
     ("metrics/scope.py", 'pl.col("inside") & began_before & ~self.before("left_at")', 'began_before & ~self.before("left_at")'),
     ("metrics/counts.py", '"skipped": _COMPLETED & pl.col("skip_at").is_not_null(),', '"skipped": pl.col("skip_at").is_not_null(),'),
     ("metrics/scope.py", "if self.facts.last_at >= self.horizon:", "if self.facts.last_at > self.as_of + self.as_of.resolution * 10**12:"),
@@ -34,11 +34,11 @@ FAULTS: list[tuple[str, str, str]] = [
     # Tables.
     ("metrics/counts.py", 'waiting_before=pl.col("was_open").sum()', 'waiting_before=(pl.col("was_open") & pl.col("is_open")).sum()'),
     ("metrics/counts.py", '"exited": _EXITED,', '"exited": ~_COMPLETED,'),
-    ("metrics/counts.py", 'seconds.quantile(0.9, "linear")', 'seconds.quantile(0.9, "nearest")'),
+    ("metrics/counts.py", "place = share * (stays - 1)", "place = share * stays"),
     ("metrics/counts.py", 'here.group_by(point="here").agg(users=pl.col("user").n_unique())', 'here.group_by(point="here").agg(users=pl.len())'),
     ("metrics/points.py", 'known = known.with_columns(_taken=pl.col("runs").sum().over("source"))', 'known = known.with_columns(_taken=pl.col("users").sum().over("source"))'),
-    ("metrics/counts.py", 'last = waits.unique("visit", keep="last", maintain_order=True)', 'last = waits.unique("visit", keep="first", maintain_order=True)'),
-    ("metrics/counts.py", 'waits = waits.filter(pl.col("at") < self.scope.hi)', 'waits = waits.filter(pl.col("at") < self.scope.horizon)'),
+    ("metrics/scope.py", '< self.hi).unique("visit", keep="last", maintain_order=True)', '< self.hi).unique("visit", keep="first", maintain_order=True)'),
+    ("metrics/scope.py", 'waits.filter(pl.col("at") < self.hi)', 'waits.filter(pl.col("at") < self.horizon)'),
     ("metrics/communications.py", 'reported = pl.col("delivered") * 100 >= pl.col("sent")', 'reported = pl.col("delivered") > 0'),
     ("metrics/counts.py", '"_arrived": pl.col("delivered") | pl.col("opened") | pl.col("clicked"),', '"_arrived": pl.col("delivered"),'),
     ("metrics/counts.py", '.filter(pl.col("engaged_order") < pl.col("order"))', ""),
@@ -48,13 +48,13 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/health.py", 'goals_reached=pl.col("users").sum()', 'goals_reached=pl.col("runs").sum()'),
     ("metrics/counts.py", 'left = self._runs.filter("leaves")\n        return', 'left = self._runs\n        return'),
     # Cubes.
-    ("metrics/cube_counts.py", "once = prev.is_null() | (prev < first)", "once = prev.is_null() | (prev <= first)"),
-    ("metrics/cube_counts.py", 'before = pl.col("day").is_null() | (pl.col("day") < day)', 'before = pl.col("day") < day'),
+    ("metrics/cube.py", "(prev.is_null() | (prev < first))", "(prev.is_null() | (prev <= first))"),
+    ("metrics/cube.py", 'pl.col("day").is_not_null() & pl.col("prev").is_null()', 'pl.col("day").is_not_null()'),
     ("metrics/cube_counts.py", "return added([(1, whole), (1, asked), (-1, days)])", "return whole"),
-    ("metrics/cube_counts.py", 'counts = both.group_by("micros").agg(pl.col("n").sum())', 'counts = both.group_by("micros").agg(pl.len().alias("n"))'),
+    ("metrics/sums.py", "return low + (high - low) * part", "return low"),
     ("metrics/cube.py", 'less = earliest.filter(pl.col("until") < pl.col("day"))', "less = earliest.clear()"),
     ("metrics/cube.py", 'begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)', "begins = pl.lit(True)"),
-    ("metrics/cube.py", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "code = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
+    ("metrics/cube.py", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
     # The fold.
     ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),
@@ -78,7 +78,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("walk.py", 'stood = stands.get(group["by"], group["stood"])', 'stood = group["stood"]'),
     ("walk.py", "~(entered & (entries > 1))", "True"),
     ("walk.py", 'holds = pl.col("at") <= pl.col("left") + pl.col("length")', 'holds = pl.col("at") < pl.col("left") + pl.col("length")'),
-    ("walk.py", 'may = (pl.col("place") > pl.col("first"))', 'may = (pl.col("place") > pl.col("first") + 1)'),
+    ("walk.py", "pending.filter(~holds & earlier_holds)", "pending.filter(~holds & ~earlier_holds)"),
     ("walk.py", '.when(late & of_kind(*PATH_KINDS))', '.when(late & of_kind(*PATH_KINDS[:2]))'),
     ("walk.py", 'new = attempts.join(in_time, on=["run", "message"], how="anti", nulls_equal=True)', "new = attempts.clear()"),
     ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
@@ -89,7 +89,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("exports.py", 'agg(goal_at=pl.col("at").min())', 'agg(goal_at=pl.col("at").max())'),
     ("exports.py", 'pl.when(pl.col("skip_at").is_not_null()).then(pl.col("skip_reason").cast(_TEXT)),', 'pl.col("skip_reason").cast(_TEXT),'),
     ("exports.py", '.filter(here, pl.col("status") != "completed")', '.filter(here)'),
-    ("exports.py", 'goals(scope), daily(scope), daily(scope, "goal")', 'goals(scope), daily(scope, "point"), daily(scope, "goal")'),
+    ("exports.py", 'stats.goals(), stats.daily(), stats.daily("goal")', 'stats.goals(), stats.daily("point"), stats.daily("goal")'),
 ]  # fmt: skip
 
 HUNT = f"""

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from mutate import FAULTS
 
 import journey_nb
 
@@ -232,3 +233,10 @@ def test_make_lists_what_it_can_do() -> None:
     assert {"demo", "test", "test-long", "lint", "format", "bench", "bench-100m", "mutate", "lab"} <= targets
     for script in re.findall(r"\$\(BIN\)/python (\S+\.py)", makefile):
         assert (ROOT / script).exists(), script
+
+
+def test_every_fault_that_make_mutate_seeds_still_has_its_place() -> None:
+    """One whose source is gone, or stands twice, checks nothing any more."""
+    source = ROOT / "journey_nb"
+    found = {(name, old): (source / name).read_text("utf-8").count(old) for name, old, _ in FAULTS}
+    assert {fault: count for fault, count in found.items() if count != 1} == {}
