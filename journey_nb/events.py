@@ -34,6 +34,7 @@ from journey_nb.reading import (
     columns,
     epoch_unit,
     filled,
+    listed,
     readable,
     roots,
     scan,
@@ -1043,7 +1044,8 @@ def _canonical(
     """
     found, extra = columns(source, COLUMNS, mapping, name)
     schema = found.collect_schema()
-    _require(schema.names(), extra, name)
+    # Whoever reads the log knows its columns as it has them, not as they are mapped.
+    _require(schema.names(), extra, [own for own in source.collect_schema() if own != ODD_WIDTH], name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
     _refuse_odd(schema, name)
@@ -1154,14 +1156,15 @@ def _filled(column: str, dtype: pl.DataType) -> pl.Expr:
 _PLAIN = " (a log of plain activities is read by EventLog.from_activities(…, user=…, activity=…, time=…))"
 
 
-def _require(names: list[str], extra: list[str], what: str) -> None:
+def _require(names: list[str], extra: list[str], own: list[str], what: str) -> None:
+    it_has = f"; it has {listed(own)}"
     for column in _REQUIRED:
         if column not in names:
-            hint = near(column, extra) or f"; it has {', '.join([*names, *extra][:20])}"
+            hint = near(column, extra) or it_has
             plain = "" if "kind" in names else _PLAIN
             raise LogError(f"{what}: no column {column!r}{hint}; say columns={{{column!r}: …}}{plain}")
     if "user_id" not in names and "device_id" not in names:
-        hint = near("user_id", extra) or near("device_id", extra)
+        hint = near("user_id", extra) or near("device_id", extra) or it_has
         raise LogError(f"{what}: no column 'user_id' or 'device_id'{hint}; say columns={{'user_id': …}}")
 
 

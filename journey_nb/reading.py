@@ -404,7 +404,7 @@ def columns(
         if isinstance(origin, str):
             if origin not in names:
                 raise LogError(
-                    f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)} "
+                    f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {listed(names)} "
                     f"(a constant is pl.lit({origin!r}))"
                 )
         elif not isinstance(origin, pl.Expr):
@@ -453,7 +453,8 @@ def alike(parts: Sequence[pl.LazyFrame], names: Iterable[str]) -> list[pl.LazyFr
     ]
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a message: so many as are read, and how many more there are."""
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
