@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime, timedelta
@@ -25,7 +25,7 @@ from journey_nb.metrics import definitions, experiments, intervals, paths, reten
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.goals import outside_window
-from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, values_of
+from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, plain, several, values_of
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.period import Moment, Period
 from journey_nb.pseudonyms import Pseudonyms
@@ -223,11 +223,12 @@ class JourneyStats:
         Parameters
         ----------
         users
-            User ids: a list, a series, or a frame with a column user_id.
+            User ids: a list, a series, an array, or a frame with a column user_id.
         variant, entry, version
-            The run's first variant, its entry point, the version at its entry: a value or a list.
+            The run's first variant, its entry point, the version at its entry: a value, or several in a list, a
+            series or an array.
         **attributes
-            Columns of the attributes: a value or a list of values.
+            Columns of the attributes: a value or several.
 
         Raises
         ------
@@ -238,7 +239,7 @@ class JourneyStats:
         if taken := {"user_id", "run"} & attributes.keys():
             raise TypeError(f"where takes no {min(taken)!r}: users= takes user ids")
         told = {"variant": variant, "entry_point": entry, "version": version}
-        conditions = {name: value for name, value in told.items() if value is not ...} | attributes
+        conditions = {name: plain(value) for name, value in (told | attributes).items() if value is not ...}
         if users is not None:
             conditions["user_id"] = user_ids(users)
         for name, value in conditions.items():  # a mistake is told here, not by the first table
@@ -966,32 +967,35 @@ def _verbs(view: _View, after: _View) -> Iterator[str]:
 
 def _coded(value: Any) -> str:
     """A value as code, where it is one that people write; times as ISO texts, series as lists."""
-    if isinstance(value, pl.Series):
-        value = value.to_list()
+    value = plain(value)
     if isinstance(value, date):  # times too
         value = value.isoformat()
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return f"[{', '.join(map(_coded, value))}]"
     return repr(value)
 
 
 def user_ids(users: Any) -> pl.Series:
-    """User ids from a list, a series, or a frame with a column user_id, as the log writes them."""
-    if isinstance(users, (str, int)):
-        users = [users]
-    if isinstance(users, (list, tuple, set, frozenset)):
-        users = pl.Series(list(users)) if users else pl.Series([], dtype=pl.String)
+    """User ids from a list, a series, an array, or a frame with a column user_id, as the log writes them."""
+    users = users if hasattr(type(users), "columns") or isinstance(users, Mapping) else _listed(users)
     if not isinstance(users, pl.Series):
-        try:
-            frame = _eager(users)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"users are ids (one, a list, a series) or a frame with a column user_id, not a {type(users).__name__}"
-            ) from None
+        frame = _eager(users)
         if "user_id" not in frame.columns:
             raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
         users = frame["user_id"]
     return as_text(users)
+
+
+def _listed(users: Any) -> Any:
+    """User ids as a series; one alone too. What streams whole rows is a frame."""
+    try:
+        alone = isinstance(users, (str, int)) or getattr(users, "ndim", 1) == 0
+        ids = several([users] if alone else users)
+    except TypeError:
+        raise TypeError(
+            f"users are ids (one, a list, a series) or a frame with a column user_id, not a {type(users).__name__}"
+        ) from None
+    return ids.struct.unnest() if ids.dtype == pl.Struct else ids
 
 
 def as_text(ids: pl.Series) -> pl.Series:

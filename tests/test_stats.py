@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -86,6 +91,24 @@ def test_where_takes_a_frame_of_users(stats: jn.JourneyStats) -> None:
     some = stats.users(limit=20).select("user_id").unique()
     assert set(stats.where(users=some).users()["user_id"]) == set(some["user_id"])
     assert stats.where(users=[]).health()["entrances"].item() == 0
+
+
+@pytest.mark.parametrize(
+    "held", [pd.Series, np.array, pa.array, pl.Series, iter, set, partial(np.array, dtype=object), pd.array]
+)
+def test_where_takes_whatever_holds_several_values(stats: jn.JourneyStats, held: Callable[..., Any]) -> None:
+    some = stats.users(limit=5)["user_id"].to_list()
+    assert set(stats.where(users=held(some)).users()["user_id"]) == set(some)
+    assert set(stats.where(users=[7, *some]).users()["user_id"]) == set(some)
+    assert_frame_equal(
+        stats.where(variant=held(["A", "B"])).health(), stats.where(variant=["A", "B"]).health()
+    )
+
+
+def test_numbers_of_numpy_are_said_as_plain_ones(stats: jn.JourneyStats) -> None:
+    told = stats.where(version=np.int64(2), users=np.str_("u1")).where(variant=[np.str_("A")]).verbs()
+    assert told == ".where(version=2).where(users=['u1']).where(variant=['A'])"
+    assert stats.where(users=range(3)).verbs() == ".where(users=['0', '1', '2'])"
 
 
 def test_an_attribute_is_taken_as_it_was_at_the_entry(stats: jn.JourneyStats) -> None:
