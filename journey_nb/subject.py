@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -124,7 +125,7 @@ def chosen(
     return stats.machine(include=True) if machine else stats
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | os.PathLike[str]) -> Store:
     """The store in a folder; unlike :class:`Store` itself this makes none where there is none.
 
     Raises
@@ -138,7 +139,7 @@ def open_store(path: str | Path) -> Store:
     return Store(path)
 
 
-def store_file(path: str | Path) -> Path:
+def store_file(path: str | os.PathLike[str]) -> Path:
     """The register of the store in a folder.
 
     Raises

@@ -87,7 +87,7 @@ def variants(
     k
         Groups smaller than this are hidden: all is said of whole groups of k of the converted and of the others.
     """
-    _check(scope.journey, point_id, goal, unit, method)
+    check(scope.journey, point_id, goal, unit, method)
     check_plan(mde, planned_n)
     scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
@@ -122,7 +122,8 @@ def _shown(table: pl.DataFrame, k: int) -> pl.DataFrame:
     )
 
 
-def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
+def check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
+    """Refuse a test that the journey does not have, and a way of judging that there is not."""
     journey.goal(goal)  # names the near miss
     points = journey.points()
     if point_id not in points:
@@ -134,6 +135,11 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
             f"{point_id!r} is a {points[point_id].type}; variants stand at an A/B/n split ({told}) "
             "or at a message sent in variants"
         )
+    check_how(unit, method)
+
+
+def check_how(unit: str, method: str) -> None:
+    """Refuse a way of counting or of judging that there is not."""
     for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):
         if value not in known:
             raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -128,7 +129,7 @@ class Store(Registry):
     True
     """
 
-    def __init__(self, path: str | Path, *, patience: float = 3600) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, patience: float = 3600) -> None:
         self.path, self._patience = Path(path).absolute(), patience  # also when the process goes elsewhere
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / "store.sqlite"
@@ -143,6 +144,10 @@ class Store(Registry):
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
+
+    def __fspath__(self) -> str:
+        """Its folder: whatever takes the path of a store takes the store."""
+        return str(self.path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens it itself."""
