@@ -24,6 +24,7 @@ from journey_nb.files import fitting, whole_folder
 from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.metrics import small
+from journey_nb.metrics.groups import plain
 from journey_nb.store.registry import FILTERS
 from journey_nb.style import locales, word
 from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
@@ -637,7 +638,7 @@ def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
             raise ReportError(
                 f"the {name} report has no parameter {key!r}{near(key, known) or '; it has ' + ', '.join(known)}"
             )
-        wanted = known[key].type
+        wanted, value = known[key].type, plain(value)
         accepted, read = _TYPES[wanted]
         if isinstance(value, str) and wanted != "str":
             try:

@@ -27,6 +27,7 @@ from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.goals import outside_window
 from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, plain, several, values_of
 from journey_nb.metrics.scope import Clock, Scope
+from journey_nb.metrics.table import whole_number
 from journey_nb.period import Moment, Period
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.reading import cell, read_arrow
@@ -193,6 +194,7 @@ class JourneyStats:
         the newest version and counts all.
         """
         if number is not None:
+            number = whole_number(number, 0, f"version={number!r} is no version's number: give a whole one")
             self.journey.version(number)
         return self._with(version=number)
 
@@ -339,8 +341,9 @@ class JourneyStats:
         >>> late.users().height < stats.users().height, late.points().equals(stats.points())
         (True, True)
         """
-        if history_days is not None and history_days < 1:
-            raise ValueError(f"history_days={history_days}: how many days, 1 or more, or None for all")
+        if history_days is not None:
+            told = f"history_days={history_days!r}: how many days, 1 or more, or None for all"
+            history_days = whole_number(history_days, 1, told)
         return self._with(history_days=history_days)
 
     @property
@@ -390,6 +393,9 @@ class JourneyStats:
         """A row per run inside at any time in the period; search by user or device id; paged."""
         small.refuse("users()", self.least)
         word = None if search is None else str(search)
+        if limit is not None:
+            limit = whole_number(limit, 0, f"limit={limit!r}: how many rows, 0 or more, or None for all")
+        offset = whole_number(offset, 0, f"offset={offset!r}: how many rows to pass over, 0 or more")
         return self._table("users", by, search=word, limit=limit, offset=offset)
 
     def goals(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
@@ -514,6 +520,7 @@ class JourneyStats:
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
         small.refuse("beginning()", self.least)
+        limit = whole_number(limit, 0, f"limit={limit!r}: how many ids, 0 or more")
         return paths.beginning(self.scope, str(start), limit)
 
     def nearest(self, user: str) -> list[str]:
@@ -525,8 +532,8 @@ class JourneyStats:
         self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
     ) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion; ``top=None`` tells all."""
-        if top is not None and top < 1:
-            raise ValueError(f"top={top}: how many ways, 1 or more, or None for all")
+        if top is not None:
+            top = whole_number(top, 1, f"top={top!r}: how many ways, 1 or more, or None for all")
         if not self.least:
             return self._grouped(lambda scope: paths.paths(scope, top, collapse_loops), self.scope, by)
 

@@ -13,7 +13,7 @@ from journey_nb.metrics import significance, small
 from journey_nb.metrics.assignments import PREFIX, Unit, reachings
 from journey_nb.metrics.intervals import newcombe
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import rate
+from journey_nb.metrics.table import rate, whole_number
 
 Method = Literal["fixed", "sequential"]
 
@@ -149,8 +149,8 @@ def check_plan(mde: object, planned_n: object) -> None:
     """Refuse a smallest difference, or a planned size, that is none."""
     if mde is not None and not (isinstance(mde, (int, float)) and 0 < mde < 1):
         raise ValueError(f"mde={mde!r} is no difference of two rates: 0.01 stands for one percentage point")
-    if planned_n is not None and not (isinstance(planned_n, int) and planned_n > 0):
-        raise ValueError(f"planned_n={planned_n!r} is no number of units: give a whole one from 1 on")
+    if planned_n is not None:
+        whole_number(planned_n, 1, f"planned_n={planned_n} is no number of units: give a whole one from 1 on")
 
 
 def _table(
