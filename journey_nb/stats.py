@@ -171,6 +171,7 @@ class JourneyStats:
 
         Texts are ISO dates or times; a time without a zone is the journey's local time.
         """
+        start, end = period.of_numpy(start), period.of_numpy(end)
         period.between(start, end, self._zone)
         return self._with(period=(start, end))
 
@@ -183,6 +184,7 @@ class JourneyStats:
     def as_of(self, moment: Moment | None) -> JourneyStats:
         """See nothing after this instant (inclusive); by default the log's last event."""
         if moment is not None:
+            moment = period.of_numpy(moment)
             period.instant(moment, self._zone)
         return self._with(as_of=moment)
 

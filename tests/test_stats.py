@@ -109,6 +109,8 @@ def test_numbers_of_numpy_are_said_as_plain_ones(stats: jn.JourneyStats, tmp_pat
     one = stats.version(np.int64(1)).history(np.int32(30)).small_groups(np.int64(5))
     assert one.verbs() == ".version(1).small_groups(5).history(30)"
     one.save(tmp_path)
+    days = stats.between(np.datetime64("2026-03-01", "ns"), np.datetime64("2026-03-05"))
+    assert days.verbs() == ".between('2026-03-01T00:00:00', '2026-03-05')"
     assert stats.experiment("offer_test", "first_order", planned_n=np.int64(300)).verdict
     assert stats.users(limit=np.int64(5), offset=np.int64(1)).height == 5
     told = stats.where(version=np.int64(2), users=np.str_("u1")).where(variant=[np.str_("A")]).verbs()

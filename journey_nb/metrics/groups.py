@@ -10,6 +10,7 @@ import polars as pl
 from journey_nb.journey import near
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT
+from journey_nb.period import of_numpy
 
 MAX_GROUPS = 1000
 Table = Callable[[Scope], pl.DataFrame]
@@ -49,8 +50,7 @@ def plain(value: Any) -> Any:
     >>> plain("A"), plain({"A"}), plain(pl.Series([1, 2]))
     ('A', ['A'], [1, 2])
     """
-    if getattr(value, "ndim", 1) == 0:  # of numpy
-        return value.item()
+    value = of_numpy(value)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return value
     return several(value).to_list() if hasattr(value, "__array__") else [plain(one) for one in value]
