@@ -19,14 +19,14 @@ from functools import partial, wraps
 from glob import glob
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from journey_nb.journey import Journey, JourneyError, Status, near
+from journey_nb.journey import Journey, JourneyError, near
 from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
@@ -697,9 +697,7 @@ def journeys(store: Path, **filters: tuple[str, ...]) -> None:
     Example:
       journey-nb journeys store --status running --status paused --title welcome
     """
-    found = _registry(store).find(
-        **{name: _meant(name, values) for name, values in filters.items() if values}
-    )
+    found = _registry(store).find(**{name: values for name, values in filters.items() if values})
     _print_table(found.select("title", "status", "category", "type", "launched_at", "journey_id"))
     out.print(f"{found.height:,} journey{'s' * (found.height != 1)}")
 
@@ -870,16 +868,8 @@ def _filters(items: tuple[str, ...]) -> dict[str, list[str]]:
         name, value = _pair(item)
         if name not in FILTERS:
             raise click.UsageError(f"no filter {name!r}{near(name, FILTERS)}; there are {', '.join(FILTERS)}")
-        where.setdefault(name, []).extend(_meant(name, [value]))
+        where.setdefault(name, []).append(value)
     return where
-
-
-def _meant(name: str, values: Sequence[str]) -> list[str]:
-    """The values of a filter; a status may be named as it is shown."""
-    from journey_nb.style import word
-
-    shown = {word(status).casefold(): status for status in get_args(Status)} if name == "status" else {}
-    return [shown.get(value.casefold(), value) for value in values]
 
 
 def _stats(journey: str, log: str, scope: dict[str, Any], how: dict[str, Any]) -> JourneyStats:

@@ -18,7 +18,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from journey_nb import databases, discover
-from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.journey import CHANNELS, Journey, listed, near
 from journey_nb.reading import (
     ODD_WIDTH,
     Column,
@@ -34,7 +34,6 @@ from journey_nb.reading import (
     columns,
     epoch_unit,
     filled,
-    listed,
     readable,
     roots,
     scan,

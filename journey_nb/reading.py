@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from journey_nb.journey import near
+from journey_nb.journey import listed, near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 TimeUnits = TimeUnit | Mapping[str, TimeUnit | None] | None
@@ -451,11 +451,6 @@ def alike(parts: Sequence[pl.LazyFrame], names: Iterable[str]) -> list[pl.LazyFr
         )
         for part, schema in zip(parts, schemas, strict=True)
     ]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a message: so many as are read, and how many more there are."""
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 # One cell at a time: expressions that give null where a cell cannot be read.

@@ -21,6 +21,7 @@ from journey_nb import metrics, period
 from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
+from journey_nb.journey import wanted as journey_wanted
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention, small, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
@@ -93,12 +94,7 @@ class JourneyStats:
     def __init__(
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
-        if not isinstance(journey, Journey):
-            raise TypeError(
-                f"a journey is wanted, not a {type(journey).__name__}: Journey.read(path) reads a document, "
-                "Journey.discover(log) draws one"
-            )
-        self.journey = journey
+        self.journey = journey_wanted(journey)
         folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
         self._attributes = pl.DataFrame() if attributes is None else _eager(attributes).clone()

@@ -18,7 +18,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.facts import Facts
-from journey_nb.journey import Journey, near
+from journey_nb.journey import Journey, near, wanted
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats
@@ -213,11 +213,11 @@ class Store(Registry):
     def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
         change = partial(super().relaunch, key, changed, by=by)
-        return change() if changed is None else self._redesigned(key, changed, change)
+        return change() if changed is None else self._redesigned(key, wanted(changed), change)
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        return self._redesigned(changed.journey_id, changed, partial(super().edit, changed, by=by))
+        return self._redesigned(wanted(changed).journey_id, changed, partial(super().edit, changed, by=by))
 
     def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""

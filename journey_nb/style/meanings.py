@@ -356,8 +356,8 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "여정의 제목, 없으면 ID",
     ),
     "Draft, Active, Paused, Finished or Archived": (
-        "Draft (brouillon), Active (en cours), Paused (en pause), Finished (terminé) ou Archived (archivé)",
-        "Draft(초안), Active(진행 중), Paused(일시 중지), Finished(종료) 또는 Archived(보관)",
+        "Draft (brouillon), Active, Paused (en pause), Finished (terminée) ou Archived (archivée)",
+        "Draft(초안), Active(진행 중), Paused(일시 중지), Finished(종료됨) 또는 Archived(보관됨)",
     ),
     "when the journey was made, with offset": (
         "date de création du parcours, avec décalage horaire",
