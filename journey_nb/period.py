@@ -37,6 +37,27 @@ def check(name: str) -> None:
         )
 
 
+def asked(text: str, zone: ZoneInfo) -> tuple[str, str] | None:
+    """The two ends of a text ``first..last``; None for the name of a preset.
+
+    Raises
+    ------
+    ValueError
+        When it is neither; the message names the nearest preset.
+
+    Examples
+    --------
+    >>> asked("2026-03-01..2026-03-31", ZoneInfo("UTC")), asked("7d", ZoneInfo("UTC"))
+    (('2026-03-01', '2026-03-31'), None)
+    """
+    first, dots, last = text.partition("..")
+    if not dots:
+        check(text)
+        return None
+    between(first, last, zone)
+    return first, last
+
+
 def preset(name: str, zone: ZoneInfo, as_of: datetime, launch: datetime) -> Period:
     """The period of a preset as seen at an instant (METRICS.md, section 3).
 

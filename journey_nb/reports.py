@@ -27,7 +27,7 @@ from journey_nb.metrics import small
 from journey_nb.metrics.groups import plain
 from journey_nb.store.registry import FILTERS
 from journey_nb.style import locales, word
-from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
+from journey_nb.subject import AskedError, ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,6 +125,18 @@ def parameters(name: str) -> dict[str, Parameter]:
     0
     """
     return {key: row for key, row in _cell(name).items() if key not in _INNER}
+
+
+def is_of_one(name: str) -> bool:
+    """Whether a report is about one journey, and not about a whole store.
+
+    Examples
+    --------
+    >>> from journey_nb.reports import is_of_one
+    >>> is_of_one("campaign"), is_of_one("portfolio")
+    (True, False)
+    """
+    return "journey" in _cell(name)
 
 
 def _cell(name: str) -> dict[str, Parameter]:
@@ -282,7 +294,7 @@ def _spoken(checked: dict[str, Any]) -> dict[str, Any]:
     try:
         return checked | {"locale": locales.language(checked["locale"])}
     except ValueError as error:
-        raise ReportError(error.args[0]) from None
+        raise AskedError(error.args[0]) from None
 
 
 def run_for_each(
@@ -306,7 +318,7 @@ def run_for_each(
     tuple
         The journey's title, and its files or the error.
     """
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
     found = _journeys(open_store(store), where)
     if found.is_empty():
@@ -355,7 +367,7 @@ def _about(
     store: str | Path | Store | None,
     checked: Mapping[str, Any],
 ) -> _About:
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         if odd := [
             key for key, given in (("stats", stats), ("journey", journey), ("log", log)) if given is not None
         ]:
@@ -386,7 +398,7 @@ def _under(
     name: str, pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]
 ) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         raise ReportError(
             f"the {name} report reads a whole store as it is: run it without redact; it names no user, and "
             "small_groups hides small groups"
@@ -419,7 +431,7 @@ def _journeys(store: Store, where: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     try:
         return store.find(**where)
     except ValueError as error:
-        raise ReportError(error.args[0]) from None
+        raise AskedError(error.args[0]) from None
 
 
 def _from_anywhere(path: str) -> str:
@@ -449,13 +461,15 @@ def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> No
         if values.get("user"):
             small.refuse("the runs of a user", values.get("small_groups") or least)
         experiments.check_plan(values.get("mde") or None, values.get("planned_n") or None)
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise ReportError(error.args[0]) from None
+    except ValueError as error:
+        raise AskedError(error.args[0]) from None
     if values.get("top", 1) < 1:
-        raise ReportError(f"top={values['top']} is no number of ways: give 1 or more")
+        raise AskedError(f"top={values['top']} is no number of ways: give 1 or more")
     if (channel := values.get("channel")) and channel not in CHANNELS:
         hint = near(channel, CHANNELS) or f"; there are {', '.join(CHANNELS)}"
-        raise ReportError(f"no channel {channel!r}{hint}")
+        raise AskedError(f"no channel {channel!r}{hint}")
 
 
 def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
@@ -579,7 +593,7 @@ def _check_formats(formats: Sequence[str]) -> list[str]:
     formats = [formats] if isinstance(formats, str) else formats
     for format in formats:
         if format not in FORMATS:
-            raise ReportError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")
+            raise AskedError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")
     if "pdf" in formats and _browser() is None:
         raise ReportError(
             "a PDF is printed by a Chromium and none is found: name it in CHROMIUM, or leave pdf out"
@@ -710,7 +724,7 @@ def _output_html(output: Mapping[str, Any]) -> str:
 def _notebook(name: str) -> Path:
     known = report_notebooks()
     if name not in known:
-        raise ReportError(f"no report {name!r}{near(name, known)}; there is {', '.join(known) or 'none'}")
+        raise AskedError(f"no report {name!r}{near(name, known)}; there is {', '.join(known) or 'none'}")
     return known[name]
 
 

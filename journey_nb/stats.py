@@ -156,11 +156,8 @@ class JourneyStats:
 
     def period(self, name: str) -> JourneyStats:
         """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month; or ``first..last``."""
-        first, dots, last = str(name).partition("..")
-        if dots:
-            return self.between(first, last)
-        period.check(name)
-        return self._with(period=name)
+        days = period.asked(str(name), self._zone)
+        return self.between(*days) if days else self._with(period=name)
 
     def between(self, start: Moment, end: Moment) -> JourneyStats:
         """Look at two dates (the end inclusive) or two instants (the end exclusive).

@@ -18,6 +18,10 @@ class ReportError(Exception):
     """A report that could not be made: a parameter that does not fit, or a cell that failed."""
 
 
+class AskedError(ReportError):
+    """A report that was asked for in words that mean none, whatever journey it is about."""
+
+
 def open_stats(
     saved: str = "",
     journey: str = "",
