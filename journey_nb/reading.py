@@ -201,6 +201,10 @@ def _head(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return file.read(_HEAD)
+    except PermissionError:
+        raise LogError(
+            f"{path} may not be read: ask its owner, or who runs this machine, for the right"
+        ) from None
     except (OSError, EOFError) as error:
         raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
 

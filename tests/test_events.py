@@ -294,6 +294,16 @@ def test_a_missing_column_lists_those_of_the_file(
         EventLog.read(path, columns=columns)
 
 
+def test_a_log_that_may_not_be_read_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "v.csv").write_text("a")
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(LogError, match=r"v\.csv may not be read: ask its owner"):
+        EventLog.read(tmp_path / "v.csv")
+
+
 def test_a_table_without_kinds_is_sent_to_from_activities() -> None:
     visits = pl.DataFrame({"who": ["a"], "what": ["look"], "at": [1]})
     for columns in ({}, {"occurred_at": "at", "user_id": "who"}):
