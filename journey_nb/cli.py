@@ -19,14 +19,15 @@ from functools import partial, wraps
 from glob import glob
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from journey_nb.journey import Journey, JourneyError, Status, near
+from journey_nb.journey import Journey, JourneyError, near
 from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from journey_nb.store.registry import Registry
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
-_MISTAKES = "JourneyError", "LogError", "ReportError", "StoreError"
+_MISTAKES = "JourneyError", "LogError", "ReportError", "AskedError", "StoreError"
 # What a terminal obeys instead of showing it, and what turns the direction of writing.
 _ORDERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -54,7 +55,7 @@ def said(text: object) -> str:
 
 
 class _Polite(click.Group):
-    """A command group that tells a person's mistake without a traceback (exit code 1)."""
+    """A command group that tells a person's mistake without a traceback (exit code 1; 2 for words that mean nothing)."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -76,7 +77,7 @@ class _Polite(click.Group):
             err.print(f"  {said(note)}", soft_wrap=True)
         if isinstance(error, (KeyError, ValueError)) and type(error).__name__ not in _MISTAKES:
             err.print("  [dim]JOURNEY_NB_TRACEBACK=1 shows where[/]")
-        ctx.exit(1)
+        ctx.exit(2 if type(error).__name__ == "AskedError" else 1)
 
 
 def _words(error: Exception) -> str:
@@ -86,10 +87,10 @@ def _words(error: Exception) -> str:
         return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
     if isinstance(error, KeyError) and error.args:
         return str(error.args[0])
-    return _by_options(str(error)) if type(error).__name__ == "LogError" else str(error)
+    return _by_options(str(error))
 
 
-# Mends of a log that are named in Python's words, and what they are on the command line.
+# Mends that are named in Python's words, and what they are on the command line.
 _OPTIONS = {
     r"columns=\{'(kind|journey_id|version)': …\}": r"--column \1=…, or --constant \1=… if it is one for all rows",
     r"columns=\{'(\w+)': …\}": r"--column \1=…",
@@ -97,12 +98,14 @@ _OPTIONS = {
     r"\btime_unit=": "--time-unit ",
     r"\btime_format=": "--time-format ",
     r"check clock and time_unit": "check clock and --time-unit",
+    r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
+    r"\bsmall_groups 0\b": "--small-groups 0",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }
 
 
 def _by_options(text: str) -> str:
-    """A text about a log that may name a mend."""
+    """A text that may name a mend."""
     for argument, option in _OPTIONS.items():
         text = re.sub(argument, option, text)
     return text
@@ -438,12 +441,46 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
     out.print(f"Wrote [bold]{said(str(path))}[/]", soft_wrap=True)
 
 
+def _understood(
+    check: Callable[[Any], object],
+) -> Callable[[click.Context, click.Parameter | None, Any], Any]:
+    """Of an option: what it is given, if the check understands it."""
+
+    def asked(_ctx: click.Context, _option: click.Parameter | None, value: Any) -> Any:
+        try:
+            if value not in ("", None):
+                check(value)
+            return value
+        except ValueError as error:
+            raise click.UsageError(said(_words(error))) from None
+
+    return asked
+
+
+def _check_period(text: str) -> None:
+    from journey_nb.period import asked
+
+    asked(text, ZoneInfo("UTC"))
+
+
+def _check_instant(text: str) -> None:
+    from journey_nb.period import instant
+
+    instant(text, ZoneInfo("UTC"))
+
+
+def _check_group(k: int) -> None:
+    from journey_nb.metrics.small import check
+
+    check(k)
+
+
 _scoped = _with(
     [
-        click.option("--period", default="", help="launch (default), today, yesterday, 7d, 30d, this_week, this_month, "
+        click.option("--period", default="", callback=_understood(_check_period), help="launch (default), today, yesterday, 7d, 30d, this_week, this_month, "
                                                   "or two dates: 2026-03-01..2026-03-31."),
         click.option("--clock", type=click.Choice(["activity", "cohort"]), help="Count events at their own time, or follow who entered."),
-        click.option("--as-of", default="", help="The instant at which states are read; default the log's last event."),
+        click.option("--as-of", default="", callback=_understood(_check_instant), help="The instant at which states are read; default the log's last event."),
         click.option("--version", type=int, default=0, help="Steps, branches and messages of one version; the other tables count all."),
     ]
 )  # fmt: skip
@@ -453,7 +490,7 @@ _redacting = _with(
     [
         click.option("--redact", is_flag=True, help="Show users and devices under pseudonyms, by the key in JOURNEY_NB_PSEUDONYM_KEY "
                                                     "or in the file JOURNEY_NB_PSEUDONYM_KEY_FILE."),
-        click.option("--small-groups", type=int, metavar="K", help="Show groups smaller than K as “< K” and round all other counts down; "
+        click.option("--small-groups", type=int, metavar="K", callback=_understood(_check_group), help="Show groups smaller than K as “< K” and round all other counts down; "
                                                                    "0: none. [default: 5 with --redact, else 0]"),
     ]
 )  # fmt: skip
@@ -522,7 +559,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     """
     import polars as pl
 
-    from journey_nb.exports import write_table
+    from journey_nb.exports import check_ending, write_table
     from journey_nb.metrics import small
     from journey_nb.pseudonyms import Pseudonyms
 
@@ -532,10 +569,14 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     if small_groups is None:
         small_groups = small.USUAL if people and name not in _PEOPLE else 0
     scope = {"period": _period(period, first, last), "clock": clock, "as_of": as_of, "version": version,
-             "small_groups": small.check(small_groups)}  # fmt: skip
+             "small_groups": small_groups}  # fmt: skip
     _refuse_of_store(how, store)
-    subject = _subject_of_export(journey, log, store, filters, name, scope, people, how)
     path = path or Path(f"{name}.csv")
+    try:
+        check_ending(path)
+    except ValueError as error:
+        raise click.UsageError(said(error)) from None
+    subject = _subject_of_export(journey, log, store, filters, name, scope, people, how)
     table = table_of(subject)
     table = small.told(table, small_groups, typed=path.suffix == ".parquet")
     write_table(table, path, bom=bom, spreadsheet_safe=not raw_text)
@@ -615,6 +656,7 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
         raise click.UsageError("name one journey, or say --for-each")
     _refuse_of_store(how, store)
     try:
+        _check_about(name, bool(journey and log), store, key, filters)
         values = check_parameters(name, dict(_pair(item) for item in given))
         values |= check_parameters(name, {key: value for key, value in scope.items() if value})
         if small_groups is not None:
@@ -641,6 +683,24 @@ def report(name: str, key: str | None, journey: str | None, log: str | None, sto
     out.print("Written:" if made.fresh else "There already:")
     for path in made:
         out.print(f"  [bold]{said(str(path))}[/]", soft_wrap=True)
+
+
+def _check_about(name: str, read: bool, store: str | None, key: str | None, filters: tuple[str, ...]) -> None:
+    """Refuse a report that is about nothing, in the words of the command line."""
+    from journey_nb.reports import is_of_one
+
+    if not is_of_one(name):
+        if not store or key or filters:
+            raise click.UsageError(
+                f"the {name} report is about a whole store: say --store DIR, and --parameter title=… or another filter "
+                "for some of its journeys"
+            )
+    elif store and not (key or filters):
+        raise click.UsageError("name a journey of the store, KEY, or say --for-each FILTER=VALUE for several")
+    elif not (store or read):
+        raise click.UsageError(
+            "say what it is about: --journey DOCUMENT and --log LOG, or KEY and --store DIR"
+        )
 
 
 def _report_for_each(name: str, store: str, filters: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -697,9 +757,7 @@ def journeys(store: Path, **filters: tuple[str, ...]) -> None:
     Example:
       journey-nb journeys store --status running --status paused --title welcome
     """
-    found = _registry(store).find(
-        **{name: _meant(name, values) for name, values in filters.items() if values}
-    )
+    found = _registry(store).find(**{name: values for name, values in filters.items() if values})
     _print_table(found.select("title", "status", "category", "type", "launched_at", "journey_id"))
     out.print(f"{found.height:,} journey{'s' * (found.height != 1)}")
 
@@ -870,16 +928,8 @@ def _filters(items: tuple[str, ...]) -> dict[str, list[str]]:
         name, value = _pair(item)
         if name not in FILTERS:
             raise click.UsageError(f"no filter {name!r}{near(name, FILTERS)}; there are {', '.join(FILTERS)}")
-        where.setdefault(name, []).extend(_meant(name, [value]))
+        where.setdefault(name, []).append(value)
     return where
-
-
-def _meant(name: str, values: Sequence[str]) -> list[str]:
-    """The values of a filter; a status may be named as it is shown."""
-    from journey_nb.style import word
-
-    shown = {word(status).casefold(): status for status in get_args(Status)} if name == "status" else {}
-    return [shown.get(value.casefold(), value) for value in values]
 
 
 def _stats(journey: str, log: str, scope: dict[str, Any], how: dict[str, Any]) -> JourneyStats:
@@ -950,7 +1000,9 @@ def _period(period: str, first: str | None, last: str | None) -> str:
         return period
     if period or not (first and last):
         raise click.UsageError("say --from and --to, or --period; --from 2026-03-01 --to 2026-03-31")
-    return f"{first}..{last}"
+    period = f"{first}..{last}"
+    _understood(_check_period)(click.get_current_context(), None, period)
+    return period
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from journey_nb import databases, discover
-from journey_nb.journey import CHANNELS, Journey, near
+from journey_nb.journey import CHANNELS, Journey, listed, near
 from journey_nb.reading import (
     ODD_WIDTH,
     Column,
@@ -1059,7 +1059,8 @@ def _canonical(
     """
     found, extra = columns(source, COLUMNS, mapping, name)
     schema = found.collect_schema()
-    _require(schema.names(), extra, name)
+    # Whoever reads the log knows its columns as it has them, not as they are mapped.
+    _require(schema.names(), extra, [own for own in source.collect_schema() if own != ODD_WIDTH], name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
     _refuse_odd(schema, name)
@@ -1170,14 +1171,15 @@ def _filled(column: str, dtype: pl.DataType) -> pl.Expr:
 _PLAIN = " (a log of plain activities is read by EventLog.from_activities(…, user=…, activity=…, time=…))"
 
 
-def _require(names: list[str], extra: list[str], what: str) -> None:
+def _require(names: list[str], extra: list[str], own: list[str], what: str) -> None:
+    it_has = f"; it has {listed(own)}"
     for column in _REQUIRED:
         if column not in names:
-            hint = near(column, extra) or f"; it has {', '.join([*names, *extra][:20])}"
+            hint = near(column, extra) or it_has
             plain = "" if "kind" in names else _PLAIN
             raise LogError(f"{what}: no column {column!r}{hint}; say columns={{{column!r}: …}}{plain}")
     if "user_id" not in names and "device_id" not in names:
-        hint = near("user_id", extra) or near("device_id", extra)
+        hint = near("user_id", extra) or near("device_id", extra) or it_has
         raise LogError(f"{what}: no column 'user_id' or 'device_id'{hint}; say columns={{'user_id': …}}")
 
 

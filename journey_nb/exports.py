@@ -23,6 +23,7 @@ from journey_nb.metrics.definitions import explain, schema
 from journey_nb.metrics.goals import credit
 from journey_nb.metrics.points import point_by_day
 from journey_nb.metrics.table import rate
+from journey_nb.reading import arrow_frame
 
 if TYPE_CHECKING:
     from journey_nb.metrics.scope import Scope
@@ -452,15 +453,13 @@ def _revenue(scope: Scope, k: int) -> dict[str, float]:
 # ---------------------------------------------------------------------------------------------------
 
 
-def write_table(
-    table: pl.DataFrame | pl.LazyFrame, path: str | Path, *, bom: bool = False, spreadsheet_safe: bool = True
-) -> Path:
+def write_table(table: Any, path: str | Path, *, bom: bool = False, spreadsheet_safe: bool = True) -> Path:
     """Write a table as CSV, Parquet or XLSX, by the ending of its name; whole or not at all.
 
     Parameters
     ----------
     table
-        What to write. A lazy one goes to CSV and Parquet in slices, and is never in memory as a whole.
+        What to write, of polars or another that speaks Arrow. A lazy one goes to CSV and Parquet in slices, and is never in memory as a whole.
     bom
         Begin a CSV with a byte order mark, by which Excel knows UTF-8.
     spreadsheet_safe
@@ -488,18 +487,30 @@ def write_table(
     Welcome,4
     <BLANKLINE>
     """
-    path, lazy = Path(path), table.lazy()
+    path, lazy = check_ending(path), arrow_frame(table)
     writers: dict[str, Callable[[Path], Any]] = {
         ".csv": lambda part: _spreadsheet(lazy, spreadsheet_safe).sink_csv(part, include_bom=bom),
         ".parquet": lambda part: lazy.sink_parquet(part),
         ".xlsx": lambda part: _write_xlsx(_spreadsheet(lazy, spreadsheet_safe).collect(), part),
     }
-    if path.suffix.lower() not in writers:
-        raise ValueError(
-            f"{path.name}: unknown ending{near(path.suffix, writers)}; use one of {', '.join(writers)}"
-        )
     with whole(path) as part:
         writers[path.suffix.lower()](part)
+    return path
+
+
+def check_ending(path: str | Path) -> Path:
+    """The path, if its name says what a table is written as.
+
+    Raises
+    ------
+    ValueError
+        When it ends otherwise; the message names the endings.
+    """
+    path, endings = Path(path), (".csv", ".parquet", ".xlsx")
+    if path.suffix.lower() not in endings:
+        raise ValueError(
+            f"{path.name}: unknown ending{near(path.suffix, endings)}; use one of {', '.join(endings)}"
+        )
     return path
 
 

@@ -50,11 +50,24 @@ def whole(path: str | Path) -> Iterator[Path]:
     # A short name of its own, for that of the target may leave no room for more.
     part = path.parent / f".part-{token_hex(8)}"
     try:
-        part.touch(exist_ok=False)
-        yield part
-        part.replace(path)
+        with _told_as(path, part):
+            part.touch(exist_ok=False)
+            yield part
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told_as(place: Path, part: Path) -> Iterator[None]:
+    """An error about what is hidden names the place that it was to take, which people know."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not str(error.filename).startswith(str(part)):
+            raise
+        named = str(error.filename).replace(str(part), str(place), 1)
+        raise OSError(error.errno, error.strerror, named) from None
 
 
 @contextmanager
@@ -79,11 +92,12 @@ def whole_folder(place: str | Path) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     _sweep(place.parent)
     made = place.parent / f"{_MAKING}{token_hex(8)}"
-    made.mkdir()
     try:
-        yield made
-        with _alone(place.parent):
-            _put(made, place)
+        with _told_as(place, made):
+            made.mkdir()
+            yield made
+            with _alone(place.parent):
+                _put(made, place)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
@@ -644,3 +644,30 @@ def _is_zone(name: Any) -> bool:
     except (KeyError, ValueError, TypeError, OSError, pl.exceptions.PolarsError):
         return False
     return True
+
+
+def wanted(journey: object) -> Journey:
+    """The journey, if it is one.
+
+    Raises
+    ------
+    TypeError
+        When it is something else; the message says how a journey is had.
+
+    Examples
+    --------
+    >>> wanted("welcome.journey.json")
+    Traceback (most recent call last):
+    TypeError: a journey is wanted, not a str: Journey.read(path) reads a document, Journey.discover(log) draws one
+    """
+    if not isinstance(journey, Journey):
+        raise TypeError(
+            f"a journey is wanted, not a {type(journey).__name__}: Journey.read(path) reads a document, "
+            "Journey.discover(log) draws one"
+        )
+    return journey
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a message: so many as are read, and how many more there are."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from journey_nb.journey import near
@@ -35,6 +35,27 @@ def check(name: str) -> None:
             f"unknown period {name!r}{near(name, PRESETS)} (use one of {', '.join(PRESETS)}, or two dates: "
             "2026-03-01..2026-03-31)"
         )
+
+
+def asked(text: str, zone: ZoneInfo) -> tuple[str, str] | None:
+    """The two ends of a text ``first..last``; None for the name of a preset.
+
+    Raises
+    ------
+    ValueError
+        When it is neither; the message names the nearest preset.
+
+    Examples
+    --------
+    >>> asked("2026-03-01..2026-03-31", ZoneInfo("UTC")), asked("7d", ZoneInfo("UTC"))
+    (('2026-03-01', '2026-03-31'), None)
+    """
+    first, dots, last = text.partition("..")
+    if not dots:
+        check(text)
+        return None
+    between(first, last, zone)
+    return first, last
 
 
 def preset(name: str, zone: ZoneInfo, as_of: datetime, launch: datetime) -> Period:
@@ -73,6 +94,15 @@ def between(start: Moment, end: Moment, zone: ZoneInfo) -> Period:
         raise ValueError(f"the period ends ({end}) before it begins ({start}): swap the two")
     length = _by_the_clock(stop, zone) - _by_the_clock(begin, zone)
     return Period(begin, stop, days=max(1, -(-length // timedelta(days=1))))
+
+
+def of_numpy(value: Any) -> Any:
+    """A single value of numpy as Python has it; others as they are."""
+    if getattr(value, "ndim", 1) != 0:
+        return value
+    if type(value).__name__ == "datetime64" and isinstance(value.item(), int):
+        value = value.astype("datetime64[us]")  # Python knows no nanoseconds
+    return value.item()
 
 
 def previous(period: Period, zone: ZoneInfo, as_of: datetime) -> Period | None:
@@ -115,11 +145,14 @@ def _by_the_clock(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _moment(value: Moment) -> date | datetime:
-    if isinstance(value, str):
-        try:
+    given = value = of_numpy(value)
+    try:
+        if isinstance(value, str):
             value = date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"no date or time: {value!r} (write 2026-03-01 or 2026-03-01T12:00)") from None
+    except ValueError:
+        pass
+    if not isinstance(value, date):  # times too
+        raise ValueError(f"no date or time: {given!r} (write 2026-03-01 or 2026-03-01T12:00)")
     if not 1900 <= value.year < 2200:
         raise ValueError(f"{value} lies outside the years 1900 to 2199")
     return value

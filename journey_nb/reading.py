@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from journey_nb.journey import near
+from journey_nb.journey import listed, near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 TimeUnits = TimeUnit | Mapping[str, TimeUnit | None] | None
@@ -202,6 +202,10 @@ def _head(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             return file.read(_HEAD)
+    except PermissionError:
+        raise LogError(
+            f"{path} may not be read: ask its owner, or who runs this machine, for the right"
+        ) from None
     except (OSError, EOFError) as error:
         raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
 
@@ -402,7 +406,7 @@ def columns(
         if isinstance(origin, str):
             if origin not in names:
                 raise LogError(
-                    f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {_listed(names)} "
+                    f"{what}: no column {origin!r} for {column!r}{near(origin, names)}; it has {listed(names)} "
                     f"(a constant is pl.lit({origin!r}))"
                 )
         elif not isinstance(origin, pl.Expr):
@@ -449,10 +453,6 @@ def alike(parts: Sequence[pl.LazyFrame], names: Iterable[str]) -> list[pl.LazyFr
         )
         for part, schema in zip(parts, schemas, strict=True)
     ]
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 # One cell at a time: expressions that give null where a cell cannot be read.

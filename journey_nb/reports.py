@@ -25,14 +25,18 @@ from journey_nb.files import fitting, whole_folder
 from journey_nb.imports import lean_jsonschema
 from journey_nb.journey import CHANNELS, Journey, near
 from journey_nb.metrics import small
+from journey_nb.metrics.groups import plain
 from journey_nb.store.registry import FILTERS
 from journey_nb.store.sound import sha256
-from journey_nb.style import LOCALES, locales, word
-from journey_nb.subject import ReportError, belonging, chosen, open_stats, open_store, words
+from journey_nb.style import locales, word
+from journey_nb.subject import AskedError, ReportError, belonging, chosen, open_stats, open_store, words
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
+    from journey_nb.store import Store
 
 # Types a parameters cell may state, what a value of each may be, and how a word is read as one.
 _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
@@ -125,6 +129,18 @@ def parameters(name: str) -> dict[str, Parameter]:
     return {key: row for key, row in _cell(name).items() if key not in _INNER}
 
 
+def is_of_one(name: str) -> bool:
+    """Whether a report is about one journey, and not about a whole store.
+
+    Examples
+    --------
+    >>> from journey_nb.reports import is_of_one
+    >>> is_of_one("campaign"), is_of_one("portfolio")
+    (True, False)
+    """
+    return "journey" in _cell(name)
+
+
 @cache  # it is asked for three times before a kernel starts
 def _cell(name: str) -> Mapping[str, Parameter]:
     with lean_jsonschema():
@@ -143,11 +159,11 @@ def run_report(
     stats: JourneyStats | None = None,
     journey: str | Path | None = None,
     log: str | Path | None = None,
-    store: str | Path | None = None,
+    store: str | Path | Store | None = None,
     out: str | Path = "reports",
     formats: Sequence[str] = ("html", "notebook", "csv"),
     only_if_changed: bool = False,
-    redact: Pseudonyms | None = None,
+    redact: Pseudonyms | bool | None = None,
     progress: bool = False,
     **values: Any,
 ) -> ReportFiles:
@@ -164,7 +180,7 @@ def run_report(
     journey, log
         The journey document and the event log, as paths (the log may be a pattern).
     store
-        The folder of a store, in which ``journey`` is an id or a title.
+        The folder of a store, or the store, in which ``journey`` is an id or a title.
     out
         The folder for the report's folder.
     formats
@@ -173,7 +189,8 @@ def run_report(
     only_if_changed
         Run only if something differs from the run before: an input, a parameter, a version.
     redact
-        The pseudonyms under which users and devices are shown; the report says so, and a ``user`` that it is asked for
+        The pseudonyms under which users and devices are shown, or True for those by the key of the environment, as
+        :meth:`Pseudonyms.from_environment` finds it; the report says so, and a ``user`` that it is asked for
         is named as the log names it. The notebook is not given the log then. A portfolio takes none.
         Groups smaller than 5 are hidden too, unless ``small_groups`` says otherwise or a ``user`` is asked for.
     progress
@@ -189,9 +206,11 @@ def run_report(
         The notebook as far as it came is kept as ``*.failed.ipynb``.
     """
     notebook = _notebook(name)
+    _check_given(stats, journey=journey, log=log, store=store)
+    redact = _pseudonyms(redact)
     if redact is not None and not values.get("user") and not (stats and stats.least):
         values.setdefault("small_groups", small.USUAL)
-    checked = check_parameters(name, {**values, "locale": values.get("locale") or locales.language()})
+    checked = _spoken(check_parameters(name, {**values, "locale": values.get("locale") or ""}))
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked, stats.least if stats else 0)
@@ -249,8 +268,40 @@ def run_report(
     return ReportFiles(place, {format: place / file for format, file in names.items()})
 
 
+def _check_given(stats: object, **paths: object) -> None:
+    """Refuse what a report cannot be made of, such as a journey where its path is taken."""
+    from journey_nb.stats import wanted
+
+    if stats is not None:
+        wanted(stats)
+    for name, value in paths.items():
+        if value is not None and not isinstance(value, (str, os.PathLike)):
+            raise TypeError(
+                f"{name}= takes a path, and is a {type(value).__name__}: give what is opened already as "
+                "stats=jn.JourneyStats(journey, log)"
+            )
+
+
+def _pseudonyms(redact: Any) -> Pseudonyms | None:
+    from journey_nb.pseudonyms import Pseudonyms
+
+    if redact is None or isinstance(redact, Pseudonyms):
+        return redact
+    if isinstance(redact, bool):
+        return Pseudonyms.from_environment() if redact else None
+    raise TypeError(f"redact= takes True, or Pseudonyms(key), not a {type(redact).__name__}")
+
+
+def _spoken(checked: dict[str, Any]) -> dict[str, Any]:
+    """The values with the language that their locale means."""
+    try:
+        return checked | {"locale": locales.language(checked["locale"])}
+    except ValueError as error:
+        raise AskedError(error.args[0]) from None
+
+
 def run_for_each(
-    name: str, store: str | Path, where: Mapping[str, Sequence[str]], **options: Any
+    name: str, store: str | Path | Store, where: Mapping[str, Sequence[str]], **options: Any
 ) -> Iterator[tuple[str, ReportFiles | Exception]]:
     """Run a report for each journey of a store that meets the filters; one that fails does not stop the others.
 
@@ -270,9 +321,9 @@ def run_for_each(
     tuple
         The journey's title, and its files or the error.
     """
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
-    found = open_store(store).find(**where)
+    found = _journeys(open_store(store), where)
     if found.is_empty():
         raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
     for journey_id, title in found.select("journey_id", "title").iter_rows():
@@ -316,10 +367,10 @@ def _about(
     stats: JourneyStats | None,
     journey: str | Path | None,
     log: str | Path | None,
-    store: str | Path | None,
+    store: str | Path | Store | None,
     checked: Mapping[str, Any],
 ) -> _About:
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         if odd := [
             key for key, given in (("stats", stats), ("journey", journey), ("log", log)) if given is not None
         ]:
@@ -350,7 +401,7 @@ def _under(
     name: str, pseudonyms: Pseudonyms, about: _About, checked: dict[str, Any]
 ) -> tuple[_About, dict[str, Any]]:
     """The same report under pseudonyms: what the notebook is given holds no id any more."""
-    if "journey" not in _cell(name):
+    if not is_of_one(name):
         raise ReportError(
             f"the {name} report reads a whole store as it is: run it without redact; it names no user, and "
             "small_groups hides small groups"
@@ -368,15 +419,22 @@ def _under(
     return replace(about, lines={"saved": "stats"}, stats=shared), checked
 
 
-def _whole_store(name: str, store: str | Path | None, checked: Mapping[str, Any]) -> _About:
+def _whole_store(name: str, store: str | Path | Store | None, checked: Mapping[str, Any]) -> _About:
     if store is None:
         raise ReportError(f"the {name} report is about a store: give store=")
     opened, folder = open_store(store), Path(store).absolute()
     where = {key: words(checked[key]) for key in FILTERS if checked.get(key)}
-    journeys = [opened.get(key) for key in opened.find(**where)["journey_id"]]
+    journeys = [opened.get(key) for key in _journeys(opened, where)["journey_id"]]
     if not journeys:
         raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
     return _About(folder.name, str(folder.name), journeys, {"store": str(folder)})
+
+
+def _journeys(store: Store, where: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    try:
+        return store.find(**where)
+    except ValueError as error:
+        raise AskedError(error.args[0]) from None
 
 
 def _from_anywhere(path: str) -> str:
@@ -390,25 +448,31 @@ def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> No
     import polars as pl
 
     from journey_nb.events import COLUMNS
-    from journey_nb.metrics.experiments import check_plan
+    from journey_nb.metrics import experiments
     from journey_nb.stats import JourneyStats
 
     nothing = JourneyStats(journey, pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String)))
-    named = {"locale": LOCALES, "channel": CHANNELS, "point": tuple(journey.points())}
+    how = {"unit": "user", "method": "fixed"}
+    how |= {name: values[name] for name in how if name in values}
     try:
         chosen(nothing, **{name: values[name] for name in _SCOPE if name in values})
         if goal := values.get("goal"):
             journey.goal(goal)
+        experiments.check_how(**how)
+        if (point := values.get("point")) and journey.goals:
+            experiments.check(journey, point, goal or journey.goals[0].goal_id, **how)
         if values.get("user"):
             small.refuse("the runs of a user", values.get("small_groups") or least)
-        check_plan(values.get("mde") or None, values.get("planned_n") or None)
-    except (KeyError, ValueError) as error:
+        experiments.check_plan(values.get("mde") or None, values.get("planned_n") or None)
+    except KeyError as error:
         raise ReportError(error.args[0]) from None
+    except ValueError as error:
+        raise AskedError(error.args[0]) from None
     if values.get("top", 1) < 1:
-        raise ReportError(f"top={values['top']} is no number of ways: give 1 or more")
-    for name, known in named.items():
-        if (value := values.get(name)) and value not in known:
-            raise ReportError(f"no {name} {value!r}{near(value, known) or '; there are ' + ', '.join(known)}")
+        raise AskedError(f"top={values['top']} is no number of ways: give 1 or more")
+    if (channel := values.get("channel")) and channel not in CHANNELS:
+        hint = near(channel, CHANNELS) or f"; there are {', '.join(CHANNELS)}"
+        raise AskedError(f"no channel {channel!r}{hint}")
 
 
 def _asked(name: str, stats: JourneyStats | None, checked: Mapping[str, Any]) -> dict[str, Any]:
@@ -532,7 +596,7 @@ def _check_formats(formats: Sequence[str]) -> list[str]:
     formats = [formats] if isinstance(formats, str) else formats
     for format in formats:
         if format not in FORMATS:
-            raise ReportError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")
+            raise AskedError(f"no format {format!r}{near(format, FORMATS)}; there are {', '.join(FORMATS)}")
     if "pdf" in formats and _browser() is None:
         raise ReportError(
             "a PDF is printed by a Chromium and none is found: name it in CHROMIUM, or leave pdf out"
@@ -591,7 +655,7 @@ def check_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
             raise ReportError(
                 f"the {name} report has no parameter {key!r}{near(key, known) or '; it has ' + ', '.join(known)}"
             )
-        wanted = known[key].type
+        wanted, value = known[key].type, plain(value)
         accepted, read = _TYPES[wanted]
         if isinstance(value, str) and wanted != "str":
             try:
@@ -663,7 +727,7 @@ def _output_html(output: Mapping[str, Any]) -> str:
 def _notebook(name: str) -> Path:
     known = report_notebooks()
     if name not in known:
-        raise ReportError(f"no report {name!r}{near(name, known)}; there is {', '.join(known) or 'none'}")
+        raise AskedError(f"no report {name!r}{near(name, known)}; there is {', '.join(known) or 'none'}")
     return known[name]
 
 

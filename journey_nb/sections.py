@@ -21,6 +21,7 @@ from journey_nb.render.panels import Html, table
 from journey_nb.render.text import clean
 from journey_nb.stats import JourneyStats
 from journey_nb.style import column, format, word
+from journey_nb.style.meanings import meaning
 
 _ROWS = ("read", "loaded", "duplicates", "quarantined")
 
@@ -330,15 +331,15 @@ def definitions(
     *,
     locale: str = "",
 ) -> Html:
-    """What the columns of some tables or exports count, folded up; the definitions themselves are in English."""
+    """What the columns of some tables or exports count, folded up."""
     parts = []
     for name in tables:
         rows = [
             {
                 "column": column(title, locale),
-                "counts": told.counts,
-                "unit": told.unit,
-                "clock": told.clock,
+                "counts": meaning(told.counts, locale),
+                "unit": meaning(told.unit, locale),
+                "clock": meaning(told.clock, locale),
             }
             for title in columns_of(name)
             for told in [explain(f"{name}.{title}")]

@@ -22,7 +22,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, INTERNAL_ERRORS, KINDS, REASONS, SKIPS
 from journey_nb.files import whole
-from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version, zoned
+from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version, wanted, zoned
 from journey_nb.reading import filled
 
 Array = npt.NDArray[Any]
@@ -322,7 +322,7 @@ class _Plan:
     ) -> _Plan:
         if users < 0 or days < 1:
             raise ValueError(f"users is {users} and days is {days}; give 0 or more users and 1 or more days")
-        published = [version for version in journey.versions if version.published_at is not None]
+        published = [version for version in wanted(journey).versions if version.published_at is not None]
         versions = sorted(
             published or journey.versions,
             key=lambda version: (_micros(version.published_at), version.version),

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
 from datetime import date, datetime, timedelta
@@ -21,12 +21,14 @@ from journey_nb import metrics, period
 from journey_nb.events import UTC, EventLog, Report
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
+from journey_nb.journey import wanted as journey_wanted
 from journey_nb.metrics import definitions, experiments, intervals, paths, retention, small, spans
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.goals import outside_window
-from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, values_of
+from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, plain, several, values_of
 from journey_nb.metrics.scope import Clock, Scope
+from journey_nb.metrics.table import whole_number
 from journey_nb.period import Moment, Period
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.reading import cell, read_arrow
@@ -92,12 +94,7 @@ class JourneyStats:
     def __init__(
         self, journey: Journey, log: EventLog | Facts | Any, *, attributes: Any | None = None
     ) -> None:
-        if not isinstance(journey, Journey):
-            raise TypeError(
-                f"a journey is wanted, not a {type(journey).__name__}: Journey.read(path) reads a document, "
-                "Journey.discover(log) draws one"
-            )
-        self.journey = journey
+        self.journey = journey_wanted(journey)
         folded = hasattr(log, "first_at")  # a frame of facts may be dear to look at
         self.facts: Facts = cast(Facts, log) if folded else _folded(journey, log)
         self._attributes = pl.DataFrame() if attributes is None else _eager(attributes).clone()
@@ -159,17 +156,15 @@ class JourneyStats:
 
     def period(self, name: str) -> JourneyStats:
         """Look at a preset: launch (the default), today, yesterday, 7d, 30d, this_week, this_month; or ``first..last``."""
-        first, dots, last = str(name).partition("..")
-        if dots:
-            return self.between(first, last)
-        period.check(name)
-        return self._with(period=name)
+        days = period.asked(str(name), self._zone)
+        return self.between(*days) if days else self._with(period=name)
 
     def between(self, start: Moment, end: Moment) -> JourneyStats:
         """Look at two dates (the end inclusive) or two instants (the end exclusive).
 
         Texts are ISO dates or times; a time without a zone is the journey's local time.
         """
+        start, end = period.of_numpy(start), period.of_numpy(end)
         period.between(start, end, self._zone)
         return self._with(period=(start, end))
 
@@ -182,6 +177,7 @@ class JourneyStats:
     def as_of(self, moment: Moment | None) -> JourneyStats:
         """See nothing after this instant (inclusive); by default the log's last event."""
         if moment is not None:
+            moment = period.of_numpy(moment)
             period.instant(moment, self._zone)
         return self._with(as_of=moment)
 
@@ -193,6 +189,7 @@ class JourneyStats:
         the newest version and counts all.
         """
         if number is not None:
+            number = whole_number(number, 0, f"version={number!r} is no version's number: give a whole one")
             self.journey.version(number)
         return self._with(version=number)
 
@@ -223,11 +220,12 @@ class JourneyStats:
         Parameters
         ----------
         users
-            User ids: a list, a series, or a frame with a column user_id.
+            User ids: a list, a series, an array, or a frame with a column user_id.
         variant, entry, version
-            The run's first variant, its entry point, the version at its entry: a value or a list.
+            The run's first variant, its entry point, the version at its entry: a value, or several in a list, a
+            series or an array.
         **attributes
-            Columns of the attributes: a value or a list of values.
+            Columns of the attributes: a value or several.
 
         Raises
         ------
@@ -238,7 +236,7 @@ class JourneyStats:
         if taken := {"user_id", "run"} & attributes.keys():
             raise TypeError(f"where takes no {min(taken)!r}: users= takes user ids")
         told = {"variant": variant, "entry_point": entry, "version": version}
-        conditions = {name: value for name, value in told.items() if value is not ...} | attributes
+        conditions = {name: plain(value) for name, value in (told | attributes).items() if value is not ...}
         if users is not None:
             conditions["user_id"] = user_ids(users)
         for name, value in conditions.items():  # a mistake is told here, not by the first table
@@ -338,8 +336,9 @@ class JourneyStats:
         >>> late.users().height < stats.users().height, late.points().equals(stats.points())
         (True, True)
         """
-        if history_days is not None and history_days < 1:
-            raise ValueError(f"history_days={history_days}: how many days, 1 or more, or None for all")
+        if history_days is not None:
+            told = f"history_days={history_days!r}: how many days, 1 or more, or None for all"
+            history_days = whole_number(history_days, 1, told)
         return self._with(history_days=history_days)
 
     @property
@@ -389,6 +388,9 @@ class JourneyStats:
         """A row per run inside at any time in the period; search by user or device id; paged."""
         small.refuse("users()", self.least)
         word = None if search is None else str(search)
+        if limit is not None:
+            limit = whole_number(limit, 0, f"limit={limit!r}: how many rows, 0 or more, or None for all")
+        offset = whole_number(offset, 0, f"offset={offset!r}: how many rows to pass over, 0 or more")
         return self._table("users", by, search=word, limit=limit, offset=offset)
 
     def goals(self, by: str | None = None, *, intervals: bool = False) -> pl.DataFrame:
@@ -513,6 +515,7 @@ class JourneyStats:
     def beginning(self, start: str, limit: int = 8) -> list[str]:
         """User and device ids that begin so: what to offer while one is typed."""
         small.refuse("beginning()", self.least)
+        limit = whole_number(limit, 0, f"limit={limit!r}: how many ids, 0 or more")
         return paths.beginning(self.scope, str(start), limit)
 
     def nearest(self, user: str) -> list[str]:
@@ -524,8 +527,8 @@ class JourneyStats:
         self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
     ) -> pl.DataFrame:
         """The most frequent ways through the journey, with their conversion; ``top=None`` tells all."""
-        if top is not None and top < 1:
-            raise ValueError(f"top={top}: how many ways, 1 or more, or None for all")
+        if top is not None:
+            top = whole_number(top, 1, f"top={top!r}: how many ways, 1 or more, or None for all")
 
         def taken_by_many(scope: Scope) -> pl.DataFrame:
             many = paths.paths(scope, None, collapse_loops).filter(pl.col("users") >= self.least)
@@ -965,32 +968,35 @@ def _verbs(view: _View, after: _View) -> Iterator[str]:
 
 def _coded(value: Any) -> str:
     """A value as code, where it is one that people write; times as ISO texts, series as lists."""
-    if isinstance(value, pl.Series):
-        value = value.to_list()
+    value = plain(value)
     if isinstance(value, date):  # times too
         value = value.isoformat()
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return f"[{', '.join(map(_coded, value))}]"
     return repr(value)
 
 
 def user_ids(users: Any) -> pl.Series:
-    """User ids from a list, a series, or a frame with a column user_id, as the log writes them."""
-    if isinstance(users, (str, int)):
-        users = [users]
-    if isinstance(users, (list, tuple, set, frozenset)):
-        users = pl.Series(list(users)) if users else pl.Series([], dtype=pl.String)
+    """User ids from a list, a series, an array, or a frame with a column user_id, as the log writes them."""
+    users = users if hasattr(type(users), "columns") or isinstance(users, Mapping) else _listed(users)
     if not isinstance(users, pl.Series):
-        try:
-            frame = _eager(users)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"users are ids (one, a list, a series) or a frame with a column user_id, not a {type(users).__name__}"
-            ) from None
+        frame = _eager(users)
         if "user_id" not in frame.columns:
             raise ValueError(f"the frame of users has no column 'user_id'{near('user_id', frame.columns)}")
         users = frame["user_id"]
     return as_text(users)
+
+
+def _listed(users: Any) -> Any:
+    """User ids as a series; one alone too. What streams whole rows is a frame."""
+    try:
+        alone = isinstance(users, (str, int)) or getattr(users, "ndim", 1) == 0
+        ids = several([users] if alone else users)
+    except TypeError:
+        raise TypeError(
+            f"users are ids (one, a list, a series) or a frame with a column user_id, not a {type(users).__name__}"
+        ) from None
+    return ids.struct.unnest() if ids.dtype == pl.Struct else ids
 
 
 def as_text(ids: pl.Series) -> pl.Series:

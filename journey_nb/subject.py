@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 class ReportError(Exception):
     """A report that could not be made: a parameter that does not fit, or a cell that failed."""
+
+
+class AskedError(ReportError):
+    """A report that was asked for in words that mean none, whatever journey it is about."""
 
 
 def open_stats(
@@ -117,7 +122,7 @@ def chosen(
     return stats.machine(include=True) if machine else stats
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | os.PathLike[str]) -> Store:
     """The store in a folder; unlike :class:`Store` itself this makes none where there is none.
 
     Raises
@@ -131,7 +136,7 @@ def open_store(path: str | Path) -> Store:
     return Store(path)
 
 
-def store_file(path: str | Path) -> Path:
+def store_file(path: str | os.PathLike[str]) -> Path:
     """The register of the store in a folder.
 
     Raises

@@ -281,6 +281,29 @@ def test_a_missing_column_names_the_near_miss(
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("columns", [{}, {"user_id": "customer"}])
+def test_a_missing_column_lists_those_of_the_file(
+    ending: str, columns: dict[str, str], tmp_path: Path
+) -> None:
+    """In its order, under its own names, and without what is only ours."""
+    frame = pl.DataFrame({"sent on": ["2026-03-01T10:00Z"], "customer": ["a"], "kind": ["run.entered"]})
+    path = tmp_path / f"v.{ending}"
+    {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[ending](path)
+    with pytest.raises(LogError, match="'occurred_at'; it has sent on, customer, kind; say columns="):
+        EventLog.read(path, columns=columns)
+
+
+def test_a_log_that_may_not_be_read_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "v.csv").write_text("a")
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(LogError, match=r"v\.csv may not be read: ask its owner"):
+        EventLog.read(tmp_path / "v.csv")
+
+
 def test_a_table_without_kinds_is_sent_to_from_activities() -> None:
     visits = pl.DataFrame({"who": ["a"], "what": ["look"], "at": [1]})
     for columns in ({}, {"occurred_at": "at", "user_id": "who"}):

@@ -35,6 +35,7 @@ from journey_nb.exports import (
 )
 from journey_nb.metrics import definitions
 from journey_nb.metrics.cube import steps
+from journey_nb.reading import LogError
 
 # METRICS.md, section 8, to the letter.
 HEADER = (
@@ -728,6 +729,14 @@ def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
         write_table(pl.DataFrame({"a": [{"b": 1}]}), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_table_of_pandas_is_written_as_ours(tmp_path: Path) -> None:
+    table = pl.DataFrame({"title": ["Welcome"], "sent": [3]})
+    ours, theirs = (write_table(one, tmp_path / "t.csv").read_bytes() for one in (table, table.to_pandas()))
+    assert theirs == ours
+    with pytest.raises(LogError, match="no table: list; give a polars frame"):
+        write_table([1], tmp_path / "t.csv")
 
 
 def test_an_unknown_ending_names_the_known(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import polars as pl
@@ -59,6 +61,17 @@ def test_every_writer_names_a_folder_that_is_missing(tmp_path: Path) -> None:
     ):
         with pytest.raises(FileNotFoundError, match=r"no folder .*missing; make it first"):
             write()
+
+
+@pytest.mark.parametrize("written", [whole, whole_folder])
+def test_what_may_not_be_written_is_told_by_its_own_name(
+    written: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    target = tmp_path / "t"
+    with pytest.raises(PermissionError) as caught, written(target) as part:  # noqa: PT012
+        raise PermissionError(13, "Permission denied", str(part))
+    assert caught.value.filename == str(target)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobodys_file_of_the_old_name_is_touched(tmp_path: Path) -> None:

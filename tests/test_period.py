@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,8 +63,20 @@ def test_the_end_date_is_inclusive_and_the_end_instant_is_not() -> None:
     assert (exact.start, exact.end) == (utc(2026, 3, 29, 0), utc(2026, 3, 29, 4))
     with pytest.raises(ValueError, match="swap the two"):
         between("2026-03-30", "2026-03-28", PARIS)
-    with pytest.raises(ValueError, match="no date or time: 'soon'"):
-        between("soon", "later", PARIS)
+
+
+@pytest.mark.parametrize("odd", ["soon", None, 1773000000, 1.5, np.datetime64("NaT"), np.int64(5)])
+def test_what_is_no_date_is_refused(odd: Any) -> None:
+    for asked in (lambda: between(odd, "2026-03-28", PARIS), lambda: instant(odd, PARIS)):
+        with pytest.raises(ValueError, match="no date or time"):
+            asked()
+
+
+def test_times_of_numpy_are_taken() -> None:
+    whole = between("2026-03-01", "2026-03-05", PARIS)
+    assert between(np.datetime64("2026-03-01"), np.datetime64("2026-03-05"), PARIS) == whole
+    for unit in ("h", "us", "ns"):
+        assert instant(np.datetime64("2026-03-01T10", unit), PARIS) == utc(2026, 3, 1, 9)
 
 
 def test_as_of_a_date_is_its_last_instant() -> None:

@@ -30,6 +30,7 @@ from journey_nb.reports import (
     run_report,
     slug,
 )
+from journey_nb.simulate import simulate
 from journey_nb.store import StoreError
 from journey_nb.style import word
 from journey_nb.style.said import unopened
@@ -297,6 +298,55 @@ def test_a_scope_that_cannot_be_is_told_before_anything_runs(
     with pytest.raises(ReportError, match=re.escape(said)):
         run_report("campaign", stats=stats, out=tmp_path / "reports", **values)
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"unit": "users"}, "unit='users' is unknown; did you mean 'user'"),
+        ({"method": "seq"}, "use fixed or sequential"),
+        ({"point": "signup"}, "variants stand at an A/B/n split (there are offer_test)"),
+        ({"point": "offer"}, "has no point 'offer'"),
+    ],
+)
+def test_a_test_that_cannot_be_is_told_before_anything_runs(
+    values: dict[str, Any], said: str, tmp_path: Path, stats: jn.JourneyStats
+) -> None:
+    with pytest.raises(ReportError, match=re.escape(said)):
+        run_report("experiment", stats=stats, out=tmp_path / "reports", **values)
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"stats": "x.parquet"}, "statistics are wanted, not a str"),
+        ({"journey": jn.Journey.sample("welcome"), "log": "x.csv"}, "give what is opened already as stats="),
+        ({"journey": "x.json", "log": pl.DataFrame()}, "log= takes a path, and is a DataFrame"),
+        ({"store": "st", "journey": "welcome", "redact": "key"}, "redact= takes True, or Pseudonyms(key)"),
+    ],
+)
+def test_what_a_report_is_not_made_of_is_told(given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        run_report("campaign", out=tmp_path, **given)
+
+
+def test_a_report_takes_an_open_store_a_country_and_the_key_of_the_environment(
+    quick: None, welcome: jn.Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    store.append(simulate(welcome, users=20))
+    made = run_report("campaign", store=store, journey="welcome", out=tmp_path / "out", locale="fr-CA")
+    assert made.manifest["parameters"] == {"locale": "fr"}
+    with pytest.raises(ReportError, match="unknown status 'runing'; did you mean 'running'"):
+        run_report("portfolio", store=store, status="runing", out=tmp_path / "out")
+    monkeypatch.delenv("JOURNEY_NB_PSEUDONYM_KEY", raising=False)
+    with pytest.raises(ValueError, match="pseudonyms need a key"):
+        run_report("campaign", store=store, journey="welcome", out=tmp_path / "out", redact=True)
+    monkeypatch.setenv("JOURNEY_NB_PSEUDONYM_KEY", "a key of many bytes, not this one")
+    made = run_report("campaign", store=store, journey="welcome", out=tmp_path / "out", redact=True)
+    assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 5}
 
 
 def test_a_log_that_is_not_there_is_told_before_anything_runs(welcome: jn.Journey, tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_definitions_have_headings_in_words(welcome_stats: jn.JourneyStats) -> N
     html = definitions(("health",), locale="fr").html
     assert '<th scope="col">Colonne</th>' in html
     assert "Taux d’ouverture" in html
+    assert "passages entrés dans le parcours" in html
+    assert "runs that entered" not in html
 
 
 def test_changes_stand_beside_the_period_before(welcome_stats: jn.JourneyStats) -> None:

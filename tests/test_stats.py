@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -88,6 +93,31 @@ def test_where_takes_a_frame_of_users(stats: jn.JourneyStats) -> None:
     assert stats.where(users=[]).health()["entrances"].item() == 0
 
 
+@pytest.mark.parametrize(
+    "held", [pd.Series, np.array, pa.array, pl.Series, iter, set, partial(np.array, dtype=object), pd.array]
+)
+def test_where_takes_whatever_holds_several_values(stats: jn.JourneyStats, held: Callable[..., Any]) -> None:
+    some = stats.users(limit=5)["user_id"].to_list()
+    assert set(stats.where(users=held(some)).users()["user_id"]) == set(some)
+    assert set(stats.where(users=[7, *some]).users()["user_id"]) == set(some)
+    assert_frame_equal(
+        stats.where(variant=held(["A", "B"])).health(), stats.where(variant=["A", "B"]).health()
+    )
+
+
+def test_numbers_of_numpy_are_said_as_plain_ones(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    one = stats.version(np.int64(1)).history(np.int32(30)).small_groups(np.int64(5))
+    assert one.verbs() == ".version(1).small_groups(5).history(30)"
+    one.save(tmp_path)
+    days = stats.between(np.datetime64("2026-03-01", "ns"), np.datetime64("2026-03-05"))
+    assert days.verbs() == ".between('2026-03-01T00:00:00', '2026-03-05')"
+    assert stats.experiment("offer_test", "first_order", planned_n=np.int64(300)).verdict
+    assert stats.users(limit=np.int64(5), offset=np.int64(1)).height == 5
+    told = stats.where(version=np.int64(2), users=np.str_("u1")).where(variant=[np.str_("A")]).verbs()
+    assert told == ".where(version=2).where(users=['u1']).where(variant=['A'])"
+    assert stats.where(users=range(3)).verbs() == ".where(users=['0', '1', '2'])"
+
+
 def test_an_attribute_is_taken_as_it_was_at_the_entry(stats: jn.JourneyStats) -> None:
     user = stats.facts.runs["user_id"][0]
     entered = stats.facts.runs["entered_at"][0]
@@ -146,6 +176,17 @@ def test_anything_with_an_arrow_stream_is_a_log(stats: jn.JourneyStats) -> None:
         (lambda s: s.period("this_weak"), "did you mean 'this_week'"),
         (lambda s: s.clock("cohorts"), "did you mean 'cohort'"),
         (lambda s: s.where(contry="FR"), "did you mean 'country'"),
+        (lambda s: s.version(True), "no version's number"),
+        (lambda s: s.version(2.0), "no version's number"),
+        (lambda s: s.history("30"), "how many days"),
+        (lambda s: s.history(1.5), "how many days"),
+        (lambda s: s.small_groups(5.0), "take at least 3"),
+        (lambda s: s.experiment("offer_test", "first_order", planned_n=True), "no number of units"),
+        (lambda s: s.users(limit=-1), "how many rows"),
+        (lambda s: s.users(limit="5"), "how many rows"),
+        (lambda s: s.users(offset=-2), "how many rows to pass over"),
+        (lambda s: s.beginning("u", limit=-1), "how many ids"),
+        (lambda s: s.paths(top="5"), "how many ways"),
         (lambda s: s.health(by="varient"), "did you mean 'variant'"),
         (lambda s: s.where(users=pl.DataFrame({"users_id": []})), "did you mean 'users_id'"),
         (lambda s: s.compare("last"), "use 'previous'"),

@@ -13,7 +13,7 @@ from journey_nb.metrics import significance, small
 from journey_nb.metrics.assignments import PREFIX, Unit, reachings
 from journey_nb.metrics.intervals import newcombe
 from journey_nb.metrics.scope import Scope
-from journey_nb.metrics.table import rate
+from journey_nb.metrics.table import rate, whole_number
 
 Method = Literal["fixed", "sequential"]
 
@@ -87,7 +87,7 @@ def variants(
     k
         Groups smaller than this are hidden: all is said of whole groups of k of the converted and of the others.
     """
-    _check(scope.journey, point_id, goal, unit, method)
+    check(scope.journey, point_id, goal, unit, method)
     check_plan(mde, planned_n)
     scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
@@ -122,7 +122,8 @@ def _shown(table: pl.DataFrame, k: int) -> pl.DataFrame:
     )
 
 
-def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
+def check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -> None:
+    """Refuse a test that the journey does not have, and a way of judging that there is not."""
     journey.goal(goal)  # names the near miss
     point = journey.point(point_id)
     if point.type not in ("split_abn", "message"):
@@ -132,6 +133,11 @@ def _check(journey: Journey, point_id: str, goal: str, unit: str, method: str) -
             f"{point_id!r} is a {point.type}; variants stand at an A/B/n split ({told}) "
             "or at a message sent in variants"
         )
+    check_how(unit, method)
+
+
+def check_how(unit: str, method: str) -> None:
+    """Refuse a way of counting or of judging that there is not."""
     for name, value, known in (("unit", unit, ("user", "run")), ("method", method, ("fixed", "sequential"))):
         if value not in known:
             raise ValueError(f"{name}={value!r} is unknown{near(value, known)}; use {' or '.join(known)}")
@@ -141,8 +147,8 @@ def check_plan(mde: object, planned_n: object) -> None:
     """Refuse a smallest difference, or a planned size, that is none."""
     if mde is not None and not (isinstance(mde, (int, float)) and 0 < mde < 1):
         raise ValueError(f"mde={mde!r} is no difference of two rates: 0.01 stands for one percentage point")
-    if planned_n is not None and not (isinstance(planned_n, int) and planned_n > 0):
-        raise ValueError(f"planned_n={planned_n!r} is no number of units: give a whole one from 1 on")
+    if planned_n is not None:
+        whole_number(planned_n, 1, f"planned_n={planned_n} is no number of units: give a whole one from 1 on")
 
 
 def _table(

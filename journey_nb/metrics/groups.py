@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from journey_nb.journey import near
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import COUNT
+from journey_nb.period import of_numpy
 
 MAX_GROUPS = 1000
 Table = Callable[[Scope], pl.DataFrame]
@@ -37,7 +38,37 @@ def is_any(of_run: pl.Series, value: Any) -> pl.Series:
 
 def values_of(value: Any) -> list[Any]:
     """The values of a list, or the one."""
-    return list(value) if isinstance(value, (list, tuple, set, frozenset, pl.Series)) else [value]
+    return value if isinstance(value, list) else [value]
+
+
+def plain(value: Any) -> Any:
+    """A value as Python has it; several, whatever holds them, as a list.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> plain("A"), plain({"A"}), plain(pl.Series([1, 2]))
+    ('A', ['A'], [1, 2])
+    """
+    value = of_numpy(value)
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return value
+    return several(value).to_list() if hasattr(value, "__array__") else [plain(one) for one in value]
+
+
+def several(values: Iterable[Any]) -> pl.Series:
+    """What a list, a generator, numpy, pandas or Arrow holds, as a series; what is of several types as texts.
+
+    Examples
+    --------
+    >>> several(range(2)).to_list(), several(["a", 1]).to_list()
+    ([0, 1], ['a', '1'])
+    """
+    values = list(values) if isinstance(values, Iterator) else values  # it can be gone through once
+    try:
+        return pl.Series(values)
+    except TypeError:
+        return pl.Series(list(values), strict=False)
 
 
 def _as(value: Any, of_run: pl.Series) -> Any:

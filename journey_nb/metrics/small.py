@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 import polars.selectors as cs
 
-from journey_nb.metrics.table import rate
+from journey_nb.metrics.table import rate, whole_number
 
 USUAL = 5
 """The k of reports under pseudonyms, where nobody says another."""
@@ -44,11 +44,8 @@ def check(k: int) -> int:
     >>> check(5), check(0)
     (5, 0)
     """
-    if isinstance(k, bool) or not isinstance(k, int) or (k and k < LEAST):
-        raise ValueError(
-            f"groups smaller than {k!r} cannot be hidden: take at least {LEAST} ({USUAL} is usual), or 0 to hide none"
-        )
-    return k
+    told = f"groups smaller than {k} cannot be hidden: take at least {LEAST} ({USUAL} is usual), or 0 to hide none"
+    return whole_number(k, 0, told) and whole_number(k, LEAST, told)
 
 
 def refuse(people: str, k: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -11,6 +13,28 @@ from journey_nb.metrics.definitions import schema
 COUNT, RATE, TEXT = pl.Int64(), pl.Float64(), pl.String()
 HIDDEN = "_"
 """Columns that begin so are what a rate rests on beside the columns of its table."""
+
+
+def whole_number(value: Any, least: int, told: str) -> int:
+    """A whole number from ``least`` on, of numpy too, as Python has it.
+
+    Raises
+    ------
+    ValueError
+        When it is none, which truths and fractions are not either; the message is ``told``.
+
+    Examples
+    --------
+    >>> whole_number(5, 1, "how many?")
+    5
+    """
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(told)
+    return number
 
 
 def rate(numerator: str, denominator: str) -> pl.Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
-from journey_nb.journey import Journey, near
+from journey_nb.journey import Journey, near, wanted
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats
@@ -128,7 +129,7 @@ class Store(Registry):
     True
     """
 
-    def __init__(self, path: str | Path, *, patience: float = 3600) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, patience: float = 3600) -> None:
         self.path, self._patience = Path(path).absolute(), patience  # also when the process goes elsewhere
         self.path.mkdir(parents=True, exist_ok=True)
         file = self.path / "store.sqlite"
@@ -143,6 +144,10 @@ class Store(Registry):
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
+
+    def __fspath__(self) -> str:
+        """Its folder: whatever takes the path of a store takes the store."""
+        return str(self.path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens it itself."""
@@ -208,11 +213,11 @@ class Store(Registry):
     def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
         change = partial(super().relaunch, key, changed, by=by)
-        return change() if changed is None else self._redesigned(key, changed, change)
+        return change() if changed is None else self._redesigned(key, wanted(changed), change)
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        return self._redesigned(changed.journey_id, changed, partial(super().edit, changed, by=by))
+        return self._redesigned(wanted(changed).journey_id, changed, partial(super().edit, changed, by=by))
 
     def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""

@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
-from journey_nb.journey import EntryType, Journey, Status, Version, near
+from journey_nb.journey import EntryType, Journey, Status, Version, listed, near, wanted
 from journey_nb.store.database import Database, StoreError, transaction
 
 if TYPE_CHECKING:
@@ -49,6 +49,17 @@ def verbs(status: str) -> tuple[str, ...]:
     ('relaunch', 'stop', 'edit', 'archive', 'clone', 'rename')
     """
     return tuple(verb for verb, statuses in VERBS.items() if status in statuses)
+
+
+def status_of(word: str) -> str:
+    """The status that a word means, in any case: "Active", as it is shown, is running.
+
+    Examples
+    --------
+    >>> status_of("Active"), status_of("paused")
+    ('running', 'paused')
+    """
+    return {"active": "running"}.get(word.casefold(), word.casefold())
 
 
 FILTERS = ("status", "category", "type", "tag", "title")
@@ -134,7 +145,7 @@ class Registry:
         Parameters
         ----------
         status, category, type, tag
-            A value, or several of which one must fit; case does not matter.
+            A value, or several of which one must fit; case does not matter. A status also as it is shown.
         title
             A part of the title, or several.
 
@@ -152,6 +163,8 @@ class Registry:
 
         exact = {"status": _several(status), "category": _several(category), "type": _several(type)}
         wanted = {name: values for name, values in exact.items() if values is not None}
+        if "status" in wanted:
+            wanted["status"] = list(map(status_of, wanted["status"]))
         _check_known("status", wanted.get("status", ()), get_args(Status))
         _check_known("type", wanted.get("type", ()), get_args(EntryType))
         tags, parts = _several(tag), _several(title)
@@ -544,8 +557,9 @@ def _uncopied(db: sqlite3.Connection, key: object) -> Journey:
         raise KeyError(f"{key!r} may be one of {len(meant)} journeys; name it by its id: {several}{more}")
     journey = _by_id(db, meant[0]) if meant else None
     if journey is None:
-        hint = (
-            near(words, map(_slug, labels.values())) or near(key, labels) or "; add one first" * (not labels)
+        hint = near(words, map(_slug, labels.values())) or near(key, labels)
+        hint = hint or (
+            f"; it has {listed([label[:80] for label in labels.values()])}" if labels else "; add one first"
         )
         raise KeyError(f"the store has no journey {key!r}{hint}")
     return journey
@@ -565,12 +579,12 @@ def _slug(title: str) -> str:
 
 def _checked(journey: Journey) -> Journey:
     """The journey as its document will be read again; a copy may hold what no document can."""
-    return Journey.from_json(journey.to_json(), f"“{journey.label}”")
+    return Journey.from_json(wanted(journey).to_json(), f"“{journey.label}”")
 
 
 def _title(db: sqlite3.Connection, text: str, journey_id: str = "") -> str:
     """The title, if it says something and no other journey would be meant by it too."""
-    if not text.strip():
+    if not isinstance(text, str) or not text.strip():
         raise ValueError("a title must say something: give one with a letter in it")
     if other := _called(db, text, journey_id):
         label, known = other

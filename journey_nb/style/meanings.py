@@ -321,6 +321,145 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "parmi les affectés, ceux dont la fenêtre est encore ouverte",
         "배정된 수 중 기간이 아직 진행 중인 수",
     ),
+    # What a report's definitions say beside: ids and words, the campaign statistics, units
+    "none: it is as designed": ("aucune : tel que conçu", "없음: 설계된 값"),
+    "the goal's id": ("l’identifiant de l’objectif", "목표의 ID"),
+    "the goal's title": ("le titre de l’objectif", "목표의 제목"),
+    "the currency of the value; currencies are never added": (
+        "la devise du montant ; les devises ne s’additionnent jamais",
+        "금액의 통화; 서로 다른 통화는 합산하지 않음",
+    ),
+    "the channel of a message's first row; of a point without messages the designed one": (
+        "le canal de la première ligne d’un message ; pour une étape sans message, celui qui est prévu",
+        "메시지 첫 행의 채널; 메시지가 없는 단계는 설계된 채널",
+    ),
+    "the point's id, the same in every version": (
+        "l’identifiant de l’étape, le même dans toutes les versions",
+        "모든 버전에서 같은 단계 ID",
+    ),
+    "the point's title as the shown version has it, else the newest": (
+        "le titre de l’étape dans la version affichée, sinon dans la plus récente",
+        "표시된 버전의 단계 제목, 없으면 최신 버전의 제목",
+    ),
+    "what kind of point it is": ("le type d’étape", "단계의 종류"),
+    "failed, bounced or skipped": ("en échec, rejeté ou ignoré", "실패, 반송 또는 건너뜀"),
+    "why; a vendor's unknown word stays in reason_detail": (
+        "la raison ; un mot inconnu de l’outil d’envoi reste dans reason_detail",
+        "이유; 발송 도구의 알 수 없는 표현은 reason_detail에 남음",
+    ),
+    "days after the run's end in which it still counts": (
+        "jours après la fin du passage pendant lesquels il compte encore",
+        "실행 종료 후에도 집계되는 일수",
+    ),
+    "the journey's title, else its id": (
+        "le titre du parcours, à défaut son identifiant",
+        "여정의 제목, 없으면 ID",
+    ),
+    "Draft, Active, Paused, Finished or Archived": (
+        "Draft (brouillon), Active, Paused (en pause), Finished (terminée) ou Archived (archivée)",
+        "Draft(초안), Active(진행 중), Paused(일시 중지), Finished(종료됨) 또는 Archived(보관됨)",
+    ),
+    "when the journey was made, with offset": (
+        "date de création du parcours, avec décalage horaire",
+        "여정이 만들어진 시각, 시차 포함",
+    ),
+    "the journey's category": ("la catégorie du parcours", "여정의 카테고리"),
+    "AudienceBased, TriggerBased, ApiBased or Mixed": (
+        "AudienceBased (audience), TriggerBased (événement), ApiBased (API) ou Mixed (mixte)",
+        "AudienceBased(오디언스), TriggerBased(이벤트), ApiBased(API) 또는 Mixed(혼합)",
+    ),
+    "the journey's id": ("l’identifiant du parcours", "여정의 ID"),
+    "distinct users dropped, or exited other than by goal": (
+        "utilisateurs distincts sortis par erreur, ou partis autrement que par un objectif",
+        "오류로 이탈했거나 목표 이외의 이유로 나간 고유 사용자",
+    ),
+    "share of the messages sent that were clicked, pooled over channels that report clicks": (
+        "part des messages envoyés qui ont été cliqués, tous canaux qui signalent les clics confondus",
+        "클릭을 보고하는 모든 채널을 합쳐 발송 메시지 중 클릭된 비율",
+    ),
+    "distinct users who reached any goal": (
+        "utilisateurs distincts ayant atteint un objectif quelconque",
+        "어느 목표든 달성한 고유 사용자",
+    ),
+    "messages sent by push": ("messages envoyés par push", "푸시로 발송된 메시지"),
+    "messages sent by email": ("messages envoyés par e-mail", "이메일로 발송된 메시지"),
+    "messages sent by SMS": ("messages envoyés par SMS", "SMS로 발송된 메시지"),
+    "messages sent by WhatsApp": ("messages envoyés par WhatsApp", "WhatsApp으로 발송된 메시지"),
+    "messages sent by LINE": ("messages envoyés par LINE", "LINE으로 발송된 메시지"),
+    "messages sent by Kakao": ("messages envoyés par Kakao", "카카오로 발송된 메시지"),
+    "messages sent by web push": ("messages envoyés par web push", "웹 푸시로 발송된 메시지"),
+    "messages sent by webhook": ("messages envoyés par webhook", "웹훅으로 발송된 메시지"),
+    "messages sent by SMS with a delivery receipt": (
+        "messages envoyés par SMS avec accusé de remise",
+        "SMS로 발송되어 전달 확인을 받은 메시지",
+    ),
+    "messages sent by LINE with a delivery receipt": (
+        "messages envoyés par LINE avec accusé de remise",
+        "LINE으로 발송되어 전달 확인을 받은 메시지",
+    ),
+    "messages sent by Kakao with a delivery receipt": (
+        "messages envoyés par Kakao avec accusé de remise",
+        "카카오로 발송되어 전달 확인을 받은 메시지",
+    ),
+    "messages sent by WhatsApp that were opened": (
+        "messages envoyés par WhatsApp puis ouverts",
+        "WhatsApp으로 발송되어 열람된 메시지",
+    ),
+    "messages by webhook that failed and were never sent": (
+        "messages par webhook en échec, jamais envoyés",
+        "웹훅에서 실패하여 발송되지 않은 메시지",
+    ),
+    "share of the push messages sent that were clicked": (
+        "part des messages push envoyés qui ont été cliqués",
+        "발송된 푸시 메시지 중 클릭된 비율",
+    ),
+    "share of the email messages sent that were clicked": (
+        "part des e-mails envoyés qui ont été cliqués",
+        "발송된 이메일 중 클릭된 비율",
+    ),
+    "share of the LINE messages sent that were clicked": (
+        "part des messages LINE envoyés qui ont été cliqués",
+        "발송된 LINE 메시지 중 클릭된 비율",
+    ),
+    "share of the Kakao messages sent that were clicked": (
+        "part des messages Kakao envoyés qui ont été cliqués",
+        "발송된 카카오 메시지 중 클릭된 비율",
+    ),
+    "share of the web push messages sent that were clicked": (
+        "part des messages web push envoyés qui ont été cliqués",
+        "발송된 웹 푸시 메시지 중 클릭된 비율",
+    ),
+    "click events of the email messages sent": (
+        "clics dans les e-mails envoyés, chacun compté",
+        "발송된 이메일에서 발생한 모든 클릭",
+    ),
+    "distinct users who unsubscribed from one of them": (
+        "utilisateurs distincts désabonnés depuis l’un d’eux",
+        "그중 하나에서 수신을 거부한 고유 사용자",
+    ),
+    "impressions": ("affichages", "노출"),
+    "distinct users who interacted with an in-app message": (
+        "utilisateurs distincts ayant interagi avec un message in-app",
+        "인앱 메시지와 상호작용한 고유 사용자",
+    ),
+    "distinct users who dismissed one and never interacted": (
+        "utilisateurs distincts en ayant fermé un sans jamais interagir",
+        "인앱 메시지를 닫기만 하고 상호작용하지 않은 고유 사용자",
+    ),
+    "money of all goals reached inside their window; a column for each currency": (
+        "montant de tous les objectifs atteints dans leur fenêtre ; une colonne par devise",
+        "전환 기간 안에 달성된 모든 목표의 금액; 통화마다 한 열",
+    ),
+    "runs": ("passages", "실행"),
+    "messages": ("messages", "메시지"),
+    "users": ("utilisateurs", "사용자"),
+    "visits": ("visites", "방문"),
+    "clicks": ("clics", "클릭"),
+    "reachings": ("atteintes", "달성"),
+    "seconds": ("secondes", "초"),
+    "money": ("montant", "금액"),
+    "text": ("texte", "텍스트"),
+    "share, 0 to 1": ("part, de 0 à 1", "비율, 0~1"),
 }  # fmt: skip
 
 

@@ -170,10 +170,30 @@ boxed(View)  # which takes effect in a notebook only
 def takes(kind: type[Any], given: Iterable[str], known: Sequence[str]) -> None:
     """Refuse what a view cannot begin with, naming the near miss."""
     for name in given:
+        if name in _VERBS:
+            raise TypeError(
+                f"{kind.__name__} takes no {name!r}, which statistics choose: {kind.__name__}(stats.{name}(…))"
+            )
         if name not in known:
             raise TypeError(
                 f"{kind.__name__} takes no {name!r}{near(name, known)}; it takes {', '.join(known)}"
             )
+
+
+# What a view shows because its statistics do.
+_VERBS = ("period", "clock", "as_of", "version", "compare", "machine", "where", "small_groups", "history")
+
+
+def told_by_stats(verb: str) -> property:
+    """What only the statistics of a view choose: set on the view it would change nothing, without a word."""
+
+    def refuse(_: Any, value: Any) -> None:
+        told = "" if value is True else repr(value)
+        raise AttributeError(
+            f"{verb} is chosen by its statistics: widget.stats = widget.stats.{verb}({told})"
+        )
+
+    return property(None, refuse)
 
 
 class OfStats(View):
@@ -196,6 +216,8 @@ class OfStats(View):
     """Their period: a preset, or ``first..last``."""
     clock = traitlets.Enum(get_args(Clock), "activity")
     """Their clock: events at their own time (activity), or the runs that entered (cohort)."""
+
+    version, compare = told_by_stats("version"), told_by_stats("compare")
 
     has_when = traitlets.Bool(True)
     """Whether its tools have the period and the clock; in a workspace they stand above all."""

@@ -20,6 +20,7 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import frame_html
 from journey_nb.render.trace import Trace
+from journey_nb.stats import user_ids
 from journey_nb.style import word
 from journey_nb.widgets._base import bundle
 
@@ -42,7 +43,7 @@ await (await import(views)).page(kept("jnb-states"));
 """
 
 
-def page(view: JourneyCanvas, periods: Sequence[str], users: Sequence[str]) -> bytes:
+def page(view: JourneyCanvas, periods: Sequence[str], users: Any) -> bytes:
     """A page that begins as the view stands; these periods and users can be chosen on it, besides its own.
 
     Raises
@@ -54,12 +55,13 @@ def page(view: JourneyCanvas, periods: Sequence[str], users: Sequence[str]) -> b
     for name, given in {"periods": periods, "users": users}.items():
         if isinstance(given, str):
             raise TypeError(f"{name} is a list, not a text: {name}=[{given!r}]")
-    for user in users:
+    wanted = user_ids(users).to_list()
+    for user in wanted:
         if stats.user_runs(user).is_empty():
             raise KeyError(f"{user!r} is not in this journey{near(user, stats.nearest(user))}")
     by_period = {found.chosen: found for found in (stats.period(period) for period in periods)}
     by_period.setdefault(stats.chosen, stats)
-    people = tuple(dict.fromkeys((*users, *filter(None, [view.user]))))
+    people = tuple(dict.fromkeys((*wanted, *filter(None, [view.user]))))
     kept = _Kept(view, by_period, people)
     states = b64encode(gzip.compress(json.dumps(kept.states()).encode(), mtime=0)).decode()
     alive = template("alive.html").render(views=Markup(bundle()), states=states)

@@ -21,6 +21,7 @@ from journey_nb.render.panels import template
 from journey_nb.render.text import clean
 from journey_nb.render.tools import frame_html, when_html
 from journey_nb.render.trace import Trace
+from journey_nb.stats import user_ids
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
 from journey_nb.widgets._base import takes
@@ -148,9 +149,7 @@ class JourneyCanvas(Exporting):
         """The static copy, with its tables under it."""
         return self._canvas.figure
 
-    def save(
-        self, path: str | Path, *, periods: Sequence[str] | None = None, users: Sequence[str] = ()
-    ) -> Path:
+    def save(self, path: str | Path, *, periods: Sequence[str] | None = None, users: Any = ()) -> Path:
         """Write it, whole or not at all: as .html a page that lives without a kernel, a network or this package.
 
         The page begins as the canvas stands, with its period, clock, version, heat map and user. One zooms and
@@ -168,7 +167,7 @@ class JourneyCanvas(Exporting):
             Those that can be chosen on a page: presets, or two dates as ``first..last``; by default launch, 30d
             and 7d.
         users
-            The users or devices whose newest run can be lit up on it.
+            The users or devices whose newest run can be lit up on it: ids, or a frame with a column user_id.
 
         Raises
         ------
@@ -190,7 +189,7 @@ class JourneyCanvas(Exporting):
         """
         path = Path(path)
         if path.suffix.lower() != ".html":
-            if users or periods is not None:
+            if periods is not None or len(user_ids(users)):
                 raise ValueError(
                     f"{path.name} is a picture of what the canvas shows now; to choose users and periods end the name in .html"
                 )

@@ -18,7 +18,7 @@ from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
 from journey_nb.render.tools import panel_frame_html
 from journey_nb.store import Store, StoreError
-from journey_nb.store.registry import FILTERS
+from journey_nb.store.registry import FILTERS, status_of
 from journey_nb.style import palette, word
 from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Files, file_name
@@ -153,6 +153,8 @@ class JourneyList(Managing, Files):
     @traitlets.validate(*_SHOWN)
     def _check(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
+        if value and name == "status":
+            value = status_of(value)
         if value is not None and name == "opened":
             value = self.store.get(value).journey_id
         if value and name == "selected":

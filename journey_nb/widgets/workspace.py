@@ -23,7 +23,7 @@ from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
 from journey_nb.style.words import value as worded
-from journey_nb.widgets._base import OfStats, Shown, View, takes
+from journey_nb.widgets._base import OfStats, Shown, View, takes, told_by_stats
 from journey_nb.widgets._status import Managing
 from journey_nb.widgets.canvas import JourneyCanvas
 from journey_nb.widgets.dashboard import Dashboard
@@ -160,6 +160,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     """The id of that run; by default their newest."""
     selected = traitlets.Unicode(None, allow_none=True)
     """The id of the selected point."""
+    version, compare = told_by_stats("version"), told_by_stats("compare")
 
     def __init__(
         self,

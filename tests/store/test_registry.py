@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from journey_nb.journey import Journey, JourneyError, Status
+from journey_nb.store import Store
 from journey_nb.store.database import FORMAT, StoreError
 from journey_nb.store.registry import VERBS, Registry, verbs
 from journey_nb.style import word
@@ -464,6 +465,30 @@ def test_a_journey_in_place_of_its_name_is_told_its_id(registry: Registry) -> No
     welcome = registry.add(Journey.sample("welcome"))
     with pytest.raises(TypeError, match=f"not by a Journey: '{welcome.journey_id}'"):
         registry.get(welcome)  # type: ignore[arg-type]
+
+
+def test_a_key_near_none_lists_those_that_there_are(registry: Registry) -> None:
+    for number in range(23):
+        registry.add(journey(f"j{number}", f"Spring {number}", version(1, "one")))
+    with pytest.raises(KeyError, match=r"no journey .nope.; it has Spring 0, Spring 1, .* and 3 more"):
+        registry.get("nope")
+
+
+@pytest.mark.parametrize("change", ["add", "edit", "relaunch"])
+def test_what_is_no_journey_is_told_how_one_is_had(change: str, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add(Journey.sample("welcome"))
+    asked = ("welcome", "x") if change == "relaunch" else ("x",)
+    with pytest.raises(TypeError, match=r"a journey is wanted, not a str: Journey\.read"):
+        getattr(store, change)(*asked)
+    with pytest.raises(ValueError, match="a title must say something"):
+        store.rename("welcome", None)  # type: ignore[arg-type]
+
+
+def test_a_status_may_be_named_as_it_is_shown(registry: Registry) -> None:
+    registry.add(Journey.sample("welcome"))
+    for status in ("Active", "active", ["Paused", "ACTIVE"]):
+        assert registry.find(status=status).height == 1
 
 
 def test_an_unknown_status_or_type_names_the_near_one(registry: Registry) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from journey_nb import events, journey
 from journey_nb.metrics import definitions
+from journey_nb.render import panels
 from journey_nb.style import LOCALES, column, format, palette, word
 from journey_nb.style.meanings import _MEANINGS
 from journey_nb.style.words import _WORDS, value
@@ -146,6 +147,14 @@ def test_what_a_number_counts_is_said_in_every_language() -> None:
     said |= {part for column in numbers for part in (column.numerator, column.denominator) if part}
     said |= set(definitions._ADDED.values())
     said -= {"", definitions.DESIGN} | {part for part in said if part.isidentifier()}
+    reported = [
+        definitions.explain(f"{name}.{column}")
+        for name in ("health", "audience", "goals", "communications", "messages", "points", "delivery_issues",
+                     "campaign_statistics")
+        for column in definitions.columns_of(name)
+    ]  # fmt: skip
+    said |= {text for told in reported for text in (told.counts, told.unit, told.clock)}
+    said |= {told.counts for name in panels._ELSEWHERE.values() if (told := definitions.found(name))}
     assert sorted(said - set(_MEANINGS)) == []
     every = {c.counts for table in definitions.TABLES.values() for c in table.columns.values()}
     assert sorted(set(_MEANINGS) - said - every) == []

@@ -48,6 +48,20 @@ def test_period_and_stats_are_one(widget: jn.JourneyCanvas, welcome_stats: jn.Jo
     assert widget.stats.health().equals(welcome_stats.between("2026-04-01", "2026-04-02").health())
 
 
+@pytest.mark.parametrize("view", [jn.JourneyCanvas, jn.Dashboard, jn.PathTracer, jn.Workspace])
+def test_what_only_statistics_choose_is_refused_with_the_way(
+    view: type[Any], welcome_stats: jn.JourneyStats
+) -> None:
+    made = view(welcome_stats)
+    with pytest.raises(AttributeError, match=r"widget\.stats = widget\.stats\.version\(1\)"):
+        made.version = 1
+    with pytest.raises(AttributeError, match=r"widget\.stats = widget\.stats\.compare\(\)"):
+        made.compare = True
+    for name in ("version", "period"):
+        with pytest.raises(TypeError, match=rf"{view.__name__}\(stats\.{name}\(…\)\)"):
+            view(welcome_stats, **{name: 1})
+
+
 def test_what_is_done_can_be_watched(widget: jn.JourneyCanvas) -> None:
     seen: list[tuple[str, Any]] = []
     widget.observe(

@@ -102,6 +102,11 @@ def test_filters_are_the_store_s(widget: jn.JourneyList, name: str, value: str) 
         assert (f'data-value="{journey_id}"' in widget.panel) == (journey_id in found["journey_id"])
 
 
+def test_a_status_is_kept_as_the_menu_has_it(widget: jn.JourneyList) -> None:
+    widget.status = "Active"
+    assert (widget.status, widget.found.height > 0) == ("running", True)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [

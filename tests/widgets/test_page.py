@@ -60,6 +60,15 @@ def test_the_same_view_is_the_same_bytes(stats: jn.JourneyStats, tmp_path: Path)
     assert pages[0] == pages[1]
 
 
+def test_it_takes_a_frame_of_users(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    some = stats.users().head(2)
+    for users in (some, some["user_id"], some["user_id"].to_numpy()):
+        page = jn.JourneyCanvas(stats).save(tmp_path / "x.html", periods=["launch"], users=users)
+        assert set(carried(page.read_text("utf-8"))["pictures"]["launch"]) == {"", *some["user_id"]}
+    with pytest.raises(ValueError, match="is a picture"):
+        jn.JourneyCanvas(stats).save(tmp_path / "x.svg", users=some)
+
+
 def test_a_page_under_pseudonyms_names_nobody(stats: jn.JourneyStats, tmp_path: Path) -> None:
     people = Pseudonyms(b"a key of many bytes, not this one")
     names = stats.users()["user_id"].to_list()
