@@ -79,7 +79,8 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
     for path in files_of(paths, storage_options):
         kind = _kind(path)
         with readable(path):
-            separator = _separator(path, storage_options) if kind == "csv" else ""
+            header = _header(path, kind, storage_options) if kind in ("csv", "jsonl") else ""
+            separator = _separator(header) if kind == "csv" else ""
             schema = _columns(path, kind, separator, storage_options)
             groups.setdefault((kind, separator, *schema), []).append(path)
     return [
@@ -180,19 +181,8 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
-    if kind == "jsonl" and head.startswith(codecs.BOM_UTF8):
-        raise LogError(
-            f"{path} begins with a byte order mark, which JSON has not; save it as UTF-8 without one"
-        )
-    if kind == "jsonl" and head.lstrip().startswith(b"["):
-        raise LogError(
-            f"{path} is one JSON array, and JSON lines have one object a line; "
-            "write them with: polars.read_json(…).write_ndjson(…), or jq -c '.[]'"
-        )
-    if kind in ("csv", "jsonl"):
-        if head.startswith((b"PAR1", b"ARROW1")):
-            raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
-        _check_text(path, head)
+    if kind in ("csv", "jsonl") and head.startswith((b"PAR1", b"ARROW1")):
+        raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
 
 
 _HEAD = 65_536
@@ -206,10 +196,24 @@ def _head(path: Path) -> bytes:
         raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
 
 
-def _check_text(path: Path, head: bytes) -> None:
+def _check_text(path: Stored, kind: str, head: bytes) -> None:
+    if kind == "jsonl" and head.startswith(codecs.BOM_UTF8):
+        raise LogError(
+            f"{path} begins with a byte order mark, which JSON has not; save it as UTF-8 without one"
+        )
+    if kind == "jsonl" and head.lstrip().startswith(b"["):
+        raise LogError(
+            f"{path} is one JSON array, and JSON lines have one object a line; "
+            "write them with: polars.read_json(…).write_ndjson(…), or jq -c '.[]'"
+        )
     for begins, told in _ENCODED.items():
         if head.startswith(begins):
             raise LogError(f"{path} is {told}")
+    # To polars all of such a file is its header, and it has no rows.
+    if b"\r" in re.sub(b'"[^"]*"', b"", head.split(b"\n", 1)[0]).rstrip(b"\r"):
+        raise LogError(
+            f"{path}: its lines end in a carriage return alone; end them as other files do, with: tr '\\r' '\\n'"
+        )
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -289,20 +293,23 @@ def _as_named(path: Stored) -> Stored | str:
     return path
 
 
-def _separator(path: Stored, options: Options) -> str:
+def _separator(header: str) -> str:
     """What stands most often between the names of a CSV file; "sep=" and it where the first line says so."""
-    header = _header(path, options).removeprefix("\ufeff")
     if told := re.match("sep=[^\r]", header):
         return told[0]
     return max(",", ";", "\t", "|", key=re.sub('"[^"]*"', "", header).count)
 
 
-def _header(path: Stored, options: Options) -> str:
-    if isinstance(path, Path):
-        return _head(path).split(b"\n", 1)[0].decode("utf-8", "replace")
-    with readable(path):
-        first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
-    return first[0] if first.len() else ""
+def _header(path: Stored, kind: str, options: Options) -> str:
+    """The first line of a file or object of text, after a look at whether it is one."""
+    head = _head(path) if isinstance(path, Path) else _first_line(path, options)
+    _check_text(path, kind, head)
+    return head.removeprefix(codecs.BOM_UTF8).split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
+def _first_line(path: Address, options: Options) -> bytes:
+    first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
+    return first[0].encode() if first.len() else b""
 
 
 @contextmanager

@@ -1132,6 +1132,8 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("16.csv", "a,b".encode("utf-16"), "UTF-16; .*iconv -f utf-16"),
         ("16be.csv", b"\xfe\xff\0a", "UTF-16"),
         ("gz.csv", gzip.compress(b"a,b", mtime=0), r"compressed by gzip; name it so, with \.gz"),
+        ("mac.csv", b'"a\r",b\r1,2\r', r"end in a carriage return alone; .*tr '\\r' '\\n'"),
+        ("mac.jsonl", b'{"a": 1}\r{"a": 2}\r', "end in a carriage return alone"),
         ("zst.csv", b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
         ("log.csv.zst", b"\x28\xb5\x2f\xfd", "decompress it first: zstd -d"),
         ("log.avro", b"Obj", r"polars\.read_avro"),

@@ -537,6 +537,9 @@ def test_what_a_store_has_not_is_told(store: tuple[dict[str, str], Any]) -> None
     assert "download the file" in told("https://127.0.0.1/log.csv", options)
     assert "secret" not in told("s3://reader:secret@events/log.csv", options)
     assert "iconv" in told(put(client, "latin.csv", "kind;ä\né;1\n".encode("latin-1")), options)
+    assert "carriage return alone" in told(put(client, "mac.csv", b"kind,a\rx,1\r"), options)
+    assert "is one JSON array" in told(put(client, "array.jsonl", b'[{"a": 1}]'), options)
+    assert "byte order mark" in told(put(client, "bom.jsonl", b'\xef\xbb\xbf{"a": 1}'), options)
     assert "cannot be read" in told(put(client, "empty.csv", b""), options)
     assert "copy or write it again" in told(put(client, "cut.parquet", b"PAR1 and no more"), options)
 
