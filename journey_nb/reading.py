@@ -7,11 +7,12 @@ import glob
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -189,11 +190,18 @@ _HEAD = 65_536
 
 
 def _head(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read(_HEAD)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """The bytes of a file, decompressed; what is torn may be noticed only as it is read."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(_HEAD)
-    except (OSError, EOFError) as error:
-        raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path} cannot be read: {error}; copy or download it again") from None
 
 
 def _check_text(path: Stored, kind: str, head: bytes) -> None:
@@ -251,7 +259,7 @@ def _tell_line(path: Stored) -> None:
     """Name the line of a file that is no JSON."""
     if not isinstance(path, Path):
         return
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, 1):
             try:
                 json.loads(line.strip() or "null")
@@ -308,7 +316,17 @@ def _header(path: Stored, kind: str, options: Options) -> str:
 
 
 def _first_line(path: Address, options: Options) -> bytes:
-    first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
+    try:
+        first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
+    except pl.exceptions.ComputeError:
+        # Polars (2.1) gives no bytes of an object; what is no text it reads as a CSV file with signs for what is none.
+        how: dict[str, Any] = {"encoding": "utf8-lossy", "separator": "\1", "quote_char": None}
+        cells = pl.scan_csv(
+            path, glob=False, has_header=False, infer_schema=False, storage_options=options, **how
+        )
+        if "\0" in "".join(cells.head(1).collect().row(0)):
+            return codecs.BOM_UTF16
+        raise
     return first[0].encode() if first.len() else b""
 
 

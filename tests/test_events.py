@@ -222,7 +222,10 @@ def test_files_that_are_no_logs_are_refused_with_the_fix(tmp_path: Path) -> None
     assert "not UTF-8" in refused("latin.jsonl", b'{"user_id": "Andr\xe9"}\n')
     assert "UTF-8" in refused("late.csv", header + b"\n" + (line + b"\n") * 2000 + line + b"\xe9\n")
     assert "more cells" in refused("ragged.csv", header + b"\n" + line + b",,,,\n")
-    assert "cannot be opened" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
+    assert "download it again" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
+    lines = gzip.compress(b'{"user_id": "u"}\n' * 9, mtime=0)
+    assert "download it again" in refused("torn.jsonl.gz", lines[:-9])
+    assert "download it again" in refused("bad.jsonl.gz", lines[:12] + b"\xff\xff" + lines[14:])
     assert "cannot be read" in refused("torn.jsonl", b'{"user_id": \n')
     assert "unknown kind of file" in refused("log.xls", b"x")
 

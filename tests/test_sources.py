@@ -538,6 +538,7 @@ def test_what_a_store_has_not_is_told(store: tuple[dict[str, str], Any]) -> None
     assert "secret" not in told("s3://reader:secret@events/log.csv", options)
     assert "iconv" in told(put(client, "latin.csv", "kind;ä\né;1\n".encode("latin-1")), options)
     assert "carriage return alone" in told(put(client, "mac.csv", b"kind,a\rx,1\r"), options)
+    assert "UTF-16" in told(put(client, "16.csv", "kind,a\nx,1\n".encode("utf-16")), options)
     assert "is one JSON array" in told(put(client, "array.jsonl", b'[{"a": 1}]'), options)
     assert "byte order mark" in told(put(client, "bom.jsonl", b'\xef\xbb\xbf{"a": 1}'), options)
     assert "cannot be read" in told(put(client, "empty.csv", b""), options)
