@@ -364,7 +364,8 @@ class EventLog:
     ) -> EventLog:
         """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
 
-        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too.
+        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too. Columns that stand in
+        the names of folders alone (``variant=A/``) are read.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -34,6 +34,7 @@ class Address(str):
 # A column of CSV files that must be asked once, null until columns() fills it: polars (2.1) refuses a row of more
 # cells than the header only where every column is read, and else gives cells behind a stray separator to other columns.
 ODD_WIDTH = "\0odd width"
+_PATH = "\0path"  # of the file that a row is of, while its folders are read
 
 Stored = Address | Path  # an object in a store, or a file
 Options = dict[str, Any] | None
@@ -69,7 +70,8 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
     """Open files and objects lazily: one frame for every set of them that share their columns.
 
     Text formats (CSV, JSON lines) come with every column as text: what the cells mean is decided
-    by the reader of the log, not by the first rows of a file.
+    by the reader of the log, not by the first rows of a file. So do the columns that Spark, Hive and
+    DuckDB keep in the names of folders (``variant=A/``), where the file has none of that name itself.
 
     Raises
     ------
@@ -83,11 +85,18 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
             header = _header(path, kind, storage_options) if kind in ("csv", "jsonl") else ""
             separator = _separator(header) if kind == "csv" else ""
             schema = _columns(path, kind, separator, storage_options)
-            groups.setdefault((kind, separator, *schema), []).append(path)
+            beside = tuple(sorted(folders(path).keys() - dict(schema)))
+            groups.setdefault((kind, separator, beside, *schema), []).append(path)
     return [
-        _scan(kind, files, [name for name, _ in schema], separator, storage_options)
-        for (kind, separator, *schema), files in groups.items()
+        _scan(kind, files, [name for name, _ in schema], separator, storage_options, beside)
+        for (kind, separator, beside, *schema), files in groups.items()
     ]
+
+
+def folders(path: Stored) -> dict[str, str]:
+    """What the folders of a file or object say of its rows, ``name=value``, as it is written in them."""
+    pairs = (folder.split("=", 1) for folder in str(path).split("/")[:-1] if "=" in folder)
+    return {name: value for name, value in pairs if name}
 
 
 def files_of(paths: Paths, options: Options = None) -> list[Stored]:
@@ -271,23 +280,40 @@ def _tell_line(path: Stored) -> None:
 
 
 def _scan(
-    kind: str, files: Sequence[Stored], names: Sequence[str], separator: str, options: Options
+    kind: str,
+    files: Sequence[Stored],
+    names: Sequence[str],
+    separator: str,
+    options: Options,
+    beside: Sequence[str] = (),
 ) -> pl.LazyFrame:
     """The files as one frame; they are named one by one, so that a bracket in a name is no pattern."""
-    how: dict[str, Any] = {"storage_options": options}
+    how: dict[str, Any] = {"storage_options": options, "include_file_paths": _PATH if beside else None}
     sources: Any = files
     match kind:
         case "parquet":
-            return pl.scan_parquet(sources, glob=False, **how)
+            rows = pl.scan_parquet(sources, glob=False, **how)
         case "ipc":
-            return pl.scan_ipc(sources, glob=False, **how)
+            rows = pl.scan_ipc(sources, glob=False, **how)
         case "csv":
             how["skip_lines"] = int(separator.startswith("sep="))
             rows = pl.scan_csv(sources, glob=False, separator=separator[-1], infer_schema=False, **how)
-            return rows.with_columns(pl.lit(None).alias(ODD_WIDTH))
+            rows = rows.with_columns(pl.lit(None).alias(ODD_WIDTH))
         case _:
             lines: Any = [_as_named(path) for path in files]
-            return pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
+            rows = pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
+    if not beside:
+        return rows
+    return rows.with_columns(_folder(name, files).alias(name) for name in beside).drop(_PATH)
+
+
+def _folder(name: str, files: Sequence[Stored]) -> pl.Expr:
+    """A column that the names of folders hold. Polars' own reading of them (2.1) is for Parquet alone, and a column
+    of the same name in the file would be lost to it."""
+    written = {value: unquote(value) for value in (folders(path)[name] for path in files)}
+    written = {value: text for value, text in written.items() if value != text}
+    found = pl.col(_PATH).str.extract(f"(?:^|.*/){pl.escape_regex(name)}=([^/]*)/", 1)
+    return found.replace({**written, "__HIVE_DEFAULT_PARTITION__": None})
 
 
 def _as_named(path: Stored) -> Stored | str:

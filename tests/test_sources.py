@@ -501,6 +501,18 @@ def test_several_urls_and_files_make_one_log(
     assert log.judge().rows["event_id"].to_list() == pl.concat(parts)["event_id"].to_list()
 
 
+def test_columns_in_the_names_of_folders_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:
+    options, client = store
+    for variant, who in (("A", "a"), ("B%2F", "b")):
+        put(client, f"hive/variant={variant}/x.parquet", written(pl.DataFrame({"user_id": [who]}), "parquet"))
+    given = {"occurred_at": 0, "kind": "goal.reached", "journey_id": "w", "version": 1, "goal_id": "g"}
+    columns = {name: pl.lit(value) for name, value in given.items()}
+    log = jn.EventLog.read(
+        f"s3://{BUCKET}/hive/**/*.parquet", columns, time_unit="s", storage_options=options
+    )
+    assert log.frame.collect().select("user_id", "variant").rows() == [("a", "A"), ("b", "B/")]
+
+
 def test_activities_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:
     options, client = store
     url = put(client, "shop.csv", b"who;what;at\na;look;1714546800\na;buy;1714546900\n")

@@ -19,7 +19,7 @@ from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey, near
 from journey_nb.metrics.cube import Cube, standing
-from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
 from journey_nb.stats import JourneyStats
 from journey_nb.store.database import StoreError, connection, sole_writer
 from journey_nb.store.intake import (
@@ -761,7 +761,10 @@ def _digest(frame: pl.DataFrame) -> str:
 
 def _source(path: Stored) -> Source:
     if isinstance(path, Path):
-        return Source(sha256(path), path.name, path.stat().st_size)
+        digest, said = sha256(path), sorted(folders(path).items())
+        if said:  # equal files of two folders tell two things
+            digest = hashlib.sha256(repr((digest, said)).encode()).hexdigest()
+        return Source(digest, path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
 
 
