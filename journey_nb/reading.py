@@ -467,7 +467,15 @@ def columns(
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
     used = {name for origin in taken.values() for name in roots(origin)}
     _check_expressions(source, exprs, what)
-    return source.select(*exprs, *odd), [name for name in names if name not in used]
+    with readable(what):
+        found = _spelt(source.select(*exprs, *odd))
+    for column, dtype in found.collect_schema().items():
+        if dtype == pl.Binary:
+            raise LogError(
+                f"{what}: what is given for {column!r} is bytes that are no text; make it text in the source: cast it "
+                "to text, or to uuid"
+            )
+    return found, [name for name in names if name not in used]
 
 
 def _check_expressions(source: pl.LazyFrame, exprs: Sequence[pl.Expr], what: object) -> None:
@@ -736,7 +744,7 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
         try:
-            return pl.DataFrame(map(_spelt, pl.DataFrame(obj))).lazy()
+            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
         except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
             raise LogError(
                 "a column is of a type that cannot be read, such as an interval; make it text in the source"
@@ -754,19 +762,49 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
     )
 
 
-def _spelt(column: pl.Series) -> pl.Series:
-    """Bytes as the text they stand for: the enums and UUIDs of a database have no type of their own here."""
-    held: pl.Series = column.ext.storage() if isinstance(column.dtype, pl.BaseExtension) else column
-    if held.dtype != pl.Binary:
-        return held
+def _held(column: pl.Series) -> pl.Series:
+    """What a column of an extended type holds: the enums of a database have no type of their own here."""
+    return column.ext.storage() if isinstance(column.dtype, pl.BaseExtension) else column
+
+
+def _spelt(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Bytes as the text that they stand for, words or UUIDs, a column at a time; left where they stand for none."""
+    names = [name for name, dtype in rows.collect_schema().items() if dtype == pl.Binary]
+    if not names:
+        return rows
+    # A few UUIDs may be texts by chance, yet no words have their version and variant where these have them.
+    coded = {name: pl.col(name).bin.encode("hex") for name in names}
+    asked = [
+        pl.struct(
+            (
+                coded[name].str.contains("^.{12}[1-8].{3}[89ab].{15}$").all() & (pl.col(name).count() > 0)
+            ).alias("uuids"),
+            pl.col(name)
+            .map_batches(_words, return_dtype=pl.Boolean, is_elementwise=True)
+            .all()
+            .alias("words"),
+            (pl.col(name).bin.size() == 16).all().alias("long"),
+        ).alias(name)
+        for name in names
+    ]
+    spelt = []
+    for name, told in rows.select(asked).collect(engine="streaming").row(0, named=True).items():
+        if told["uuids"] or (told["long"] and not told["words"]):
+            spelt.append(
+                coded[name].str.replace("^(.{8})(.{4})(.{4})(.{4})", "${1}-${2}-${3}-${4}-").alias(name)
+            )
+        elif told["words"]:
+            spelt.append(pl.col(name).cast(pl.String))
+    return rows.with_columns(spelt)
+
+
+def _words(cells: pl.Series) -> pl.Series:
+    """Whether these bytes are texts; numbers in a database's own writing have zero bytes, words have none."""
     try:
-        text = held.cast(pl.String)
+        words = not cells.cast(pl.String).str.contains("\0", literal=True).any()
     except pl.exceptions.ComputeError:
-        if (held.bin.size() != 16).any():
-            return column
-        return held.bin.encode("hex").str.replace(r"^(.{8})(.{4})(.{4})(.{4})", "${1}-${2}-${3}-${4}-")
-    # Numbers in the database's own writing have zero bytes, words have none.
-    return column if text.str.contains("\0", literal=True).any() else text
+        words = False
+    return pl.repeat(words, len(cells), dtype=pl.Boolean, eager=True)
 
 
 def read_arrow(path: Path) -> pl.DataFrame:

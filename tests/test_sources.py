@@ -244,6 +244,50 @@ def test_types_of_duckdb(zone: str) -> None:
         assert_typed(jn.EventLog.from_frame(connection.sql(query), timezone="Europe/Paris"))
 
 
+# By chance the first of these is a text.
+IDS = [b"ABCDEFG\xc3\x89JKLMNOP", ID.bytes]
+GIVEN = {
+    "occurred_at": datetime(2026, 3, 1),
+    "kind": "goal.reached",
+    "goal_id": "g",
+    "journey_id": "w",
+    "version": 1,
+}
+
+
+def of_blobs(cells: list[Any], how: str, folder: Path) -> jn.EventLog:
+    """A log whose users are bytes: of a file, a frame, an Arrow table, a database."""
+    frame = pl.DataFrame([{"user_id": cell, **GIVEN} for cell in cells])
+    match how:
+        case "frame":
+            return jn.EventLog.from_frame(frame)
+        case "arrow":
+            return jn.EventLog.from_frame(frame.to_arrow())
+        case "query":
+            return jn.EventLog.from_query(Cursor([(memoryview(cell), NOON) for cell in cells]), "select", columns={
+                name: pl.lit(value) for name, value in GIVEN.items()})  # fmt: skip
+        case _:
+            (folder / f"log.{how}").write_bytes(written(frame, how))
+            return jn.EventLog.read(folder / f"log.{how}")
+
+
+@pytest.mark.parametrize("how", ["frame", "arrow", "parquet", "query"])
+def test_bytes_are_the_texts_or_uuids_they_stand_for(how: str, tmp_path: Path) -> None:
+    def users(*cells: bytes) -> list[str]:
+        return of_blobs(list(cells), how, tmp_path).frame.collect()["user_id"].to_list()
+
+    assert users(*IDS) == [str(UUID(bytes=cell)) for cell in IDS]
+    assert users(IDS[0]) == [str(UUID(bytes=IDS[0]))]
+    assert users(b"\xff" * 16, b"a" * 16) == [str(UUID("f" * 32)), str(UUID("61" * 16))]
+    assert users(b"anna", b"sixteen letters!") == ["anna", "sixteen letters!"]
+    assert users(b"sixteen letters!") == ["sixteen letters!"]
+    for odd in ([b"\xff"], [b"a\0b"]):
+        with pytest.raises(
+            LogError, match=r"'user_id' is bytes that are no text; .*cast it to text, or to uuid"
+        ):
+            users(*odd)
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
 def test_types_of_postgres(postgres: str, zone: str) -> None:
