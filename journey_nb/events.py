@@ -461,10 +461,14 @@ class EventLog:
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
+        name: str = "the frame",
     ) -> EventLog:
-        """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`."""
+        """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`.
+
+        ``name`` is what messages call it.
+        """
         how = _How(timezone, time_unit, time_format, source)
-        return cls._of([arrow_frame(obj)], _name(obj), columns or {}, how)
+        return cls._of([arrow_frame(obj)], name, columns or {}, how)
 
     @classmethod
     def from_activities(
