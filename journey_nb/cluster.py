@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,7 +155,7 @@ class _Reading:
 
     def log(self, rows: pl.LazyFrame, name: str) -> EventLog:
         """Rows of the log as the log that they are."""
-        return replace(EventLog.from_frame(rows, self.mapping, **self.how), name=name)
+        return EventLog.from_frame(rows, self.mapping, **self.how, name=name)
 
 
 def _units(

@@ -96,6 +96,8 @@ def _column(name: str, cells: Sequence[Any]) -> pl.Series:
         return pl.Series(
             name, [cell and cell.astimezone(UTC) for cell in cells], dtype=pl.Datetime("us", "UTC")
         )
+    if kinds == {bytes}:
+        return pl.Series(name, [None if cell is None else bytes(cell) for cell in cells], dtype=pl.Binary)
     if len(kinds) > 1 or not kinds.issubset(_HELD):
         return pl.Series(name, map(_text, cells), dtype=pl.String)
     return pl.Series(name, cells)
@@ -105,7 +107,9 @@ _ZONED = "a time of a zone"  # local ones are another kind: what both mean is to
 
 
 def _kind(cell: object) -> object:
-    return _ZONED if isinstance(cell, datetime) and cell.tzinfo else type(cell)
+    if isinstance(cell, datetime) and cell.tzinfo:
+        return _ZONED
+    return bytes if isinstance(cell, (bytearray, memoryview)) else type(cell)
 
 
 def _text(cell: Any) -> str | None:

@@ -365,7 +365,8 @@ class EventLog:
     ) -> EventLog:
         """Read files lazily: Parquet, CSV, JSON lines or Arrow IPC; a path, a glob or a list of them.
 
-        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too.
+        A path may be a URL of an object store (``s3://``, ``gs://``, ``az://``), a glob too. Columns that stand in
+        the names of folders alone (``variant=A/``) are read.
 
         Parameters
         ----------
@@ -461,10 +462,14 @@ class EventLog:
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
+        name: str = "the frame",
     ) -> EventLog:
-        """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`."""
+        """Take a polars frame (lazy or not) or any object with ``__arrow_c_stream__``; see :meth:`read`.
+
+        ``name`` is what messages call it.
+        """
         how = _How(timezone, time_unit, time_format, source)
-        return cls._of([arrow_frame(obj)], _name(obj), columns or {}, how)
+        return cls._of([arrow_frame(obj)], name, columns or {}, how)
 
     @classmethod
     def from_activities(

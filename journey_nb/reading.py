@@ -7,12 +7,13 @@ import glob
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import IO, Any, Literal, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -33,6 +34,7 @@ class Address(str):
 # A column of CSV files that must be asked once, null until columns() fills it: polars (2.1) refuses a row of more
 # cells than the header only where every column is read, and else gives cells behind a stray separator to other columns.
 ODD_WIDTH = "\0odd width"
+_PATH = "\0path"  # of the file that a row is of, while its folders are read
 
 Stored = Address | Path  # an object in a store, or a file
 Options = dict[str, Any] | None
@@ -68,7 +70,8 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
     """Open files and objects lazily: one frame for every set of them that share their columns.
 
     Text formats (CSV, JSON lines) come with every column as text: what the cells mean is decided
-    by the reader of the log, not by the first rows of a file.
+    by the reader of the log, not by the first rows of a file. So do the columns that Spark, Hive and
+    DuckDB keep in the names of folders (``variant=A/``), where the file has none of that name itself.
 
     Raises
     ------
@@ -79,13 +82,21 @@ def scan(paths: Paths, storage_options: Options = None) -> list[pl.LazyFrame]:
     for path in files_of(paths, storage_options):
         kind = _kind(path)
         with readable(path):
-            separator = _separator(path, storage_options) if kind == "csv" else ""
+            header = _header(path, kind, storage_options) if kind in ("csv", "jsonl") else ""
+            separator = _separator(header) if kind == "csv" else ""
             schema = _columns(path, kind, separator, storage_options)
-            groups.setdefault((kind, separator, *schema), []).append(path)
+            beside = tuple(sorted(folders(path).keys() - dict(schema)))
+            groups.setdefault((kind, separator, beside, *schema), []).append(path)
     return [
-        _scan(kind, files, [name for name, _ in schema], separator, storage_options)
-        for (kind, separator, *schema), files in groups.items()
+        _scan(kind, files, [name for name, _ in schema], separator, storage_options, beside)
+        for (kind, separator, beside, *schema), files in groups.items()
     ]
+
+
+def folders(path: Stored) -> dict[str, str]:
+    """What the folders of a file or object say of its rows, ``name=value``, as it is written in them."""
+    pairs = (folder.split("=", 1) for folder in str(path).split("/")[:-1] if "=" in folder)
+    return {name: value for name, value in pairs if name}
 
 
 def files_of(paths: Paths, options: Options = None) -> list[Stored]:
@@ -180,6 +191,33 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
+    if kind in ("csv", "jsonl") and head.startswith((b"PAR1", b"ARROW1")):
+        raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
+
+
+_HEAD = 65_536
+
+
+def _head(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read(_HEAD)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """The bytes of a file, decompressed; what is torn may be noticed only as it is read."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield file
+    except PermissionError:
+        raise LogError(
+            f"{path} may not be read: ask its owner, or who runs this machine, for the right"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path} cannot be read: {error}; copy or download it again") from None
+
+
+def _check_text(path: Stored, kind: str, head: bytes) -> None:
     if kind == "jsonl" and head.startswith(codecs.BOM_UTF8):
         raise LogError(
             f"{path} begins with a byte order mark, which JSON has not; save it as UTF-8 without one"
@@ -189,31 +227,14 @@ def _check_head(path: Path, kind: str | None) -> None:
             f"{path} is one JSON array, and JSON lines have one object a line; "
             "write them with: polars.read_json(…).write_ndjson(…), or jq -c '.[]'"
         )
-    if kind in ("csv", "jsonl"):
-        if head.startswith((b"PAR1", b"ARROW1")):
-            raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
-        _check_text(path, head)
-
-
-_HEAD = 65_536
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(_HEAD)
-    except PermissionError:
-        raise LogError(
-            f"{path} may not be read: ask its owner, or who runs this machine, for the right"
-        ) from None
-    except (OSError, EOFError) as error:
-        raise LogError(f"{path} cannot be opened: {error}; copy or download it again") from None
-
-
-def _check_text(path: Path, head: bytes) -> None:
     for begins, told in _ENCODED.items():
         if head.startswith(begins):
             raise LogError(f"{path} is {told}")
+    # To polars all of such a file is its header, and it has no rows.
+    if b"\r" in re.sub(b'"[^"]*"', b"", head.split(b"\n", 1)[0]).rstrip(b"\r"):
+        raise LogError(
+            f"{path}: its lines end in a carriage return alone; end them as other files do, with: tr '\\r' '\\n'"
+        )
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -251,7 +272,7 @@ def _tell_line(path: Stored) -> None:
     """Name the line of a file that is no JSON."""
     if not isinstance(path, Path):
         return
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, 1):
             try:
                 json.loads(line.strip() or "null")
@@ -263,23 +284,40 @@ def _tell_line(path: Stored) -> None:
 
 
 def _scan(
-    kind: str, files: Sequence[Stored], names: Sequence[str], separator: str, options: Options
+    kind: str,
+    files: Sequence[Stored],
+    names: Sequence[str],
+    separator: str,
+    options: Options,
+    beside: Sequence[str] = (),
 ) -> pl.LazyFrame:
     """The files as one frame; they are named one by one, so that a bracket in a name is no pattern."""
-    how: dict[str, Any] = {"storage_options": options}
+    how: dict[str, Any] = {"storage_options": options, "include_file_paths": _PATH if beside else None}
     sources: Any = files
     match kind:
         case "parquet":
-            return pl.scan_parquet(sources, glob=False, **how)
+            rows = pl.scan_parquet(sources, glob=False, **how)
         case "ipc":
-            return pl.scan_ipc(sources, glob=False, **how)
+            rows = pl.scan_ipc(sources, glob=False, **how)
         case "csv":
             how["skip_lines"] = int(separator.startswith("sep="))
             rows = pl.scan_csv(sources, glob=False, separator=separator[-1], infer_schema=False, **how)
-            return rows.with_columns(pl.lit(None).alias(ODD_WIDTH))
+            rows = rows.with_columns(pl.lit(None).alias(ODD_WIDTH))
         case _:
             lines: Any = [_as_named(path) for path in files]
-            return pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
+            rows = pl.scan_ndjson(lines, schema=dict.fromkeys(names, pl.String), **how)
+    if not beside:
+        return rows
+    return rows.with_columns(_folder(name, files).alias(name) for name in beside).drop(_PATH)
+
+
+def _folder(name: str, files: Sequence[Stored]) -> pl.Expr:
+    """A column that the names of folders hold. Polars' own reading of them (2.1) is for Parquet alone, and a column
+    of the same name in the file would be lost to it."""
+    written = {value: unquote(value) for value in (folders(path)[name] for path in files)}
+    written = {value: text for value, text in written.items() if value != text}
+    found = pl.col(_PATH).str.extract(f"(?:^|.*/){pl.escape_regex(name)}=([^/]*)/", 1)
+    return found.replace({**written, "__HIVE_DEFAULT_PARTITION__": None})
 
 
 def _as_named(path: Stored) -> Stored | str:
@@ -293,20 +331,33 @@ def _as_named(path: Stored) -> Stored | str:
     return path
 
 
-def _separator(path: Stored, options: Options) -> str:
+def _separator(header: str) -> str:
     """What stands most often between the names of a CSV file; "sep=" and it where the first line says so."""
-    header = _header(path, options).removeprefix("\ufeff")
     if told := re.match("sep=[^\r]", header):
         return told[0]
     return max(",", ";", "\t", "|", key=re.sub('"[^"]*"', "", header).count)
 
 
-def _header(path: Stored, options: Options) -> str:
-    if isinstance(path, Path):
-        return _head(path).split(b"\n", 1)[0].decode("utf-8", "replace")
-    with readable(path):
+def _header(path: Stored, kind: str, options: Options) -> str:
+    """The first line of a file or object of text, after a look at whether it is one."""
+    head = _head(path) if isinstance(path, Path) else _first_line(path, options)
+    _check_text(path, kind, head)
+    return head.removeprefix(codecs.BOM_UTF8).split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
+def _first_line(path: Address, options: Options) -> bytes:
+    try:
         first = pl.scan_lines(path, glob=False, storage_options=options).head(1).collect()["line"]
-    return first[0] if first.len() else ""
+    except pl.exceptions.ComputeError:
+        # Polars (2.1) gives no bytes of an object; what is no text it reads as a CSV file with signs for what is none.
+        how: dict[str, Any] = {"encoding": "utf8-lossy", "separator": "\1", "quote_char": None}
+        cells = pl.scan_csv(
+            path, glob=False, has_header=False, infer_schema=False, storage_options=options, **how
+        )
+        if "\0" in "".join(cells.head(1).collect().row(0)):
+            return codecs.BOM_UTF16
+        raise
+    return first[0].encode() if first.len() else b""
 
 
 @contextmanager
@@ -420,7 +471,15 @@ def columns(
     exprs = [(pl.col(origin) if isinstance(origin, str) else origin).alias(c) for c, origin in taken.items()]
     used = {name for origin in taken.values() for name in roots(origin)}
     _check_expressions(source, exprs, what)
-    return source.select(*exprs, *odd), [name for name in names if name not in used]
+    with readable(what):
+        found = _spelt(source.select(*exprs, *odd))
+    for column, dtype in found.collect_schema().items():
+        if dtype == pl.Binary:
+            raise LogError(
+                f"{what}: what is given for {column!r} is bytes that are no text; make it text in the source: cast it "
+                "to text, or to uuid"
+            )
+    return found, [name for name in names if name not in used]
 
 
 def _check_expressions(source: pl.LazyFrame, exprs: Sequence[pl.Expr], what: object) -> None:
@@ -685,7 +744,7 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
         try:
-            return pl.DataFrame(map(_spelt, pl.DataFrame(obj))).lazy()
+            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
         except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
             raise LogError(
                 "a column is of a type that cannot be read, such as an interval; make it text in the source"
@@ -703,19 +762,49 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
     )
 
 
-def _spelt(column: pl.Series) -> pl.Series:
-    """Bytes as the text they stand for: the enums and UUIDs of a database have no type of their own here."""
-    held: pl.Series = column.ext.storage() if isinstance(column.dtype, pl.BaseExtension) else column
-    if held.dtype != pl.Binary:
-        return held
+def _held(column: pl.Series) -> pl.Series:
+    """What a column of an extended type holds: the enums of a database have no type of their own here."""
+    return column.ext.storage() if isinstance(column.dtype, pl.BaseExtension) else column
+
+
+def _spelt(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Bytes as the text that they stand for, words or UUIDs, a column at a time; left where they stand for none."""
+    names = [name for name, dtype in rows.collect_schema().items() if dtype == pl.Binary]
+    if not names:
+        return rows
+    # A few UUIDs may be texts by chance, yet no words have their version and variant where these have them.
+    coded = {name: pl.col(name).bin.encode("hex") for name in names}
+    asked = [
+        pl.struct(
+            (
+                coded[name].str.contains("^.{12}[1-8].{3}[89ab].{15}$").all() & (pl.col(name).count() > 0)
+            ).alias("uuids"),
+            pl.col(name)
+            .map_batches(_words, return_dtype=pl.Boolean, is_elementwise=True)
+            .all()
+            .alias("words"),
+            (pl.col(name).bin.size() == 16).all().alias("long"),
+        ).alias(name)
+        for name in names
+    ]
+    spelt = []
+    for name, told in rows.select(asked).collect(engine="streaming").row(0, named=True).items():
+        if told["uuids"] or (told["long"] and not told["words"]):
+            spelt.append(
+                coded[name].str.replace("^(.{8})(.{4})(.{4})(.{4})", "${1}-${2}-${3}-${4}-").alias(name)
+            )
+        elif told["words"]:
+            spelt.append(pl.col(name).cast(pl.String))
+    return rows.with_columns(spelt)
+
+
+def _words(cells: pl.Series) -> pl.Series:
+    """Whether these bytes are texts; numbers in a database's own writing have zero bytes, words have none."""
     try:
-        text = held.cast(pl.String)
+        words = not cells.cast(pl.String).str.contains("\0", literal=True).any()
     except pl.exceptions.ComputeError:
-        if (held.bin.size() != 16).any():
-            return column
-        return held.bin.encode("hex").str.replace(r"^(.{8})(.{4})(.{4})(.{4})", "${1}-${2}-${3}-${4}-")
-    # Numbers in the database's own writing have zero bytes, words have none.
-    return column if text.str.contains("\0", literal=True).any() else text
+        words = False
+    return pl.repeat(words, len(cells), dtype=pl.Boolean, eager=True)
 
 
 def read_arrow(path: Path) -> pl.DataFrame:

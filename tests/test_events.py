@@ -174,6 +174,37 @@ def test_globs_and_lists_of_unlike_files_are_one_log(tmp_path: Path, expected: p
     assert_frame_equal(log.judge(JOURNEY).rows, expected)
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow", "csv", "jsonl"])
+def test_columns_in_the_names_of_folders_are_read(form: str, tmp_path: Path) -> None:
+    """Each as it is written, but for what the file says itself."""
+    fields = row(kind="goal.reached", goal_id="buy")
+    plain = pl.DataFrame(
+        [{name: value for name, value in fields.items() if name not in ("variant", "user_id")}]
+    )
+    for folder, frame in {
+        "user_id=007/variant=A": plain,
+        "user_id=a%3Db c/variant=__HIVE_DEFAULT_PARTITION__": plain.with_columns(x=1),
+        "user_id=no/variant=B": plain.with_columns(user_id=pl.lit("own")),
+    }.items():
+        (tmp_path / folder).mkdir(parents=True)
+        write = {
+            "parquet": frame.write_parquet,
+            "arrow": frame.write_ipc,
+            "csv": frame.write_csv,
+            "jsonl": frame.write_ndjson,
+        }
+        write[form](tmp_path / folder / f"part-0.{form}")
+    log = EventLog.read(str(tmp_path / f"**/*.{form}"))
+    found = log.frame.sort("user_id").collect()
+    assert found.select("user_id", "variant").rows() == [("007", "A"), ("a=b c", None), ("own", "B")]
+    assert found["fault"].null_count() == 3
+    assert log.extra == ("x",)
+    if form == "csv":  # ragged rows are still told
+        (tmp_path / "user_id=007/variant=A/part-0.csv").open("a").write("1" + "," * 30 + "\n")
+        with pytest.raises(LogError, match="more cells"):
+            EventLog.read(str(tmp_path / f"**/*.{form}")).judge()
+
+
 def test_a_key_that_appears_late_is_read(tmp_path: Path) -> None:
     lines = [json.dumps(row(run_id=f"r{i}")) for i in range(3000)]
     lines.append(json.dumps(row(kind="goal.reached", goal_id="buy", value=3, user_id=7)))
@@ -222,7 +253,10 @@ def test_files_that_are_no_logs_are_refused_with_the_fix(tmp_path: Path) -> None
     assert "not UTF-8" in refused("latin.jsonl", b'{"user_id": "Andr\xe9"}\n')
     assert "UTF-8" in refused("late.csv", header + b"\n" + (line + b"\n") * 2000 + line + b"\xe9\n")
     assert "more cells" in refused("ragged.csv", header + b"\n" + line + b",,,,\n")
-    assert "cannot be opened" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
+    assert "download it again" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
+    lines = gzip.compress(b'{"user_id": "u"}\n' * 9, mtime=0)
+    assert "download it again" in refused("torn.jsonl.gz", lines[:-9])
+    assert "download it again" in refused("bad.jsonl.gz", lines[:12] + b"\xff\xff" + lines[14:])
     assert "cannot be read" in refused("torn.jsonl", b'{"user_id": \n')
     assert "unknown kind of file" in refused("log.xls", b"x")
 
@@ -1155,6 +1189,8 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("16.csv", "a,b".encode("utf-16"), "UTF-16; .*iconv -f utf-16"),
         ("16be.csv", b"\xfe\xff\0a", "UTF-16"),
         ("gz.csv", gzip.compress(b"a,b", mtime=0), r"compressed by gzip; name it so, with \.gz"),
+        ("mac.csv", b'"a\r",b\r1,2\r', r"end in a carriage return alone; .*tr '\\r' '\\n'"),
+        ("mac.jsonl", b'{"a": 1}\r{"a": 2}\r', "end in a carriage return alone"),
         ("zst.csv", b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
         ("log.csv.zst", b"\x28\xb5\x2f\xfd", "decompress it first: zstd -d"),
         ("log.avro", b"Obj", r"polars\.read_avro"),

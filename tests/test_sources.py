@@ -244,6 +244,50 @@ def test_types_of_duckdb(zone: str) -> None:
         assert_typed(jn.EventLog.from_frame(connection.sql(query), timezone="Europe/Paris"))
 
 
+# By chance the first of these is a text.
+IDS = [b"ABCDEFG\xc3\x89JKLMNOP", ID.bytes]
+GIVEN = {
+    "occurred_at": datetime(2026, 3, 1),
+    "kind": "goal.reached",
+    "goal_id": "g",
+    "journey_id": "w",
+    "version": 1,
+}
+
+
+def of_blobs(cells: list[Any], how: str, folder: Path) -> jn.EventLog:
+    """A log whose users are bytes: of a file, a frame, an Arrow table, a database."""
+    frame = pl.DataFrame([{"user_id": cell, **GIVEN} for cell in cells])
+    match how:
+        case "frame":
+            return jn.EventLog.from_frame(frame)
+        case "arrow":
+            return jn.EventLog.from_frame(frame.to_arrow())
+        case "query":
+            return jn.EventLog.from_query(Cursor([(memoryview(cell), NOON) for cell in cells]), "select", columns={
+                name: pl.lit(value) for name, value in GIVEN.items()})  # fmt: skip
+        case _:
+            (folder / f"log.{how}").write_bytes(written(frame, how))
+            return jn.EventLog.read(folder / f"log.{how}")
+
+
+@pytest.mark.parametrize("how", ["frame", "arrow", "parquet", "query"])
+def test_bytes_are_the_texts_or_uuids_they_stand_for(how: str, tmp_path: Path) -> None:
+    def users(*cells: bytes) -> list[str]:
+        return of_blobs(list(cells), how, tmp_path).frame.collect()["user_id"].to_list()
+
+    assert users(*IDS) == [str(UUID(bytes=cell)) for cell in IDS]
+    assert users(IDS[0]) == [str(UUID(bytes=IDS[0]))]
+    assert users(b"\xff" * 16, b"a" * 16) == [str(UUID("f" * 32)), str(UUID("61" * 16))]
+    assert users(b"anna", b"sixteen letters!") == ["anna", "sixteen letters!"]
+    assert users(b"sixteen letters!") == ["sixteen letters!"]
+    for odd in ([b"\xff"], [b"a\0b"]):
+        with pytest.raises(
+            LogError, match=r"'user_id' is bytes that are no text; .*cast it to text, or to uuid"
+        ):
+            users(*odd)
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
 def test_types_of_postgres(postgres: str, zone: str) -> None:
@@ -501,6 +545,18 @@ def test_several_urls_and_files_make_one_log(
     assert log.judge().rows["event_id"].to_list() == pl.concat(parts)["event_id"].to_list()
 
 
+def test_columns_in_the_names_of_folders_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:
+    options, client = store
+    for variant, who in (("A", "a"), ("B%2F", "b")):
+        put(client, f"hive/variant={variant}/x.parquet", written(pl.DataFrame({"user_id": [who]}), "parquet"))
+    given = {"occurred_at": 0, "kind": "goal.reached", "journey_id": "w", "version": 1, "goal_id": "g"}
+    columns = {name: pl.lit(value) for name, value in given.items()}
+    log = jn.EventLog.read(
+        f"s3://{BUCKET}/hive/**/*.parquet", columns, time_unit="s", storage_options=options
+    )
+    assert log.frame.collect().select("user_id", "variant").rows() == [("a", "A"), ("b", "B/")]
+
+
 def test_activities_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:
     options, client = store
     url = put(client, "shop.csv", b"who;what;at\na;look;1714546800\na;buy;1714546900\n")
@@ -537,6 +593,10 @@ def test_what_a_store_has_not_is_told(store: tuple[dict[str, str], Any]) -> None
     assert "download the file" in told("https://127.0.0.1/log.csv", options)
     assert "secret" not in told("s3://reader:secret@events/log.csv", options)
     assert "iconv" in told(put(client, "latin.csv", "kind;ä\né;1\n".encode("latin-1")), options)
+    assert "carriage return alone" in told(put(client, "mac.csv", b"kind,a\rx,1\r"), options)
+    assert "UTF-16" in told(put(client, "16.csv", "kind,a\nx,1\n".encode("utf-16")), options)
+    assert "is one JSON array" in told(put(client, "array.jsonl", b'[{"a": 1}]'), options)
+    assert "byte order mark" in told(put(client, "bom.jsonl", b'\xef\xbb\xbf{"a": 1}'), options)
     assert "cannot be read" in told(put(client, "empty.csv", b""), options)
     assert "copy or write it again" in told(put(client, "cut.parquet", b"PAR1 and no more"), options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +21,9 @@ from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
 from journey_nb.journey import Journey, near, wanted
 from journey_nb.metrics.cube import Cube, standing
-from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
 from journey_nb.stats import JourneyStats
+from journey_nb.store import delta
 from journey_nb.store.database import StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
@@ -418,22 +420,21 @@ class Store(Registry):
         keep_log, progress
             As for :meth:`load`.
         """
-        try:
-            from deltalake import DeltaTable
-            from deltalake.exceptions import DeltaError
-        except ImportError:
-            raise LogError("Delta tables need deltalake: pip install 'journey-nb[delta]'") from None
-        try:
-            opened = DeltaTable(table, version=version, storage_options=storage_options)
-        except DeltaError as error:
-            raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
+        opened = delta.opened(table, version, storage_options)
         name = f"{table} version {opened.version()}"
-        log = replace(EventLog.from_frame(pl.scan_delta(opened), columns, **how), name=name)
         # A copy of a table has its id, and goes on with versions of its own; the names of files are given once.
         files = pl.DataFrame(opened.get_add_actions(flatten=True))["path"].sort().to_list()
         told = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
         source = Source(f"delta:{opened.metadata().id}:{opened.version()}:{told}", name)
-        return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
+        try:
+            log = EventLog.from_frame(pl.scan_delta(opened), columns, name=name, **how)
+            return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
+        except LogError as error:
+            if re.search("cannot be read: (No such file|there is no such object)", str(error)):
+                raise LogError(
+                    f"{name}: files of it are not there any more, as after a vacuum; load a later version"
+                ) from None
+            raise
 
     def _load(
         self,
@@ -766,7 +767,10 @@ def _digest(frame: pl.DataFrame) -> str:
 
 def _source(path: Stored) -> Source:
     if isinstance(path, Path):
-        return Source(sha256(path), path.name, path.stat().st_size)
+        digest, said = sha256(path), sorted(folders(path).items())
+        if said:  # equal files of two folders tell two things
+            digest = hashlib.sha256(repr((digest, said)).encode()).hexdigest()
+        return Source(digest, path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
 
 

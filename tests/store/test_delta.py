@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from same import assert_same
 
 import journey_nb as jn
@@ -33,6 +34,35 @@ def test_versions_of_a_table_are_each_loaded_once(
     expected.append(welcome_log[:4_000])
     expected.append(welcome_log)
     assert_same(store["welcome"].facts, expected["welcome"].facts)
+
+
+@pytest.mark.parametrize("name", ["my événements", "a#b"])
+def test_a_folder_may_have_any_name(
+    name: str, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = welcome_log[:200].with_columns(pl.col(pl.Enum).cast(pl.String), source=pl.lit("app 1"))
+    rows.write_delta(tmp_path / name, delta_write_options={"partition_by": ["source"]})
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    assert store.load_delta(tmp_path / name).read == 200
+    with pytest.raises(LogError, match=rf"{name} version 0: no column 'when'"):
+        store.load_delta(tmp_path / name, {"occurred_at": "when"})
+
+
+def test_a_version_whose_files_are_gone_and_a_url_that_names_another_folder_are_told(
+    welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = welcome_log[:9].with_columns(pl.col(pl.Enum).cast(pl.String))
+    for _ in range(2):
+        rows.write_delta(tmp_path / "table", mode="overwrite")
+    DeltaTable(tmp_path / "table").vacuum(0, dry_run=False, enforce_retention_duration=False)
+    store = jn.Store(tmp_path / "store")
+    with pytest.raises(
+        LogError, match=r"table version 0: files of it are not there any more, .*later version"
+    ):
+        store.load_delta(tmp_path / "table", version=0)
+    with pytest.raises(LogError, match="rename the folder"):
+        store.load_delta("s3://bucket/a#1")
 
 
 def test_what_is_no_table_is_told(tmp_path: Path) -> None:

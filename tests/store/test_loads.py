@@ -117,6 +117,19 @@ def test_a_bracket_in_a_name_is_no_pattern(
     assert EventLog.read(str(tmp_path / "x*" / "*")).height == events.height
 
 
+def test_equal_files_of_two_folders_tell_two_things(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """What two people did, of which the folders alone say who they are."""
+    user, other = events.filter(pl.col("kind") == "run.entered")["user_id"].unique().head(2)
+    for user_id in (user, other):
+        (tmp_path / f"user_id={user_id}").mkdir()
+        rows = events.filter(pl.col("user_id") == user).drop("user_id", "event_id", "device_id")
+        rows.write_parquet(tmp_path / f"user_id={user_id}" / "0.parquet")
+    assert store.load(str(tmp_path / "*/0.parquet")).read == 2 * rows.height
+    assert len(store.load(str(tmp_path / "*/0.parquet")).skipped) == 2
+
+
 def test_files_of_two_separators_are_read_together(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path
 ) -> None:

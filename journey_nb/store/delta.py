@@ -1,0 +1,46 @@
+"""Delta tables, as deltalake opens them and polars reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from journey_nb.reading import LogError, is_url
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+def opened(table: str | Path, version: int | None, storage_options: dict[str, str] | None) -> DeltaTable:
+    """A version of a table, the latest by default; what is none is told."""
+    try:
+        import deltalake
+        from deltalake.exceptions import DeltaError
+    except ImportError:
+        raise LogError("Delta tables need deltalake: pip install 'journey-nb[delta]'") from None
+
+    class Table(deltalake.DeltaTable):  # type: ignore[misc]
+        def file_uris(self, *some: Any, **how: Any) -> list[str]:
+            """Its files as they are called: deltalake (1.6) tells the folder as a URL, which polars (2.1) reads as a path."""
+            folder = self.table_uri.removeprefix("file://")
+            return [
+                unquote(folder) + uri.removeprefix(folder) if uri.startswith(folder) else uri
+                for uri in super().file_uris(*some, **how)
+            ]
+
+    if is_url(table) and set("?#") & set(str(table)):
+        raise LogError(
+            f"{table}: what follows ? or # in a URL is no part of the folder's name; rename the folder"
+        )
+    try:
+        found = Table(table, version=version, storage_options=storage_options)
+    except DeltaError as error:
+        raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
+    # Polars finds the rows that are deleted by the names that deltalake tells.
+    if "%" in found.table_uri and "deletionVectors" in (found.protocol().reader_features or ()):
+        raise LogError(
+            f"{table} has deletion vectors, which are not found under a name with spaces or letters beyond ASCII; "
+            "rename the folder"
+        )
+    return found
