@@ -421,7 +421,7 @@ def test_export_writes_each_export_with_its_options(
     assert result.exit_code == 0, result.output
     expected = EXPORTS[name](welcome_stats.between("2026-04-01", "2026-04-30"), **options).lazy().collect()
     assert pl.read_parquet("x.parquet").equals(expected)
-    assert f"{expected.height:,} rows" in result.output
+    assert f"{expected.height:,} row" in result.output
 
 
 @pytest.mark.parametrize(
