@@ -377,7 +377,7 @@ def import_(
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := opened.strangers.height:
         out.print(
-            f"[yellow]{strange:,} rows name a journey that the store does not have[/]; add it with --journey"
+            f"[yellow]{_rows(strange)} of a journey that the store does not have[/]; add it with --journey"
         )
 
 
@@ -581,7 +581,7 @@ def export(journey: str | None, log: str | None, store: str | None, filters: tup
     table = small.told(table, small_groups, typed=path.suffix == ".parquet")
     write_table(table, path, bom=bom, spreadsheet_safe=not raw_text)
     rows = table.lazy().select(pl.len()).collect().item()
-    out.print(f"Wrote [bold]{said(str(path))}[/], {rows:,} rows", soft_wrap=True)
+    out.print(f"Wrote [bold]{said(str(path))}[/], {_rows(rows)}", soft_wrap=True)
 
 
 @main.command()
@@ -947,7 +947,11 @@ def _stats(journey: str, log: str, scope: dict[str, Any], how: dict[str, Any]) -
 def _set_aside(stats: JourneyStats, journey: str, log: str) -> str:
     rows = stats.facts.quarantined.height
     check = f"journey-nb check {shlex.quote(log)} --journey {shlex.quote(journey)}{_typed()}"
-    return f"; {rows:,} row{'s' * (rows != 1)} in quarantine: {check} says why" if rows else ""
+    return f"; {_rows(rows)} in quarantine: {check} says why" if rows else ""
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 _TABLES = ("users", "health", "daily", "audience", "goals", "communications", "messages", "delivery_issues",

@@ -100,7 +100,9 @@ def _why_not(rows: pl.LazyFrame) -> str:
     """Why a log is of no use: the rules its rows break, if they all do, and how to make one that is."""
     rules = rows.group_by(pl.col("fault").cast(pl.String)).agg(pl.len(), pl.col("fault_detail").first())
     counts = rules.collect().sort(-pl.col("len").cast(pl.Int64), "fault").rows()
-    if not counts or any(rule is None for rule, *_ in counts):
+    if not counts:
+        return "it has no row"
+    if any(rule is None for rule, *_ in counts):
         return "make it with EventLog.from_activities(…)"
     told = ", ".join(f"{rule} {count:,} ({detail[:120]})" for rule, count, detail in counts[:3])
     return f"0 of {sum(count for _, count, _ in counts):,} rows usable, because: {told}"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC as ZULU
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -294,7 +294,7 @@ class Report:
     def __str__(self) -> str:
         told = (self.read, self.loaded, self.duplicates, self.quarantined)
         read, loaded, duplicates, quarantined = map(_count, told)
-        account = f"{read} rows read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined"
+        account = f"{read} row{'s' * (self.read != 1)} read = {loaded} loaded + {duplicates} duplicates + {quarantined} quarantined"
         rules = [
             f"  {rule:<16} {_count(rows):>9}  {_cut(example)}".rstrip()
             for rule, rows, example in self.frame.rows()
@@ -357,7 +357,7 @@ class EventLog:
         paths: Paths,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
@@ -377,7 +377,7 @@ class EventLog:
             a constant or a computed column: ``{"journey_id": pl.lit("welcome")}``. What only some of
             the files have is null in the others.
         timezone
-            The zone of times that carry no offset (IANA name); UTC by default.
+            The zone of times that carry no offset (IANA name, or a ZoneInfo); UTC by default.
         time_unit
             The unit of epoch numbers: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``; by default it is
             inferred from their size where that is certain, else refused. Where columns differ:
@@ -407,7 +407,7 @@ class EventLog:
         parameters: databases.Parameters = None,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
@@ -458,7 +458,7 @@ class EventLog:
         obj: object,
         columns: Mapping[str, str | pl.Expr] | None = None,
         *,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         source: str | None = None,
@@ -484,7 +484,7 @@ class EventLog:
         lifecycle: str | None = None,
         instance: str | None = None,
         journey_id: str = discover.DISCOVERED,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         time_unit: TimeUnits = None,
         time_format: str | None = None,
         storage_options: Options = None,
@@ -572,6 +572,10 @@ class EventLog:
         mapping: Mapping[str, str | pl.Expr],
         how: _How,
     ) -> EventLog:
+        if not isinstance(mapping, Mapping):
+            raise LogError(
+                f"columns maps names, as in {{'user_id': 'customer'}}, and is a {type(mapping).__name__}"
+            )
         read = [_canonical(part, name, mapping, how) for part in alike(parts, _optional(mapping))]
         rows = pl.concat([rows for rows, *_ in read]) if len(read) > 1 else read[0][0]
         extra = dict.fromkeys(name for _, names, _ in read for name in names)
@@ -993,12 +997,14 @@ def _nearest(word: str, known: list[str]) -> str:
 class _How:
     """How a source is to be read, as far as it was told."""
 
-    timezone: str | None = None
+    timezone: Any = None
     time_unit: TimeUnits = None
     time_format: str | None = None
     source: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.timezone, tzinfo):
+            object.__setattr__(self, "timezone", str(self.timezone))
         if self.timezone is not None and self.timezone not in (zones := available_timezones()):
             raise LogError(f"there is no timezone {self.timezone!r}{_zone(self.timezone, sorted(zones))}")
         units = self.time_unit.values() if isinstance(self.time_unit, Mapping) else [self.time_unit]

@@ -64,9 +64,9 @@ def campaign_statistics(
         Add LINE, Kakao, web push and webhook, and the revenue: a column for each currency that goals
         carried, so that currencies are never added (``Revenue`` alone is of values without one).
     """
-    from journey_nb.stats import JourneyStats
+    from journey_nb.stats import JourneyStats, wanted
 
-    several = [stats] if isinstance(stats, JourneyStats) else list(stats)
+    several = [stats] if isinstance(stats, JourneyStats) else list(map(wanted, stats))
     rows, schema = [_campaign_row(one) for one in several], dict(CAMPAIGN)
     if extended:
         money = [_revenue(one.scope, one.least) for one in several]

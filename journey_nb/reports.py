@@ -727,7 +727,9 @@ def _output_html(output: Mapping[str, Any]) -> str:
 def _notebook(name: str) -> Path:
     known = report_notebooks()
     if name not in known:
-        raise AskedError(f"no report {name!r}{near(name, known)}; there is {', '.join(known) or 'none'}")
+        raise AskedError(
+            f"no report {name!r}{near(name, known)}; {'there are ' + ', '.join(known) if known else 'there is none'}"
+        )
     return known[name]
 
 

@@ -65,7 +65,7 @@ class JourneyStats:
     the facts. Every table is a polars frame with the columns of METRICS.md, section 5: counts Int64,
     rates Float64 in 0…1 (null where the denominator is 0), times in the journey's zone. Each takes
     ``by=`` (variant, entry_point, version, or an attribute) and, where it has rates, ``intervals=True``
-    (95 % Wilson bounds, and whether the rate rests on fewer than 30).
+    (95 % Wilson bounds, and whether the rate rests on fewer than 30); not so cohorts and paths.
 
     Parameters
     ----------
@@ -144,6 +144,7 @@ class JourneyStats:
         >>> more.like(some.period("7d")).chosen
         '7d'
         """
+        wanted(other)
         if self.facts is not other.facts and any(name == "run" for name, _ in other._view.where):
             raise ValueError(
                 "the other statistics are of single runs (they were loaded, or are under pseudonyms), "
@@ -467,7 +468,7 @@ class JourneyStats:
         return retention.median_time_to_goal(self.scope, goal, start)
 
     def cohorts(self, by: str = "week", goal: str | None = None, *, split: str | None = None) -> pl.DataFrame:
-        """Entry cohorts (day, week, month) by age; ``split`` is another table's ``by``."""
+        """Entry cohorts (day, week, month) by age; ``split`` is another table's ``by``. Its rates have no ``intervals``."""
         by, split = self._own(by, UNITS, split)
         return self._grouped(self._hiding(retention.cohorts, by, goal), self.scope, split)
 
@@ -526,7 +527,10 @@ class JourneyStats:
     def paths(
         self, top: int | None = 20, collapse_loops: bool = True, *, by: str | None = None
     ) -> pl.DataFrame:
-        """The most frequent ways through the journey, with their conversion; ``top=None`` tells all."""
+        """The most frequent ways through the journey, with their conversion; ``top=None`` tells all.
+
+        Its rates have no ``intervals``: ways are found in the log, and of many rare ones some stand out by chance.
+        """
         if top is not None:
             top = whole_number(top, 1, f"top={top!r}: how many ways, 1 or more, or None for all")
 

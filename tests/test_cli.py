@@ -421,7 +421,7 @@ def test_export_writes_each_export_with_its_options(
     assert result.exit_code == 0, result.output
     expected = EXPORTS[name](welcome_stats.between("2026-04-01", "2026-04-30"), **options).lazy().collect()
     assert pl.read_parquet("x.parquet").equals(expected)
-    assert f"{expected.height:,} rows" in result.output
+    assert f"{expected.height:,} row" in result.output
 
 
 @pytest.mark.parametrize(
@@ -708,7 +708,7 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
     assert "--journey" in refused("import", str(log), "--store", store, code=2)
     told = run("import", str(log), "--store", store, "--journey", str(document)).output
     assert f"{events.height:,} rows read" in told
-    assert "1 rows name a journey that the store does not have" in told
+    assert "1 row of a journey that the store does not have" in told
     assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
     assert run("check", store).exit_code == 0
     assert jn.Store(store)["welcome"].facts.read == events.height - 1

@@ -97,7 +97,7 @@ def test_a_cut_off_is_a_part_of_one(min_share: float) -> None:
 def test_what_is_no_activity_log_is_refused() -> None:
     with pytest.raises(LogError, match="from_activities"):
         Journey.discover([1, 2])  # type: ignore[arg-type]
-    with pytest.raises(LogError, match="holds no activities"):
+    with pytest.raises(LogError, match="holds no activities; it has no row"):
         Journey.discover(log_of([]))
     with pytest.raises(LogError, match=r"an activity is called '\(end\)'"):
         log_of([("a", END, 1)])

@@ -328,6 +328,21 @@ def test_a_missing_column_lists_those_of_the_file(
         EventLog.read(path, columns=columns)
 
 
+def test_a_zone_may_be_an_object_and_columns_must_be_a_mapping() -> None:
+    frame = pl.DataFrame([row(occurred_at="2026-03-01 10:00")])
+    told = [
+        EventLog.from_frame(frame, timezone=zone).judge(JOURNEY).rows
+        for zone in ("Europe/Paris", ZoneInfo("Europe/Paris"))
+    ]
+    assert told[0].equals(told[1])
+    with pytest.raises(LogError, match=r"columns maps names, as in .* and is a str"):
+        EventLog.from_frame(frame, columns="user_id")  # type: ignore[arg-type]
+
+
+def test_one_row_is_not_told_as_several() -> None:
+    assert str(log_of(row()).report(JOURNEY)).startswith("1 row read = ")
+
+
 def test_a_log_that_may_not_be_read_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -105,6 +105,14 @@ def test_where_takes_whatever_holds_several_values(stats: jn.JourneyStats, held:
     )
 
 
+def test_statistics_are_wanted_where_others_are_given(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    store = jn.Store(tmp_path)
+    store.add(stats.journey)
+    for asked in (lambda: stats.like("x"), lambda: jn.campaign_statistics(store)):
+        with pytest.raises(TypeError, match="statistics are wanted, not a str"):
+            asked()
+
+
 def test_numbers_of_numpy_are_said_as_plain_ones(stats: jn.JourneyStats, tmp_path: Path) -> None:
     one = stats.version(np.int64(1)).history(np.int32(30)).small_groups(np.int64(5))
     assert one.verbs() == ".version(1).small_groups(5).history(30)"
@@ -187,6 +195,7 @@ def test_anything_with_an_arrow_stream_is_a_log(stats: jn.JourneyStats) -> None:
         (lambda s: s.users(offset=-2), "how many rows to pass over"),
         (lambda s: s.beginning("u", limit=-1), "how many ids"),
         (lambda s: s.paths(top="5"), "how many ways"),
+        (lambda s: s.daily(place="evnt"), "place='evnt'; did you mean 'event'"),
         (lambda s: s.health(by="varient"), "did you mean 'variant'"),
         (lambda s: s.where(users=pl.DataFrame({"users_id": []})), "did you mean 'users_id'"),
         (lambda s: s.compare("last"), "use 'previous'"),

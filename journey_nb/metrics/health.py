@@ -60,9 +60,11 @@ def daily(scope: Scope, by: By = "journey", place: Place = "send") -> pl.DataFra
         of the ``event`` (those that come after the last day then have no row). On the cohort clock
         everything stands on the day when the run entered.
     """
-    if by not in get_args(By) or place not in get_args(Place):
-        hint = near(by, get_args(By)) or near(place, get_args(Place))
-        raise ValueError(f"no daily series by={by!r}, place={place!r}{hint}")
+    for name, value, known in (("by", by, get_args(By)), ("place", place, get_args(Place))):
+        if value not in known:
+            raise ValueError(
+                f"no daily series {name}={value!r}{near(value, known)} (use {' or '.join(known)})"
+            )
     counts: list[pl.DataFrame] = []
     if by == "journey":
         counts.append(scope.counts.runs_by_day())

@@ -279,7 +279,11 @@ def concluded(found: Experiment, locale: str = "") -> list[str]:
     )
     said = [word("verdict", locale, verdict=verdict)]
     if found.crossed:
-        said.append(word("crossed_users", locale, count=format.count(found.crossed, locale)))
+        said.append(
+            word("crossed_user", locale)
+            if found.crossed == 1
+            else word("crossed_users", locale, count=format.count(found.crossed, locale))
+        )
     if found.ratio_p_value is not None:
         said.append(word("uneven_split", locale, probability=format.percent(found.ratio_p_value, locale)))
     return said

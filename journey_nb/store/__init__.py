@@ -83,8 +83,9 @@ class Loaded:
 
     def __str__(self) -> str:
         aside = self.quarantined  # less than none where earlier rows turn out to be good
-        told = f"{self.read:,} rows read = {self.loaded:,} loaded + {self.duplicates:,} duplicates " + (
-            f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined"
+        told = (
+            f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
         )
         return "\n".join([told, *(f"  {name} was loaded before" for name in self.skipped)])
 

@@ -439,6 +439,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "{count} utilisateurs ont été vus dans deux variantes et ne comptent dans aucune.",
         "두 변형에서 확인된 사용자 {count}명은 어느 변형에도 포함되지 않습니다.",
     ),
+    "crossed_user": (
+        "One user was seen in two variants and stands in none.",
+        "Un utilisateur a été vu dans deux variantes et ne compte dans aucune.",
+        "두 변형에서 확인된 사용자 1명은 어느 변형에도 포함되지 않습니다.",
+    ),
     "uneven_split": (
         "A split as uneven as this has probability {probability} by chance.",
         "Une répartition aussi inégale a une probabilité de {probability} par hasard.",

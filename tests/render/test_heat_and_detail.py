@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import escape
 
 import polars as pl
@@ -169,6 +170,13 @@ def test_what_is_concluded_reads_the_same_everywhere(welcome_stats: jn.JourneySt
     said = " ".join(concluded(found))
     assert said.startswith("Verdict: ")
     assert said in detail_html(welcome_stats, "offer_test").html
+
+
+def test_one_who_crossed_is_not_told_as_several(welcome_stats: jn.JourneyStats) -> None:
+    found = welcome_stats.experiment("offer_test", "first_order")
+    one, two = (" ".join(concluded(replace(found, crossed=count))) for count in (1, 2))
+    assert "One user was seen in two variants and stands in none." in one
+    assert "2 users were seen" in two
 
 
 @pytest.mark.parametrize("point", ["hello_push", "email_tips", "tour"])
