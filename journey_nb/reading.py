@@ -385,6 +385,10 @@ _REFUSALS = {
     r"^invalid value for ('\w+')": r"storage_options has no value of the right type for \1; names and keys are texts",
     r"InvalidUri": "the store's address is none; check the endpoint in storage_options",
     r"expanded paths were empty": "there is no such object; check the bucket and the path",
+    r"[Pp]ath \"(.*)\" contained empty path segment": (
+        r"the object '\1' has a folder without a name (//), which can be neither read nor passed over: rename it, or name "
+        "the other objects by themselves"
+    ),
     r"(?s)object-store.*(NoSuchBucket|ContainerNotFound)": "there is no such bucket; check its name",
     r"(?s)object-store.*(code: 40[13]|privileges|169\.254\.169\.254|metadata\.google)": (
         "access is refused; give keys that may read it in storage_options, such as "

@@ -593,6 +593,9 @@ def test_what_a_store_has_not_is_told(store: tuple[dict[str, str], Any]) -> None
     assert "download the file" in told("https://127.0.0.1/log.csv", options)
     assert "secret" not in told("s3://reader:secret@events/log.csv", options)
     assert "iconv" in told(put(client, "latin.csv", "kind;ä\né;1\n".encode("latin-1")), options)
+    put(client, "empty/a//b.csv", b"kind\n")
+    for name in ("empty/*", "empty/a//b"):
+        assert "'empty/a//b.csv' has a folder without a name" in told(f"s3://{BUCKET}/{name}.csv", options)
     assert "carriage return alone" in told(put(client, "mac.csv", b"kind,a\rx,1\r"), options)
     assert "UTF-16" in told(put(client, "16.csv", "kind,a\nx,1\n".encode("utf-16")), options)
     assert "is one JSON array" in told(put(client, "array.jsonl", b'[{"a": 1}]'), options)
