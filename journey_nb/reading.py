@@ -549,7 +549,7 @@ def cell(
 
 
 def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
-    """Text; blank cells are no value. Whole numbers lose the '.0' that a float column gives them."""
+    """Text; blank cells are no value. Numbers lose the zeros that a float or decimal column gives them."""
     if origin == pl.String:
         return pl.when(value.str.len_bytes() > 0).then(value)
     if origin.is_float():
@@ -565,6 +565,8 @@ def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
         written = _between(value, *_WRITTEN).cast(pl.String)
         return pl.coalesce(written, value.to_physical().cast(pl.String))
     text = value.cast(pl.String, strict=False)
+    if isinstance(origin, pl.Decimal) and origin.scale:
+        text = text.str.strip_chars_end("0").str.strip_chars_end(".")
     return pl.when(text.str.len_bytes() > 0).then(text)
 
 

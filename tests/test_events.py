@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -342,6 +343,9 @@ def test_columns_that_are_not_read_are_told() -> None:
         ([True, None], ["true"]),
         ([date(2024, 1, 2), None], ["2024-01-02"]),
         ([2**62, None], [str(2**62)]),
+        (pl.Series([Decimal("70.0000"), Decimal("7.50")]), ["70", "7.5"]),
+        (pl.Series([Decimal("0.00"), None]), ["0"]),
+        (pl.Series([Decimal(70), None]), ["70"]),
     ],
 )
 def test_ids_become_text_and_blank_is_no_id(ids: list[Any], texts: list[str]) -> None:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -427,7 +428,16 @@ def test_local_and_zoned_times_of_one_column_are_each_read_as_what_they_are(
 
 @pytest.mark.parametrize(
     "batches",
-    [[[7, 7.0, "a"]], [[7], [7.0]], [["a", 7.0]], [[7.0]], [[7.0], [7.0, "a"]], [[7.0], ["a"], [7]]],
+    [
+        [[7, 7.0, "a"]],
+        [[Decimal("7.00"), Decimal(7)]],
+        [[Decimal("7.00")], [7]],
+        [[7], [7.0]],
+        [["a", 7.0]],
+        [[7.0]],
+        [[7.0], [7.0, "a"]],
+        [[7.0], ["a"], [7]],
+    ],
 )
 def test_whole_numbers_are_one_id_however_they_come(batches: list[list[Any]]) -> None:
     found = rows(Cursor(*([(cell, NOON) for cell in batch] for batch in batches)), "select")
