@@ -191,10 +191,16 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
+    if kind == "ipc" and head.startswith(b"\xff\xff\xff\xff"):
+        raise LogError(f"{path} is {_STREAM}")
     if kind in ("csv", "jsonl") and head.startswith((b"PAR1", b"ARROW1")):
         raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
 
 
+_STREAM = (
+    "a stream of Arrow and no file of it; write it in the format of files, or give the frame: "
+    "EventLog.from_frame(polars.read_ipc_stream(…))"
+)
 _HEAD = 65_536
 
 
@@ -427,6 +433,8 @@ def _fix(error: str) -> str:
         return "a row has more cells than the header: quote cells that hold the separator"
     if "parquet" in words or "out of specification" in words:
         return "the file is cut short or damaged: copy or write it again"
+    if "footer" in words:
+        return f"it is cut short, or {_STREAM}"
     return "check that it is whole and what its name says"
 
 
@@ -751,7 +759,18 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
     if hasattr(obj, "__arrow_c_stream__"):
         try:
             return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
-        except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
+        except (pl.exceptions.PanicException, pl.exceptions.PolarsError) as error:
+            if driver := re.search(
+                "external error: (.*)", str(error)
+            ):  # what a driver says of a query it has begun
+                raise LogError(
+                    f"the rows could not be had to the end: {driver[1]}; mend the query, or what it asks"
+                ) from None
+            if isinstance(error, pl.exceptions.DuplicateError):
+                raise LogError(
+                    f"the table cannot be read: {_plain(error)}; rename one in the source"
+                ) from None
+            # So polars (2.1) refuses a type that it does not hold.
             raise LogError(
                 "a column is of a type that cannot be read, such as an interval; make it text in the source"
             ) from None

@@ -1172,6 +1172,7 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("gz.csv", gzip.compress(b"a,b", mtime=0), r"compressed by gzip; name it so, with \.gz"),
         ("mac.csv", b'"a\r",b\r1,2\r', r"end in a carriage return alone; .*tr '\\r' '\\n'"),
         ("mac.jsonl", b'{"a": 1}\r{"a": 2}\r', "end in a carriage return alone"),
+        ("stream.arrow", b"\xff\xff\xff\xffx\0\0\0", r"a stream of Arrow .*polars\.read_ipc_stream"),
         ("zst.csv", b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
         ("log.csv.zst", b"\x28\xb5\x2f\xfd", "decompress it first: zstd -d"),
         ("log.avro", b"Obj", r"polars\.read_avro"),
