@@ -1042,7 +1042,7 @@ def _canonical(
     """
     found, extra = columns(source, COLUMNS, mapping, name)
     schema = found.collect_schema()
-    _require(schema.names(), extra, name)
+    _require([column for column in schema if column != ODD_WIDTH], extra, name)
     if "due_at" in schema:
         found = found.with_columns(_due("due_at", schema["due_at"]))
     _refuse_odd(schema, name)

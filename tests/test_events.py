@@ -740,6 +740,12 @@ def test_epochs_are_known_wherever_they_stand_among_other_times() -> None:
         assert times(told)[1] == []
 
 
+def test_only_the_columns_of_a_file_are_told_where_one_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("# export\nuser_id,occurred_at\n")
+    with pytest.raises(LogError, match=r"no column 'occurred_at'; it has version, # export; say"):
+        EventLog.read(tmp_path / "log.csv", {"version": pl.lit(1)})
+
+
 def test_what_a_text_file_begins_with_and_calls_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(row(), default=str).encode())
     with pytest.raises(LogError, match="save it as UTF-8 without one"):
