@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -122,6 +123,8 @@ def _text(cell: Any) -> str | None:
             return json.dumps(cell, default=str)
         case float() if cell.is_integer():
             return str(int(cell))  # as a column of floats is read: 7 and 7.0 are one id
+        case Decimal() if "." in (text := str(cell)) and "E" not in text:
+            return text.rstrip("0").rstrip(".")  # as a column of decimals is read
         case bytes() | bytearray() | memoryview():
             return bytes(cell).decode("utf-8", "replace")
         case _:

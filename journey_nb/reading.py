@@ -191,10 +191,16 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
+    if kind == "ipc" and head.startswith(b"\xff\xff\xff\xff"):
+        raise LogError(f"{path} is {_STREAM}")
     if kind in ("csv", "jsonl") and head.startswith((b"PAR1", b"ARROW1")):
         raise LogError(f"{path} is a Parquet or Arrow file; name it .parquet or .arrow")
 
 
+_STREAM = (
+    "a stream of Arrow and no file of it; write it in the format of files, or give the frame: "
+    "EventLog.from_frame(polars.read_ipc_stream(…))"
+)
 _HEAD = 65_536
 
 
@@ -389,6 +395,10 @@ _REFUSALS = {
     r"^invalid value for ('\w+')": r"storage_options has no value of the right type for \1; names and keys are texts",
     r"InvalidUri": "the store's address is none; check the endpoint in storage_options",
     r"expanded paths were empty": "there is no such object; check the bucket and the path",
+    r"[Pp]ath \"(.*)\" contained empty path segment": (
+        r"the object '\1' has a folder without a name (//), which can be neither read nor passed over: rename it, or name "
+        "the other objects by themselves"
+    ),
     r"(?s)object-store.*(NoSuchBucket|ContainerNotFound)": "there is no such bucket; check its name",
     r"(?s)object-store.*(code: 40[13]|privileges|169\.254\.169\.254|metadata\.google)": (
         "access is refused; give keys that may read it in storage_options, such as "
@@ -427,6 +437,8 @@ def _fix(error: str) -> str:
         return "a row has more cells than the header: quote cells that hold the separator"
     if "parquet" in words or "out of specification" in words:
         return "the file is cut short or damaged: copy or write it again"
+    if "footer" in words:
+        return f"it is cut short, or {_STREAM}"
     return "check that it is whole and what its name says"
 
 
@@ -545,7 +557,7 @@ def cell(
 
 
 def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
-    """Text; blank cells are no value. Whole numbers lose the '.0' that a float column gives them."""
+    """Text; blank cells are no value. Numbers lose the zeros that a float or decimal column gives them."""
     if origin == pl.String:
         return pl.when(value.str.len_bytes() > 0).then(value)
     if origin.is_float():
@@ -561,6 +573,8 @@ def _text(value: pl.Expr, origin: pl.DataType) -> pl.Expr:
         written = _between(value, *_WRITTEN).cast(pl.String)
         return pl.coalesce(written, value.to_physical().cast(pl.String))
     text = value.cast(pl.String, strict=False)
+    if isinstance(origin, pl.Decimal) and origin.scale:
+        text = text.str.strip_chars_end("0").str.strip_chars_end(".")
     return pl.when(text.str.len_bytes() > 0).then(text)
 
 
@@ -745,7 +759,18 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
     if hasattr(obj, "__arrow_c_stream__"):
         try:
             return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
-        except pl.exceptions.PanicException:  # so polars (2.1) refuses a type that it does not hold
+        except (pl.exceptions.PanicException, pl.exceptions.PolarsError) as error:
+            if driver := re.search(
+                "external error: (.*)", str(error)
+            ):  # what a driver says of a query it has begun
+                raise LogError(
+                    f"the rows could not be had to the end: {driver[1]}; mend the query, or what it asks"
+                ) from None
+            if isinstance(error, pl.exceptions.DuplicateError):
+                raise LogError(
+                    f"the table cannot be read: {_plain(error)}; rename one in the source"
+                ) from None
+            # So polars (2.1) refuses a type that it does not hold.
             raise LogError(
                 "a column is of a type that cannot be read, such as an interval; make it text in the source"
             ) from None

@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -380,6 +381,9 @@ def test_columns_that_are_not_read_are_told() -> None:
         ([True, None], ["true"]),
         ([date(2024, 1, 2), None], ["2024-01-02"]),
         ([2**62, None], [str(2**62)]),
+        (pl.Series([Decimal("70.0000"), Decimal("7.50")]), ["70", "7.5"]),
+        (pl.Series([Decimal("0.00"), None]), ["0"]),
+        (pl.Series([Decimal(70), None]), ["70"]),
     ],
 )
 def test_ids_become_text_and_blank_is_no_id(ids: list[Any], texts: list[str]) -> None:
@@ -772,6 +776,12 @@ def test_epochs_are_known_wherever_they_stand_among_other_times() -> None:
     dates, numbers = ["2026-01-01"] * 1_001, [str(1_767_225_600 + second) for second in range(1_500)]
     for told in (dates + numbers, numbers + dates):
         assert times(told)[1] == []
+
+
+def test_only_the_columns_of_a_file_are_told_where_one_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("# export\nuser_id,occurred_at\n")
+    with pytest.raises(LogError, match=r"no column 'occurred_at'; it has version, # export; say"):
+        EventLog.read(tmp_path / "log.csv", {"version": pl.lit(1)})
 
 
 def test_what_a_text_file_begins_with_and_calls_twice_is_told(tmp_path: Path) -> None:
@@ -1206,6 +1216,7 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("gz.csv", gzip.compress(b"a,b", mtime=0), r"compressed by gzip; name it so, with \.gz"),
         ("mac.csv", b'"a\r",b\r1,2\r', r"end in a carriage return alone; .*tr '\\r' '\\n'"),
         ("mac.jsonl", b'{"a": 1}\r{"a": 2}\r', "end in a carriage return alone"),
+        ("stream.arrow", b"\xff\xff\xff\xffx\0\0\0", r"a stream of Arrow .*polars\.read_ipc_stream"),
         ("zst.csv", b"\x28\xb5\x2f\xfd", "compressed by zstd; decompress it first"),
         ("log.csv.zst", b"\x28\xb5\x2f\xfd", "decompress it first: zstd -d"),
         ("log.avro", b"Obj", r"polars\.read_avro"),

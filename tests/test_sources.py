@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -427,7 +429,16 @@ def test_local_and_zoned_times_of_one_column_are_each_read_as_what_they_are(
 
 @pytest.mark.parametrize(
     "batches",
-    [[[7, 7.0, "a"]], [[7], [7.0]], [["a", 7.0]], [[7.0]], [[7.0], [7.0, "a"]], [[7.0], ["a"], [7]]],
+    [
+        [[7, 7.0, "a"]],
+        [[Decimal("7.00"), Decimal(7)]],
+        [[Decimal("7.00")], [7]],
+        [[7], [7.0]],
+        [["a", 7.0]],
+        [[7.0]],
+        [[7.0], [7.0, "a"]],
+        [[7.0], ["a"], [7]],
+    ],
 )
 def test_whole_numbers_are_one_id_however_they_come(batches: list[list[Any]]) -> None:
     found = rows(Cursor(*([(cell, NOON) for cell in batch] for batch in batches)), "select")
@@ -456,6 +467,23 @@ def test_what_is_no_query_or_no_connection_is_told() -> None:
         pytest.raises(LogError, match="must be a select"),
     ):
         jn.EventLog.from_query(connection, "create table log (a)")
+
+
+def test_what_fails_as_rows_of_arrow_come_is_told() -> None:
+    def begun() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        raise OSError("division by zero")
+
+    def refused(words: str, table: Any) -> None:
+        with pytest.raises(LogError, match=words):
+            jn.EventLog.from_frame(table)
+
+    refused(
+        "division by zero.*; mend the query",
+        pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), begun()),
+    )
+    refused("such as an interval; make it text", pa.table({"a": pa.array([pa.MonthDayNano([1, 1, 1])])}))
+    refused("rename one in the source", pa.table([[1], [2]], names=["a", "a"]))
 
 
 def test_no_driver_is_needed_to_import_or_to_ask_duckdb() -> None:
@@ -593,6 +621,12 @@ def test_what_a_store_has_not_is_told(store: tuple[dict[str, str], Any]) -> None
     assert "download the file" in told("https://127.0.0.1/log.csv", options)
     assert "secret" not in told("s3://reader:secret@events/log.csv", options)
     assert "iconv" in told(put(client, "latin.csv", "kind;ä\né;1\n".encode("latin-1")), options)
+    put(client, "empty/a//b.csv", b"kind\n")
+    for name in ("empty/*", "empty/a//b"):
+        assert "'empty/a//b.csv' has a folder without a name" in told(f"s3://{BUCKET}/{name}.csv", options)
+    stream = io.BytesIO()
+    pl.DataFrame({"kind": ["x"]}).write_ipc_stream(stream)
+    assert "read_ipc_stream" in told(put(client, "stream.arrow", stream.getvalue()), options)
     assert "carriage return alone" in told(put(client, "mac.csv", b"kind,a\rx,1\r"), options)
     assert "UTF-16" in told(put(client, "16.csv", "kind,a\nx,1\n".encode("utf-16")), options)
     assert "is one JSON array" in told(put(client, "array.jsonl", b'[{"a": 1}]'), options)

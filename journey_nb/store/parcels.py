@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.reading import readable
+from journey_nb.reading import is_url, readable
 from journey_nb.store.database import StoreError
 from journey_nb.store.layers import NUMBERS, Layer
 
@@ -97,7 +98,8 @@ class Parcel:
         return layers
 
     def _rows(self, path_column: str | None = None) -> pl.LazyFrame:
-        files = f"{self.name}/*.parquet"
+        folder = self.name if is_url(self.name) else glob.escape(self.name)
+        files = f"{folder}/*.parquet"
         return pl.scan_parquet(files, storage_options=self._options, include_file_paths=path_column)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -19,6 +21,7 @@ from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
 from journey_nb.store import intake
 from journey_nb.store import layers as layers_of_store
+from journey_nb.store.parcels import ROWS, packed
 
 
 @pytest.fixture
@@ -128,6 +131,20 @@ def test_equal_files_of_two_folders_tell_two_things(
         rows.write_parquet(tmp_path / f"user_id={user_id}" / "0.parquet")
     assert store.load(str(tmp_path / "*/0.parquet")).read == 2 * rows.height
     assert len(store.load(str(tmp_path / "*/0.parquet")).skipped) == 2
+
+
+def test_a_bracket_in_the_name_of_a_fold_is_no_pattern(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    store.append(events)
+    (layer,) = store["welcome"].facts.layers
+    shutil.copytree(layer.folder, tmp_path / "0-0")
+    rows = packed(replace(layer, folder=tmp_path / "0-0"), "welcome", of=1)
+    (tmp_path / "out [1]").mkdir()
+    pl.DataFrame(list(rows), schema=ROWS, orient="row").write_parquet(tmp_path / "out [1]" / "0.parquet")
+    other = jn.Store(tmp_path / "other")
+    other.add(welcome)
+    assert other.adopt(tmp_path / "out [1]").loaded == store["welcome"].report().loaded
 
 
 def test_files_of_two_separators_are_read_together(
