@@ -294,7 +294,7 @@ def test_the_command_line_hides_them_in_files(
     assert export("-t", "users", "--redact").exit_code == 0
     refused = export("-t", "users", "--small-groups", "5")
     assert refused.exit_code == 1
-    assert "ask for it with small_groups 0" in refused.output.replace("\n", " ")
+    assert "ask for it with --small-groups 0" in refused.output.replace("\n", " ")
     assert "take at least 3" in export("-t", "campaign", "--small-groups", "2").output
 
 
