@@ -440,7 +440,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def _named(word: str, known: list[str]) -> str:
     """A hint that names the nearest known words, or the first of them when none is near."""
-    return near(word, known) or (f"; there are {', '.join(known[:20])}" if known else "; it has none")
+    return near(word, known) or (f"; there are {listed(known)}" if known else "; it has none")
 
 
 def _faults(data: Mapping[str, Any]) -> list[Fault]:
