@@ -64,7 +64,9 @@ FORMATS = {
     "xlsx": ".xlsx",
 }
 """What a report may leave, and how the files end."""
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+_BROWSERS = (
+    "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome",
+)  # fmt: skip
 _PRINTS_WITHIN = 300  # seconds
 
 

@@ -104,19 +104,13 @@ def extension(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A browser: $CHROMIUM, the system's, or playwright's own download."""
+    """The browser that prints reports, or playwright's own download."""
     from playwright.sync_api import sync_playwright
 
-    names = (
-        os.environ.get("CHROMIUM"),
-        "chromium",
-        "chromium-browser",
-        "google-chrome-stable",
-        "google-chrome",
-    )
+    from journey_nb.reports import _browser
+
     with sync_playwright() as playwright:
-        found = next(filter(None, (shutil.which(name) for name in names if name)), None)
-        path = found or playwright.chromium.executable_path
+        path = _browser() or playwright.chromium.executable_path
         if not Path(path).exists():
             pytest.fail("no Chromium; make test installs it, CHROMIUM=/path/to/chromium names another")
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)

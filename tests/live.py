@@ -156,7 +156,9 @@ class Live:
         }
 
     def settle(self) -> None:
-        """Until the kernel has answered and the picture is the newest."""
+        """Until what was done is told, the kernel has answered and the picture is the newest."""
+        # A window that Escape has closed says so a task later.
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         self.page.wait_for_function(f"window.{self._called('model')}.pending === 0")
         self.page.wait_for_selector(f"main:nth-of-type({self.number}) .view:not([aria-busy])")
 

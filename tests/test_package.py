@@ -214,7 +214,7 @@ def test_the_browser_is_the_one_that_the_set_up_finds(tmp_path: Path) -> None:
     for name, code in (("chromium", 1), ("chrome", 0)):
         (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
         (tmp_path / name).chmod(0o755)
-    for name in ("chromium-browser", "google-chrome-stable", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium-browser", "google-chrome-stable", "google-chrome"):
         (tmp_path / name).symlink_to(tmp_path / "chromium")
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CHROMIUM": "/no where/x"}
     found = subprocess.run(
