@@ -568,6 +568,7 @@ def test_numbers_are_read_as_they_are(live: Live) -> None:
     """Two that only stand apart would be one: 38 and 10 % were 3810 %."""
     live.widget.heat = "share"
     live.push()
+    live.page.locator(".sheet .tint").first.wait_for()
     session = live.page.context.new_cdp_session(live.page)
     session.send("Accessibility.enable")
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
