@@ -544,7 +544,7 @@ def _version_faults(version: Any, place: str, discovered: bool) -> Iterator[Faul
                 )
         yield from _key_faults(branch, types.get(_get(branch, "source")), f"{place}.branches.{number}")
     if not discovered:
-        yield from _share_faults(branches, types, place)
+        yield from _share_faults(points, branches, place)
         yield from _cycle_faults(branches, types, place)
 
 
@@ -560,24 +560,23 @@ def _key_faults(branch: Any, source_type: Any, place: str) -> Iterator[Fault]:
         yield Fault(f"{place}.key", f"{_shown(key)} is no branch of {source_type}{near(key, allowed)}", mend)
 
 
-def _share_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> Iterator[Fault]:
-    shares: dict[Any, list[Any]] = defaultdict(list)
-    for branch in branches:
-        if types.get(_get(branch, "source")) == "split_abn":
-            shares[_get(branch, "source")].append(_get(branch, "share"))
-    for source, values in shares.items():
-        if all(value is None for value in values):
+def _share_faults(points: list[Any], branches: list[Any], place: str) -> Iterator[Fault]:
+    """Shares stand at the branches of a split or, where none has one, in its settings."""
+    for number, point in enumerate(points):
+        if _get(point, "type") != "split_abn":
             continue
+        source, told = _get(point, "point_id"), _settings(point).get("shares")
+        values, at = [_get(b, "share") for b in branches if _get(b, "source") == source], f"{place}.branches"
+        if all(value is None for value in values):
+            if told is None:
+                continue
+            at = f"{place}.points.{number}.settings.shares"
+            values = list(told.values()) if isinstance(told, Mapping) else [told]
         if not all(isinstance(value, (int, float)) and value >= 0 for value in values):
-            yield Fault(
-                f"{place}.branches",
-                f"split {source!r}: a branch has no share",
-                "give every branch a share of 0 to 100, or none",
-            )
+            mend = "give every branch a share of 0 to 100, or none"
+            yield Fault(at, f"split {source!r}: a branch has no share", mend)
         elif round(abs(fsum(values) - 100), 6) > 0.1:  # three thirds of 33.3 are 99.9, which is not outside
-            yield Fault(
-                f"{place}.branches", f"split {source!r}: shares add up to {sum(values):g}", "make them 100"
-            )
+            yield Fault(at, f"split {source!r}: shares add up to {sum(values):g}", "make them 100")
 
 
 def _cycle_faults(branches: list[Any], types: Mapping[Any, Any], place: str) -> Iterator[Fault]:
@@ -632,6 +631,11 @@ def _get(item: Any, name: str, default: Any = None) -> Any:
     """A hashable field of a mapping or a model; what is malformed is told by the field check."""
     value = item.get(name, default) if isinstance(item, Mapping) else getattr(item, name, default)
     return value if isinstance(value, (str, int, float, type(None))) else default
+
+
+def _settings(point: Any) -> Mapping[str, Any]:
+    settings = point.get("settings") if isinstance(point, Mapping) else getattr(point, "settings", None)
+    return settings if isinstance(settings, Mapping) else {}
 
 
 def _is_zone(name: Any) -> bool:

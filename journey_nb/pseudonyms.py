@@ -41,6 +41,11 @@ class Pseudonyms:
     key
         At least 16 bytes that nobody can guess.
 
+    Raises
+    ------
+    TypeError, ValueError
+        When it is no bytes, or fewer.
+
     Examples
     --------
     >>> people = Pseudonyms(b"a key of many bytes, not this one")
@@ -51,6 +56,10 @@ class Pseudonyms:
     """
 
     def __init__(self, key: bytes) -> None:
+        if not isinstance(key, bytes):
+            raise TypeError(
+                f"a key is bytes, not a {type(key).__name__}: key.encode(), or from_environment()"
+            )
         if len(key) < _SHORTEST:
             raise ValueError(
                 f"a key of {len(key)} bytes can be guessed: take at least {_SHORTEST}, as of openssl rand -hex 32"

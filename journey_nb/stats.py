@@ -268,6 +268,8 @@ class JourneyStats:
         >>> shared.health().equals(stats.health()), shared.users()["user_id"][0].startswith("u-")
         (True, True)
         """
+        if not isinstance(pseudonyms, Pseudonyms):
+            raise TypeError(f"under takes Pseudonyms(key), not a {type(pseudonyms).__name__}")
         if self.pseudonymous:
             raise ValueError(
                 "these statistics are under pseudonyms already: take those of the log, or no pseudonyms now"

@@ -267,6 +267,26 @@ def test_a_tenth_is_no_more_than_a_tenth_whatever_floats_make_of_it(
         assert any("shares add up to 99.8" in fault for fault in faults(document))
 
 
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ({"A": 60, "B": 50}, "settings.shares: split 'split': shares add up to 110"),
+        ({"A": "half", "B": 50}, "settings.shares: split 'split': a branch has no share"),
+        ([50, 50], "settings.shares: split 'split': a branch has no share"),
+        ({"A": 60, "B": 40}, None),
+    ],
+)
+def test_shares_in_the_settings_of_a_split_hold_as_well(shares: Any, told: str | None) -> None:
+    split = {"point_id": "split", "type": "split_abn", "settings": {"shares": shares}}
+    points = [split, {"point_id": "end", "type": "exit"}]
+    ways = [{"source": "split", "target": "end", "key": f"variant:{name}"} for name in "AB"]
+    document = {"journey_id": "j", "versions": [{"version": 1, "points": points, "branches": ways}]}
+    if told:
+        assert any(told in fault for fault in faults(document)), faults(document)
+    else:
+        Journey.model_validate(document)
+
+
 def test_a_cycle_needs_a_wait() -> None:
     back = {"source": "mail", "target": "mail", "key": "opened"}
     loop = changed(versions__0__branches=[*DOCUMENT["versions"][0]["branches"], back])

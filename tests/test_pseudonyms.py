@@ -202,6 +202,13 @@ def test_a_report_under_pseudonyms_holds_no_id_and_says_so(own: jn.JourneyStats,
     assert made.manifest["redacted"] == {"pseudonyms": True, "small_groups": 0}
 
 
+def test_a_key_that_is_no_bytes_is_told_at_once(own: jn.JourneyStats) -> None:
+    with pytest.raises(TypeError, match=r"a key is bytes, not a str: key\.encode\(\)"):
+        Pseudonyms("a key of many letters")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"under takes Pseudonyms\(key\), not a bytes"):
+        own.under(KEY)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [({}, "set JOURNEY_NB_PSEUDONYM_KEY"), ({"JOURNEY_NB_PSEUDONYM_KEY": "short"}, "can be guessed")],

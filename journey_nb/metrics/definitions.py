@@ -91,6 +91,7 @@ def explain(name: str) -> Definition:
       clock: messages sent, failed or skipped in the period, with what happened to them up to as_of
       defined in: METRICS.md, sections 5 and 14.14
     """
+    name = str(name)
     if told := found(name):
         return told
     if name in _ALL:

@@ -81,7 +81,7 @@ def cells() -> list[str]:
 
 
 def _find(cell: str) -> tuple[str, Behind]:
-    table, _, column = cell.partition(".")
+    table, _, column = str(cell).partition(".")
     behind = BEHIND.get(table, {}).get(column)
     if behind is None:
         over = TABLES[table].columns.get(column) if table in TABLES else None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from metrics.build import a_journey, make_scope
 
@@ -72,8 +74,9 @@ def test_what_intervals_and_compare_add_is_explained_too() -> None:
         ("points.enterd", "points.entered"),
         ("health", "its columns are entrances"),
         ("zzz", "no column"),
+        (None, "no column 'None'"),
     ],
 )
-def test_near_misses(name: str, hint: str) -> None:
+def test_near_misses(name: Any, hint: str) -> None:
     with pytest.raises(KeyError, match=hint):
         explain(name)

@@ -98,13 +98,14 @@ def test_messages_take_the_goal_their_table_was_asked_for() -> None:
         ("health.drop_off", {}, "did you mean 'health.drop_offs'"),
         ("health.open_rate", {}, "is a rate; see health.messages_opened"),
         ("points.seconds_p50", {}, "no rows behind"),
+        (None, {}, "no rows behind None; there are health.entrances"),
         ("points.sent", {"point": "A"}, "did you mean 'point_id'"),
         ("health.entrances", {"point_id": "A"}, "one row"),
         ("communications.sent", {"channel": "emial"}, "did you mean 'email'"),
         ("goals.users", {"goal_id": "bux"}, "did you mean 'buy'"),
     ],
 )
-def test_errors_name_the_mend(cell: str, key: dict[str, Any], hint: str) -> None:
+def test_errors_name_the_mend(cell: Any, key: dict[str, Any], hint: str) -> None:
     with pytest.raises(KeyError, match=hint):
         rows(make_scope(), cell, **key)
 
