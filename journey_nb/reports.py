@@ -52,6 +52,8 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], Callable[[str], Any]]] = {
 }
 # Lines of the parameters cell that run_report fills in itself.
 _INNER = ("saved", "store", "journey", "log", "out")
+# What run_report takes beside a notebook's parameters and what it is about.
+_HOW = ("out", "formats", "only_if_changed", "redact", "progress")
 # Lines that say what of a log is meant, as chosen takes them; and which journeys of a store.
 _SCOPE = ("period", "clock", "as_of", "version", "machine", "small_groups")
 
@@ -322,9 +324,18 @@ def run_for_each(
     ------
     tuple
         The journey's title, and its files or the error.
+
+    Raises
+    ------
+    ReportError
+        Before anything runs, where the filters leave no journey, or a parameter or format is none.
     """
     if not is_of_one(name):
         raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
+    # What fits no journey is told once, not by each.
+    values = {key: value for key, value in options.items() if key not in _HOW}
+    _spoken(check_parameters(name, {**values, "locale": values.get("locale") or ""}))
+    _check_formats(options.get("formats", ()))
     found = _journeys(open_store(store), where)
     if found.is_empty():
         raise ReportError(f"no journey of the store is meant by {_filtered(where)}")

@@ -556,6 +556,13 @@ def test_a_report_for_each_journey_of_a_store(quick: None, store: jn.Store, tmp_
     assert "no goal 'first_order'" in str(made["Win-back"])  # this one has others, and stops nothing
     with pytest.raises(ReportError, match="no journey of the store is meant by title=none"):
         list(run_for_each("campaign", store.path, {"title": ["none"]}))
+    for odd, told in (
+        ({"perid": "7d"}, "did you mean 'period'"),
+        ({"formats": ["xls"]}, "did you mean 'xlsx'"),
+    ):
+        with pytest.raises(ReportError, match=told):  # once, and before the first of them
+            next(run_for_each("campaign", store.path, wanted, out=tmp_path / "odd", **odd))
+    assert not (tmp_path / "odd").exists()
 
 
 def test_a_format_that_is_not_there_is_told_before_anything_runs(
