@@ -27,7 +27,7 @@ setup: $(READY) ## .venv with everything in it
 demo: $(READY)  ## a simulated welcome journey: its numbers, its picture and its report, in reports/
 	@$(BIN)/journey-nb demo --out reports
 
-test: $(READY)  ## every test (Chromium, PostgreSQL and Java are installed where they are missing); about a quarter of an hour
+test: $(READY)  ## every test (Chromium, PostgreSQL and Java are installed where they are missing); about ten minutes
 	@.ci/setup chromium
 	@.ci/setup postgres
 	@.ci/setup java
