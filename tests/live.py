@@ -213,6 +213,16 @@ def serious(live: Live) -> list[str]:
             if v["impact"] in ("serious", "critical")]  # fmt: skip
 
 
+def fits(page: Any, width: int, pieces: str) -> None:
+    """Nothing stands out of the page, and none of these pieces out of the view."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    room = page.locator(".view").bounding_box()
+    for piece in page.locator(pieces).all():
+        if (box := piece.bounding_box()) is not None:
+            assert room["x"] - 1 <= box["x"], piece
+            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, piece
+
+
 def english(live: Live, locale: str) -> set[str]:
     """The dictionary's English words that a French or Korean view has left, in texts and in what is said."""
     place = {"fr": 1, "ko": 2}[locale]

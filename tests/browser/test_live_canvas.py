@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from live import Live, english, serious, tried
+from live import Live, english, fits, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
@@ -26,24 +26,15 @@ CARD = ".sheet [data-point={}]"
 
 
 @pytest.fixture
-def open_live(chromium: Any, welcome_stats: jn.JourneyStats, tmp_path: Path) -> Iterator[Callable[..., Live]]:
-    opened: list[Live] = []
-
+def open_live(
+    on_page: Callable[..., Live], welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> Callable[..., Live]:
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        widget = jn.JourneyCanvas(stats or welcome_stats, folder=tmp_path, **options)
-        opened.append(Live(chromium, widget, **(page or {})))
-        return opened[-1]
+        return on_page(jn.JourneyCanvas(stats or welcome_stats, folder=tmp_path, **options), **(page or {}))
 
-    yield make
-    for live in opened:
-        live.close()
-
-
-@pytest.fixture
-def live(open_live: Callable[..., Live]) -> Live:
-    return open_live()
+    return make
 
 
 def focused(live: Live) -> str:
@@ -662,12 +653,7 @@ def test_it_fits_its_place_either_way_round(open_live: Callable[..., Live], dir:
     live.page.click("[data-action=fit]")
     live.page.dblclick(CARD.format("signup"))
     live.settle()
-    assert live.page.evaluate("document.documentElement.scrollWidth") <= width
-    room = live.page.locator(".view").bounding_box()
-    for part in live.page.locator(".tools :is(select, input, button), .detail, .account").all():
-        if (box := part.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], part
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, part
+    fits(live.page, width, ".tools :is(select, input, button), .detail, .account")
     detail, stage = (live.page.locator(part).bounding_box() for part in (".detail", ".stage"))
     if width > 560:
         at_left = detail["x"] - stage["x"] < 20

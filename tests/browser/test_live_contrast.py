@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(params=["light", "dark"])
-def open_live(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Callable[[Any], Live]]:
-    opened: list[Live] = []
-
-    def make(widget: Any) -> Live:
-        opened.append(Live(chromium, widget, forced_colors="active", color_scheme=request.param))
-        return opened[-1]
-
-    yield make
-    for live in opened:
-        live.close()
+def open_live(on_page: Callable[..., Live], request: pytest.FixtureRequest) -> Callable[[Any], Live]:
+    return lambda widget: on_page(widget, forced_colors="active", color_scheme=request.param)
 
 
 def style(live: Live, selector: str, name: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from live import Live, english, serious, tried
+from live import Live, english, fits, serious, tried
 
 import journey_nb as jn
 from journey_nb.render.dashboard import PAGE, PARTS
@@ -19,24 +19,15 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def open_live(chromium: Any, welcome_stats: jn.JourneyStats, tmp_path: Path) -> Iterator[Callable[..., Live]]:
-    opened: list[Live] = []
-
+def open_live(
+    on_page: Callable[..., Live], welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> Callable[..., Live]:
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        widget = jn.Dashboard(stats or welcome_stats, folder=tmp_path, **options)
-        opened.append(Live(chromium, widget, **(page or {})))
-        return opened[-1]
+        return on_page(jn.Dashboard(stats or welcome_stats, folder=tmp_path, **options), **(page or {}))
 
-    yield make
-    for live in opened:
-        live.close()
-
-
-@pytest.fixture
-def live(open_live: Callable[..., Live]) -> Live:
-    return open_live()
+    return make
 
 
 def opens(live: Live, part: str) -> None:
@@ -372,14 +363,11 @@ def test_it_fits_its_place_either_way_round(
     open_live: Callable[..., Live], dir: str, width: int, part: str
 ) -> None:
     live = open_live(page={"width": width, "dir": dir}, opened=part)
-    assert live.page.evaluate("document.documentElement.scrollWidth") <= width
-    room = live.page.locator(".view").bounding_box()
-    for piece in live.page.locator(
-        ":is(.tools, .bar, .part) :is(select, input, button, h2, h3, .value), [role=tab], .details, figure"
-    ).all():
-        if (box := piece.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], piece
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, piece
+    fits(
+        live.page,
+        width,
+        ":is(.tools, .bar, .part) :is(select, input, button, h2, h3, .value), [role=tab], .details, figure",
+    )
 
 
 @pytest.mark.parametrize("locale", ["fr", "ko"])

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from live import HANDS, english, serious
+from live import HANDS, english, fits, serious
 
 import journey_nb as jn
 from journey_nb.render.canvas import meanings
@@ -306,12 +306,7 @@ def test_axe_finds_nothing_serious_in_either_theme(
 def test_it_fits_a_phone(open_page: Callable[..., Opened]) -> None:
     opened = open_page(width=360)
     opened.open("signup")
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
-    room = opened.page.locator(".view").bounding_box()
-    for part in opened.page.locator(".tools :is(select, input, button), .detail, .account").all():
-        if (box := part.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], part
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, part
+    fits(opened.page, 360, ".tools :is(select, input, button), .detail, .account")
 
 
 @pytest.mark.parametrize("locale", ["fr", "ko"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 import pytest
 from fabricate import HOSTILE
-from live import Live, english, serious, tried
+from live import Live, english, fits, serious, tried
 from playwright.sync_api import expect
 
 import journey_nb as jn
@@ -22,23 +22,13 @@ CARD = ".sheet [data-point={}]"
 
 
 @pytest.fixture
-def open_live(chromium: Any, welcome_stats: jn.JourneyStats) -> Iterator[Callable[..., Live]]:
-    opened: list[Live] = []
-
+def open_live(on_page: Callable[..., Live], welcome_stats: jn.JourneyStats) -> Callable[..., Live]:
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        opened.append(Live(chromium, jn.PathTracer(stats or welcome_stats, **options), **(page or {})))
-        return opened[-1]
+        return on_page(jn.PathTracer(stats or welcome_stats, **options), **(page or {}))
 
-    yield make
-    for live in opened:
-        live.close()
-
-
-@pytest.fixture
-def live(open_live: Callable[..., Live]) -> Live:
-    return open_live()
+    return make
 
 
 @pytest.fixture
@@ -282,12 +272,7 @@ def test_it_fits_its_place_either_way_round(
     live.page.locator("[name=user]").press("End")
     live.page.locator("[name=user]").press("Backspace")
     live.page.wait_for_selector(".offers")
-    assert live.page.evaluate("document.documentElement.scrollWidth") <= width
-    room = live.page.locator(".view").bounding_box()
-    for part in live.page.locator(".view :is(select, input, button, li, label, .offers, .panel, h2)").all():
-        if (box := part.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], part
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, part
+    fits(live.page, width, ".view :is(select, input, button, li, label, .offers, .panel, h2)")
     panel, stage = (live.page.locator(part).bounding_box() for part in (".panel", ".stage"))
     if width > 760:
         assert (panel["x"] < stage["x"]) == (dir == "rtl"), "the list stands where reading ends"

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from fabricate import HOSTILE
 from lab import Lab, ready, run, settle, shot, watched, wear
-from live import Live, english, serious, tried
+from live import Live, english, fits, serious, tried
 
 import journey_nb as jn
 from journey_nb.simulate import simulate
@@ -31,23 +31,13 @@ def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.
 
 
 @pytest.fixture
-def open_live(chromium: Any, store: jn.Store) -> Iterator[Callable[..., Live]]:
-    opened: list[Live] = []
-
+def open_live(on_page: Callable[..., Live], store: jn.Store) -> Callable[..., Live]:
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        opened.append(Live(chromium, Head(stats or store["welcome"], **options), **(page or {})))
-        return opened[-1]
+        return on_page(Head(stats or store["welcome"], **options), **(page or {}))
 
-    yield make
-    for live in opened:
-        live.close()
-
-
-@pytest.fixture
-def live(open_live: Callable[..., Live]) -> Live:
-    return open_live()
+    return make
 
 
 def manage(live: Live, verb: str) -> Any:
@@ -180,12 +170,7 @@ def test_it_fits_its_place_either_way_round(open_live: Callable[..., Live], dir:
     live.widget.goals = True
     live.push()
     live.page.locator("summary").click()
-    assert live.page.evaluate("document.documentElement.scrollWidth") <= width
-    room = live.page.locator(".view").bounding_box()
-    for piece in live.page.locator(":is(.tools, .bar) :is(select, button, h2), .details").all():
-        if (box := piece.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], piece
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, piece
+    fits(live.page, width, ":is(.tools, .bar) :is(select, button, h2), .details")
 
 
 @pytest.mark.parametrize("locale", ["fr", "ko"])
