@@ -809,10 +809,12 @@ def _alike(layers: Sequence[Layer], parts: Sequence[Part]) -> list[Layer]:
     group: list[Layer] = []
     height = 0
     for layer in reversed(layers):
+        if layer.parts != 1 or not layer.has_log:
+            break
         size = layer.height
         if size > MERGED // 8:  # worth to be counted
             size = sum(part.living_rows for part in parts if part.folder.parent == layer.folder)
-        if layer.parts != 1 or not layer.has_log or (group and size > 3 * height) or height + size > MERGED:
+        if (group and size > 3 * height) or height + size > MERGED:
             break
         group.insert(0, layer)
         height += size

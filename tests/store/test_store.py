@@ -665,6 +665,24 @@ def test_a_journey_of_hundreds_of_points_is_counted_as_its_log(tmp_path: Path) -
     assert store["j"].points().equals(jn.JourneyStats(journey, log).points())
 
 
+def test_an_append_counts_nothing_of_a_layer_that_is_never_merged(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count who lives in it is to read its whole log: forty files of a hundred million events."""
+    monkeypatch.setattr(store_of, "MERGED", 800)
+    monkeypatch.setattr("journey_nb.store.intake.ROWS_A_PART", 2_000)
+    store.append(welcome_log[:-30])
+    (layer,) = store._layers.of(store.get("welcome").journey_id)
+    assert layer.parts > 1
+    assert layer.height > store_of.MERGED
+    read: list[Path] = []
+    monkeypatch.setattr(
+        parts.Part, "living_rows", property(lambda part: read.append(part.folder) or part.height)
+    )
+    store.append(welcome_log[-30:])
+    assert read == []
+
+
 def test_layers_of_which_hardly_anything_lives_are_told_as_one(
     store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
