@@ -623,19 +623,23 @@ def _twice(place: str, keys: Iterable[Any], what: str) -> Iterator[Fault]:
 
 
 def _items(data: Any, name: str) -> list[Any]:
-    value = data.get(name) if isinstance(data, Mapping) else getattr(data, name, None)
+    value = _raw(data, name)
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _get(item: Any, name: str, default: Any = None) -> Any:
     """A hashable field of a mapping or a model; what is malformed is told by the field check."""
-    value = item.get(name, default) if isinstance(item, Mapping) else getattr(item, name, default)
+    value = _raw(item, name, default)
     return value if isinstance(value, (str, int, float, type(None))) else default
 
 
 def _settings(point: Any) -> Mapping[str, Any]:
-    settings = point.get("settings") if isinstance(point, Mapping) else getattr(point, "settings", None)
+    settings = _raw(point, "settings")
     return settings if isinstance(settings, Mapping) else {}
+
+
+def _raw(item: Any, name: str, default: Any = None) -> Any:
+    return item.get(name, default) if isinstance(item, Mapping) else getattr(item, name, default)
 
 
 def _is_zone(name: Any) -> bool:

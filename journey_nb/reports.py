@@ -214,7 +214,7 @@ def run_report(
     redact = _pseudonyms(redact)
     if redact is not None and not values.get("user") and not (stats and stats.least):
         values.setdefault("small_groups", small.USUAL)
-    checked = _spoken(check_parameters(name, {**values, "locale": values.get("locale") or ""}))
+    checked = _checked(name, values)
     wanted = _check_formats(formats)
     about = _about(name, stats, journey, log, store, checked)
     _check_values(about.journeys[0], checked, stats.least if stats else 0)
@@ -296,8 +296,9 @@ def _pseudonyms(redact: Any) -> Pseudonyms | None:
     raise TypeError(f"redact= takes True, or Pseudonyms(key), not a {type(redact).__name__}")
 
 
-def _spoken(checked: dict[str, Any]) -> dict[str, Any]:
-    """The values with the language that their locale means."""
+def _checked(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that fit the report, with the language that their locale means."""
+    checked = check_parameters(name, {**values, "locale": values.get("locale") or ""})
     try:
         return checked | {"locale": locales.language(checked["locale"])}
     except ValueError as error:
@@ -333,8 +334,7 @@ def run_for_each(
     if not is_of_one(name):
         raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
     # What fits no journey is told once, not by each.
-    values = {key: value for key, value in options.items() if key not in _HOW}
-    _spoken(check_parameters(name, {**values, "locale": values.get("locale") or ""}))
+    _checked(name, {key: value for key, value in options.items() if key not in _HOW})
     _check_formats(options.get("formats", ()))
     found = _journeys(open_store(store), where)
     if found.is_empty():

@@ -213,14 +213,16 @@ def serious(live: Live) -> list[str]:
             if v["impact"] in ("serious", "critical")]  # fmt: skip
 
 
-def fits(page: Any, width: int, pieces: str) -> None:
-    """Nothing stands out of the page, and none of these pieces out of the view."""
+def fits(page: Any, width: int, pieces: str) -> int:
+    """Nothing stands out of the page, and none of these pieces out of the view; how many of them are seen."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     room = page.locator(".view").bounding_box()
-    for piece in page.locator(pieces).all():
-        if (box := piece.bounding_box()) is not None:
-            assert room["x"] - 1 <= box["x"], piece
-            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, piece
+    boxes = [box for piece in page.locator(pieces).all() if (box := piece.bounding_box()) is not None]
+    for box in boxes:
+        assert room["x"] - 1 <= box["x"], box
+        assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, box
+    assert boxes
+    return len(boxes)
 
 
 def english(live: Live, locale: str) -> set[str]:

@@ -810,7 +810,7 @@ def _alike(layers: Sequence[Layer], parts: Sequence[Part]) -> list[Layer]:
     height = 0
     for layer in reversed(layers):
         if layer.parts != 1 or not layer.has_log:
-            break
+            break  # before who lives in it is counted: that reads its whole log
         size = layer.height
         if size > MERGED // 8:  # worth to be counted
             size = sum(part.living_rows for part in parts if part.folder.parent == layer.folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,17 +10,15 @@ from live import Live
 
 
 @pytest.fixture
-def on_page(chromium: Any) -> Iterator[Callable[..., Live]]:
+def on_page(chromium: Any, request: pytest.FixtureRequest) -> Callable[..., Live]:
     """Puts a widget on a page; in the end none of them may have complained or asked the network for anything."""
-    opened: list[Live] = []
 
     def put(widget: Any, **page: Any) -> Live:
-        opened.append(Live(chromium, widget, **page))
-        return opened[-1]
+        live = Live(chromium, widget, **page)
+        request.addfinalizer(live.close)
+        return live
 
-    yield put
-    for live in opened:
-        live.close()
+    return put
 
 
 @pytest.fixture

@@ -257,7 +257,8 @@ def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str) 
 @pytest.mark.parametrize("width", [360, 1100])
 def test_it_fits_its_place_either_way_round(open_live: Callable[..., Live], dir: str, width: int) -> None:
     live = open_live(page={"width": width, "dir": dir})
-    fits(live.page, width, ":is(.tools, .bar) :is(select, input, button, h2), .details")
+    pieces = ":is(.tools, .bar) :is(select, input, button, h2), .details"
+    assert fits(live.page, width, pieces) == live.page.locator(pieces).count(), "all of them are seen"
 
 
 @pytest.mark.parametrize("locale", ["fr", "ko"])

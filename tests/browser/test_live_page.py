@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +71,13 @@ def saved(welcome_stats: jn.JourneyStats, users: list[str], tmp_path_factory: py
 
 
 @pytest.fixture
-def open_page(chromium: Any, saved: Path) -> Iterator[Callable[..., Opened]]:
-    opened: list[Opened] = []
-
+def open_page(chromium: Any, saved: Path, request: pytest.FixtureRequest) -> Callable[..., Opened]:
     def make(path: Path | None = None, **options: Any) -> Opened:
-        opened.append(Opened(chromium, path or saved, **options))
-        return opened[-1]
+        opened = Opened(chromium, path or saved, **options)
+        request.addfinalizer(opened.close)
+        return opened
 
-    yield make
-    for page in opened:
-        page.close()
+    return make
 
 
 @pytest.fixture
