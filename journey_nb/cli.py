@@ -1,4 +1,4 @@
-"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history | rebuild``."""
+"""The command line: ``journey-nb demo | new | check | import | simulate | export | report | freeze | journeys | status | history | loads | undo | erase | rebuild``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from functools import partial, wraps
 from glob import glob
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -832,6 +832,63 @@ def history(store: Path, journey: str) -> None:
       journey-nb history store "Welcome series"
     """
     _print_table(_registry(store).history(journey))
+
+
+@main.command()
+@_STORE
+def loads(store: Path) -> None:
+    """Show what was loaded into a store and when, the newest last.
+
+    \b
+    Example:
+      journey-nb loads store
+    """
+    _print_table(open_store(store).loads())
+
+
+@main.command()
+@_STORE
+@click.argument("name")
+def undo(store: Path, name: str) -> None:
+    """Take the last load back, as if it had never come; the same may be loaded again.
+
+    NAME is what was loaded, as `journey-nb loads` shows it. Files that were loaded together are taken back together.
+
+    \b
+    Example:
+      journey-nb undo store events.csv
+    """
+    out.print(f"Took back {said(name)}: {open_store(store).undo(name)}", soft_wrap=True)
+
+
+@main.command()
+@_STORE
+@click.argument("users", nargs=-1)
+@click.option(
+    "--file", "path", type=click.File(encoding="utf-8"), help="One user id a line; - for standard input."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool) -> None:
+    """Remove every row of some users from a store, for good.
+
+    USERS are ids as the log has them. The journeys they were on are folded anew without them.
+
+    \b
+    Example:
+      journey-nb erase store u-000042 u-000107
+      journey-nb erase store --file ids.txt --yes
+    """
+    ids = {*users, *(path.read().splitlines() if path else ())} - {""}
+    if not ids:
+        raise click.UsageError("name the users to erase, or a --file of their ids")
+    opened = open_store(store)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("this is for good: say --yes where nobody can be asked")
+    if not yes:
+        click.confirm(f"Erase {len(ids):,} user{'s' * (len(ids) != 1)} for good?", abort=True, err=True)
+    with _step("Folding without them") as done:
+        erased = opened.erase(sorted(ids))
+        done(f"Erased {_rows(erased)}")
 
 
 # ---------------------------------------------------------------------------------------------------

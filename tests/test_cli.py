@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 
 import journey_nb as jn
 from journey_nb import reports
@@ -26,7 +26,7 @@ from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
 COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history",
-            "rebuild")  # fmt: skip
+            "loads", "undo", "erase", "rebuild")  # fmt: skip
 
 
 @pytest.fixture
@@ -626,6 +626,33 @@ def test_a_journey_is_launched_where_its_log_begins_and_folded_anew_where_its_go
     assert before["entrances"].item() == entered
     assert "Folded “Welcome series” anew" in run("rebuild", "store", "welcome").stderr
     assert_frame_equal(store["welcome"].health(), before)
+
+
+def test_loads_are_listed_and_taken_back_and_users_erased(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("import", "events.parquet", "--store", "store", "--journey", "welcome.journey.json")
+    assert "events.parquet" in run("loads", "store").output
+    store = jn.Store("store")
+    first, second, *_ = users = store["welcome"].facts.users["user_id"]
+    Path("ids.txt").write_text(f"{first}\n\n", encoding="utf-8")
+    assert "say --yes" in refused("erase", "store", "--file", "ids.txt", code=2)
+    assert "name the users" in refused("erase", "store", "--yes", code=2)
+    assert "✓ Erased 0 rows" in run("erase", "store", "nobody", "--yes").stderr
+    assert "✓ Erased" in run("erase", "store", "--file", "ids.txt", "--yes").stderr
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    for typed, left in (("n", users[1:]), ("y", users[2:])):
+        CliRunner().invoke(main, ["erase", "store", second], input=f"{typed}\n")
+        assert_series_equal(store["welcome"].facts.users["user_id"], left)
+    assert "the last was events.parquet" in refused("undo", "store", "other.parquet")
+    assert "cannot be taken back any more" in refused(
+        "undo", "store", "events.parquet"
+    )  # it has those who are erased
+    log = pl.read_parquet("events.parquet")
+    log.filter(pl.col("user_id") == second).write_parquet("more.parquet")
+    run("import", "more.parquet", "--store", "store")
+    assert "Took back more.parquet:" in run("undo", "store", "more.parquet").output
+    assert_series_equal(store["welcome"].facts.users["user_id"], users[2:])
 
 
 def test_status_asks_for_the_title_where_somebody_can_type_it(

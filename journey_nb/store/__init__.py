@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,10 +20,10 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
-from journey_nb.journey import Journey, near, wanted
+from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
-from journey_nb.stats import JourneyStats
+from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
 from journey_nb.store.database import StoreError, connection, sole_writer
 from journey_nb.store.intake import (
@@ -35,7 +36,16 @@ from journey_nb.store.intake import (
     strangers,
     together,
 )
-from journey_nb.store.layers import Layer, Layers, Source, design_of, folders_of_layers, is_of, still_holds
+from journey_nb.store.layers import (
+    Layer,
+    Layers,
+    Load,
+    Source,
+    design_of,
+    folders_of_layers,
+    is_of,
+    still_holds,
+)
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.parts import Part
@@ -45,6 +55,7 @@ from journey_nb.store.stored import StoredFacts
 
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
+NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 
@@ -229,10 +240,14 @@ class Store(Registry):
         with self._writing():
             self._check_change(self.get(key), changed)
             after = change()
-            layers = self._layers.of(after.journey_id)
-            if any(not still_holds(layer.design, after) or layer.awaits(after) for layer in layers):
-                self._rebuild(after.journey_id, None)
+            self._settle(after)
             return after
+
+    def _settle(self, journey: Journey) -> None:
+        """Fold a journey anew where its design has changed, or is what rows have waited for."""
+        layers = self._layers.of(journey.journey_id)
+        if any(not still_holds(layer.design, journey) or layer.awaits(journey) for layer in layers):
+            self._rebuild(journey.journey_id, None)
 
     def _begun(self, journey: Journey, at: datetime) -> datetime:
         _, facts = self._journey_and_facts(journey)
@@ -549,6 +564,154 @@ class Store(Registry):
             self._take_in_strangers()  # of journeys that the cluster did not fold
             return told
 
+    # What was loaded, and taking it back.
+
+    def loads(self) -> pl.DataFrame:
+        """What was loaded and when, the oldest first: loaded_at (UTC), name (of a file, a batch, a log).
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(journey)
+        ...     _ = store.append(simulate(journey, users=5, seed=1), batch="monday")
+        ...     _ = store.append(simulate(journey, users=9, seed=2), batch="tuesday")
+        ...     print(store.loads()["name"].to_list())
+        ...     print(store.undo("tuesday").read > 0, store.loads()["name"].to_list())
+        ['monday', 'tuesday']
+        True ['monday']
+        """
+        rows = self._layers.loads()
+        frame = pl.DataFrame(rows, {"loaded_at": pl.String, "name": pl.String}, orient="row")
+        return frame.with_columns(pl.col("loaded_at").str.to_datetime(time_unit="us", time_zone="UTC"))
+
+    def undo(self, name: str, *, by: str | None = None) -> Loaded:
+        """Take the last load back: the store is as it was before it, and the same may be loaded again, read in another way.
+
+        Parameters
+        ----------
+        name
+            What was loaded, as :meth:`loads` has it: so nobody takes back what another has loaded meanwhile. Files that
+            were loaded together are taken back together.
+        by
+            Who does it, for the history of its journeys.
+
+        Returns
+        -------
+        Loaded
+            What had become of the rows that are gone.
+
+        Raises
+        ------
+        StoreError
+            When it is not the last one, or was loaded too long ago: layers that were told as one since
+            stay for ten minutes as they were, large ones for good.
+        """
+        with self._writing():
+            load = self._layers.last_load()
+            if load is None or name not in load.names:
+                last = f"the last was {listed(load.names)}" if load else "there was none"
+                raise StoreError(f"{name!r} is not the last load, and only that can be taken back: {last}")
+            if load.replaced is None:
+                raise StoreError(
+                    f"{name!r} cannot be taken back any more: the files that counted before it have been swept since, or it "
+                    "brought no row; load all others into a new store"
+                )
+            left = self._left_by(load)
+            first = {key: _first_at(layers) for key, layers in left.items()}
+            self._layers.undo(load, partial(self._taken_back, first, by, listed(load.names)))
+            for journey_id in left.keys() - {STRANGERS}:
+                self._settle(self.get(journey_id))
+            self._take_in_strangers()  # of journeys that were added after it
+            return Loaded.of([layer for _, layer in load.own])
+
+    def _left_by(self, load: Load) -> dict[str, list[Layer]]:
+        """By journey the layers that count once the load is taken back."""
+        gone = {layer.token for _, layer in load.since}
+        left = {
+            key: [layer for layer in self._layers.of(key) if layer.token not in gone] for key, _ in load.since
+        }
+        for key, layer in load.replaced or ():
+            if key != STRANGERS and not still_holds(layer.design, self.get(key)):
+                raise StoreError(
+                    f"“{self.get(key).label}” was changed since, and what was loaded before is no longer folded as it is now: "
+                    "change it back, take the load back, and change it again"
+                )
+            left.setdefault(key, []).append(layer)
+        return left
+
+    def erase(self, users: Any, *, by: str | None = None, progress: Progress | None = None) -> int:
+        """Remove every row of some users, for good: when it returns, no file of the store has them.
+
+        The journeys they were on are folded anew without them, as if their rows had never come. A load that brings rows
+        of them brings them back. Statistics that were asked for before cannot be read any more: ask the store again.
+
+        Parameters
+        ----------
+        users
+            Their ids: one, a list, a series, or a frame with a column user_id.
+        by
+            Who does it, for the history of the journeys (which does not tell the ids).
+        progress
+            Called with words and a share of 0 to 1.
+
+        Returns
+        -------
+        int
+            How many rows were removed; duplicates had not been kept.
+
+        Raises
+        ------
+        StoreError
+            When a journey of theirs was loaded with ``keep_log=False``: it cannot be folded anew.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(journey)
+        ...     _ = store.append(simulate(journey, users=5, seed=1))
+        ...     someone = store["welcome"].users()["user_id"][0]
+        ...     print(store.erase(someone) > 0, someone in store["welcome"].users()["user_id"], store.erase(someone))
+        True False 0
+        """
+        gone = user_ids(users).drop_nulls().unique().sort()
+        with self._writing():
+            theirs = [key for key in self if self._knows_any(self.get(key), gone)]
+            for key in theirs:
+                if not all(layer.has_log for layer in self._layers.of(key)):
+                    raise StoreError(
+                        f"“{self.get(key).label}” is kept without its log (keep_log=False), so nobody can be taken out of it: "
+                        "load its log without them into a new store"
+                    )
+            erased = sum(self._rebuild(key, progress, gone=gone, by=by) for key in theirs)
+            erased += self._without_strangers(gone)
+            self._layers.sweep(at_once=True)
+            return erased
+
+    def _knows_any(self, journey: Journey, users: pl.Series) -> bool:
+        layers = self._layers.of(journey.journey_id)
+        faults = (layer.faults().filter(_are(users)).head(1).collect() for layer in layers if layer.faulty)
+        parts = self._layers.parts(journey, layers)
+        return any(part.holds(users).len() for part in parts) or any(some.height for some in faults)
+
+    def _without_strangers(self, users: pl.Series) -> int:
+        """Remove the rows of some users from those that name no journey; how many."""
+        layers, rows = self._layers.of(STRANGERS), self.strangers
+        others = rows.filter(~_are(users))
+        if others.height < rows.height:
+            made = {STRANGERS: set_apart(others, self._layers.new())} if others.height else {}
+            self._publish(made, {}, retired=layers)
+        return rows.height - others.height
+
     def _check_whole(self, log: EventLog, journey: Journey) -> None:
         """Refuse activities that go on with runs which are here: each has been given its end already."""
         layers = self._holding(journey)
@@ -600,28 +763,34 @@ class Store(Registry):
         with self._writing():
             self._rebuild(key, progress)
 
-    def _rebuild(self, key: str, progress: Progress | None) -> None:
+    def _rebuild(
+        self, key: str, progress: Progress | None, *, gone: pl.Series = NO_USERS, by: str | None = None
+    ) -> int:
+        """Fold a journey anew, without the rows of those who are to be ``gone``; how many these were."""
         journey = self.get(key)
         layers = self._layers.of(journey.journey_id)
         if not layers:
-            return
+            return 0
         layer = self._layers.new()
         intake = Intake(journey, layer, progress=progress)
-        faulty = pl.concat(
-            [
-                EMPTY_QUARANTINE,
-                *(old.faults().collect() for old in layers if old.faulty),
-            ]
-        )
+        faults = [old.faults().collect() for old in layers if old.faulty]
+        every = pl.concat([EMPTY_QUARANTINE, *faults])
+        faulty = every.filter(~_are(gone))
         again = EventLog.from_frame(faulty.filter(_of_graph()).select(*COLUMNS))
-        parts = self._layers.parts(journey, layers)
         good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
-        rows = pl.concat([*(part.all_rows() for part in parts), good])
+        kept = [part.all_rows() for part in self._layers.parts(journey, layers)]
+        rows = pl.concat([*kept, good])
         # As the logs tell, for what else tells it may be damaged.
-        intake.fold(rows, rows.select(pl.len()).collect(engine="streaming").item())
+        count, erased = rows.select(pl.len(), gone=_are(gone).sum()).collect(engine="streaming").row(0)
+        intake.fold(rows.filter(~_are(gone)) if erased else rows, count - erased)
         intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
-        layer.read = sum(old.read for old in layers)
-        self._publish({journey.journey_id: intake.finish()}, {journey.journey_id: journey}, retired=layers)
+        erased += every.height - faulty.height
+        layer.read = sum(old.read for old in layers) - erased
+        noted = partial(self._note, journey.journey_id, "erase", f"{erased:,} rows", by) if erased else None
+        self._publish(
+            {journey.journey_id: intake.finish()}, {journey.journey_id: journey}, retired=layers, noted=noted
+        )
+        return int(erased)
 
     def _publish(
         self,
@@ -629,10 +798,17 @@ class Store(Registry):
         journeys: Mapping[str, Journey],
         sources: Sequence[Source] = (),
         retired: Sequence[Layer] = (),
+        noted: Callable[[sqlite3.Connection], object] | None = None,
     ) -> None:
         """List new layers; a journey that was launched here begins no later than they do, new or out of quarantine."""
         first = {key: layer.first_at for key, layer in made.items() if key in journeys}
-        self._layers.publish(made, journeys, sources, retired, along=lambda db: self._backdate(db, first))
+
+        def along(db: sqlite3.Connection) -> None:
+            self._backdate(db, first)
+            if noted:
+                noted(db)
+
+        self._layers.publish(made, journeys, sources, retired, along)
 
     # Whether all is well.
 
@@ -749,6 +925,15 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
         f"{log.name}: none of its {faults.height:,} rows can be read, the first for {rule} ({detail}). Nothing was kept: "
         "say how they are to be read (columns, timezone, time_unit, time_format) and load again"
     )
+
+
+def _first_at(layers: Sequence[Layer]) -> datetime | None:
+    return min(filter(None, (layer.first_at for layer in layers)), default=None)
+
+
+def _are(users: pl.Series) -> pl.Expr:
+    """Whether a row is of one of the users."""
+    return pl.col("user_id").is_in(users.implode()).fill_null(False)
 
 
 def _of_graph() -> pl.Expr:

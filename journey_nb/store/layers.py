@@ -196,6 +196,30 @@ def is_of(design: dict[str, Any], journey: Journey) -> bool:
 NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
+# Of the batches those that name what was loaded: others tell how it was read, or what was in it.
+_NAMED = f"digest NOT GLOB '*, read {'[0-9a-f]' * 16}' AND name NOT GLOB 'batch:*, polars *'"
+# The layers made since a load, its own among them; those before it that one of them has replaced; and those whose
+# predecessors have been swept. The layers of a load that was taken back were made at no time.
+_SINCE = "sequence >= (SELECT min(sequence) FROM layer WHERE made_at = :at)"
+_REPLACED_SINCE = f"NOT {_SINCE} AND retired_at IN (SELECT made_at FROM layer WHERE {_SINCE})"
+_SWEPT = f"""{_SINCE} AND made_at NOT IN ('', :at)
+    AND made_at NOT IN (SELECT retired_at FROM layer WHERE retired_at IS NOT NULL)"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load: when and of what, its own layers, and with their journeys the layers that count since it.
+
+    ``replaced`` counted before it and no longer do; None where files of them have been swept.
+    """
+
+    at: str
+    names: tuple[str, ...]
+    own: list[tuple[str, Layer]]
+    since: list[tuple[str, Layer]]
+    replaced: list[tuple[str, Layer]] | None
+
+
 class Layers:
     """The list of layers that count, in SQLite, and their folders.
 
@@ -302,9 +326,46 @@ class Layers:
                 self._unlisted |= folders
                 raise
 
-    def sweep(self) -> None:
+    # What was loaded.
+
+    def loads(self) -> list[tuple[str, str]]:
+        """When what was loaded, in this order."""
+        with self._database.opened() as db:
+            return db.execute(f"SELECT loaded_at, name FROM batch WHERE {_NAMED} ORDER BY rowid").fetchall()
+
+    def last_load(self) -> Load | None:
+        """The last of them, with what taking it back would change."""
+        last = "SELECT name, loaded_at FROM batch WHERE loaded_at = (SELECT loaded_at FROM batch ORDER BY rowid DESC)"
+        with self._database.opened() as db:
+            names = db.execute(f"{last} AND {_NAMED} ORDER BY rowid").fetchall()
+            if not names:
+                return None
+            at = names[0][1]
+            own, swept, since, replaced = (
+                self._where(db, which, at)
+                for which in ("made_at = :at", _SWEPT, f"{_SINCE} AND retired_at IS NULL", _REPLACED_SINCE)
+            )
+        whole = own and not swept and all(layer.folder.exists() for _, layer in replaced)
+        return Load(at, tuple(name for name, _ in names), own, since, replaced if whole else None)
+
+    def _where(self, db: sqlite3.Connection, which: str, at: str) -> list[tuple[str, Layer]]:
+        db.row_factory = sqlite3.Row
+        rows = db.execute(f"SELECT * FROM layer WHERE {which} ORDER BY sequence", {"at": at}).fetchall()
+        return [(row["journey_id"], self._read(row)) for row in rows]
+
+    def undo(self, load: Load, along: Callable[[sqlite3.Connection], None]) -> None:
+        """Let count again what did before a load, forget what it loaded, do what goes ``along``: all or nothing."""
+        times = {"at": load.at, "now": datetime.now(UTC).isoformat()}
+        retired = "retired_at = coalesce(retired_at, :now), made_at = ''"
+        with self._database.opened() as db, transaction(db):
+            db.execute(f"UPDATE layer SET retired_at = NULL WHERE {_REPLACED_SINCE}", times)
+            db.execute(f"UPDATE layer SET {retired} WHERE {_SINCE}", times)
+            db.execute("DELETE FROM batch WHERE loaded_at = :at", times)
+            along(db)
+
+    def sweep(self, *, at_once: bool = False) -> None:
         """Remove what interrupted loads left, and layers that were replaced a while ago. Only for the sole writer."""
-        before = (datetime.now(UTC) - LINGERS).isoformat()
+        before = "later than any time" if at_once else (datetime.now(UTC) - LINGERS).isoformat()
         with self._database.opened() as db:
             with transaction(db):
                 db.execute("DELETE FROM layer WHERE retired_at < ?", (before,))

@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, ...]] = {
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BACKDATED = "launched_at "  # begins the detail of a launch that a log told to have been earlier
 _OneOrMore = str | Sequence[str] | None
 
 
@@ -275,10 +276,28 @@ class Registry:
         for journey_id in launched & first.keys():
             journey, began = _by_id(db, journey_id), first[journey_id]
             if journey and journey.launched_at and began and began < journey.launched_at:
-                moved = journey.model_copy(update={"launched_at": began})
-                _put(
-                    db, moved, self._now().astimezone(UTC), None, "launch", f"launched_at {began.isoformat()}"
-                )
+                told = f"{_BACKDATED}{began.isoformat()}"
+                self._note(journey_id, "launch", told, None, db, launched_at=began)
+
+    def _taken_back(
+        self, first: Mapping[str, datetime | None], by: str | None, told: str, db: sqlite3.Connection
+    ) -> None:
+        """Note that rows were taken back; whatever was launched here begins then, or where the rows that are left do."""
+        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' AND detail NOT LIKE ? GROUP BY journey_id"
+        launches = dict(db.execute(asked, [f"{_BACKDATED}%"]))
+        for journey_id, began in first.items():
+            launched = {}
+            if journey_id in launches:
+                at = _EPOCH + timedelta(microseconds=launches[journey_id])
+                launched = {"launched_at": min(began or at, at)}
+            self._note(journey_id, "undo", told, by, db, **launched)
+
+    def _note(
+        self, journey_id: str, action: str, told: str, by: str | None, db: sqlite3.Connection, **update: Any
+    ) -> None:
+        """A line in the history of a journey, with what it changes."""
+        if journey := _by_id(db, journey_id):
+            _put(db, journey.model_copy(update=update), self._now().astimezone(UTC), by, action, told)
 
     def pause(self, key: str, *, by: str | None = None) -> Journey:
         """Hold a running journey, to edit it or to stop it.

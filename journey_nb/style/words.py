@@ -298,6 +298,8 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "created_at": ("Created at", "Créé le", "생성 시각"),
     "launched_at": ("Launched at", "Lancé le", "시작 시각"),
     "finished_at": ("Finished at", "Terminé le", "종료 시각"),
+    "loaded_at": ("Loaded at", "Chargé le", "적재 시각"),
+    "name": ("Name", "Nom", "이름"),
     "versions": ("Versions", "Versions", "버전"),
     "at": ("At", "Le", "시각"),
     "kind": ("What", "Quoi", "내용"),

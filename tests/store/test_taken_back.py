@@ -1,0 +1,205 @@
+"""What was loaded can be taken back, and somebody's rows removed: the store is as if they had never come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from same import assert_same, told
+from test_splits import batches, logs, share_ids
+
+import journey_nb as jn
+from journey_nb.reading import read_arrow
+from journey_nb.simulate import simulate
+from journey_nb.store import StoreError
+from journey_nb.store import layers as layers_of_store
+from journey_nb.store.layers import LINGERS
+
+
+class Clock(datetime):
+    """A clock that tests put forward."""
+
+    ahead = timedelta(0)
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return datetime.now(UTC) + cls.ahead
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    monkeypatch.setattr(layers_of_store, "datetime", Clock)
+    monkeypatch.setattr(Clock, "ahead", timedelta(0))
+
+    def put_forward(by: timedelta) -> None:
+        monkeypatch.setattr(Clock, "ahead", Clock.ahead + by)
+
+    return put_forward
+
+
+def assert_holds(store: jn.Store, rows: list[pl.DataFrame], names: list[str]) -> None:
+    """The facts of all journeys are those of these rows, and the loads are those."""
+    assert store.loads()["name"].to_list() == names
+    log = pl.concat(rows)
+    for key in store:
+        own = log.filter(journey_id=key)
+        assert_same(store[key].facts, jn.JourneyStats(store.get(key), own).facts)
+    assert (
+        store.strangers.height == log.filter(~pl.col("journey_id").is_in(list(store)).fill_null(False)).height
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_loads_are_taken_back_one_after_the_other(
+    tmp_path: Path, seed: int, later: Callable[[timedelta], None]
+) -> None:
+    """Whatever was told as one meanwhile; where files of that are swept, it is refused and nothing is changed."""
+    journey, frame, rng = logs(seed)
+    other = jn.Journey.sample("win_back")
+    others = simulate(other, users=3, seed=seed).cast({"kind": pl.String})
+    frame = pl.concat([share_ids(rng, frame), others.with_row_index("place")], how="diagonal_relaxed")
+    rows = [batch.drop("place") for batch in batches(rng, frame)]
+    names = [f"load {number}" for number in range(len(rows))]
+    hours = bool(seed % 2)  # in which files are swept
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    for number, batch in enumerate(rows):
+        store.append(batch, batch=names[number])
+        if number == len(rows) // 2:
+            store.add(other)
+        if rng.random() < 0.2:
+            store.rebuild(journey.journey_id)
+        if hours and rng.random() < 0.3:
+            later(LINGERS * 1.01)
+    assert_holds(store, rows, names)
+    left, refused = len(rows), ""
+    while left and not refused:
+        try:
+            store.undo(names[left - 1])
+            left -= 1
+        except StoreError as error:
+            refused = str(error)
+        assert_holds(store, rows[:left] or [rows[0].clear()], names[:left])
+    assert left == 0 or (hours and "any more" in refused)
+    again = store.append(frame.drop("place"))
+    assert again.read == frame.height
+    assert store.check() == []
+
+
+@pytest.fixture
+def store(tmp_path: Path, welcome: jn.Journey) -> jn.Store:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    return store
+
+
+def test_only_the_last_load_is_taken_back_and_by_its_name(store: jn.Store, welcome_log: pl.DataFrame) -> None:
+    with pytest.raises(StoreError, match="there was none"):
+        store.undo("monday")
+    store.append(welcome_log[:900], batch="monday")
+    brought = store.append(welcome_log[800:2_000], batch="tuesday")
+    with pytest.raises(StoreError, match=r"'monday' is not the last load.*the last was tuesday"):
+        store.undo("monday")
+    assert store.undo("tuesday", by="ann") == brought
+    assert store.history("welcome").select("who", "action", "detail").rows()[-1] == ("ann", "undo", "tuesday")
+    assert store.append(welcome_log[800:2_000], batch="tuesday") == brought
+
+
+def test_a_file_that_was_read_in_a_wrong_way_is_read_again(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    local = pl.col("occurred_at").dt.convert_time_zone("Asia/Seoul").dt.replace_time_zone(None)
+    welcome_log.with_columns(local).write_parquet(file := tmp_path / "events.parquet")
+    store.load(file, timezone="UTC")
+    assert store["welcome"].facts.first_at != welcome_log["occurred_at"].min()
+    store.undo("events.parquet")
+    assert store.load(file, timezone="Asia/Seoul").loaded == welcome_log.height
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log).facts)
+
+
+def test_a_journey_begins_where_what_is_left_does(tmp_path: Path, welcome_log: pl.DataFrame) -> None:
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.sample("welcome").model_copy(update={"status": "draft", "launched_at": None}))
+    launched = store.launch("welcome").launched_at
+    for rows, name in ((welcome_log[500:], "good"), (welcome_log[:500], "too old")):
+        store.append(rows, batch=name)
+    assert store.get("welcome").launched_at == welcome_log["occurred_at"].min()
+    store.undo("too old")
+    assert store.get("welcome").launched_at == welcome_log["occurred_at"][500:].min()
+    store.undo("good")
+    assert store.get("welcome").launched_at == launched
+
+
+def test_what_was_folded_for_another_design_does_not_come_back(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log[:900], batch="monday")
+    store.append(welcome_log[900:], batch="tuesday")
+    store.pause("welcome")
+    store.edit(welcome.model_copy(update={"timezone": "Asia/Seoul"}))
+    after = store["welcome"].health()
+    with pytest.raises(StoreError, match="was changed since"):
+        store.undo("tuesday")
+    assert store["welcome"].health().equals(after)
+    store.edit(welcome)
+    store.undo("tuesday")
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log[:900]).facts)
+
+
+def user_ids_in(folder: Path) -> set[str]:
+    """Every user that a file of the store names."""
+    found: set[str] = set()
+    for file in folder.rglob("layers/*/**/*.*"):
+        if file.suffix in (".arrow", ".parquet"):
+            table = read_arrow(file) if file.suffix == ".arrow" else pl.read_parquet(file)
+            found.update(table["user_id"].drop_nulls() if "user_id" in table.columns else [])
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_is_erased_has_never_been_here(tmp_path: Path, seed: int) -> None:
+    journey, frame, rng = logs(seed)
+    frame = share_ids(rng, frame)
+    store = jn.Store(tmp_path)
+    store.add(journey)
+    for batch in batches(rng, frame):
+        store.append(batch.drop("place"))
+    lost = frame[:9].drop("place").with_columns(journey_id=pl.lit("nobody's"))
+    store.append(lost)
+    ids = frame["user_id"].drop_nulls().unique().sort().to_list()
+    gone = {*rng.sample(ids, len(ids) // 3), lost["user_id"].drop_nulls()[0]}
+    assert store.erase([*gone, "somebody else"]) > 0
+    assert store.check() == []
+    assert not user_ids_in(tmp_path) & gone
+    left = frame.filter(~pl.col("user_id").is_in(list(gone)).fill_null(False)).drop("place")
+    expected = told(jn.JourneyStats(journey, left).facts)
+    for name, table in told(store[journey.journey_id].facts).items():
+        if name != "numbers":  # duplicates of theirs had not been kept
+            assert_frame_equal(table, expected[name])
+    assert not set(store.strangers["user_id"]) & gone
+    assert store.erase(list(gone)) == 0
+
+
+def test_nobody_can_be_taken_out_of_facts_without_their_log(
+    store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    welcome_log.write_parquet(file := tmp_path / "events.parquet")
+    store.load(file, keep_log=False)
+    with pytest.raises(StoreError, match=r"keep_log=False.*new store"):
+        store.erase(welcome_log["user_id"][:1])
+    assert store.erase("somebody else") == 0
+
+
+def test_all_may_be_erased_and_come_again(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log)
+    assert store.erase(welcome_log, by="ann") == welcome_log.height
+    assert store.history("welcome")["detail"][-1] == f"{welcome_log.height:,} rows"
+    assert store["welcome"].health()["entrances"].item() == 0
+    assert store.append(welcome_log, batch="again").loaded == welcome_log.height
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log).facts)
