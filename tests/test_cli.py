@@ -55,6 +55,17 @@ def refused(*args: str, code: int = 1) -> str:
     return " ".join(result.output.split())
 
 
+def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError(
+            "parquet: underlying IO error: No space left on device (os error 28)"
+        )
+
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
+    said = refused("simulate", "welcome.journey.json", "--users", "5", "-o", "more.parquet")
+    assert "Error: there is no room on the disk" in said
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_an_example(command: str) -> None:
     text = run(command, "--help").output

@@ -19,6 +19,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
+from journey_nb.files import is_full
 from journey_nb.journey import Journey, near, wanted
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
@@ -697,6 +698,13 @@ class Store(Registry):
             self._layers.sweep()
             try:
                 yield
+            except (OSError, pl.exceptions.PolarsError) as error:
+                if not is_full(error):
+                    raise
+                raise StoreError(
+                    f"there is no room for it in {self.path} ({error}): make room on the disk and do it again; nothing is "
+                    "half done"
+                ) from error
             finally:
                 self._layers.discard()
 
