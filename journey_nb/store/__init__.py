@@ -383,17 +383,20 @@ class Store(Registry):
         files = files_of(named, how.get("storage_options"))
         for some in _together(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
+            states: dict[Source, object] = {}
             for path in some:
+                state = _state(path)  # before its content is told
                 source = replace(_source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
                     odd = self._layers.was_read_otherwise(source)
                     hint = " (read otherwise; a new store can read it so)" if odd else ""
                     told += Loaded(skipped=(source.name + hint,))
                 else:
-                    fresh[source] = path
+                    fresh[source], states[source] = path, state
             if fresh:
                 read = partial(_read, fresh, columns=columns, **how)
-                told += self._load(read, list(fresh), files=True, keep_log=keep_log, progress=progress)
+                same = partial(_unchanged, fresh, states)
+                told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
         return told
 
     def load_delta(
@@ -444,14 +447,14 @@ class Store(Registry):
         sources: Sequence[Source],
         *,
         content: Source | None = None,
-        files: bool = False,
+        files: Callable[[Source], bool] | None = None,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
         """Load those of the sources that were not loaded before, as ``read`` gives them.
 
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
-        readable.
+        readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
         """
         with self._writing():
             known = [source for source in sources if self._layers.knows(source)]
@@ -471,6 +474,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
+                fresh = [source for source in fresh if files(source)]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if set(self) - ids:  # added while their rows were set aside
@@ -781,6 +785,21 @@ def _source(path: Stored) -> Source:
             digest = hashlib.sha256(repr((digest, said)).encode()).hexdigest()
         return Source(digest, path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
+
+
+def _state(path: Stored) -> object:
+    """What changes when a file is written; an object has no such thing."""
+    if not isinstance(path, Path):
+        return None
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return "gone"
+    return told.st_size, told.st_mtime_ns
+
+
+def _unchanged(paths: Mapping[Source, Stored], states: Mapping[Source, object], source: Source) -> bool:
+    return _state(paths[source]) == states[source]
 
 
 def _reading(columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any) -> str:

@@ -169,6 +169,29 @@ def test_a_file_that_another_import_has_loaded_meanwhile_is_left_out(
     assert store["welcome"].report().quarantined == 9
 
 
+def test_a_file_that_is_replaced_before_it_is_read_may_still_be_loaded(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an import waits for another one, and the log is written anew meanwhile."""
+    today, knows = tmp_path / "today.parquet", store._layers.knows
+    events[:600].write_parquet(today)
+
+    def meanwhile(source: Any) -> bool:
+        events[600:].write_parquet(today)
+        return knows(source)
+
+    monkeypatch.setattr(store._layers, "knows", meanwhile)
+    assert store.load(today).loaded == events.height - 600
+    monkeypatch.undo()
+    events[:600].write_parquet(today)
+    assert store.load(today).loaded == 600
+    assert store.load(today).skipped == ("today.parquet",)
+    events[600:].write_parquet(today)
+    assert (
+        store.load(today).duplicates == events.height - 600
+    )  # what was replaced meanwhile is read once more
+
+
 def test_without_a_log_all_files_come_in_one_load(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
