@@ -376,7 +376,7 @@ def import_(
                 **how,
             )
     out.print(said(str(loaded)), soft_wrap=True)
-    if strange := opened.strangers.height:
+    if strange := opened.strange_journeys()["rows"].sum():
         out.print(
             f"[yellow]{_rows(strange)} of a journey that the store does not have[/]; add it with --journey"
         )

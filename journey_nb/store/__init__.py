@@ -209,7 +209,7 @@ class Store(Registry):
     def add(self, journey: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
         added = super().add(journey, by=by)
-        if (self.strangers["journey_id"] == added.journey_id).any():
+        if (self.strange_journeys()["journey_id"] == added.journey_id).any():
             with self._writing():
                 self._take_in_strangers()
         return added
@@ -305,6 +305,31 @@ class Store(Registry):
         """The rows that named no journey of the store when they were read, as they stand in quarantine."""
         faults = [layer.faults() for layer in self._layers.of(STRANGERS)]
         return pl.concat(faults).collect() if faults else EMPTY_QUARANTINE
+
+    def strange_journeys(self) -> pl.DataFrame:
+        """Of which journeys the rows are that the store does not have: journey_id (null where a row names none), rows.
+
+        They are counted as they lie; a log of many journeys leaves more of them with each load.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     told = store.append(simulate(jn.Journey.sample("welcome"), users=5, seed=1))
+        ...     print(store.strange_journeys()["rows"].sum() == told.quarantined)
+        True
+        """
+        rows = [layer.faults().select("journey_id") for layer in self._layers.of(STRANGERS)]
+        named = pl.concat([EMPTY_QUARANTINE.lazy().select("journey_id"), *rows])
+        return (
+            named.group_by("journey_id")
+            .agg(rows=pl.len())
+            .sort("journey_id", nulls_last=True)
+            .collect(engine="streaming")
+        )
 
     # Loading.
 
@@ -663,8 +688,8 @@ class Store(Registry):
             ]
             found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
             progress("checking", done / len(ids))
-        here = self.strangers.filter(pl.col("journey_id").is_in(ids))
-        for journey_id, rows in here.group_by("journey_id", maintain_order=True).len().iter_rows():
+        here = self.strange_journeys().filter(pl.col("journey_id").is_in(ids))
+        for journey_id, rows in here.iter_rows():
             found.append(
                 Fault(
                     journey_id,

@@ -271,6 +271,19 @@ def test_a_design_is_not_changed_while_its_rows_are_loaded(
     assert store.check() == []
 
 
+def test_rows_of_no_journey_are_counted_without_being_held(
+    store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of many journeys leaves more of them each night; only where they are wanted are they all read."""
+    for some in (events[:9], events[9:99]):
+        store.append(some.with_columns(journey_id=pl.lit("another")))
+    store.append(events[:1].with_columns(journey_id=pl.lit(None, pl.String)))
+    monkeypatch.setattr(jn.Store, "strangers", property(lambda _: pytest.fail("all rows are read")))
+    assert dict(store.strange_journeys().rows()) == {"another": 99, None: 1}
+    store.add(store.get("welcome"))
+    assert store.check() == []
+
+
 def test_what_was_added_between_a_load_and_its_end_is_told_by_check(
     store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
