@@ -25,7 +25,7 @@ from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history",
+COMMANDS = ("demo", "new", "check", "import", "simulate", "export", "report", "freeze", "journeys", "status", "history",
             "rebuild")  # fmt: skip
 
 

@@ -397,8 +397,8 @@ class Store(Registry):
         Raises
         ------
         LogError
-            When files cannot be read, or none of their rows: nothing of them is kept then, so that they may be loaded
-            again in another way.
+            When files cannot be read, or no row of all that are loaded together: nothing of them is kept then, so that
+            they may be loaded again in another way.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
