@@ -47,6 +47,10 @@ from journey_nb.store.stored import StoredFacts
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
+READ_OTHERWISE = (
+    " (read otherwise; a new store can read it so)"  # behind the name of a file that was loaded before
+)
+SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 
 
@@ -88,7 +92,10 @@ class Loaded:
             f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
             + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
         )
-        return "\n".join([told, *(f"  {name} was loaded before" for name in self.skipped)])
+        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
+        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
+        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
+        return "\n".join([told, *lines, *more])
 
 
 @dataclass(frozen=True)
@@ -414,7 +421,7 @@ class Store(Registry):
                 source = replace(_source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
                     odd = self._layers.was_read_otherwise(source)
-                    hint = " (read otherwise; a new store can read it so)" if odd else ""
+                    hint = READ_OTHERWISE if odd else ""
                     told += Loaded(skipped=(source.name + hint,))
                 else:
                     fresh[source], states[source] = path, state

@@ -621,6 +621,17 @@ def test_facts_without_their_log_are_not_appended_to_by_another_polars(
     assert store["welcome"].report().loaded == 300
 
 
+def test_a_year_of_files_that_were_loaded_before_is_told_in_few_lines() -> None:
+    """An import of "events/*.parquet" names each of them every night."""
+    days = [f"day-{number}.parquet" for number in range(365)]
+    odd = "old.csv (read otherwise; a new store can read it so)"
+    told = str(store_of.Loaded(skipped=(*days, odd))).splitlines()
+    assert told[1:3] == [f"  {odd} was loaded before", "  day-0.parquet was loaded before"]
+    assert told[-1] == "  … and 356 more"
+    assert len(told) == 12
+    assert len(str(store_of.Loaded(skipped=tuple(days[:10]))).splitlines()) == 11
+
+
 def test_a_file_that_was_read_otherwise_is_told(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path
 ) -> None:
