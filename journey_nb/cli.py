@@ -376,7 +376,7 @@ def import_(
                 **how,
             )
     out.print(said(str(loaded)), soft_wrap=True)
-    if strange := opened.strange_journeys()["rows"].sum():
+    if strange := sum(opened.strange_journeys()["rows"]):
         out.print(
             f"[yellow]{_rows(strange)} of a journey that the store does not have[/]; add it with --journey"
         )

@@ -47,9 +47,8 @@ from journey_nb.store.stored import StoredFacts
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
-READ_OTHERWISE = (
-    " (read otherwise; a new store can read it so)"  # behind the name of a file that was loaded before
-)
+# Behind the name of a file that was loaded before.
+READ_OTHERWISE = " (read otherwise; a new store can read it so)"
 SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 
