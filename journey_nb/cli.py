@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from journey_nb.files import is_full
 from journey_nb.journey import Journey, JourneyError, near
 from journey_nb.subject import open_store, store_file
 
@@ -61,10 +62,8 @@ class _Polite(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            if (
-                not isinstance(error, (OSError, KeyError, ValueError))
-                and type(error).__name__ not in _MISTAKES
-            ):
+            known = isinstance(error, (OSError, KeyError, ValueError)) or type(error).__name__ in _MISTAKES
+            if not (known or is_full(error)):
                 raise
             self._tell(ctx, error)
 
@@ -85,6 +84,8 @@ def _words(error: Exception) -> str:
         return f"there is no file {os.fspath(error.filename)!r}"
     if isinstance(error, OSError) and error.filename:
         return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
+    if type(error).__name__ not in _MISTAKES and is_full(error):
+        return f"there is no room on the disk: {error}"
     if isinstance(error, KeyError) and error.args:
         return str(error.args[0])
     return _by_options(str(error))
@@ -375,7 +376,7 @@ def import_(
                 **how,
             )
     out.print(said(str(loaded)), soft_wrap=True)
-    if strange := opened.strangers.height:
+    if strange := sum(opened.strange_journeys()["rows"]):
         out.print(
             f"[yellow]{_rows(strange)} of a journey that the store does not have[/]; add it with --journey"
         )

@@ -94,14 +94,23 @@ def _column(name: str, cells: Sequence[Any]) -> pl.Series:
     if kinds == {list}:
         return pl.Series(name, cells, dtype=pl.List(pl.String), strict=False)
     if kinds == {_ZONED}:  # each in a zone of its own, maybe
-        return pl.Series(
-            name, [cell and cell.astimezone(UTC) for cell in cells], dtype=pl.Datetime("us", "UTC")
-        )
+        return pl.Series(name, [cell and _zulu(cell) for cell in cells], dtype=pl.Datetime("us", "UTC"))
     if kinds == {bytes}:
         return pl.Series(name, [None if cell is None else bytes(cell) for cell in cells], dtype=pl.Binary)
     if len(kinds) > 1 or not kinds.issubset(_HELD):
         return pl.Series(name, map(_text, cells), dtype=pl.String)
-    return pl.Series(name, cells)
+    try:
+        return pl.Series(name, cells)
+    except OverflowError:  # whole numbers longer than polars holds
+        return pl.Series(name, map(_text, cells), dtype=pl.String)
+
+
+def _zulu(at: datetime) -> datetime:
+    """The time in UTC; one whose year Python has not there (dates that stand for none) stays in a year that no log tells of."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return at.replace(tzinfo=UTC)
 
 
 _ZONED = "a time of a zone"  # local ones are another kind: what both mean is told by each cell alone

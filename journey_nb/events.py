@@ -544,6 +544,13 @@ class EventLog:
         parts = (
             scan(obj, storage_options) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
         )
+        known = list(
+            dict.fromkeys(column for part in parts for column in part.collect_schema() if column != ODD_WIDTH)
+        )
+        if lifecycle is not None and lifecycle not in known:
+            raise LogError(
+                f"{name}: no column {lifecycle!r} for lifecycle{near(lifecycle, known)}; it has {listed(known)}"
+            )
         chosen = [columns(part, mapping, mapping, name)[0] for part in alike(parts, _optional(mapping))]
         told = {
             "user_id": user,

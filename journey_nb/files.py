@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import time
@@ -21,6 +22,22 @@ def fitting(name: str, most: int) -> str:
     ('환영 캠', 'welcome')
     """
     return name.encode()[:most].decode(errors="ignore")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk has no room left, or that a file or an account may not grow.
+
+    Polars tells the number of such an error in its words alone.
+
+    Examples
+    --------
+    >>> is_full(OSError(errno.ENOSPC, "")), is_full(FileNotFoundError(errno.ENOENT, ""))
+    (True, False)
+    """
+    return getattr(error, "errno", None) in _FULL or any(f"(os error {code})" in str(error) for code in _FULL)
+
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
+from journey_nb.files import is_full
 from journey_nb.journey import listed, near
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
@@ -374,6 +375,8 @@ def readable(what: object) -> Iterator[None]:
     except LogError:
         raise
     except _UNREADABLE as error:
+        if is_full(error):  # what is written meanwhile has no room; nothing is wrong with what is read
+            raise
         text = str(error)
         if told := _refusal(text):
             raise LogError(f"{what} cannot be read: {told}") from None

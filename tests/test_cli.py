@@ -25,7 +25,7 @@ from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
-COMMANDS = ("demo", "new", "check", "simulate", "export", "report", "freeze", "journeys", "status", "history",
+COMMANDS = ("demo", "new", "check", "import", "simulate", "export", "report", "freeze", "journeys", "status", "history",
             "loads", "undo", "erase", "rebuild")  # fmt: skip
 
 
@@ -53,6 +53,17 @@ def refused(*args: str, code: int = 1) -> str:
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
+
+
+def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError(
+            "parquet: underlying IO error: No space left on device (os error 28)"
+        )
+
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
+    said = refused("simulate", "welcome.journey.json", "--users", "5", "-o", "more.parquet")
+    assert "Error: there is no room on the disk" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)

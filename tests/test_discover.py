@@ -101,6 +101,8 @@ def test_what_is_no_activity_log_is_refused() -> None:
         Journey.discover(log_of([]))
     with pytest.raises(LogError, match=r"an activity is called '\(end\)'"):
         log_of([("a", END, 1)])
+    with pytest.raises(LogError, match="no column 'lief' for lifecycle; did you mean 'life'"):
+        EventLog.from_activities(LIFE, user="who", activity="what", time="at", lifecycle="lief")
     with pytest.raises(LogError, match="no column 'waht' for 'point_id'; did you mean 'what'"):
         EventLog.from_activities(
             pl.DataFrame({"who": ["a"], "what": ["b"], "at": [1]}), user="who", activity="waht", time="at"

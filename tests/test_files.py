@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 
 from journey_nb import Journey, files
 from journey_nb.exports import write_table
-from journey_nb.files import whole, whole_folder
+from journey_nb.files import is_full, whole, whole_folder
 from journey_nb.simulate import simulate_to
 
 
@@ -80,6 +81,20 @@ def test_nobodys_file_of_the_old_name_is_touched(tmp_path: Path) -> None:
     own.write_text("mine")
     Journey.sample("welcome").write(tmp_path / "w.journey.json")
     assert own.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (pl.exceptions.ComputeError("parquet: underlying IO error: File too large (os error 27)"), True),
+        (pl.exceptions.ComputeError("parquet: underlying IO error: Input/output error (os error 5)"), False),
+    ],
+    ids=lambda one: str(one)[-20:],
+)
+def test_a_full_disk_is_told_from_other_errors(error: Exception, full: bool) -> None:
+    assert is_full(error) == full
 
 
 # Folders

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -449,6 +449,22 @@ def test_whole_numbers_are_one_id_however_they_come(batches: list[list[Any]]) ->
 def test_long_numbers_stay_whole_beside_fractions() -> None:
     found = rows(Asked([(2**53 + 1,)], [(2.5,)], [(2**63,)], [(True,)]), "").collect()
     assert found["a"].to_list() == [str(2**53 + 1), "2.5", str(2**63), "true"]
+
+
+def test_what_no_column_holds_is_a_row_to_set_aside_and_stops_no_load() -> None:
+    """A date that stands for none, in a zone whose year 1 begins before UTC's, and a number of forty digits."""
+    none = datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+    columns = {
+        "journey_id": pl.lit("w"),
+        "version": pl.lit(1),
+        "kind": pl.lit("goal.reached"),
+        "goal_id": pl.lit("g"),
+    }
+    asked = Cursor([(7, ZONED), (10**40, ZONED)], [(8, none), (8, last)])
+    judged = jn.EventLog.from_query(asked, "select", columns=columns).judge()
+    assert judged.rows["user_id"].to_list() == ["7", str(10**40)]
+    assert judged.quarantined["rule"].to_list() == ["bad_time", "bad_time"]
 
 
 def test_what_is_no_query_or_no_connection_is_told() -> None:

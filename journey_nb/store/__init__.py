@@ -20,6 +20,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
 from journey_nb.facts import Facts
+from journey_nb.files import is_full
 from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
@@ -57,6 +58,9 @@ __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
+# Behind the name of a file that was loaded before.
+READ_OTHERWISE = " (read otherwise; a new store can read it so)"
+SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 
 
@@ -98,7 +102,10 @@ class Loaded:
             f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
             + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
         )
-        return "\n".join([told, *(f"  {name} was loaded before" for name in self.skipped)])
+        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
+        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
+        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
+        return "\n".join([told, *lines, *more])
 
 
 @dataclass(frozen=True)
@@ -219,7 +226,7 @@ class Store(Registry):
     def add(self, journey: Journey, *, by: str | None = None) -> Journey:
         """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
         added = super().add(journey, by=by)
-        if (self.strangers["journey_id"] == added.journey_id).any():
+        if (self.strange_journeys()["journey_id"] == added.journey_id).any():
             with self._writing():
                 self._take_in_strangers()
         return added
@@ -320,6 +327,31 @@ class Store(Registry):
         faults = [layer.faults() for layer in self._layers.of(STRANGERS)]
         return pl.concat(faults).collect() if faults else EMPTY_QUARANTINE
 
+    def strange_journeys(self) -> pl.DataFrame:
+        """Of which journeys the rows are that the store does not have: journey_id (null where a row names none), rows.
+
+        They are counted as they lie; a log of many journeys leaves more of them with each load.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     told = store.append(simulate(jn.Journey.sample("welcome"), users=5, seed=1))
+        ...     print(store.strange_journeys()["rows"].sum() == told.quarantined)
+        True
+        """
+        rows = [layer.faults().select("journey_id") for layer in self._layers.of(STRANGERS)]
+        named = pl.concat([EMPTY_QUARANTINE.lazy().select("journey_id"), *rows])
+        return (
+            named.group_by("journey_id")
+            .agg(rows=pl.len())
+            .sort("journey_id", nulls_last=True)
+            .collect(engine="streaming")
+        )
+
     # Loading.
 
     def append(self, events: Any, *, batch: str | None = None) -> Loaded:
@@ -386,8 +418,8 @@ class Store(Registry):
         Raises
         ------
         LogError
-            When files cannot be read, or none of their rows: nothing of them is kept then, so that they may be loaded
-            again in another way.
+            When files cannot be read, or no row of all that are loaded together: nothing of them is kept then, so that
+            they may be loaded again in another way.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
@@ -397,17 +429,20 @@ class Store(Registry):
         files = files_of(named, how.get("storage_options"))
         for some in _together(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
+            states: dict[Source, object] = {}
             for path in some:
+                state = _state(path)  # before its content is told
                 source = replace(_source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
                     odd = self._layers.was_read_otherwise(source)
-                    hint = " (read otherwise; a new store can read it so)" if odd else ""
+                    hint = READ_OTHERWISE if odd else ""
                     told += Loaded(skipped=(source.name + hint,))
                 else:
-                    fresh[source] = path
+                    fresh[source], states[source] = path, state
             if fresh:
                 read = partial(_read, fresh, columns=columns, **how)
-                told += self._load(read, list(fresh), files=True, keep_log=keep_log, progress=progress)
+                same = partial(_unchanged, fresh, states)
+                told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
         return told
 
     def load_delta(
@@ -458,14 +493,14 @@ class Store(Registry):
         sources: Sequence[Source],
         *,
         content: Source | None = None,
-        files: bool = False,
+        files: Callable[[Source], bool] | None = None,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
         """Load those of the sources that were not loaded before, as ``read`` gives them.
 
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
-        readable.
+        readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
         """
         with self._writing():
             known = [source for source in sources if self._layers.knows(source)]
@@ -485,6 +520,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
+                fresh = [source for source in fresh if files(source)]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if set(self) - ids:  # added while their rows were set aside
@@ -834,8 +870,8 @@ class Store(Registry):
             ]
             found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
             progress("checking", done / len(ids))
-        here = self.strangers.filter(pl.col("journey_id").is_in(ids))
-        for journey_id, rows in here.group_by("journey_id", maintain_order=True).len().iter_rows():
+        here = self.strange_journeys().filter(pl.col("journey_id").is_in(ids))
+        for journey_id, rows in here.iter_rows():
             found.append(
                 Fault(
                     journey_id,
@@ -873,6 +909,13 @@ class Store(Registry):
             self._layers.sweep()
             try:
                 yield
+            except (OSError, pl.exceptions.PolarsError) as error:
+                if not is_full(error):
+                    raise
+                raise StoreError(
+                    f"there is no room for it in {self.path} ({error}): make room on the disk and do it again; nothing is "
+                    "half done"
+                ) from error
             finally:
                 self._layers.discard()
 
@@ -958,6 +1001,21 @@ def _source(path: Stored) -> Source:
             digest = hashlib.sha256(repr((digest, said)).encode()).hexdigest()
         return Source(digest, path.name, path.stat().st_size)
     return Source(f"object:{path}", path)
+
+
+def _state(path: Stored) -> object:
+    """What changes when a file is written; an object has no such thing."""
+    if not isinstance(path, Path):
+        return None
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return "gone"
+    return told.st_size, told.st_mtime_ns
+
+
+def _unchanged(paths: Mapping[Source, Stored], states: Mapping[Source, object], source: Source) -> bool:
+    return _state(paths[source]) == states[source]
 
 
 def _reading(columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any) -> str:

@@ -37,6 +37,7 @@ _MENDS = {
     "SQLITE_BUSY": "another program is writing to it; try again when that is done",
     "SQLITE_CANTOPEN": "name the folder of a store that may be written",
     "SQLITE_FULL": "make room on the disk",
+    "SQLITE_IOERR": "see whether the disk is full, or failing",
     "SQLITE_NOTADB": "it was not written by journey_nb; name another folder",
     "SQLITE_READONLY": "ask for the right to write there",
 }

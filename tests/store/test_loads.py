@@ -169,6 +169,29 @@ def test_a_file_that_another_import_has_loaded_meanwhile_is_left_out(
     assert store["welcome"].report().quarantined == 9
 
 
+def test_a_file_that_is_replaced_before_it_is_read_may_still_be_loaded(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an import waits for another one, and the log is written anew meanwhile."""
+    today, knows = tmp_path / "today.parquet", store._layers.knows
+    events[:600].write_parquet(today)
+
+    def meanwhile(source: Any) -> bool:
+        events[600:].write_parquet(today)
+        return knows(source)
+
+    monkeypatch.setattr(store._layers, "knows", meanwhile)
+    assert store.load(today).loaded == events.height - 600
+    monkeypatch.undo()
+    events[:600].write_parquet(today)
+    assert store.load(today).loaded == 600
+    assert store.load(today).skipped == ("today.parquet",)
+    events[600:].write_parquet(today)
+    assert (
+        store.load(today).duplicates == events.height - 600
+    )  # what was replaced meanwhile is read once more
+
+
 def test_without_a_log_all_files_come_in_one_load(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +268,19 @@ def test_a_design_is_not_changed_while_its_rows_are_loaded(
     editor.join()
     assert "there are events of goal" in refused[0]
     assert store["welcome"].report().loaded == events.height
+    assert store.check() == []
+
+
+def test_rows_of_no_journey_are_counted_without_being_held(
+    store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log of many journeys leaves more of them each night; only where they are wanted are they all read."""
+    for some in (events[:9], events[9:99]):
+        store.append(some.with_columns(journey_id=pl.lit("another")))
+    store.append(events[:1].with_columns(journey_id=pl.lit(None, pl.String)))
+    monkeypatch.setattr(jn.Store, "strangers", property(lambda _: pytest.fail("all rows are read")))
+    assert dict(store.strange_journeys().rows()) == {"another": 99, None: 1}
+    store.add(store.get("welcome"))
     assert store.check() == []
 
 
@@ -583,6 +619,17 @@ def test_facts_without_their_log_are_not_appended_to_by_another_polars(
     with pytest.raises(jn.StoreError, match="another polars has made the index"):
         jn.Store(store.path).append(others)
     assert store["welcome"].report().loaded == 300
+
+
+def test_a_year_of_files_that_were_loaded_before_is_told_in_few_lines() -> None:
+    """An import of "events/*.parquet" names each of them every night."""
+    days = [f"day-{number}.parquet" for number in range(365)]
+    odd = "old.csv (read otherwise; a new store can read it so)"
+    told = str(store_of.Loaded(skipped=(*days, odd))).splitlines()
+    assert told[1:3] == [f"  {odd} was loaded before", "  day-0.parquet was loaded before"]
+    assert told[-1] == "  … and 356 more"
+    assert len(told) == 12
+    assert len(str(store_of.Loaded(skipped=tuple(days[:10]))).splitlines()) == 11
 
 
 def test_a_file_that_was_read_otherwise_is_told(

@@ -187,6 +187,7 @@ def test_a_full_disk_leaves_what_was_there(
     _, told = process.communicate()
     assert process.returncode != 0
     assert "panicked" not in told, told
+    assert "StoreError: there is no room" in told, told  # and not that the log were damaged
     store = Store(small_disk)
     assert store.check() == []
     moved = tmp_path / "larger"

@@ -544,6 +544,18 @@ def test_what_is_no_store_is_told(tmp_path: Path) -> None:
         Registry(lambda: sqlite3.connect(tmp_path / "missing" / "store.sqlite"))
 
 
+def test_a_disk_that_does_not_do_what_it_is_asked_is_told(tmp_path: Path) -> None:
+    """With no room for a file beside it SQLite cannot even read."""
+
+    def connect() -> sqlite3.Connection:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+        raise error
+
+    with pytest.raises(StoreError, match="whether the disk is full"):
+        Registry(connect)
+
+
 def test_other_tables_of_the_file_are_no_matter(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE batch (n)")
