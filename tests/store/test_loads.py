@@ -147,6 +147,20 @@ def test_a_bracket_in_the_name_of_a_fold_is_no_pattern(
     assert other.adopt(tmp_path / "out [1]").loaded == store["welcome"].report().loaded
 
 
+def test_a_partition_of_which_nothing_is_good_is_adopted(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """It has no ids, and the file of their index is empty."""
+    bad = events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None, pl.String))
+    layer = intake.Intake(welcome, layers_of_store.Layer(tmp_path / "0-0")).load(EventLog.from_frame(bad))
+    (tmp_path / "out").mkdir()
+    layer.design = layers_of_store.design_of(welcome)
+    rows = list(packed(layer, welcome.journey_id, of=1))
+    pl.DataFrame(rows, schema=ROWS, orient="row").write_parquet(tmp_path / "out" / "0.parquet")
+    assert store.adopt(tmp_path / "out").quarantined == 9
+    assert store.check() == []
+
+
 def test_files_of_two_separators_are_read_together(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path
 ) -> None:
