@@ -115,7 +115,10 @@ class Layer:
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
-        rows = pl.scan_parquet(self.folder / "faulty.parquet", glob=False)
+        self._check("faulty.parquet")
+        with undamaged(path := self.folder / "faulty.parquet"):
+            rows = pl.scan_parquet(path, glob=False)
+            rows.collect_schema()  # which opens it
         return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
 
     def _has(self, name: str) -> bool:

@@ -611,3 +611,45 @@ def test_a_file_that_was_read_otherwise_is_told(
         assert told == "log.parquet (read otherwise; a new store can read it so)"
     same = store.load(tmp_path / "log.parquet", storage_options={}, columns={}, timezone=None)
     assert same.skipped == ("log.parquet",)
+
+
+# What was set aside is kept as safely as what counts.
+
+
+def test_damage_to_what_was_set_aside_is_told_and_none_of_it_taken_in(
+    store: jn.Store, events: pl.DataFrame
+) -> None:
+    """Most flipped bits could be read, as other rows; a load, a rebuild and add() read them again."""
+    other = jn.Journey.sample("win_back")
+    store.append(
+        pl.concat([events, events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None))])
+    )
+    store.append(simulate(other, users=9, seed=1))
+    places = {path.relative_to(store.path).as_posix() for path in store.path.glob("layers/*/faulty.parquet")}
+    assert len(places) == 2
+    for place in places:
+        content = bytearray((store.path / place).read_bytes())
+        content[100] ^= 1
+        (store.path / place).write_bytes(content)
+    again = jn.Store(store.path)
+    for ask in (
+        lambda: again["welcome"].report(),
+        lambda: again.rebuild("welcome"),
+        lambda: again.strangers,
+        lambda: again.add(other),
+    ):
+        with pytest.raises(jn.StoreError, match=r"faulty\.parquet cannot be read: it is damaged\. Put back"):
+            ask()
+    assert {fault.place for fault in again.check()} == places
+
+
+@pytest.mark.parametrize("name", ["faulty.parquet", "0/quarantined.parquet"])
+def test_rows_set_aside_whose_file_is_gone_are_told_as_gone(
+    store: jn.Store, events: pl.DataFrame, name: str
+) -> None:
+    bad = events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None))
+    store.append(pl.concat([events, bad]))
+    (path,) = store.path.glob(f"layers/*/{name}")
+    path.unlink()
+    with pytest.raises(jn.StoreError, match=f"{name}.*ask it for the journey again"):
+        jn.Store(store.path)["welcome"].report()
