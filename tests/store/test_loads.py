@@ -288,6 +288,38 @@ def test_a_new_version_is_refused_where_rows_wait_for_it_and_no_log_is_kept(
     assert (store.get("welcome").status, len(store.get("welcome").versions)) == ("paused", 1)
 
 
+def test_a_new_version_needs_no_log_where_nothing_waits_for_it(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Rows that were set aside for something else do not: nothing is folded anew for their sake."""
+    store, file = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    rows = events.filter(pl.col("version") == 1)
+    pl.concat([rows, rows[:3].with_columns(occurred_at=None, event_id=None)]).write_parquet(file)
+    assert store.load(file, keep_log=False).quarantined == 3
+    assert store.relaunch("welcome", welcome).status == "running"
+    assert store["welcome"].report().loaded == rows.height
+
+
+def test_what_an_interrupted_relaunch_left_in_quarantine_is_told_and_taken_in_by_the_next_load(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    store.append(events[10:])
+    monkeypatch.setattr(jn.Store, "_rebuild", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.relaunch("welcome", welcome)
+    monkeypatch.undo()
+    assert ["wait for a version" in fault.what for fault in store.check()] == [True]
+    store.append(events[:10])
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), events).facts)
+    assert store.check() == []
+
+
 # Words and activities.
 
 
