@@ -761,6 +761,9 @@ class Store(Registry):
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
         layers = self._holding(journey)
+        if any(layer.awaits(journey) for layer in layers):  # as when its change was interrupted
+            self._rebuild(journey.journey_id, None)
+            layers = self._holding(journey)
         parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
         return Intake(journey, self._layers.new(), parts, keys, **how)
 
@@ -870,6 +873,8 @@ class Store(Registry):
             ]
             found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
             progress("checking", done / len(ids))
+        if any(fault.journey_id == STRANGERS for fault in found):
+            return found
         here = self.strange_journeys().filter(pl.col("journey_id").is_in(ids))
         for journey_id, rows in here.iter_rows():
             found.append(
@@ -888,6 +893,8 @@ class Store(Registry):
         except StoreError as error:
             yield Fault(journey_id, "facts", str(error))
             return
+        if any(layer.awaits(journey) for layer in layers):
+            yield Fault(journey_id, "rows", "wait for a version that is here by now; rebuild() reads them")
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
         rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run

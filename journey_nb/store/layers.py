@@ -115,7 +115,10 @@ class Layer:
 
     def faults(self) -> pl.LazyFrame:
         """The rows that were set aside by themselves."""
-        rows = pl.scan_parquet(self.folder / "faulty.parquet", glob=False)
+        self._check("faulty.parquet")
+        with undamaged(path := self.folder / "faulty.parquet"):
+            rows = pl.scan_parquet(path, glob=False)
+            rows.collect_schema()  # which opens it
         return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
 
     def _has(self, name: str) -> bool:
@@ -131,7 +134,12 @@ class Layer:
 
     def awaits(self, journey: Journey) -> bool:
         """Whether rows were set aside for want of a version that the journey has by now."""
-        return bool(self.faulty) and design_of(journey)["versions"].keys() > self.design["versions"].keys()
+        new = design_of(journey)["versions"].keys() - self.design["versions"].keys()
+        if not self.faulty or not new:
+            return False
+        waits = pl.col("version").is_in([int(number) for number in new])
+        found = self.faults().filter(waits, pl.col("rule") == "unknown_version").head(1).collect()
+        return not found.is_empty()
 
     def secure(self) -> None:
         """Put every file on the disk for good, and note its size and SHA-256."""

@@ -34,13 +34,10 @@ def packed(layer: Layer, journey_id: str, of: int) -> Iterator[tuple[Any, ...]]:
     numbers = {name: getattr(layer, name) for name in NUMBERS}
     told = {"journey_id": journey_id, "of": of, **numbers, "files": layer.files, "design": layer.design}
     yield layer.token, json.dumps(told), None, None, None
-    for name in layer.files:
+    for name, (size, _) in layer.files.items():
         with (layer.folder / name).open("rb") as file:
-            while True:
-                at = file.tell()
-                if not (piece := file.read(PIECE)):
-                    break
-                yield layer.token, None, name, at, piece
+            for at in range(0, size or 1, PIECE):  # an empty file must be there too
+                yield layer.token, None, name, at, file.read(PIECE)
 
 
 class Parcel:

@@ -229,10 +229,9 @@ class Part:
     def quarantined(self) -> pl.DataFrame:
         """The rows set aside for the order of their run, or for another with their event_id."""
         self._check(path := self._path("quarantined"))
-        rows = pl.scan_parquet(path, glob=False).with_columns(pl.col("reason").cast(pl.String))
-        return (
-            rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
-        ).collect()
+        with undamaged(path):
+            rows = pl.read_parquet(path, glob=False).with_columns(pl.col("reason").cast(pl.String))
+        return rows.filter(~pl.col("user_id").is_in(self.dead.implode())) if self.dead.len() else rows
 
     def end(self, side: Literal[0, 1]) -> datetime | None:
         """The first (0) or last (1) instant of the living; None where nobody is left."""

@@ -36,6 +36,6 @@ def check_sound(path: Path, written: Written | None) -> None:
     ):  # one that is gone is told where it is opened
         return
     mend = "Store.rebuild makes it anew from the kept log"
-    if path.name == "log.parquet":
+    if path.name in ("log.parquet", "faulty.parquet"):
         mend = "Put back a copy of it, or load what it was made of into a new store"
     raise StoreError(f"{path} cannot be read: it is damaged. {mend}; journey-nb check tells what else is")

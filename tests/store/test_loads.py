@@ -147,6 +147,20 @@ def test_a_bracket_in_the_name_of_a_fold_is_no_pattern(
     assert other.adopt(tmp_path / "out [1]").loaded == store["welcome"].report().loaded
 
 
+def test_a_partition_of_which_nothing_is_good_is_adopted(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """It has no ids, and the file of their index is empty."""
+    bad = events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None, pl.String))
+    layer = intake.Intake(welcome, layers_of_store.Layer(tmp_path / "0-0")).load(EventLog.from_frame(bad))
+    (tmp_path / "out").mkdir()
+    layer.design = layers_of_store.design_of(welcome)
+    rows = list(packed(layer, welcome.journey_id, of=1))
+    pl.DataFrame(rows, schema=ROWS, orient="row").write_parquet(tmp_path / "out" / "0.parquet")
+    assert store.adopt(tmp_path / "out").quarantined == 9
+    assert store.check() == []
+
+
 def test_files_of_two_separators_are_read_together(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -308,6 +322,38 @@ def test_a_new_version_is_refused_where_rows_wait_for_it_and_no_log_is_kept(
     with pytest.raises(jn.StoreError, match="kept without their log"):
         store.relaunch("welcome", welcome)
     assert (store.get("welcome").status, len(store.get("welcome").versions)) == ("paused", 1)
+
+
+def test_a_new_version_needs_no_log_where_nothing_waits_for_it(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Rows that were set aside for something else do not: nothing is folded anew for their sake."""
+    store, file = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    rows = events.filter(pl.col("version") == 1)
+    pl.concat([rows, rows[:3].with_columns(occurred_at=None, event_id=None)]).write_parquet(file)
+    assert store.load(file, keep_log=False).quarantined == 3
+    assert store.relaunch("welcome", welcome).status == "running"
+    assert store["welcome"].report().loaded == rows.height
+
+
+def test_what_an_interrupted_relaunch_left_in_quarantine_is_told_and_taken_in_by_the_next_load(
+    welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1], "status": "paused"}))
+    store.append(events[10:])
+    monkeypatch.setattr(jn.Store, "_rebuild", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.relaunch("welcome", welcome)
+    monkeypatch.undo()
+    assert ["wait for a version" in fault.what for fault in store.check()] == [True]
+    store.append(events[:10])
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), events).facts)
+    assert store.check() == []
 
 
 # Words and activities.
@@ -644,3 +690,45 @@ def test_a_file_that_was_read_otherwise_is_told(
         assert told == "log.parquet (read otherwise; a new store can read it so)"
     same = store.load(tmp_path / "log.parquet", storage_options={}, columns={}, timezone=None)
     assert same.skipped == ("log.parquet",)
+
+
+# What was set aside is kept as safely as what counts.
+
+
+def test_damage_to_what_was_set_aside_is_told_and_none_of_it_taken_in(
+    store: jn.Store, events: pl.DataFrame
+) -> None:
+    """Most flipped bits could be read, as other rows; a load, a rebuild and add() read them again."""
+    other = jn.Journey.sample("win_back")
+    store.append(
+        pl.concat([events, events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None))])
+    )
+    store.append(simulate(other, users=9, seed=1))
+    places = {path.relative_to(store.path).as_posix() for path in store.path.glob("layers/*/faulty.parquet")}
+    assert len(places) == 2
+    for place in places:
+        content = bytearray((store.path / place).read_bytes())
+        content[100] ^= 1
+        (store.path / place).write_bytes(content)
+    again = jn.Store(store.path)
+    for ask in (
+        lambda: again["welcome"].report(),
+        lambda: again.rebuild("welcome"),
+        lambda: again.strangers,
+        lambda: again.add(other),
+    ):
+        with pytest.raises(jn.StoreError, match=r"faulty\.parquet cannot be read: it is damaged\. Put back"):
+            ask()
+    assert {fault.place for fault in again.check()} == places
+
+
+@pytest.mark.parametrize("name", ["faulty.parquet", "0/quarantined.parquet"])
+def test_rows_set_aside_whose_file_is_gone_are_told_as_gone(
+    store: jn.Store, events: pl.DataFrame, name: str
+) -> None:
+    bad = events[:9].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None))
+    store.append(pl.concat([events, bad]))
+    (path,) = store.path.glob(f"layers/*/{name}")
+    path.unlink()
+    with pytest.raises(jn.StoreError, match=f"{name}.*ask it for the journey again"):
+        jn.Store(store.path)["welcome"].report()
