@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from metrics.build import a_journey, at, make_facts, make_scope
 
 from journey_nb.metrics.definitions import schema
 from journey_nb.metrics.points import (
@@ -12,6 +12,7 @@ from journey_nb.metrics.points import (
     reconciliation,
     waiting,
 )
+from journey_nb.stats import JourneyStats
 
 
 def stay(
@@ -240,3 +241,18 @@ def test_what_does_not_add_up_is_a_number():
     assert gaps.rows() == [("A", "arrivals", 1, 0, 1)]
     twice = make_scope(runs=[{"entered_at": at(0), "inside": False}], visits=[])
     assert reconciliation(twice).row(0) == (None, "runs", 1, 0, 1)
+
+
+def test_beside_another_period_an_old_branch_that_nobody_takes_any_more_has_a_share_of_none():
+    first = a_journey().model_dump(exclude_none=True)["versions"][0]
+    ways = [*first["branches"], {"source": "A", "key": "opened", "target": "X"}]
+    journey = a_journey(versions=[{**first, "branches": ways}, {**first, "version": 2}])
+    yesterday = stay("A", 1, 2, branch="opened", to_point="X")
+    today = stay("A", 1500, 1501, version=2, left_version=2)
+    facts = make_facts(journey, runs=[{"entered_at": at(0)}], visits=[yesterday, today])
+    compared = JourneyStats(journey, facts).between(at(days=1), at(days=2)).compare()
+    columns = ["branch", "runs", "share", "runs_prev", "share_prev"]
+    assert compared.branches().filter(source="A").select(columns).rows() == [
+        ("default", 1, 1.0, 0, 0.0),
+        ("opened", 0, 0.0, 1, 1.0),
+    ]
