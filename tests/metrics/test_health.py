@@ -5,10 +5,12 @@ from datetime import date
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from cubed import CubedFacts
+from metrics.build import a_journey, at, make_facts, make_scope
 
 from journey_nb.metrics.definitions import schema
-from journey_nb.metrics.health import daily, health
+from journey_nb.metrics.health import daily, health, opens_reported
+from journey_nb.stats import JourneyStats
 
 RUNS = [
     {"entered_at": at(0), "left_at": at(20), "reason": "token_invalid", "exit_point": "A"},
@@ -70,6 +72,27 @@ def test_nothing_is_seen_after_the_instant_of_sight():
 
 def test_opens_by_machines_count_when_asked_for():
     assert health(scope(as_of=at(10), machine=True))["messages_opened"].item() == 1
+
+
+def test_a_click_of_a_machine_alone_does_not_show_that_opens_are_reported():
+    click = {"opened_any_at": at(2), "clicked_any_at": at(2), "sent_at": at(1)}
+    messages = [
+        {"channel": "push", "sent_at": at(1), "opened_at": at(2), "opened_any_at": at(2)},
+        {"channel": "sms", **click},
+        {"channel": "email", **click, "opened_any_at": at(1)},  # before it clicked, it opened
+        {
+            "channel": "whatsapp",
+            **click,
+            "opened_at": at(2),
+            "clicked_at": at(2),
+        },  # a person's: it implies an open
+    ]
+    facts = make_facts(a_journey(), runs=[{"entered_at": at(0)}], messages=messages)
+    for of in (facts, CubedFacts(a_journey(), facts)):
+        stats = JourneyStats(a_journey(), of)
+        assert opens_reported(stats.scope) == ["email", "push", "whatsapp"]
+        assert stats.health()["open_rate"].item() == pytest.approx(2 / 3)
+        assert "sms" in opens_reported(stats.machine().scope)  # where it counts, it implies an open too
 
 
 def test_an_empty_period_has_zeros_and_no_rate():

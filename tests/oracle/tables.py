@@ -228,9 +228,7 @@ def health(reading: Reading, query: Query) -> Table:
     scope = Scope(reading, query)
     dropped = scope.left("dropped")
     sent = scope.messages("sent")
-    reporting = {
-        message.channel for message in reading.messages.values() if scope.seen(message.opened_any_at)
-    }
+    reporting = {message.channel for message in reading.messages.values() if _tells_of_opens(scope, message)}
     of_reporting = [message for message in sent if message.channel in reporting]
     opened = sum(scope.seen(scope.opened_at(message)) for message in of_reporting)
     return [
@@ -245,6 +243,21 @@ def health(reading: Reading, query: Query) -> Table:
             "goals_reached": sum(len(scope.first_by_user(goal)) for goal in scope.plan.goals),
         }
     ]
+
+
+def _tells_of_opens(scope: Scope, message: Message) -> bool:
+    """An open, or a click that counts, for it implies one; what follows a machine's click is the machine's."""
+    for row in message.rows:
+        if not scope.seen(row.at) or row.kind not in ("message.opened", "message.clicked"):
+            continue
+        if row.kind == "message.clicked" and not row.machine:
+            return True
+        if scope.query.machine or (row.kind == "message.opened" and not row.machine):
+            return True
+        clicks = [other.at for other in message.rows if other.kind == "message.clicked"]
+        if row.kind == "message.opened" and all(row.at < at for at in clicks):
+            return True
+    return False
 
 
 def audience(reading: Reading, query: Query) -> Table:
