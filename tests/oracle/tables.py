@@ -17,7 +17,7 @@ from oracle.numbers import (
     ratio,
     two_proportions,
 )
-from oracle.reading import GoalEvent, Message, Reading, Run, Visit
+from oracle.reading import GoalEvent, Message, Reading, Run, Visit, before
 from oracle.words import CHANNELS, INTERNAL, RANK, SEND
 
 Table = list[dict[str, Any]]
@@ -601,7 +601,7 @@ def _users_after_interaction(scope: Scope, sent: list[Message], goal: str | None
         for message in sent:
             if message.run != event.run:
                 continue
-            if any(row.run == event.run and row.pos < event.pos for row in message.engagements):
+            if any(before(row, event) for row in message.engagements):
                 found.add(event.user)
     return len(found)
 
