@@ -183,3 +183,23 @@ def test_with_fewer_runs_only_theirs_is_counted():
     some = scope().only(pl.Series([False, False, True, False, False]))
     assert health(some).select("entrances", "messages_sent", "goals_reached").row(0) == (1, 2, 1)
     assert health(replace(some, clock="cohort")).row(0) == health(some).row(0)
+
+
+@pytest.mark.parametrize("cubed", [False, True])
+@pytest.mark.parametrize("place", ["send", "event"])
+def test_a_day_that_the_period_cuts_has_what_lies_within(place: str, cubed: bool) -> None:
+    minutes = [599, 600, 900, 1440, 2000, 2039, 2040, 2400]  # the period is of [600, 2040)
+    runs = [{"user": n % 3, "entered_at": at(m)} for n, m in enumerate(minutes)]
+    messages = [{"run": n, "sent_at": at(m), "delivered_at": at(m + 60)} for n, m in enumerate(minutes)]
+    goals = [{"run": n, "at": at(m)} for n, m in enumerate(minutes)]
+    made = make_facts(a_journey(), runs=runs, messages=messages, goals=goals)
+    facts = CubedFacts(a_journey(), made) if cubed else made
+    stats = JourneyStats(a_journey(), facts).between(at(600), at(2040))
+    for seen in (stats, stats.clock("cohort")):
+        table = seen.daily(place=place).filter(pl.col("count") > 0)
+        of = {key: table.filter(metric=key)["count"].to_list() for key in table["metric"].unique()}
+        assert of["entrances"] == of["sent"] == [2, 3]
+        # A delivery may come after the period, of a message sent in it: it stands on the last day all the same.
+        assert of["delivered"] == [2, 3]
+        assert sum(of["goals"]) == 3
+        assert set(table["date"]) == {date(2026, 1, 5), date(2026, 1, 6)}
