@@ -218,7 +218,7 @@ def some_users(pair: Pair) -> Iterator[dict[str, Any]]:
         yield {"user": user}
 
 
-OF_A_VERSION = ("points", "branches", "messages", "waiting")
+OF_A_VERSION = ("points", "branches", "messages", "waiting", "drops")
 AGES = ("day", "week", "month")
 TABLES: dict[str, Table] = {
     "health": table("health"),

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from metrics.build import a_journey, at, make_facts, make_scope
 
-from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.definitions import explain, schema
 from journey_nb.metrics.points import (
     branches,
     drops,
@@ -256,3 +256,16 @@ def test_beside_another_period_an_old_branch_that_nobody_takes_any_more_has_a_sh
         ("default", 1, 1.0, 0, 0.0),
         ("opened", 0, 0.0, 1, 1.0),
     ]
+
+
+def test_of_one_version_an_exit_and_a_goal_are_of_the_version_of_the_runs_entry_and_explain_says_so():
+    run = {"entered_at": at(0), "left_at": at(3), "reason": "device_not_found", "exit_point": "A"}
+    visits = [stay("A", 1, 3, "dropped", version=2, left_version=2)]
+    goals = [{"at": at(2), "here": "A"}]
+    scopes = [make_scope(two_versions(), runs=[run], visits=visits, goals=goals, version=n) for n in (1, 2)]
+    here = [points(scope).filter(point_id="A")["goal_here"].item() for scope in scopes]
+    stood = [points(scope).filter(point_id="A")["dropped"].item() for scope in scopes]
+    left = [drops(scope)["count"].sum() for scope in scopes]
+    assert (here, left, stood) == ([1, 0], [1, 0], [0, 1])
+    for name in ("points.goal_here", "points.goal_users", "drops.count"):
+        assert "by the version on which the run entered" in str(explain(name))

@@ -823,6 +823,8 @@ def drops(reading: Reading, query: Query, point_id: str | None = None) -> Table:
     scope = Scope(reading, query)
     counts: Counter[tuple[str | None, str, str, str]] = Counter()
     for run in scope.left("dropped"):
+        if query.version not in (None, run.version):
+            continue
         kind = "internal_error" if run.reason in INTERNAL else "send_error"
         counts[run.exit_point, "run", kind, run.reason] += 1
     for message in scope.messages():
