@@ -481,7 +481,7 @@ ENGAGEMENTS = ("message.opened", "message.clicked", "message.interacted", "messa
 
 
 def _message_rows(done: Walk) -> pl.DataFrame:
-    """The rows of messages in reading order; by time alone where one message appears in several runs."""
+    """The rows of messages in the reading order of their message's run; by time alone where one appears in several runs."""
     rows = done.steps.filter(pl.col("message").is_not_null())
     rows = rows.with_columns(
         *(done.column(name, rows["i"]) for name in ("channel", "variant", "reason")),
@@ -491,7 +491,33 @@ def _message_rows(done: Walk) -> pl.DataFrame:
     if not (some_run.gather(rows["message"]) == rows["run"]).all():
         event_id = done.column("event_id", rows["i"])
         rows = rows.with_columns(event_id=event_id).sort("at", "kind", "event_id").drop("event_id")
+        rows = _at_home(rows, done.steps)
     return rows.with_row_index("row")
+
+
+def _at_home(rows: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Rows of messages in order of time, those that stand in another run moved into that of their message's first row.
+
+    There they stand where their time has them, before what that run did at the same instant: so what is asked by the
+    order of one run, as credit is, finds the whole message in one run, as what is counted does.
+    """
+    home = pl.col("run").first().over("message")
+    steps = steps.select("at", home="run", place="pos")
+    begins = steps.group_by("home").agg(begins=pl.col("place").min())
+    return (
+        rows.with_columns(home=home)
+        .join_asof(
+            steps.sort("at", "place"), on="at", by="home", allow_exact_matches=False, check_sortedness=False
+        )
+        .join(begins, on="home", how="left", maintain_order="left")
+        .with_columns(
+            run="home",
+            pos=pl.when(pl.col("run") == pl.col("home"))
+            .then("pos")
+            .otherwise(pl.coalesce(pl.col("place") + 1, pl.col("begins") - 1)),
+        )
+        .select(rows.columns)
+    )
 
 
 def _first_rows(rows: pl.DataFrame, count: int) -> pl.DataFrame:
@@ -555,7 +581,7 @@ def _messages(done: Walk) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     sends = rows[places["sent"].drop_nulls()].with_columns(engaged=pl.lit(False))
     engagements = engagements.with_columns(engaged=pl.lit(True))
-    touches = pl.concat([sends, engagements]).select("pos", "run", "message", "engaged").sort("pos")
+    touches = pl.concat([sends, engagements]).sort("pos", "row").select("pos", "run", "message", "engaged")
     return messages.filter(head.is_not_null()), touches
 
 

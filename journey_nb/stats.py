@@ -26,7 +26,16 @@ from journey_nb.metrics import definitions, experiments, intervals, paths, reten
 from journey_nb.metrics import rows as rows_behind
 from journey_nb.metrics.experiments import Experiment
 from journey_nb.metrics.goals import outside_window
-from journey_nb.metrics.groups import beside, by_value, goals_beside, is_any, plain, several, values_of
+from journey_nb.metrics.groups import (
+    beside,
+    by_value,
+    goals_beside,
+    is_any,
+    on_rows,
+    plain,
+    several,
+    values_of,
+)
 from journey_nb.metrics.scope import Clock, Scope
 from journey_nb.metrics.table import whole_number
 from journey_nb.period import Moment, Period
@@ -832,15 +841,7 @@ class JourneyStats:
         return table.clone()  # it may be changed in place
 
     def _made(self, name: str, dimension: str | None, bounds: bool, /, **options: Any) -> pl.DataFrame:
-        table = metrics.TABLES[name]
-        rates = metrics.RATES.get(name, {})
-
-        def on_bases(scope: Scope) -> pl.DataFrame:
-            frame = small.hidden(metrics.with_bases(name, scope, **options), self.least, rates)
-            frame = intervals.with_intervals(frame, rates) if bounds else frame
-            return frame.select(column for column in frame.columns if not column.startswith("_"))
-
-        made = on_bases if bounds or self.least else lambda scope: table(scope, **options)
+        made = self._maker(name, bounds, **options)
         now = self._grouped(made, self.listed if name == "users" else self.scope, dimension)
         if not self._view.compare or name in ROW_LISTS:
             return now
@@ -848,8 +849,26 @@ class JourneyStats:
         before = self._before(made, dimension)
         if name == "goals" and before is not None:
             now, before = goals_beside(now, before, keys)
+        told = now.select(keys)
+        if name in metrics.SPARSE and before is not None:
+            told = pl.concat([told, before.select(keys)]).unique(maintain_order=True)
+            made = self._maker(name, bounds, also=told, **options)
+            now, before = self._grouped(made, self.scope, dimension), self._before(made, dimension)
         both = beside(now, before, keys)
+        if name in metrics.SPARSE:  # by a dimension, each group has rows that only others have met
+            both = on_rows(told, both)
         return small.changed(both) if self.least else both
+
+    def _maker(self, name: str, bounds: bool, /, **options: Any) -> Callable[[Scope], pl.DataFrame]:
+        """What makes a table of a scope: with bounds, and small groups hidden, if that is asked for."""
+        table, rates = metrics.TABLES[name], metrics.RATES.get(name, {})
+
+        def on_bases(scope: Scope) -> pl.DataFrame:
+            frame = small.hidden(metrics.with_bases(name, scope, **options), self.least, rates)
+            frame = intervals.with_intervals(frame, rates) if bounds else frame
+            return frame.select(column for column in frame.columns if not column.startswith("_"))
+
+        return on_bases if bounds or self.least else lambda scope: table(scope, **options)
 
     def _before(self, table: Any, dimension: str | None) -> pl.DataFrame | None:
         """The table of the period before, if there is one, its days moved onto those of this one."""

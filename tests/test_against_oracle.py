@@ -218,7 +218,7 @@ def some_users(pair: Pair) -> Iterator[dict[str, Any]]:
         yield {"user": user}
 
 
-OF_A_VERSION = ("points", "branches", "messages", "waiting")
+OF_A_VERSION = ("points", "branches", "messages", "waiting", "drops")
 AGES = ("day", "week", "month")
 TABLES: dict[str, Table] = {
     "health": table("health"),
@@ -503,6 +503,22 @@ def test_product_equals_oracle_on_drawn_journeys(rng: Random) -> None:
         if mismatch(COMPARED[name], pair, asked) is not None:
             pair, told = shrunk(COMPARED[name], pair, asked)
             pytest.fail(f"{name}\n{told_in_full(pair, asked, told, 'drawn')}", pytrace=False)
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=max(20, SEEDS // 12), deadline=None, derandomize=True, phases=[Phase.generate])
+def test_product_equals_oracle_where_messages_stand_in_several_runs(rng: Random) -> None:
+    document, rows, rng = strategies.example(rng)
+    runs = sorted({row["run_id"] for row in rows if row.get("run_id")})
+    astray = [row for row in rows if row.get("message_id") and row.get("run_id") and rng.random() < 0.2]
+    for row in astray:
+        row["run_id"] = rng.choice(runs)
+    pair = Pair(document, rows)
+    asked = strategies.query(rng, pair.reading)
+    for name in [*FACTS, "messages", "messages of a goal", "credit", "points", "variants", "incremental"]:
+        if mismatch(COMPARED[name], pair, asked) is not None:
+            pair, told = shrunk(COMPARED[name], pair, asked)
+            pytest.fail(f"{name}\n{told_in_full(pair, asked, told, 'astray')}", pytrace=False)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

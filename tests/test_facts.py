@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from compare import frame_of
+from metrics.build import a_journey, at
 from polars.testing import assert_frame_equal
 
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
 from journey_nb.simulate import simulate
+from journey_nb.stats import JourneyStats
 
 TABLES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
 
@@ -50,6 +53,32 @@ def test_a_log_without_seq_reads_the_same_along_the_branches(
     plain = folded(journey, log.with_columns(seq=pl.lit(None, pl.Int64)))
     columns = ["run", "point", "arrived_at", "left_at", "branch"]
     assert_frame_equal(facts.visits.select(columns), plain.visits.select(columns))
+
+
+def test_a_message_is_of_one_run_in_counts_and_in_credit() -> None:
+    message = {"point_id": "A", "channel": "push", "message_id": "m"}
+    rows = [
+        ("r1", 0, "run.entered", {"point_id": "E"}),
+        ("r1", 2, "message.sent", message),
+        ("r1", 3, "run.exited", {"reason": "completed", "point_id": "E"}),
+        ("r2", 10, "run.entered", {"point_id": "E"}),
+        ("r2", 12, "message.opened", message),  # told with the run that was under way then
+        ("r1", 13, "goal.reached", {"goal_id": "join"}),
+        ("r2", 14, "goal.reached", {"goal_id": "buy"}),
+    ]
+    usual = {"user_id": "u", "journey_id": "j", "version": 1}
+    log = [
+        {"event_id": str(n), "occurred_at": at(minute), "kind": kind, "run_id": run, **usual, **more}
+        for n, (run, minute, kind, more) in enumerate(rows)
+    ]
+    stats = JourneyStats(a_journey(), frame_of(log))
+    columns = ["sent", "opened", "goal_after_interaction", "goal_direct", "goal_indirect"]
+    assert stats.messages(goal="join").select(columns).rows() == [(1, 1, 1, 1, 0)]
+    assert stats.messages(goal="buy").select(columns).rows() == [(1, 1, 0, 0, 0)]
+    assert stats.credit("buy").rows() == [(None, 1.0, 0, 0)]
+    for goal, point in (("join", "A"), ("buy", None)):
+        linear = stats.credit(goal, rule="linear").filter(pl.col("users") > 0)
+        assert linear["point_id"].to_list() == [point]
 
 
 def test_ids_are_places(case: tuple[Journey, pl.DataFrame, Folded]) -> None:

@@ -66,6 +66,9 @@ RATES: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Every rate: its numerator and denominator. Columns beginning with ``_`` come with ``bases=True``."""
 
+SPARSE = ("delivery_issues", "branches")
+"""Tables whose rows are what was met, with rates over what other rows share: ``also`` asks for the rows of another period."""
+
 
 def with_bases(table: str, scope: Scope, **options: Any) -> pl.DataFrame:
     """A table, with the hidden columns that its rates and percentiles rest on."""

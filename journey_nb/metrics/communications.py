@@ -104,19 +104,27 @@ def _credited(scope: Scope, channel: str | None, goal: str | None) -> pl.DataFra
     )
 
 
-def delivery_issues(scope: Scope, channel: str | None = None, *, bases: bool = False) -> pl.DataFrame:
-    """Why messages failed, bounced or were skipped, by channel; rates are of the channel's attempts."""
+def delivery_issues(
+    scope: Scope, channel: str | None = None, *, bases: bool = False, also: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Why messages failed, bounced or were skipped, by channel; rates are of the channel's attempts.
+
+    The reasons in ``also`` (channel, outcome, reason) have a row even where nothing met them, if anything was attempted.
+    """
     attempts = (
         scope.counts.messages()
         .group_by("channel")
         .agg(_attempts=pl.sum_horizontal(pl.col("sent", "failed", "skipped").sum()))
     )
+    key = ["channel", "outcome", "reason"]
+    issues = of_channel(scope.counts.issues(), channel).select(*key, "count")
+    if also is not None:
+        issues = pl.concat([issues, also.select(key).with_columns(count=0).cast(issues.schema)])
     table = (
-        of_channel(scope.counts.issues(), channel)
-        .group_by("channel", "outcome", "reason")
+        issues.group_by(key)
         .agg(pl.col("count").sum())
         .join(attempts, on="channel", maintain_order="left")
-        .sort("channel", "outcome", "reason")
+        .sort(key)
         .with_columns(rate=rate("count", "_attempts"))
     )
     return shaped(table, "delivery_issues", ["_attempts"], bases=bases)

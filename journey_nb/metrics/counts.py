@@ -230,12 +230,18 @@ class Counts:
         return _counts(self.scope.facts.messages.group_by("point", "channel").agg(messages=pl.len()))
 
     def opens_reported(self) -> pl.DataFrame:
-        """Channels of which the log holds an open, by a machine or implied by a click: channel, messages."""
+        """Channels of which the log holds an open, by a machine too, or implied by a click that counts: channel."""
         if self.scope.whole is not None:
             return self.scope.whole.counts.opens_reported()
-        opened = self.scope.facts.messages.select("channel", "opened_any_at")
-        opened = opened.filter(pl.col("opened_any_at") < self.scope.horizon)
-        return _counts(opened.group_by("channel").agg(messages=pl.len()))
+        messages = self.scope.facts.messages.select("channel", "opened_at", "opened_any_at", "clicked_any_at")
+        return messages.filter(self._tells_of_opens).select("channel").unique()
+
+    @property
+    def _tells_of_opens(self) -> pl.Expr:
+        """Whether a message shows that opens are reported; what a machine has clicked shows it only if opened before."""
+        first, clicked = pl.col("opened_any_at"), pl.col("clicked_any_at")
+        by_machine = (first < self.scope.horizon) & (clicked.is_null() | (first < clicked))
+        return (pl.col(self.scope.time_of("opened")) < self.scope.horizon) | by_machine
 
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:
         """Users who engaged with a message and later, in the same run, reached the goal: point, users."""

@@ -377,8 +377,17 @@ class CubeCounts(Counts):
     def origins(self) -> pl.DataFrame:
         return self._ever("origins").select("point", "channel", messages="n")
 
+    @once
     def opens_reported(self) -> pl.DataFrame:
-        return self._ever("opens").select("channel", messages="n")
+        told, opened = self._ever("opens")["channel"], self._legend_of(["message.opened"])
+        people = opened.join(self._cube.totals.filter(pl.col("n") > 0), on="code")["channel"].unique()
+        silent = told.filter(~told.is_in(people.implode()))
+        if silent.is_empty():
+            return told.to_frame()
+        # There only machines have opened or clicked anything, and which of the two it was the messages know.
+        there = pl.col("channel").cast(TEXT).is_in(silent.cast(TEXT).to_list())
+        machines = self._facts.rows("messages", there & self._tells_of_opens)["channel"].unique()
+        return pl.concat([told.filter(told.is_in(people.implode())), machines.cast(told.dtype)]).to_frame()
 
     @_exact
     def after_interaction(self, goal: str | None = None, channel: str | None = None) -> pl.DataFrame:

@@ -41,6 +41,8 @@ class Definition:
         Other tables with a column of that name.
     added
         What ``intervals`` or ``compare`` tell of ``counts`` in this column, if it is one of theirs.
+    version
+        What :meth:`JourneyStats.version` counts, where that is not what its own row happened on.
     """
 
     name: str
@@ -53,12 +55,15 @@ class Definition:
     denominator: str | None = None
     also: tuple[str, ...] = ()
     added: str = ""
+    version: str = ""
 
     def __str__(self) -> str:
         counts = f"{self.added} of {self.counts}" if self.added else self.counts
         lines = [f"{self.name}: {counts}", f"  unit: {self.unit}", f"  over: {self.over}"]
         if self.numerator:
             lines.append(f"  rate: {self.numerator} / {self.denominator}")
+        if self.version:
+            lines.append(f"  of one version: {self.version}")
         lines += [f"  clock: {self.clock}", f"  defined in: METRICS.md, {self.source}"]
         if self.also:
             lines.append(f"  also in: {', '.join(self.also)}")
@@ -150,6 +155,7 @@ def _define(table: str, column: str) -> Definition:
         source=told.source or of.source,
         numerator=told.numerator,
         denominator=told.denominator,
+        version=_OF_VERSION.get(f"{table}.{column}", ""),
     )
 
 
@@ -184,6 +190,12 @@ def _time(counts: str, clock: str = "") -> _Column:
     return _Column(counts, _TIME, clock)
 
 
+_ENTRY = "by the version on which the run entered, wherever it went over to another"
+_OF_VERSION = {
+    **dict.fromkeys(("points.goal_here", "points.goal_users"), _ENTRY),
+    **dict.fromkeys((f"messages.goal_{name}" for name in ("users", "direct", "indirect")), _ENTRY),
+    "drops.count": f"runs {_ENTRY}; messages by that of their first row",
+}
 _TIME = "time in the journey's zone"
 _TYPES: dict[str, pl.DataType] = {
     "text": pl.String(),

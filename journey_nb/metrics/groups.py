@@ -144,6 +144,11 @@ def _nothing(name: str, lacks: pl.Expr, other: str) -> pl.Expr:
     return pl.when(lacks & pl.col(other).is_not_null()).then(pl.lit(0, COUNT)).otherwise(name).alias(name)
 
 
+def on_rows(told: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Of the frame the rows that are told of, by their keys, in that order."""
+    return told.join(frame, on=told.columns, nulls_equal=True, maintain_order="left")
+
+
 def goals_beside(
     now: pl.DataFrame, before: pl.DataFrame, keys: Sequence[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:

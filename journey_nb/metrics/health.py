@@ -44,7 +44,7 @@ def headline(scope: Scope) -> dict[str, int]:
 
 
 def opens_reported(scope: Scope) -> list[str]:
-    """The channels that report opens: those of which the log holds one, by a machine or implied by a click."""
+    """The channels that report opens: those of which the log holds one, by a machine too, or implied by a click that counts."""
     return scope.counts.opens_reported()["channel"].cast(TEXT).sort().to_list()
 
 

@@ -98,18 +98,19 @@ class PartedCounts(Counts):
     def origins(self) -> pl.DataFrame:
         """See :meth:`Counts.origins`: as all of the log has them, which may be looked up."""
         every = self.scope.whole or self.scope
-        return self._of_all("origins", replace(every, as_of=every.facts.last_at, machine=False))
+        every = replace(every, as_of=every.facts.last_at, machine=False)
+        return added((1, frame) for frame in self._of_all("origins", every))
 
     @once
     def opens_reported(self) -> pl.DataFrame:
         """See :meth:`Counts.opens_reported`."""
-        return self._of_all("opens_reported", replace(self.scope.whole or self.scope, machine=False))
+        return pl.concat(self._of_all("opens_reported", self.scope.whole or self.scope)).unique()
 
-    def _of_all(self, name: str, scope: Scope) -> pl.DataFrame:
-        """A count of everybody's messages: looked up, where a cube can answer for a scope of all of them."""
+    def _of_all(self, name: str, scope: Scope) -> list[pl.DataFrame]:
+        """What everybody's messages tell, set by set: looked up, where a cube can answer for a scope of all of them."""
         if isinstance(scope.counts, PartedCounts):
-            return added((1, frame) for frame in self._each(lambda counts: getattr(counts, name)()))
-        return cast(pl.DataFrame, getattr(scope.counts, name)())
+            return self._each(lambda counts: cast(pl.DataFrame, getattr(counts, name)()))
+        return [getattr(scope.counts, name)()]
 
     runs = _summed(Counts.runs)
     exits = _summed(Counts.exits)

@@ -79,8 +79,8 @@ def point_by_day(scope: Scope, point_id: str) -> pl.DataFrame:
     return table.select("date", "metric", pl.col("count").fill_null(0))
 
 
-def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
-    """A row per branch of the shown version, then used branches of others, then unknown ones.
+def branches(scope: Scope, *, bases: bool = False, also: pl.DataFrame | None = None) -> pl.DataFrame:
+    """A row per branch of the shown version, then used branches of others (and those in ``also``), then unknown ones.
 
     ``share`` is of the source's traversals by known branches; traversals that followed no known
     branch stand in a row of their own (branch, target and share null, label "unknown").
@@ -88,9 +88,10 @@ def branches(scope: Scope, *, bases: bool = False) -> pl.DataFrame:
     key = ["point", "branch"]
     counts = scope.counts_on_version.taken()
     known = _designed(scope).join(counts, on=key, how="left", maintain_order="left")
-    known = known.with_columns(pl.col("runs", "users").fill_null(0)).filter(
-        pl.col("on_version") | (pl.col("runs") > 0)
-    )
+    told = pl.col("on_version") | (pl.col("runs") > 0)
+    if also is not None:
+        told |= pl.struct("source", "branch").is_in(also.select("source", "branch").to_struct().implode())
+    known = known.with_columns(pl.col("runs", "users").fill_null(0)).filter(told)
     known = known.with_columns(_taken=pl.col("runs").sum().over("source"))
     known = known.with_columns(share=rate("runs", "_taken"))
     unknown = scope.points.join(counts.filter(pl.col("branch").is_null()), on="point", maintain_order="left")

@@ -175,7 +175,7 @@ class Scope:
         """The rows of a fact frame that happened on :attr:`version`, if one is asked for.
 
         A visit is of the version on which it began, a traversal of that on which it left, a message
-        of its first row's, a goal of its run's.
+        of its first row's; a goal, as the exit of a run, is of the version on which the run entered.
         """
         if self.version is None:
             return frame

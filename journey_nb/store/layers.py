@@ -26,7 +26,7 @@ from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part, told_in, undamaged
 from journey_nb.store.sound import Written, check_sound, is_sound, sha256
 
-FACTS = 6  # what facts, their indexes and cubes hold: counted up by whoever changes that
+FACTS = 7  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from metrics.build import a_journey, at, make_facts, make_scope
 
 from journey_nb.metrics.communications import (
     communications,
@@ -10,6 +10,7 @@ from journey_nb.metrics.communications import (
     messages,
 )
 from journey_nb.metrics.definitions import schema
+from journey_nb.stats import JourneyStats
 
 
 def sent(channel: str = "push", minutes: float = 2, **outcomes: float) -> dict[str, object]:
@@ -185,3 +186,41 @@ def test_delivery_issues_are_rates_of_attempts():
     assert delivery_issues(scope, channel="email").is_empty()
     with pytest.raises(ValueError, match="did you mean 'email'"):
         delivery_issues(scope, channel="emial")
+
+
+def test_beside_another_period_an_issue_that_one_of_them_lacks_is_a_rate_of_none():
+    first, second = {"failed_at": at(2), "fail_reason": "token_invalid"}, at(2, days=1)
+    messages = [
+        {"run": 0, "sent_at": at(1)},
+        {"run": 1, **first},
+        {"run": 2, "sent_at": second},
+        {"run": 3, "skipped_at": second, "skip_reason": "opted_out"},
+        {"run": 3, "skipped_at": second, "skip_reason": "opted_out", "channel": "sms"},
+    ]
+    facts = make_facts(a_journey(), runs=[{"entered_at": at(0)} for _ in range(4)], messages=messages)
+    compared = JourneyStats(a_journey(), facts).between(at(days=1), at(days=2)).compare()
+    numbers = [f"{name}{end}" for name in ("count", "rate") for end in ("", "_prev", "_change")]
+    assert compared.delivery_issues().select("channel", "reason", *numbers).rows() == [
+        ("push", "opted_out", 1, 0, None, 0.5, 0.0, None),
+        ("sms", "opted_out", 1, 0, None, 1.0, None, None),  # nothing was attempted: a rate of nothing
+        ("push", "token_invalid", 0, 1, -1.0, 0.0, 0.5, -1.0),
+    ]
+    low, high = compared.delivery_issues(intervals=True)["rate_low", "rate_high"].row(2)
+    assert low == 0.0 < high < 1
+    assert compared.delivery_issues("sms")["reason"].to_list() == ["opted_out"]
+    grouped = compared.delivery_issues(by="variant")
+    assert grouped.drop("variant").rows() == compared.delivery_issues().rows()
+
+
+def test_beside_another_period_a_group_has_no_issue_that_it_never_met():
+    runs = [{"entered_at": at(0), "version": 1 + n % 2} for n in range(4)]
+    failed = {"failed_at": at(2), "fail_reason": "token_invalid"}
+    skipped = {"skipped_at": at(2, days=1), "skip_reason": "opted_out"}
+    sent = [{"run": n, "sent_at": at(1, days=day)} for n in (0, 1) for day in (0, 1)]
+    facts = make_facts(a_journey(), runs=runs, messages=[*sent, {"run": 2, **failed}, {"run": 3, **skipped}])
+    compared = JourneyStats(a_journey(), facts).between(at(days=1), at(days=2)).compare()
+    grouped = compared.delivery_issues(by="version")
+    assert grouped.select("version", "reason", "rate", "rate_prev").sort("version").rows() == [
+        (1, "token_invalid", 0.0, 0.5),
+        (2, "opted_out", 0.5, 0.0),
+    ]

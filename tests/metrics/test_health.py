@@ -5,10 +5,12 @@ from datetime import date
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from cubed import CubedFacts
+from metrics.build import a_journey, at, make_facts, make_scope
 
 from journey_nb.metrics.definitions import schema
-from journey_nb.metrics.health import daily, health
+from journey_nb.metrics.health import daily, health, opens_reported
+from journey_nb.stats import JourneyStats
 
 RUNS = [
     {"entered_at": at(0), "left_at": at(20), "reason": "token_invalid", "exit_point": "A"},
@@ -70,6 +72,27 @@ def test_nothing_is_seen_after_the_instant_of_sight():
 
 def test_opens_by_machines_count_when_asked_for():
     assert health(scope(as_of=at(10), machine=True))["messages_opened"].item() == 1
+
+
+def test_a_click_of_a_machine_alone_does_not_show_that_opens_are_reported():
+    click = {"opened_any_at": at(2), "clicked_any_at": at(2), "sent_at": at(1)}
+    messages = [
+        {"channel": "push", "sent_at": at(1), "opened_at": at(2), "opened_any_at": at(2)},
+        {"channel": "sms", **click},
+        {"channel": "email", **click, "opened_any_at": at(1)},  # before it clicked, it opened
+        {
+            "channel": "whatsapp",
+            **click,
+            "opened_at": at(2),
+            "clicked_at": at(2),
+        },  # a person's: it implies an open
+    ]
+    facts = make_facts(a_journey(), runs=[{"entered_at": at(0)}], messages=messages)
+    for of in (facts, CubedFacts(a_journey(), facts)):
+        stats = JourneyStats(a_journey(), of)
+        assert opens_reported(stats.scope) == ["email", "push", "whatsapp"]
+        assert stats.health()["open_rate"].item() == pytest.approx(2 / 3)
+        assert "sms" in opens_reported(stats.machine().scope)  # where it counts, it implies an open too
 
 
 def test_an_empty_period_has_zeros_and_no_rate():
@@ -160,3 +183,23 @@ def test_with_fewer_runs_only_theirs_is_counted():
     some = scope().only(pl.Series([False, False, True, False, False]))
     assert health(some).select("entrances", "messages_sent", "goals_reached").row(0) == (1, 2, 1)
     assert health(replace(some, clock="cohort")).row(0) == health(some).row(0)
+
+
+@pytest.mark.parametrize("cubed", [False, True])
+@pytest.mark.parametrize("place", ["send", "event"])
+def test_a_day_that_the_period_cuts_has_what_lies_within(place: str, cubed: bool) -> None:
+    minutes = [599, 600, 900, 1440, 2000, 2039, 2040, 2400]  # the period is of [600, 2040)
+    runs = [{"user": n % 3, "entered_at": at(m)} for n, m in enumerate(minutes)]
+    messages = [{"run": n, "sent_at": at(m), "delivered_at": at(m + 60)} for n, m in enumerate(minutes)]
+    goals = [{"run": n, "at": at(m)} for n, m in enumerate(minutes)]
+    made = make_facts(a_journey(), runs=runs, messages=messages, goals=goals)
+    facts = CubedFacts(a_journey(), made) if cubed else made
+    stats = JourneyStats(a_journey(), facts).between(at(600), at(2040))
+    for seen in (stats, stats.clock("cohort")):
+        table = seen.daily(place=place).filter(pl.col("count") > 0)
+        of = {key: table.filter(metric=key)["count"].to_list() for key in table["metric"].unique()}
+        assert of["entrances"] == of["sent"] == [2, 3]
+        # A delivery may come after the period, of a message sent in it: it stands on the last day all the same.
+        assert of["delivered"] == [2, 3]
+        assert sum(of["goals"]) == 3
+        assert set(table["date"]) == {date(2026, 1, 5), date(2026, 1, 6)}

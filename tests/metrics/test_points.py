@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from metrics.build import a_journey, at, make_scope
+from metrics.build import a_journey, at, make_facts, make_scope
 
-from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.definitions import explain, schema
 from journey_nb.metrics.points import (
     branches,
     drops,
@@ -12,6 +12,7 @@ from journey_nb.metrics.points import (
     reconciliation,
     waiting,
 )
+from journey_nb.stats import JourneyStats
 
 
 def stay(
@@ -240,3 +241,31 @@ def test_what_does_not_add_up_is_a_number():
     assert gaps.rows() == [("A", "arrivals", 1, 0, 1)]
     twice = make_scope(runs=[{"entered_at": at(0), "inside": False}], visits=[])
     assert reconciliation(twice).row(0) == (None, "runs", 1, 0, 1)
+
+
+def test_beside_another_period_an_old_branch_that_nobody_takes_any_more_has_a_share_of_none():
+    first = a_journey().model_dump(exclude_none=True)["versions"][0]
+    ways = [*first["branches"], {"source": "A", "key": "opened", "target": "X"}]
+    journey = a_journey(versions=[{**first, "branches": ways}, {**first, "version": 2}])
+    yesterday = stay("A", 1, 2, branch="opened", to_point="X")
+    today = stay("A", 1500, 1501, version=2, left_version=2)
+    facts = make_facts(journey, runs=[{"entered_at": at(0)}], visits=[yesterday, today])
+    compared = JourneyStats(journey, facts).between(at(days=1), at(days=2)).compare()
+    columns = ["branch", "runs", "share", "runs_prev", "share_prev"]
+    assert compared.branches().filter(source="A").select(columns).rows() == [
+        ("default", 1, 1.0, 0, 0.0),
+        ("opened", 0, 0.0, 1, 1.0),
+    ]
+
+
+def test_of_one_version_an_exit_and_a_goal_are_of_the_version_of_the_runs_entry_and_explain_says_so():
+    run = {"entered_at": at(0), "left_at": at(3), "reason": "device_not_found", "exit_point": "A"}
+    visits = [stay("A", 1, 3, "dropped", version=2, left_version=2)]
+    goals = [{"at": at(2), "here": "A"}]
+    scopes = [make_scope(two_versions(), runs=[run], visits=visits, goals=goals, version=n) for n in (1, 2)]
+    here = [points(scope).filter(point_id="A")["goal_here"].item() for scope in scopes]
+    stood = [points(scope).filter(point_id="A")["dropped"].item() for scope in scopes]
+    left = [drops(scope)["count"].sum() for scope in scopes]
+    assert (here, left, stood) == ([1, 0], [1, 0], [0, 1])
+    for name in ("points.goal_here", "points.goal_users", "drops.count"):
+        assert "by the version on which the run entered" in str(explain(name))

@@ -587,13 +587,16 @@ def before(row: Row, goal: GoalEvent) -> bool:
 
 
 def give_credit(goal: GoalEvent, messages: list[Message]) -> None:
+    """By the messages of its run; what of them stands in another run comes before what its own did at that instant."""
+
+    def place(row: Row) -> tuple[datetime, float, int, str]:
+        return (row.at, row.pos if row.run == goal.run else -1, row.rank, row.event_id)
+
     sends = [message for message in messages if message.sent and before(message.sent, goal)]
-    goal.touches = sorted(sends, key=lambda message: (message.sent.at, message.sent.pos))
-    engaged = [
-        (row.at, row.pos, n) for n, m in enumerate(messages) for row in m.engagements if before(row, goal)
-    ]
+    goal.touches = sorted(sends, key=lambda message: place(message.sent))
+    engaged = [(place(row), n) for n, m in enumerate(messages) for row in m.engagements if before(row, goal)]
     if engaged:
-        chosen, goal.credit = messages[max(engaged)[2]], "direct"
+        chosen, goal.credit = messages[max(engaged)[1]], "direct"
     elif goal.touches:
         chosen, goal.credit = goal.touches[-1], "indirect"
     else:

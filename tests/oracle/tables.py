@@ -17,7 +17,7 @@ from oracle.numbers import (
     ratio,
     two_proportions,
 )
-from oracle.reading import GoalEvent, Message, Reading, Run, Visit
+from oracle.reading import GoalEvent, Message, Reading, Run, Visit, before
 from oracle.words import CHANNELS, INTERNAL, RANK, SEND
 
 Table = list[dict[str, Any]]
@@ -228,9 +228,7 @@ def health(reading: Reading, query: Query) -> Table:
     scope = Scope(reading, query)
     dropped = scope.left("dropped")
     sent = scope.messages("sent")
-    reporting = {
-        message.channel for message in reading.messages.values() if scope.seen(message.opened_any_at)
-    }
+    reporting = {message.channel for message in reading.messages.values() if _tells_of_opens(scope, message)}
     of_reporting = [message for message in sent if message.channel in reporting]
     opened = sum(scope.seen(scope.opened_at(message)) for message in of_reporting)
     return [
@@ -245,6 +243,21 @@ def health(reading: Reading, query: Query) -> Table:
             "goals_reached": sum(len(scope.first_by_user(goal)) for goal in scope.plan.goals),
         }
     ]
+
+
+def _tells_of_opens(scope: Scope, message: Message) -> bool:
+    """An open, or a click that counts, for it implies one; what follows a machine's click is the machine's."""
+    for row in message.rows:
+        if not scope.seen(row.at) or row.kind not in ("message.opened", "message.clicked"):
+            continue
+        if row.kind == "message.clicked" and not row.machine:
+            return True
+        if scope.query.machine or (row.kind == "message.opened" and not row.machine):
+            return True
+        clicks = [other.at for other in message.rows if other.kind == "message.clicked"]
+        if row.kind == "message.opened" and all(row.at < at for at in clicks):
+            return True
+    return False
 
 
 def audience(reading: Reading, query: Query) -> Table:
@@ -588,7 +601,7 @@ def _users_after_interaction(scope: Scope, sent: list[Message], goal: str | None
         for message in sent:
             if message.run != event.run:
                 continue
-            if any(row.run == event.run and row.pos < event.pos for row in message.engagements):
+            if any(before(row, event) for row in message.engagements):
                 found.add(event.user)
     return len(found)
 
@@ -810,6 +823,8 @@ def drops(reading: Reading, query: Query, point_id: str | None = None) -> Table:
     scope = Scope(reading, query)
     counts: Counter[tuple[str | None, str, str, str]] = Counter()
     for run in scope.left("dropped"):
+        if query.version not in (None, run.version):
+            continue
         kind = "internal_error" if run.reason in INTERNAL else "send_error"
         counts[run.exit_point, "run", kind, run.reason] += 1
     for message in scope.messages():
