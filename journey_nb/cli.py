@@ -929,7 +929,7 @@ def _cell(name: str, value: Any) -> str:
     from journey_nb.style import format, word
 
     if isinstance(value, datetime):
-        return f"{format.moment(value)} UTC"  # as the register keeps it, for journeys of any zone
+        return format.instant(value)  # as the register keeps it, in UTC, for journeys of any zone
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 

@@ -330,12 +330,15 @@ def run_for_each(
     ------
     ReportError
         Before anything runs, where the filters leave no journey, or a parameter or format is none.
+    ValueError
+        Before anything runs, where the report is to be redacted and there is no key.
     """
     if not is_of_one(name):
         raise ReportError(f"the {name} report is about a whole store: run it once, with filters of its own")
     # What fits no journey is told once, not by each.
     _checked(name, {key: value for key, value in options.items() if key not in _HOW})
     _check_formats(options.get("formats", ()))
+    options["redact"] = _pseudonyms(options.get("redact"))
     found = _journeys(open_store(store), where)
     if found.is_empty():
         raise ReportError(f"no journey of the store is meant by {_filtered(where)}")

@@ -18,7 +18,7 @@ from journey_nb import reports, sections
 from journey_nb.exports import campaign_statistics, channel_statistics, write_table
 from journey_nb.manifest import leave
 from journey_nb.metrics import small
-from journey_nb.pseudonyms import Pseudonyms
+from journey_nb.pseudonyms import KEY, KEY_FILE, Pseudonyms
 from journey_nb.render.panels import cards, table
 from journey_nb.reports import (
     FORMATS,
@@ -547,8 +547,13 @@ def test_nothing_changed_in_files_either(
     assert run_report("campaign", **how).fresh
 
 
-def test_a_report_for_each_journey_of_a_store(quick: None, store: jn.Store, tmp_path: Path) -> None:
+def test_a_report_for_each_journey_of_a_store(
+    quick: None, store: jn.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from journey_nb.reports import run_for_each
+
+    for name in (KEY, KEY_FILE):
+        monkeypatch.delenv(name, raising=False)
 
     wanted = {"title": ["welcome", "win"]}
     made = dict(run_for_each("campaign", store.path, wanted, out=tmp_path / "out", goal="first_order"))
@@ -559,8 +564,12 @@ def test_a_report_for_each_journey_of_a_store(quick: None, store: jn.Store, tmp_
     for odd, told in (
         ({"perid": "7d"}, "did you mean 'period'"),
         ({"formats": ["xls"]}, "did you mean 'xlsx'"),
+        ({"redact": True}, f"pseudonyms need a key: set {KEY}"),
+        ({"redact": "yes"}, "redact= takes True, or Pseudonyms"),
     ):
-        with pytest.raises(ReportError, match=told):  # once, and before the first of them
+        with pytest.raises(
+            (ReportError, ValueError, TypeError), match=told
+        ):  # once, and before the first of them
             next(run_for_each("campaign", store.path, wanted, out=tmp_path / "odd", **odd))
     assert not (tmp_path / "odd").exists()
 

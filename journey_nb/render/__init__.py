@@ -212,7 +212,8 @@ class Canvas:
     def take(self, other: Canvas) -> None:
         """Take over the tables that another picture of the same stats was drawn of, if it has them all."""
         if not other.faults:
-            tables = ("table", "branches", "_messages", "_subtitle")
+            tables = ["table", "branches", "_messages"]
+            tables += ["_subtitle"] if other.locale == self.locale else []  # which is in words
             vars(self).update({name: vars(other)[name] for name in tables if name in vars(other)})
 
     def _svg(self, theme: palette.Theme, said: bool) -> str:

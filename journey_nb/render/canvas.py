@@ -8,6 +8,7 @@ the PNG and the live widget all show this picture. Each card carries ``data-poin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,13 @@ _CSS = """
 .jnb .c{fill:$surface;stroke:$line}
 .jnb .away .c{stroke-dasharray:5 4}
 .jnb .h{fill:none;stroke:$line}
+.jnb .d{font-size:13px}
+.jnb .r{fill:inherit}
 .jnb .t{font-weight:600}
 .jnb .n{font-weight:600;font-variant-numeric:tabular-nums}
 .jnb .m,.jnb .m .n{font-size:11px;fill:$muted}
 .jnb .l{fill:$muted;font-size:11px;font-weight:400}
-.jnb use{fill:none;stroke:currentColor;stroke-width:1.67;stroke-linecap:round;stroke-linejoin:round}
+.jnb use{stroke-width:1.67;stroke-linecap:round;stroke-linejoin:round}
 .jnb .f-entry{color:$entry;fill:$entry_soft}
 .jnb .f-message{color:$message;fill:$message_soft}
 .jnb .f-wait{color:$wait;fill:$wait_soft}
@@ -81,6 +84,33 @@ _CSS = """
 .jnb .title{font-size:18px;font-weight:600}
 .jnb .sub{fill:$muted;font-size:12px}
 """.replace("%FONT%", palette.FONT)
+
+# What elements are where these rules are not understood, by their first class that stands here: LibreOffice matches
+# none of those above that are further in than the title, and would fill all shapes with black. Elsewhere the rules win.
+_PLAIN = {
+    "g": 'fill="$ground"',
+    "c": 'fill="$surface" stroke="$line"',
+    "p": 'fill="$surface" stroke="$line"',
+    "d": 'font-size="11"',
+    "r": 'fill="$ground"',
+    "h": 'fill="none"',
+    "tint": 'fill="none"',
+    "tip": 'fill="$edge"',
+    "tip-on": 'fill="$accent"',
+    "ways": 'fill="none" stroke="$edge" stroke-width="1.5" marker-end="url(#jnb-tip)"',
+    "card": 'fill="$text"',
+    "pills": 'fill="$text" font-size="11.5" text-anchor="middle"',
+    "best": 'color="$good"',
+    "step": 'fill="$accent" text-anchor="middle"',
+    "warn": 'fill="$warn" color="$warn"',
+    "winner": 'fill="$good" color="$good"',
+    "info": 'fill="$other" color="$other"',
+    **{
+        f"f-{name}": f'fill="${name}_soft" color="${name}"'
+        for name in ("entry", "message", "wait", "split", "other")
+    },
+}
+_CLASSED = re.compile(r'<\w+ class="([^"]*)"')  # texts of the data have no such tags, being escaped
 
 
 @dataclass(frozen=True)
@@ -468,7 +498,7 @@ class _Picture:
         used = {icon(c.point) for c in drawn} | {note.kind for c in drawn for note in c.notes}
         used |= {"warn"} if notes else set()
         used |= {"winner"} if any(pill.best for pill in self.pills.values()) else set()
-        return "".join(
+        picture = "".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" class="jnb" role="img" aria-label="{xml(head[0])}" '
                 f'width="{total}" height="{height}" viewBox="0 0 {total} {height}">',
@@ -479,14 +509,18 @@ class _Picture:
                 *(self._note(text, HEADER + NOTE * place, total) for place, text in enumerate(notes)),
                 empty,
                 f'<g transform="translate({_short(left)} {_short(top)})">',
+                '<g class="ways">',
                 *(self._edge(route) for route in self.layout.edges),
+                '</g><g class="pills">',
                 *(self._label(route) for route in self.layout.edges),
+                "</g>",
                 *(self._card(self.cards[name], box.x, box.y) for name, box in self.layout.nodes.items()),
                 "</g>",
                 away,
                 "</svg>",
             ]
         )
+        return _plain(picture, theme)
 
     def _head(self, head: tuple[str, str], total: float) -> str:
         title, sub = fit(head[0], total - 2 * MARGIN, 18, bold=True), fit(head[1], total - 2 * MARGIN, 12)
@@ -609,6 +643,19 @@ def _short_of_card(route: Route) -> list[tuple[float, float]]:
 
 def _css(theme: palette.Theme) -> str:
     return palette.resolve(_CSS.replace("\n", ""), theme, root=".jnb")
+
+
+def _plain(svg: str, theme: palette.Theme) -> str:
+    """The picture whose elements say what they are without its rules, too."""
+    told = {
+        name: palette.resolve(said, "dark" if theme == "dark" else "light") for name, said in _PLAIN.items()
+    }
+
+    def tell(tag: re.Match[str]) -> str:
+        said = next((told[name] for name in tag[1].split() if name in told), "")
+        return f"{tag[0]} {said}" if said else tag[0]
+
+    return _CLASSED.sub(tell, svg)
 
 
 def _dx(before: str) -> str:

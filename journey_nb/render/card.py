@@ -294,7 +294,7 @@ def draw(card: Card, x: float, y: float, classes: str = "", step: str = "") -> s
     if step:
         half = 12 + 3.5 * (len(step) - 1)
         parts.append(
-            f'<g class="step"><rect x="{-half:g}" y="-12" width="{2 * half:g}" height="24" rx="12"/>'
+            f'<g class="step"><rect class="r" x="{-half:g}" y="-12" width="{2 * half:g}" height="24" rx="12"/>'
             f'<text x="0" y="4.5">{xml(step)}</text></g>'
         )
     return "".join([*parts, "</g>"])
@@ -314,7 +314,7 @@ def _note(note: Note, y: float) -> str:
     number = f' data-key="{key(note.number_key)}"' if note.number_key else ""
     text = fit(note.text, WIDTH - 52, 11.5, bold=True)
     return (
-        f'<g class="note {note.kind}"><rect x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
+        f'<g class="note {note.kind}"><rect class="r" x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
         f"{drawn(note.kind, 14, y + 4, 16)}"
         f'<text x="36" y="{y + 16:g}"{number}{squeeze(text, 11.5, bold=True)}>{xml(text)}</text></g>'
     )

@@ -8,6 +8,7 @@ from functools import cache
 from journey_nb.journey import Point
 
 GRID, SIZE, CORNER = 24, 20, 18  # of the strokes below, and of an icon on its card
+_PEN = 'fill="none" stroke="currentColor"'
 
 _BUBBLE = "M12 4c5 0 9 3 9 7s-4 7-9 7l-4 3v-3.5C5 16.5 3 14 3 11c0-4 4-7 9-7Z"
 
@@ -63,7 +64,7 @@ def family(point: Point) -> str:
 
 def shapes(names: set[str]) -> str:
     """The definitions of the icons used, for :func:`drawn`; each where cards have it."""
-    return "".join(f'<path id="jnb-{name}" d="{_on_card(STROKES[name])}"/>' for name in sorted(names))
+    return "".join(f'<path id="jnb-{name}" {_PEN} d="{_on_card(STROKES[name])}"/>' for name in sorted(names))
 
 
 def drawn(name: str, x: float = CORNER, y: float = CORNER, size: float = SIZE) -> str:

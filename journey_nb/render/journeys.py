@@ -62,7 +62,7 @@ def journeys_html(
     'Journeys: 1. Welcome: Active; Entrances 7, Users in journey 2, Goals reached 3.'
     """
     rows = found.slice(page * PAGE, PAGE).join(numbers, on="journey_id", how="left", maintain_order="left")
-    columns, dress = list(_COLUMNS), _dress()
+    columns, dress = list(_COLUMNS), _dress(locale)
     if live:
         columns.insert(1, "action")
         title = dress["title"]
@@ -166,10 +166,11 @@ def _named(values: pl.Series) -> list[tuple[str, str]]:
     return [(value, clean(value)) for value in values.drop_nulls().unique().sort()]
 
 
-def _dress() -> dict[str, Callable[[_Row], str]]:
+def _dress(locale: str) -> dict[str, Callable[[_Row], str]]:
     return {
         "title": lambda row: clean(row["title"] or row["journey_id"]),
         "tags": lambda row: clean(", ".join(row["tags"] or ())) or format.NOTHING,
+        "created_at": lambda row: format.instant(row["created_at"], locale),
     }
 
 

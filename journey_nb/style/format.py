@@ -270,6 +270,18 @@ def moment(value: datetime | None, locale: str = "") -> str:
     return NOTHING if value is None else f"{day(value, locale)} {value:%H:%M}"
 
 
+def instant(value: datetime | None, locale: str = "") -> str:
+    """A moment that says its zone, for lists of what each has a zone of its own.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> instant(datetime(2026, 11, 5, 14, 5, tzinfo=UTC))
+    '5 Nov 2026 14:05 UTC'
+    """
+    return NOTHING if value is None else f"{moment(value, locale)} {value:%Z}"
+
+
 def money(value: float | None, currency: str | None = None, locale: str = "") -> str:
     """An amount of money; a currency without a symbol keeps its code.
 

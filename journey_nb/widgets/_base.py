@@ -20,6 +20,7 @@ from journey_nb.metrics.scope import Clock
 from journey_nb.render import Html, covers
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
+from journey_nb.render.tools import panel_frame_html
 from journey_nb.stats import wanted
 from journey_nb.style import palette, word
 from journey_nb.style.locales import asked
@@ -88,8 +89,11 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
     def __init__(self, *, locale: str = "", **traits: Any) -> None:
         self._failed = ""  # the action whose error is painted
         self._asker = ""  # which of several views of this widget asks
-        super().__init__(_esm=bundle(), css=style(), locale=asked(locale), **traits)
+        locale = asked(locale)
+        frame = self._frame_html(locale)
+        super().__init__(_esm=bundle(), css=style(), locale=locale, frame=frame, **traits)
         self.on_msg(self._asked)
+        self.observe(self._follow_locale, "locale")  # from now on, when there is something to be said anew
 
     @property
     @abstractmethod
@@ -100,6 +104,14 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
     @abstractmethod
     def figure(self) -> Html:
         """The static copy."""
+
+    @abstractmethod
+    def _reword(self) -> None:
+        """Draw it anew, in the language that it has now."""
+
+    def _frame_html(self, locale: str) -> str:
+        """Its frame: that of a panel."""
+        return panel_frame_html(locale)
 
     def _asked(self, _: Any, request: Any, __: Any) -> None:
         """Meet a request, or paint in the cell what failed; what was shown before stays, and an answer goes in any case."""
@@ -127,6 +139,11 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
     @traitlets.validate("locale")
     def _check_locale(self, proposal: Any) -> str:
         return asked(proposal["value"])
+
+    def _follow_locale(self, _: Any) -> None:
+        with self.hold_sync():
+            self.frame, self.said = self._frame_html(self.locale), ""
+            self._reword()
 
     @traitlets.observe("every")
     def _follow_every(self, _: Any) -> None:
@@ -232,6 +249,9 @@ class OfStats(View):
     @abstractmethod
     def _show(self, stats: JourneyStats) -> None:
         """Draw statistics that are not its own yet; where that fails, change nothing and raise."""
+
+    def _reword(self) -> None:
+        self._show(self.stats)
 
     @traitlets.validate("stats")
     def _check_stats(self, proposal: Any) -> JourneyStats:

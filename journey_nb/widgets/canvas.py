@@ -23,7 +23,6 @@ from journey_nb.render.tools import frame_html, when_html
 from journey_nb.render.trace import Trace
 from journey_nb.stats import user_ids
 from journey_nb.style import palette, word
-from journey_nb.style.locales import asked
 from journey_nb.widgets._base import takes
 from journey_nb.widgets._export import Exporting
 from journey_nb.widgets._page import page
@@ -83,7 +82,7 @@ class JourneyCanvas(Exporting):
     }
     _begins: ClassVar[tuple[str, ...]] = ("selected", "user", "run", "heat", "metrics")
     """The traits that it may be made with."""
-    _shown: ClassVar[tuple[str, ...]] = ("stats", "user", "run", "heat", "theme")
+    _shown: ClassVar[tuple[str, ...]] = ("stats", "user", "run", "heat", "theme", "locale")
     """The traits of which it is drawn."""
 
     selected = traitlets.Unicode(None, allow_none=True).tag(sync=True)
@@ -128,16 +127,13 @@ class JourneyCanvas(Exporting):
         self._sent: MessageRuns | None = None  # whose page that is
         self._drawn: Canvas | None = None
         self._now: Mapping[str, Any] = {}
-        told = {"meanings": meanings(locale), **self._half(asked(locale))}
-        super().__init__(stats, theme=theme, locale=locale, **told)
+        super().__init__(stats, kind="canvas", meanings=meanings(locale), theme=theme, locale=locale)
         for name in self._begins:  # a run is one of the user's
             if name in traits:
                 setattr(self, name, traits[name])
 
-    @staticmethod
-    def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
-        """Which of the browser's halves it has, and its frame, with the name of the panel beside the canvas."""
-        return {"kind": kind, "frame": frame_html(locale, beside)}
+    def _frame_html(self, locale: str) -> str:
+        return frame_html(locale)
 
     @property
     def alt(self) -> str:
@@ -235,6 +231,10 @@ class JourneyCanvas(Exporting):
 
     def _show(self, stats: JourneyStats) -> None:
         self._draw(stats=stats, **self._still(stats))
+
+    def _reword(self) -> None:
+        self.meanings = meanings(self.locale)
+        super()._reword()
 
     def _still(self, stats: JourneyStats) -> dict[str, Any]:
         """What of what is lit up is in other statistics too."""
@@ -383,12 +383,13 @@ class JourneyCanvas(Exporting):
         now = {name: changes.get(name, getattr(self, name)) for name in self._shown}
         if now == self._now:
             return
-        drawn = Canvas(now["stats"], heat=now["heat"], goal=self.goal, theme=now["theme"], locale=self.locale,
+        drawn = Canvas(now["stats"], heat=now["heat"], goal=self.goal, theme=now["theme"], locale=now["locale"],
                        **self._lit(now))  # fmt: skip
         if self._drawn and self._drawn.stats is now["stats"]:
             drawn.take(self._drawn)
         drawn.svg  # noqa: B018 - its faults are known once it is drawn
-        if self._drawn and (new := [fault for fault in drawn.faults if fault not in self._drawn.faults]):
+        was = self._drawn if self._drawn and self._drawn.locale == drawn.locale else drawn
+        if new := [fault for fault in drawn.faults if fault not in was.faults]:  # told in one language
             raise ValueError(" ".join(new))  # the picture there is, is better than part of one
         parts = self._parts(now, drawn)
         with self.hold_sync():

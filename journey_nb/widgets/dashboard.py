@@ -14,7 +14,7 @@ from journey_nb.render import Html
 from journey_nb.render.dashboard import Choice, alt, dashboard_html, heads_html
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import panel_frame_html, when_html
+from journey_nb.render.tools import when_html
 from journey_nb.style import palette, word
 from journey_nb.style.words import value as worded
 from journey_nb.widgets._base import takes
@@ -100,7 +100,7 @@ class Dashboard(Exporting):
         self.folder = Path(folder)
         self._heads: dict[str, Html] = {}
         self._drawn = Choice()
-        super().__init__(stats, kind="panel", theme=theme, locale=locale, frame=panel_frame_html(locale))
+        super().__init__(stats, kind="panel", theme=theme, locale=locale)
         for name, value in traits.items():
             setattr(self, name, value)
 

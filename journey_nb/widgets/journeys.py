@@ -16,7 +16,6 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
-from journey_nb.render.tools import panel_frame_html
 from journey_nb.store import Store, StoreError
 from journey_nb.store.registry import FILTERS, status_of
 from journey_nb.style import palette, word
@@ -114,7 +113,7 @@ class JourneyList(Managing, Files):
         self.workspace: Workspace | None = None
         self._numbers: dict[str, tuple[Facts, dict[str, Any], Sequence[date]]] = {}
         self._drawn: dict[str, Any] = {}
-        super().__init__(kind="panel", theme=theme, locale=locale, frame=panel_frame_html(locale))
+        super().__init__(kind="panel", theme=theme, locale=locale)
         self._box = VBox([self])
         self._draw()
         for name, value in traits.items():
@@ -187,6 +186,14 @@ class JourneyList(Managing, Files):
                 workspace.close()
         if any(self._drawn[name] != getattr(self, name) for name in _SHOWN):
             self._draw()  # traitlets has None not checked
+
+    @traitlets.observe("theme", "locale")
+    def _follow_looks(self, change: Any) -> None:
+        if self.workspace:
+            setattr(self.workspace, change["name"], change["new"])
+
+    def _reword(self) -> None:
+        self._draw()
 
     def _draw(self, **changes: Any) -> None:
         """Draw it, some of its traits being otherwise; where that fails, change nothing and raise."""

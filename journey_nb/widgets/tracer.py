@@ -11,6 +11,7 @@ import traitlets
 
 from journey_nb.metrics import paths
 from journey_nb.render import Canvas, Html, figure_html
+from journey_nb.render.tools import frame_html
 from journey_nb.render.trace import trace_html, ways_table
 from journey_nb.style import word
 from journey_nb.widgets.canvas import JourneyCanvas
@@ -57,9 +58,8 @@ class PathTracer(JourneyCanvas):
 
     panel = traitlets.Unicode().tag(sync=True)
 
-    @staticmethod
-    def _half(locale: str, kind: str = "canvas", beside: str = "") -> dict[str, str]:
-        return JourneyCanvas._half(locale, kind, beside or word("user_path", locale))
+    def _frame_html(self, locale: str) -> str:
+        return frame_html(locale, beside=word("user_path", locale))
 
     @property
     def alt(self) -> str:

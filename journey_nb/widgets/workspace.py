@@ -18,7 +18,7 @@ from journey_nb.render.dashboard import goals_html
 from journey_nb.render.journeys import menu_html
 from journey_nb.render.panels import template
 from journey_nb.render.text import clean
-from journey_nb.render.tools import panel_frame_html, when_html
+from journey_nb.render.tools import when_html
 from journey_nb.stats import JourneyStats, wanted
 from journey_nb.style import format, palette, word
 from journey_nb.style.locales import asked
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from journey_nb.store import Store
 
 _SHARED = ("stats", "user", "run", "selected")
+_LOOKS = ("theme", "locale")
 _ROW, _BESIDE = "1 1 100%", "2 1 380px"  # how wide a part would be; it shrinks to its place
 # What each part shows besides, as to_python() writes it down.
 _OWN = {
@@ -60,7 +61,7 @@ class Head(Managing, OfStats):
     panel = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, stats: JourneyStats, *, theme: palette.Theme = "auto", locale: str = "") -> None:
-        super().__init__(stats, kind="panel", theme=theme, locale=locale, frame=panel_frame_html(locale))
+        super().__init__(stats, kind="panel", theme=theme, locale=locale)
 
     @property
     def alt(self) -> str:
@@ -116,8 +117,8 @@ class Head(Managing, OfStats):
 class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     """Canvas, dashboard and path tracer as one screen: what is chosen in one is so in all.
 
-    ``stats``, ``period``, ``clock``, ``user``, ``run`` and ``selected`` are shared: traits of the workspace and of
-    each part, to be read, set and watched with ``observe``. The parts are ``canvas``, ``dashboard`` and
+    ``stats``, ``period``, ``clock``, ``user``, ``run`` and ``selected`` are shared, ``theme`` and ``locale`` too:
+    traits of the workspace and of each part, to be read, set and watched with ``observe``. The parts are ``canvas``, ``dashboard`` and
     ``tracer``, and ``head``, which has the period, the goals and, for statistics out of a store, the menu that
     pauses, clones, renames or stops the journey.
 
@@ -160,6 +161,10 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
     """The id of that run; by default their newest."""
     selected = traitlets.Unicode(None, allow_none=True)
     """The id of the selected point."""
+    theme = traitlets.Unicode()
+    """The notebook's or the reader's own (auto), or ``light`` or ``dark``."""
+    locale = traitlets.Unicode()
+    """The language of its words and numbers."""
     version, compare = told_by_stats("version"), told_by_stats("compare")
 
     def __init__(
@@ -184,8 +189,9 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
             display="flex", flex_flow="row wrap", grid_gap="12px", overflow="visible", margin="12px 0"
         )
         super().__init__(
-            self._parts(), layout=layout, stats=stats, period=stats.chosen, clock=stats.scope.clock
-        )
+            self._parts(), layout=layout, stats=stats, period=stats.chosen, clock=stats.scope.clock,
+            theme=theme, locale=self.head.locale,
+        )  # fmt: skip
         self._following = False
         for part, room in zip(self.children, (_ROW, "3 1 560px", _BESIDE, _ROW), strict=True):
             place: Layout = part.layout
@@ -194,7 +200,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
         for part in (self.canvas, self.dashboard, self.tracer):
             part.has_when = False  # the head has
         for part in (self, *self.children):
-            part.observe(self._share, [name for name in _SHARED if part.has_trait(name)])
+            part.observe(self._share, [name for name in (*_SHARED, *_LOOKS) if part.has_trait(name)])
         for name in known:  # a run is one of the user's
             if name in traits:
                 setattr(self, name, traits[name])
@@ -242,7 +248,7 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
 
     def _take(self, part: Any) -> None:
         """Have oneself as a part is, or another where it has not: it may have let go of what other statistics lack."""
-        for name in _SHARED:
+        for name in (*_SHARED, *_LOOKS):
             setattr(
                 self, name, getattr(next(one for one in (part, *self.children) if one.has_trait(name)), name)
             )

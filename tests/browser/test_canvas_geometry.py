@@ -12,6 +12,7 @@ from fabricate import HOSTILE, chain, tables, tangle, welcome
 
 import journey_nb as jn
 from journey_nb.render import canvas_svg, page_html
+from journey_nb.render.figure import daily_html
 from journey_nb.render.panels import cards, table
 
 pytestmark = pytest.mark.browser
@@ -126,6 +127,28 @@ def test_a_saved_page_fits_every_screen_and_asks_nobody_for_anything(
         assert opened.evaluate("document.querySelector('figure img').naturalWidth") > 400
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
         opened.close()
+
+
+def test_a_picture_that_is_scrolled_on_a_narrow_page_is_seen_to_go_on(
+    chromium: Any, welcome_stats: jn.JourneyStats
+) -> None:
+    chart = daily_html(welcome_stats.daily(), ["entrances", "completed"], width=900)
+    opened = chromium.new_page()
+    opened.set_content(page_html("Welcome", [chart, jn.canvas(welcome_stats).figure]))
+    measured = """at => {
+      const after = getComputedStyle(at.querySelector('img')).paddingRight;
+      return [at.scrollWidth > at.clientWidth, after, getComputedStyle(at).maskImage];
+    }"""
+    for width, media, scrolls in ((400, "screen", True), (700, "screen", False), (400, "print", False)):
+        opened.set_viewport_size({"width": width, "height": 800})
+        opened.emulate_media(media=media)
+        for room in opened.locator("figure > div").all():
+            does, after, mask = room.evaluate(measured)
+            assert does == scrolls
+            assert (mask != "none") == scrolls
+            # So much stands after the picture as fades: scrolled to its end, all of it is clear.
+            assert mask.endswith(f" {after})") if scrolls else after == "0px"
+    opened.close()
 
 
 def test_the_picture_follows_the_reader_s_theme(chromium: Any) -> None:

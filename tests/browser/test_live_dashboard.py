@@ -14,6 +14,7 @@ from live import Live, english, fits, serious, tried
 import journey_nb as jn
 from journey_nb.render.dashboard import PAGE, PARTS
 from journey_nb.simulate import simulate
+from journey_nb.style import word
 
 pytestmark = pytest.mark.browser
 
@@ -386,6 +387,18 @@ def test_no_english_word_of_the_dictionary_is_left(
     live.page.click("form[data-action=write] button")
     live.settle()
     assert english(live, locale) - own == set()
+
+
+def test_another_language_is_spoken_at_once(
+    open_live: Callable[..., Live], welcome_stats: jn.JourneyStats
+) -> None:
+    live = open_live(opened="audience")
+    live.widget.locale = "fr"
+    live.push()
+    assert english(live, "fr") - {goal.label for goal in welcome_stats.journey.goals} == set()
+    langs = "at => [...at.querySelectorAll('[lang]')].map(part => part.lang)"
+    assert set(live.page.locator(".view").evaluate(langs)) == {"fr"}
+    assert live.page.locator(".tools").get_attribute("aria-label") == word("tools", "fr")
 
 
 # What goes wrong

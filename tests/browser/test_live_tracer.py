@@ -296,6 +296,23 @@ def test_no_english_word_of_the_dictionary_is_left(
         assert english(live, locale) - own == set()
 
 
+def test_another_language_is_spoken_at_once(
+    open_live: Callable[..., Live], someone: tuple[str, list[str]], welcome_stats: jn.JourneyStats
+) -> None:
+    live = open_live(user=someone[0])
+    live.page.dblclick("[data-point=hello_push]")
+    live.settle()
+    live.widget.locale = "fr"
+    live.push()
+    live.page.locator(".sheet").get_by_text(word("sent", "fr")).first.wait_for()
+    own = {branch.label for version in welcome_stats.journey.versions for branch in version.branches}
+    assert english(live, "fr") - own == set()
+    langs = "at => [...at.querySelectorAll('[lang]')].map(part => part.lang)"
+    assert set(live.page.locator(".view").evaluate(langs)) == {"fr"}
+    live.page.hover(".stage", position={"x": 2, "y": 2})  # where nothing tells of itself
+    assert live.page.locator(".account").text_content() == word("keyboard", "fr")
+
+
 def test_a_request_that_fails_is_painted_and_the_picture_stays(
     live: Live, someone: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +14,7 @@ from fabricate import HOSTILE, chain, journey, tables, tangle, welcome
 
 from journey_nb.journey import Journey
 from journey_nb.render.canvas import canvas_alt, canvas_svg
-from journey_nb.style import format, word
+from journey_nb.style import format, palette, word
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -40,6 +42,21 @@ def test_every_point_and_branch_is_drawn_once_and_can_be_found() -> None:
     assert list(by(root, "data-branch")) == [f"{b.source}|{b.key}" for b in version.branches]
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
     assert root.get("role") == "img"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("how", [{"heat": "share"}, {"path": ["signup", "hello_push"]}])
+def test_without_its_rules_no_shape_is_black(theme: Any, how: dict[str, Any]) -> None:
+    root = parsed(canvas_svg(welcome(), None, *tables(welcome()), theme=theme, notes=["a note"], **how))
+    around = {child: parent for parent in root.iter() for child in parent}
+    colours = asdict(palette.DARK if theme == "dark" else palette.LIGHT)
+    shapes = [shape for name in ("rect", "path") for shape in root.iter(SVG + name)]
+    assert len(shapes) > 30
+    for shape in shapes:
+        within = shape
+        while (fill := within.get("fill")) is None and within in around:
+            within = around[within]
+        assert fill == "none" or fill in colours.values(), ET.tostring(shape)
 
 
 def test_numbers_are_those_of_the_tables() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,50 @@ def test_what_was_made_keeps_its_language(welcome_stats: jn.JourneyStats) -> Non
     widget.opened = "health"
     assert "Campaign health" in widget.panel
     assert picture.svg == before
+
+
+@pytest.mark.parametrize("kind", ["canvas", "dashboard", "tracer", "workspace", "journeys"])
+def test_a_live_view_speaks_another_language_at_once(
+    kind: str, welcome_stats: jn.JourneyStats, tmp_path: Path
+) -> None:
+    view, wanted = (_live(kind, welcome_stats, tmp_path / locale, locale) for locale in ("en", "fr"))
+    assert _shown(view) != _shown(wanted)
+    view.locale = "fr"
+    assert _shown(view) == _shown(wanted)
+    with pytest.raises(ValueError, match="there are en, fr, ko"):
+        view.locale = "nope"
+    assert view.locale == "fr"
+    assert _shown(view) == _shown(wanted)
+
+
+def _live(kind: str, stats: jn.JourneyStats, folder: Path, locale: str) -> Any:
+    """A live view with all open that can be."""
+    if kind == "canvas":
+        view: Any = jn.JourneyCanvas(stats, locale=locale)
+        view.opened, view.full = "hello_push", True
+    elif kind == "dashboard":
+        view = jn.Dashboard(stats, opened="audience", locale=locale)
+    elif kind == "tracer":
+        view = jn.PathTracer(stats, user=stats.users()["user_id"][0], locale=locale)
+    elif kind == "workspace":
+        view = jn.Workspace(stats, locale=locale)
+        view.head.goals = True
+    else:
+        store = jn.Store(folder)
+        store.add(stats.journey)
+        view = jn.JourneyList(store, opened=stats.journey.journey_id, locale=locale)
+    return view
+
+
+def _shown(view: Any) -> list[Any]:
+    """What a view, those that it is made of, and the one that it has opened show and say."""
+    opened = getattr(view, "workspace", None)
+    views = [*getattr(view, "views", [view]), *(opened.views if opened else [])]
+    ours = ("locale", "frame", "tools", "panel", "picture", "detail", "meanings")
+    return [
+        (*(getattr(one, name) for name in ours if one.has_trait(name)), one.alt, str(one.figure))
+        for one in views
+    ]
 
 
 def test_a_language_that_is_not_shipped_is_refused_with_the_near_one() -> None:

@@ -45,6 +45,14 @@ def test_its_numbers_are_the_tables(widget: jn.JourneyList, welcome: jn.Journey)
     assert widget.alt.startswith("Journeys: 3. ")
 
 
+def test_when_a_journey_was_made_is_told_with_its_zone(widget: jn.JourneyList) -> None:
+    for shown in (
+        widget.panel,
+        str(widget.figure),
+    ):  # 14:20 in Paris, and the list is of journeys of any zone
+        assert ">16 Feb 2026 13:20 UTC</td>" in shown
+
+
 def test_a_store_is_watched_in_the_list_and_in_the_workspace_that_is_open(
     widget: jn.JourneyList, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import traitlets
 
 import journey_nb as jn
 from journey_nb.exports import MessageRuns, step_users
@@ -54,6 +55,19 @@ def test_a_point_selected_in_one_is_selected_in_all(workspace: jn.Workspace, par
     workspace.selected = None
     assert all_are(workspace, "selected", None)
     assert seen == ["hello_push", None]
+
+
+@pytest.mark.parametrize(("name", "value"), [("theme", "dark"), ("locale", "ko")])
+def test_a_look_of_one_is_that_of_all(workspace: jn.Workspace, name: str, value: str) -> None:
+    usual = getattr(workspace, name)
+    workspace.dashboard.set_trait(name, value)
+    assert all_are(workspace, name, value)
+    assert f"{name}={value!r}" in workspace.to_python()
+    setattr(workspace, name, usual)
+    assert all_are(workspace, name, usual)
+    with pytest.raises((traitlets.TraitError, ValueError)):
+        setattr(workspace, name, "nope")
+    assert all_are(workspace, name, usual)
 
 
 def test_a_row_of_the_user_list_opens_that_run(workspace: jn.Workspace) -> None:

@@ -12,7 +12,7 @@ type Card = SVGGElement;
 export class Canvas extends View {
   private readonly sheet: Sheet;
   private readonly map: Minimap;
-  private readonly hint: string;
+  private hint = "";
   private came = new Map<string, string>(); // from which point each was last reached by arrow
   private turn = 0;
   private drawing: Promise<void> = Promise.resolve();
@@ -20,7 +20,12 @@ export class Canvas extends View {
 
   constructor(model: Model, root: HTMLElement) {
     super(model, root);
+    const { frame } = this.shows;
     Object.assign(this.shows, {
+      frame: () => {
+        frame!();
+        this.hint = this.part(".account").textContent!;
+      },
       picture: () => void (this.drawing = this.draw()),
       metrics: () => this.root.classList.toggle("quiet", !this.model.get("metrics")),
       selected: () => this.mark(),
@@ -28,7 +33,6 @@ export class Canvas extends View {
     });
     this.sheet = new Sheet(this.part(".stage"), this.part(".sheet"), (view) => this.map?.show(view));
     this.map = new Minimap(this.part<SVGSVGElement>(".map"), (x, y) => this.sheet.centre(x, y));
-    this.hint = this.part(".account").textContent!;
     this.part(".stage").tabIndex = -1;
     this.listen();
     new ResizeObserver(() => this.sheet.place()).observe(this.part(".stage"));

@@ -33,6 +33,7 @@ export class View {
 
   /** What to do when a trait changes. */
   readonly shows: Record<string, () => void> = {
+    frame: () => this.name(),
     tools: () => {
       this.fill("tools");
       if (this.part("[data-filling]")) this.part<HTMLSelectElement>("[data-action=period]").value = "custom"; // as its form
@@ -42,6 +43,15 @@ export class View {
     every: () => this.look(),
     export: () => this.exporting(),
   };
+
+  /** Call its parts as the frame does now, in another language perhaps; what fills them stays. */
+  private name(): void {
+    for (const part of html(this.model.get("frame")).querySelectorAll("[class]")) {
+      const mine = this.part(`.${part.getAttribute("class")}`);
+      for (const name of ["aria-label", "lang"]) if (part.hasAttribute(name)) mine.setAttribute(name, part.getAttribute(name)!);
+      if (part.matches(".unanswered, .account")) mine.innerHTML = part.innerHTML;
+    }
+  }
 
   /** Called once, when all of it is there. */
   start(): void {
