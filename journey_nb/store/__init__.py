@@ -429,21 +429,27 @@ class Store(Registry):
         files = files_of(named, how.get("storage_options"))
         for some in _together(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
-            states: dict[Source, object] = {}
             for path in some:
-                state = _state(path)  # before its content is told
-                source = replace(_source(path), reading=reading)
+                source = replace(self._source(path), reading=reading)
                 if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
                     odd = self._layers.was_read_otherwise(source)
                     hint = READ_OTHERWISE if odd else ""
                     told += Loaded(skipped=(source.name + hint,))
                 else:
-                    fresh[source], states[source] = path, state
+                    fresh[source] = path
             if fresh:
                 read = partial(_read, fresh, columns=columns, **how)
-                same = partial(_unchanged, fresh, states)
+                same = partial(_unchanged, fresh)
                 told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
         return told
+
+    def _source(self, path: Stored) -> Source:
+        if not isinstance(path, Path):
+            return Source(f"object:{path}", path)
+        stood = _stood(path)  # before its content is looked at
+        return Source(
+            self._layers.digest_of(stood) or _content(path), path.name, path.stat().st_size, stood=stood
+        )
 
     def load_delta(
         self,
@@ -1001,28 +1007,25 @@ def _digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
 
 
-def _source(path: Stored) -> Source:
-    if isinstance(path, Path):
-        digest, said = sha256(path), sorted(folders(path).items())
-        if said:  # equal files of two folders tell two things
-            digest = hashlib.sha256(repr((digest, said)).encode()).hexdigest()
-        return Source(digest, path.name, path.stat().st_size)
-    return Source(f"object:{path}", path)
+def _content(path: Path) -> str:
+    """What tells the content of a file."""
+    digest, said = sha256(path), sorted(folders(path).items())
+    # Equal files of two folders tell two things.
+    return hashlib.sha256(repr((digest, said)).encode()).hexdigest() if said else digest
 
 
-def _state(path: Stored) -> object:
-    """What changes when a file is written; an object has no such thing."""
-    if not isinstance(path, Path):
-        return None
+def _stood(path: Path) -> str:
+    """Where a file stands, what its folders say, how large it is and when it was written; nothing of one that is gone."""
     try:
         told = path.stat()
     except FileNotFoundError:
-        return "gone"
-    return told.st_size, told.st_mtime_ns
+        return ""
+    return repr((str(path.absolute()), sorted(folders(path).items()), told.st_size, told.st_mtime_ns))
 
 
-def _unchanged(paths: Mapping[Source, Stored], states: Mapping[Source, object], source: Source) -> bool:
-    return _state(paths[source]) == states[source]
+def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
+    path = paths[source]
+    return not isinstance(path, Path) or _stood(path) == source.stood
 
 
 def _reading(columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any) -> str:

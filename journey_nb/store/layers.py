@@ -37,13 +37,15 @@ _TOKEN = 8  # bytes of a layer's name
 class Source:
     """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
 
-    ``reading`` tells how its columns and times were read, where that may be done in several ways.
+    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``stood`` where a
+    file was and when it was written: as long as that holds its content need not be looked at.
     """
 
     digest: str
     name: str
     size: int | None = None
     reading: str = ""
+    stood: str = ""
 
 
 @dataclass
@@ -204,8 +206,9 @@ def is_of(design: dict[str, Any], journey: Journey) -> bool:
 NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
-# Of the batches those that name what was loaded: others tell how it was read, or what was in it.
-_NAMED = f"digest NOT GLOB '*, read {'[0-9a-f]' * 16}' AND name NOT GLOB 'batch:*, polars *'"
+# Of the batches those that name what was loaded: others tell how it was read, what was in it, or where it stood.
+_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB 'file:*'
+    AND name NOT GLOB 'batch:*, polars *'"""
 # The layers made since a load, its own among them; those before it that one of them has replaced; and those whose
 # predecessors have been swept. The layers of a load that was taken back were made at no time.
 _SINCE = "sequence >= (SELECT min(sequence) FROM layer WHERE made_at = :at)"
@@ -289,6 +292,12 @@ class Layers:
                 gone = dead.get(f"{layer.token}/{number}")
                 found.append(part if gone is None else part.without(gone))
         return found
+
+    def digest_of(self, stood: str) -> str | None:
+        """The digest of the file that stood there when it was loaded."""
+        with self._database.opened() as db:
+            row = db.execute("SELECT name FROM batch WHERE digest = ?", (f"file:{stood}",)).fetchone()
+        return None if row is None else str(row[0])
 
     def knows(self, source: Source) -> bool:
         """Whether it was loaded before."""
@@ -392,12 +401,13 @@ def _listing(
     """The statements that list new layers with their sources, and retire others."""
     now = datetime.now(UTC).isoformat()
     for source in sources:
-        read = [f"{source.digest}, read {source.reading}"] if source.reading else []
-        for digest in (source.digest, *read):
-            yield (
-                "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)",
-                (digest, source.name, source.size, now),
-            )
+        told = {source.digest: source.name}
+        if source.reading:
+            told[f"{source.digest}, read {source.reading}"] = source.name
+        if source.stood:
+            told[f"file:{source.stood}"] = source.digest
+        for digest, name in told.items():
+            yield "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)", (digest, name, source.size, now)
     for layer in retired:
         yield "UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token)
     for journey_id, layer in made.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -204,6 +205,29 @@ def test_a_file_that_is_replaced_before_it_is_read_may_still_be_loaded(
     assert (
         store.load(today).duplicates == events.height - 600
     )  # what was replaced meanwhile is read once more
+
+
+def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A glob of a growing archive is imported each night."""
+    looked_at: list[str] = []
+    sha256 = store_of.sha256
+    monkeypatch.setattr(store_of, "sha256", lambda path: (looked_at.append(path.name), sha256(path))[1])
+    first, second, half = tmp_path / "1.csv", tmp_path / "2.csv", events.height // 2
+    events[:half].write_csv(first)
+    store.load(str(tmp_path / "*.csv"))
+    events[half:].write_csv(second)
+    assert store.load(str(tmp_path / "*.csv")).skipped == ("1.csv",)
+    assert looked_at == ["1.csv", "2.csv"]
+    os.utime(first)
+    assert store.load(first).skipped == ("1.csv",)  # known by its content
+    events[half:].reverse().write_csv(second)  # as large as it was
+    assert store.load(second).duplicates == events.height - half
+    assert looked_at == ["1.csv", "2.csv", "1.csv", "2.csv"]
+    store.undo("2.csv")
+    assert store.load(second).read == events.height - half
+    assert store.loads()["name"].to_list() == ["1.csv", "2.csv", "2.csv"]
 
 
 def test_without_a_log_all_files_come_in_one_load(
