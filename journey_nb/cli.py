@@ -28,7 +28,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from journey_nb.files import is_full
-from journey_nb.journey import Journey, JourneyError, near
+from journey_nb.journey import Journey, JourneyError, listed, near
 from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from journey_nb.pseudonyms import Pseudonyms
     from journey_nb.stats import JourneyStats
+    from journey_nb.store import Store
     from journey_nb.store.registry import Registry
 
 # What a person did wrong, told in a line or two; everything else is our fault and keeps its traceback.
@@ -376,10 +377,8 @@ def import_(
                 **how,
             )
     out.print(said(str(loaded)), soft_wrap=True)
-    if strange := sum(opened.strange_journeys()["rows"]):
-        out.print(
-            f"[yellow]{_rows(strange)} of a journey that the store does not have[/]; add it with --journey"
-        )
+    if strange := _strange(opened):
+        out.print(f"[yellow]{said(strange)}[/]; add them with --journey", soft_wrap=True)
 
 
 @contextmanager
@@ -940,7 +939,32 @@ def _check_store(name: str) -> bool:
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
         out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+    if not faults:
+        _print_set_aside(opened)
     return not faults
+
+
+def _print_set_aside(store: Store) -> None:
+    """The rows of a store that do not count, by the rule they broke: no fault of the store's."""
+    for key in store:
+        rows = store[key].facts.quarantined
+        if rows.height:
+            rules = rows["rule"].value_counts(sort=True).iter_rows()
+            told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
+            out.print(
+                f"  “{said(store.get(key).label)}”: {_rows(rows.height)} set aside: {told}",
+                soft_wrap=True,
+            )
+    if strange := _strange(store):
+        out.print(f"  {said(strange)}", soft_wrap=True)
+
+
+def _strange(store: Store) -> str:
+    """Of how many rows the store lacks the journeys, and which these are."""
+    found = store.strange_journeys()
+    names = [f"{rows:,} of {key!r}" if key else f"{rows:,} that name none" for key, rows in found.iter_rows()]
+    told = f"{_rows(sum(found['rows']))} of journeys that the store does not have: {listed(names)}"
+    return told if names else ""
 
 
 def _journey(name: str) -> Journey:

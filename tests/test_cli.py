@@ -741,14 +741,19 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
 
     events = simulate(journey, users=40, seed=3)
     events.with_columns(
-        journey_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("another")).otherwise("journey_id")
+        journey_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("another")).otherwise("journey_id"),
+        kind=pl.when(pl.int_range(pl.len()) != 1).then("kind"),
     ).write_parquet(log)
     assert "--journey" in refused("import", str(log), "--store", store, code=2)
     told = run("import", str(log), "--store", store, "--journey", str(document)).output
     assert f"{events.height:,} rows read" in told
-    assert "1 row of a journey that the store does not have" in told
+    strange = "1 row of journeys that the store does not have: 1 of 'another'"
+    assert strange in told
     assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
-    assert run("check", store).exit_code == 0
+    checked = run("check", store)
+    assert checked.exit_code == 0
+    assert "“Welcome series”: 1 row set aside: 1 missing" in checked.output
+    assert strange in checked.output
     assert jn.Store(store)["welcome"].facts.read == events.height - 1
     next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
     assert "goals.arrow is damaged or missing" in refused("check", store)
