@@ -178,7 +178,13 @@ class Store(Registry):
 
     def __getitem__(self, key: str) -> JourneyStats:
         """The statistics of a journey (by its id or title), as of now."""
-        stats = JourneyStats(*self._journey_and_facts(self._uncopied(key)))
+        journey = self._uncopied(key)
+        try:
+            stats = JourneyStats(*self._journey_and_facts(journey))
+        except StoreError:
+            if self._uncopied(key) == journey:
+                raise
+            return self[key]  # it was changed, and folded anew, between the two questions
         stats.store = self
         return stats
 

@@ -198,6 +198,22 @@ def test_replaced_layers_linger_for_those_who_read_them(
     assert folders() == 2
 
 
+def test_a_reader_may_ask_while_a_design_changes(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(welcome_log[:1_000])
+    store.pause("welcome")
+    layers_of = store._layers.of
+
+    def changed_meanwhile(journey_id: str) -> list[layers_of_store.Layer]:
+        monkeypatch.undo()  # once, by another program
+        jn.Store(store.path).edit(welcome.model_copy(update={"timezone": "Asia/Seoul"}))
+        return layers_of(journey_id)
+
+    monkeypatch.setattr(store._layers, "of", changed_meanwhile)
+    assert store["welcome"].journey.timezone == "Asia/Seoul"
+
+
 def test_activities_come_into_a_store_too(tmp_path: Path) -> None:
     visits = pl.DataFrame(
         {"who": ["a", "a", "b", "b", "b"], "what": ["look", "buy", "look", "leave", "look"], "at": range(5)}
