@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -49,7 +50,6 @@ from journey_nb.store.layers import (
 )
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
-from journey_nb.store.parts import Part
 from journey_nb.store.registry import Registry, edited_as
 from journey_nb.store.sound import sha256
 from journey_nb.store.stored import StoredFacts
@@ -793,14 +793,28 @@ class Store(Registry):
         ):  # no room now: the next load tries again
             for journey_id in made.keys() & journeys.keys():
                 self._compact(journeys[journey_id])
+            if STRANGERS in made and (
+                group := _alike(self._layers.of(STRANGERS), lambda layer: layer.faulty)
+            ):
+                self._publish({STRANGERS: together(group, self._layers.new())}, {}, retired=group)
         return Loaded.of(list(made.values()))
 
     def _compact(self, journey: Journey) -> None:
         """Tell small layers as one, so that there are never many."""
         layers = self._holding(journey)
         parts = self._layers.parts(journey, layers)
-        group = _alike(layers, parts)
-        if len(group) > 1:
+
+        def living(layer: Layer) -> float:
+            """How many rows are told; an append tells the whole history of its users anew."""
+            if layer.parts != 1 or not layer.has_log:
+                return (
+                    inf  # it stays as it is: who lives in it need not be counted, which reads its whole log
+                )
+            if layer.height <= MERGED // 8:
+                return layer.height
+            return sum(part.living_rows for part in parts if part.folder.parent == layer.folder)
+
+        if group := _alike(layers, living):
             ours = {layer.folder for layer in group}
             parts = [part for part in parts if part.folder.parent in ours]
             layer = merged(journey, self._layers.new(), group, parts)
@@ -1060,23 +1074,16 @@ def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
         yield some
 
 
-def _alike(layers: Sequence[Layer], parts: Sequence[Part]) -> list[Layer]:
-    """The newest layers, as far back as each is not much larger than all after it; at least four are worth a merge.
-
-    What counts are their living rows: an append tells the whole history of its users anew.
-    """
+def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Layer]:
+    """The newest layers, as far back as each is not much larger than all after it; at least four are worth a merge."""
     group: list[Layer] = []
-    height = 0
+    height = 0.0
     for layer in reversed(layers):
-        if layer.parts != 1 or not layer.has_log:
-            break  # before who lives in it is counted: that reads its whole log
-        size = layer.height
-        if size > MERGED // 8:  # worth to be counted
-            size = sum(part.living_rows for part in parts if part.folder.parent == layer.folder)
-        if (group and size > 3 * height) or height + size > MERGED:
+        own = size(layer)
+        if (group and own > 3 * height) or height + own > MERGED:
             break
         group.insert(0, layer)
-        height += size
+        height += own
     return group if len(group) >= 4 else []
 
 
