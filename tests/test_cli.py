@@ -199,7 +199,7 @@ def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
 def test_a_failed_import_keeps_what_it_loaded_before(
     here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("journey_nb.store.TOGETHER", 1)  # each file by itself
+    monkeypatch.setattr("journey_nb.store.sources.TOGETHER", 1)  # each file by itself
     Path("odd.csv").write_text("occurred_at\n")
     args = "import", "events.parquet", "odd.csv", "--journey", "welcome.journey.json", "--store", "store"
     assert "no column 'kind'" in refused(*args)

@@ -24,7 +24,7 @@ from journey_nb.facts import Facts
 from journey_nb.files import is_full
 from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.metrics.cube import Cube, standing
-from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, folders
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
 from journey_nb.store.database import StoreError, connection, sole_writer
@@ -42,7 +42,6 @@ from journey_nb.store.layers import (
     Layer,
     Layers,
     Load,
-    Source,
     design_of,
     folders_of_layers,
     is_of,
@@ -51,7 +50,14 @@ from journey_nb.store.layers import (
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry, edited_as
-from journey_nb.store.sound import sha256
+from journey_nb.store.sources import (
+    Source,
+    file_content,
+    frame_content,
+    handfuls,
+    stands,
+    way_of_reading,
+)
 from journey_nb.store.stored import StoredFacts
 
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
@@ -61,7 +67,6 @@ STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the
 # Behind the name of a file that was loaded before.
 READ_OTHERWISE = " (read otherwise; a new store can read it so)"
 SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
-TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 
 
 @dataclass(frozen=True)
@@ -386,7 +391,7 @@ class Store(Registry):
         log = events if isinstance(events, EventLog) else EventLog.from_frame(events)
         frame = events if isinstance(events, pl.DataFrame) else None
         if batch is None:
-            digest = f"once:{token_hex(16)}" if frame is None else f"frame:{_digest(frame)}"
+            digest = f"once:{token_hex(16)}" if frame is None else f"frame:{frame_content(frame)}"
             return self._load(lambda _: log, [Source(digest, log.name)])
         content = None
         if frame is not None:
@@ -430,10 +435,10 @@ class Store(Registry):
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
             raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
-        told, reading = Loaded(), _reading(columns, **how)
+        told, reading = Loaded(), way_of_reading(columns, **how)
         # Without a log kept nothing can be added for users who are here: all must come in one load.
         files = files_of(named, how.get("storage_options"))
-        for some in _together(files) if keep_log else [files]:
+        for some in handfuls(files) if keep_log else [files]:
             fresh: dict[Source, Stored] = {}
             for path in some:
                 source = replace(self._source(path), reading=reading)
@@ -452,9 +457,9 @@ class Store(Registry):
     def _source(self, path: Stored) -> Source:
         if not isinstance(path, Path):
             return Source(f"object:{path}", path)
-        stood = _stood(path)  # before its content is looked at
+        stood = stands(path)  # before its content is looked at
         return Source(
-            self._layers.digest_of(stood) or _content(path), path.name, path.stat().st_size, stood=stood
+            self._layers.digest_of(stood) or file_content(path), path.name, path.stat().st_size, stood=stood
         )
 
     def load_delta(
@@ -1022,56 +1027,13 @@ def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
 
 
-def _digest(frame: pl.DataFrame) -> str:
-    """What tells the content of a frame."""
-    return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
-
-
-def _content(path: Path) -> str:
-    """What tells the content of a file."""
-    digest, said = sha256(path), sorted(folders(path).items())
-    # Equal files of two folders tell two things.
-    return hashlib.sha256(repr((digest, said)).encode()).hexdigest() if said else digest
-
-
-def _stood(path: Path) -> str:
-    """Where a file stands, what its folders say, how large it is and when it was written; nothing of one that is gone."""
-    try:
-        told = path.stat()
-    except FileNotFoundError:
-        return ""
-    return repr((str(path.absolute()), sorted(folders(path).items()), told.st_size, told.st_mtime_ns))
-
-
 def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
     path = paths[source]
-    return not isinstance(path, Path) or _stood(path) == source.stood
-
-
-def _reading(columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any) -> str:
-    """What tells one way to read a file from others; keys of a store are none of it."""
-    told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
-    told += sorted((name, str(value)) for name, value in how.items() if value is not None)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    return not isinstance(path, Path) or stands(path) == source.stood
 
 
 def _read(paths: Mapping[Source, Stored], fresh: Sequence[Source], **how: Any) -> EventLog:
     return EventLog.read([paths[source] for source in fresh], **how)
-
-
-def _together(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
-    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
-    some: list[Stored] = []
-    size = 0
-    for path in paths:
-        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
-        if some and size + grows > TOGETHER:
-            yield some
-            some, size = [], 0
-        some.append(path)
-        size += grows
-    if some:
-        yield some
 
 
 def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Layer]:

@@ -25,27 +25,13 @@ from journey_nb.reading import read_arrow
 from journey_nb.store.database import Database, transaction
 from journey_nb.store.parts import Part, told_in, undamaged
 from journey_nb.store.sound import Written, check_sound, is_sound, sha256
+from journey_nb.store.sources import Source
 
 FACTS = 7  # what facts, their indexes and cubes hold: counted up by whoever changes that
 LINGERS = timedelta(minutes=10)  # how long the files of a replaced layer stay, for those who still read them
 
 
 _TOKEN = 8  # bytes of a layer's name
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
-
-    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``stood`` where a
-    file was and when it was written: as long as that holds its content need not be looked at.
-    """
-
-    digest: str
-    name: str
-    size: int | None = None
-    reading: str = ""
-    stood: str = ""
 
 
 @dataclass

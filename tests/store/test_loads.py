@@ -20,7 +20,7 @@ import journey_nb as jn
 from journey_nb import store as store_of
 from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
-from journey_nb.store import intake
+from journey_nb.store import intake, sources
 from journey_nb.store import layers as layers_of_store
 from journey_nb.store.parcels import ROWS, packed
 
@@ -212,8 +212,8 @@ def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
 ) -> None:
     """A glob of a growing archive is imported each night."""
     looked_at: list[str] = []
-    sha256 = store_of.sha256
-    monkeypatch.setattr(store_of, "sha256", lambda path: (looked_at.append(path.name), sha256(path))[1])
+    sha256 = sources.sha256
+    monkeypatch.setattr(sources, "sha256", lambda path: (looked_at.append(path.name), sha256(path))[1])
     first, second, half = tmp_path / "1.csv", tmp_path / "2.csv", events.height // 2
     events[:half].write_csv(first)
     store.load(str(tmp_path / "*.csv"))
@@ -233,7 +233,7 @@ def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
 def test_without_a_log_all_files_come_in_one_load(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_of, "TOGETHER", 1)
+    monkeypatch.setattr(sources, "TOGETHER", 1)
     for number, rows in enumerate(events.sample(fraction=1, shuffle=True, seed=1).iter_slices(500)):
         rows.write_parquet(tmp_path / f"{number}.parquet")
     assert store.load(tmp_path / "*.parquet", keep_log=False).loaded == events.height

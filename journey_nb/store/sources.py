@@ -1,0 +1,76 @@
+"""Sources: what rows come from, by what each is known again, and which files are loaded in one go."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from journey_nb.reading import Stored, folders
+from journey_nb.store.sound import sha256
+
+TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
+
+    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``stood`` where a
+    file was and when it was written: as long as that holds its content need not be looked at.
+    """
+
+    digest: str
+    name: str
+    size: int | None = None
+    reading: str = ""
+    stood: str = ""
+
+
+def frame_content(frame: pl.DataFrame) -> str:
+    """What tells the content of a frame."""
+    return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
+
+
+def file_content(path: Path) -> str:
+    """What tells the content of a file."""
+    digest, said = sha256(path), sorted(folders(path).items())
+    # Equal files of two folders tell two things.
+    return hashlib.sha256(repr((digest, said)).encode()).hexdigest() if said else digest
+
+
+def stands(path: Path) -> str:
+    """Where a file stands, what its folders say, how large it is and when it was written; nothing of one that is gone."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return ""
+    return repr((str(path.absolute()), sorted(folders(path).items()), told.st_size, told.st_mtime_ns))
+
+
+def way_of_reading(
+    columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any
+) -> str:
+    """What tells one way to read a file from others; keys of a store are none of it."""
+    told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
+    told += sorted((name, str(value)) for name, value in how.items() if value is not None)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    some: list[Stored] = []
+    size = 0
+    for path in paths:
+        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        if some and size + grows > TOGETHER:
+            yield some
+            some, size = [], 0
+        some.append(path)
+        size += grows
+    if some:
+        yield some
