@@ -325,12 +325,18 @@ class Store(Registry):
         if not (own := rows.filter(mine)).height:
             return
         made = {
-            journey_id: self._intake(journeys[journey_id]).load(EventLog.from_frame(some.select(*COLUMNS)))
+            journey_id: self._read_again(journeys[journey_id], some)
             for (journey_id,), some in own.group_by("journey_id", maintain_order=True)
         }
         if (others := rows.filter(~mine)).height:
             made[STRANGERS] = set_apart(others, self._layers.new())
         self._taken_in(made, journeys, [], layers)
+
+    def _read_again(self, journey: Journey, rows: pl.DataFrame) -> Layer:
+        """Rows that waited for their journey; those that broke another rule, and stand without what broke it, stay aside."""
+        waited = pl.col("rule") == "unknown_journey"
+        log = EventLog.from_frame(rows.filter(waited).select(*COLUMNS))
+        return self._intake(journey).load(log, beside=rows.filter(~waited))
 
     @property
     def strangers(self) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from journey_nb.events import EventLog, Judged, Settled, settled
+from journey_nb.events import EMPTY_QUARANTINE, EventLog, Judged, Settled, settled
 from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey
@@ -93,15 +93,17 @@ class Intake:
         self._steps: list[tuple[int, pl.LazyFrame]] = []
         self._replaced: list[pl.DataFrame] = []
 
-    def load(self, log: EventLog, rows: int | None = None) -> Layer:
-        """Every row of a log (of at most so many ``rows``), the faulty ones as they stand in quarantine."""
+    def load(self, log: EventLog, rows: int | None = None, beside: pl.DataFrame = EMPTY_QUARANTINE) -> Layer:
+        """Every row of a log (of at most so many ``rows``), the faulty ones as they stand in quarantine, ``beside`` others there."""
         layer, good = self.layer, log.sifted(self._journey).filter(pl.col("rule").is_null()).drop("rule")
         with readable(log.name):
             count = log.height if rows is None else rows
-            layer.read = self.fold(good, count)
+            layer.read, aside = self.fold(good, count), [beside]
             if layer.read < count or log.origin == "activities":  # a second look, at the bad rows alone
-                self.set_aside(log.faulty(self._journey).collect(engine="streaming"))
-                layer.read += layer.faulty + log.duplicates
+                aside.append(log.faulty(self._journey).collect(engine="streaming"))
+                layer.read += log.duplicates
+            self.set_aside(pl.concat(aside))
+            layer.read += layer.faulty
         return self.finish()
 
     def fold(self, rows: pl.LazyFrame, count: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from same import assert_same
 import journey_nb as jn
 from journey_nb.cluster import _layers
 from journey_nb.events import EventLog
-from journey_nb.store import intake
+from journey_nb.store import StoreError, intake
 from journey_nb.store.parcels import ROWS, packed
 
 SEEDS = max(2, int(os.environ.get("JOURNEY_NB_SEEDS", 0)) // 5)
@@ -47,7 +48,7 @@ class History:
         self._rng, self._folder, self.told = Random(seed), folder, [f"seed {seed}"]
         self._journeys: dict[str, jn.Journey] = {}
         self._to_come: list[dict[str, Any]] = []
-        self._rows: list[dict[str, Any]] = []
+        self._loads: list[list[dict[str, Any]]] = []
         self._seen: list[tuple[jn.JourneyStats, jn.JourneyStats]] = []
         for journey_id in ("j", "k"):
             document, rows, _ = strategies.example(self._rng)
@@ -62,8 +63,8 @@ class History:
     def happens(self) -> Iterator[int]:
         """Everything that may be done, in any order; how often something was."""
         ways = [
-            *[self._append] * 4, self._adopt, self._add_the_other, self._relaunch, self._relaunch, self._edit_goals,
-            self._rebuild, self._reopen, self._look,
+            *[self._append] * 4, self._adopt, self._undo, self._undo, self._add_the_other, self._relaunch, self._relaunch,
+            self._edit_goals, self._rebuild, self._reopen, self._look,
         ]  # fmt: skip
         self._rng.shuffle(ways)
         for done, way in enumerate(ways, 1):
@@ -89,7 +90,7 @@ class History:
         told = self._rng.choice([lambda: store.append(frame), lambda: store.append(frame.lazy()), as_log])()
         if not told.skipped:  # as a frame that came before, that of no rows for instance
             assert told.read == len(rows) == told.loaded + told.duplicates + told.quarantined
-            self._rows += rows
+            self._loads.append(rows)
 
     def _adopt(self) -> None:
         """As a cluster of two folds them."""
@@ -105,7 +106,21 @@ class History:
             pl.DataFrame(told, schema=ROWS, orient="row").write_parquet(folder / f"{number}.parquet")
         if not (loaded := self._store.adopt(folder)).skipped:
             assert loaded.read == len(rows)
-            self._rows += rows
+            self._loads.append(rows)
+
+    def _undo(self) -> None:
+        """The last load, whose rows may come again; not where its journeys were changed since, or it was of no row."""
+        if not self._loads:
+            return
+        refused = ""
+        try:
+            told = self._store.undo(self._store.loads()["name"][-1])
+        except StoreError as error:
+            refused = str(error)
+        assert not refused or re.search("was changed since|brought no row", refused)
+        if not refused:
+            assert told.read == len(self._loads[-1])
+            self._to_come += self._loads.pop()
 
     def _relaunch(self) -> None:
         """With the next version, of which there may be rows already."""
@@ -132,6 +147,10 @@ class History:
         """Statistics that somebody holds from here on."""
         stats = self._store[journey_id := self._rng.choice(list(self._store))]
         self._seen.append((pickle.loads(pickle.dumps(stats)), self._in_memory(journey_id)))
+
+    @property
+    def _rows(self) -> list[dict[str, Any]]:
+        return [row for rows in self._loads for row in rows]
 
     def _batch(self) -> list[dict[str, Any]]:
         """Rows to come, some that came before, and some of these with one cell of another row."""

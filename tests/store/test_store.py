@@ -70,6 +70,21 @@ def test_rows_of_other_journeys_are_told_as_one_too(store: jn.Store, welcome_log
     assert store.check() == []
 
 
+def test_what_is_wrong_with_a_stranger_is_wrong_with_it_in_its_journey(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    """In quarantine a word that is none stands in the detail alone: read again, its row would be good without it."""
+    place = pl.int_range(pl.len())
+    log = welcome_log.cast({"kind": pl.String, "channel": pl.String}).with_columns(
+        kind=pl.when(place == 3).then(pl.lit("nonsense")).otherwise("kind"),
+        channel=pl.when(place == 5).then(pl.lit("pigeon")).otherwise("channel"),
+    )
+    store = jn.Store(tmp_path)
+    store.append(log)
+    store.add(welcome)
+    assert_same(store["welcome"].facts, jn.JourneyStats(welcome, log).facts)
+
+
 def test_the_same_file_batch_or_frame_adds_nothing(
     store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:
