@@ -201,7 +201,10 @@ class Intake:
     def _partitioned(self, rows: pl.LazyFrame, parts: int) -> int:
         """Spread the rows over parts by user, each row written once: that file is the part's kept log."""
         self._progress("reading", 0)
-        logs = self._spread(rows, parts)
+        if not (
+            logs := self._spread(rows, parts)
+        ):  # of many rows that were read none is good, or of this journey
+            return self._at_once(rows)
         count = sum(_height(log) for log in logs)
         if (
             self._stored
@@ -230,6 +233,7 @@ class Intake:
 
     def _spread(self, rows: pl.LazyFrame, parts: int) -> list[Path]:
         folder = self.layer.folder
+        (folder / "spread").mkdir()
         by_user = pl.PartitionBy(
             folder / "spread", key="part", include_key=False, approximate_bytes_per_file=None
         )

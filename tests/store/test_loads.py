@@ -230,6 +230,19 @@ def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
     assert store.loads()["name"].to_list() == ["1.csv", "2.csv", "2.csv"]
 
 
+def test_a_large_log_may_have_no_good_row_of_a_journey(
+    store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many rows of a log are of a journey is known once they are read."""
+    other = store.add(jn.Journey.sample("win_back"))
+    bad = events[:5].with_columns(journey_id=pl.lit(other.journey_id), user_id=None, device_id=None)
+    monkeypatch.setattr(intake, "ROWS_A_PART", 40)
+    assert store.append(pl.concat([events, bad])).quarantined == 5
+    assert store.append(bad[:1], batch="again").read == 1
+    assert store[other.journey_id].facts.quarantined.height == 6
+    assert store.check() == []
+
+
 def test_without_a_log_all_files_come_in_one_load(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
