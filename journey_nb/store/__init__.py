@@ -682,11 +682,11 @@ class Store(Registry):
                 )
             left = self._left_by(load)
             first = {key: _first_at(layers) for key, layers in left.items()}
-            self._layers.undo(load, partial(self._taken_back, first, by, listed(load.names)))
+            self._layers.undo(load, partial(self._taken_back, first, listed(load.names), by))
             for journey_id in left.keys() - {STRANGERS}:
                 self._settle(self.get(journey_id))
             self._take_in_strangers()  # of journeys that were added after it
-            return Loaded.of([layer for _, layer in load.own])
+            return Loaded.of(load.own)
 
     def _left_by(self, load: Load) -> dict[str, list[Layer]]:
         """By journey the layers that count once the load is taken back."""

@@ -201,9 +201,8 @@ class Intake:
     def _partitioned(self, rows: pl.LazyFrame, parts: int) -> int:
         """Spread the rows over parts by user, each row written once: that file is the part's kept log."""
         self._progress("reading", 0)
-        if not (
-            logs := self._spread(rows, parts)
-        ):  # of many rows that were read none is good, or of this journey
+        logs = self._spread(rows, parts)
+        if not logs:  # of many rows that were read none is good, or of this journey
             return self._at_once(rows)
         count = sum(_height(log) for log in logs)
         if (
@@ -233,7 +232,7 @@ class Intake:
 
     def _spread(self, rows: pl.LazyFrame, parts: int) -> list[Path]:
         folder = self.layer.folder
-        (folder / "spread").mkdir()
+        (folder / "spread").mkdir()  # else polars makes it with the first row, if there is one
         by_user = pl.PartitionBy(
             folder / "spread", key="part", include_key=False, approximate_bytes_per_file=None
         )

@@ -193,7 +193,8 @@ NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
 # Of the batches those that name what was loaded: others tell how it was read, what was in it, or where it stood.
-_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB 'file:*'
+_FILE = "file:"  # begins what tells where one stood
+_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB '{_FILE}*'
     AND name NOT GLOB 'batch:*, polars *'"""
 # The layers made since a load, its own among them; those before it that one of them has replaced; and those whose
 # predecessors have been swept. The layers of a load that was taken back were made at no time.
@@ -212,7 +213,7 @@ class Load:
 
     at: str
     names: tuple[str, ...]
-    own: list[tuple[str, Layer]]
+    own: list[Layer]
     since: list[tuple[str, Layer]]
     replaced: list[tuple[str, Layer]] | None
 
@@ -282,7 +283,7 @@ class Layers:
     def digest_of(self, stood: str) -> str | None:
         """The digest of the file that stood there when it was loaded."""
         with self._database.opened() as db:
-            row = db.execute("SELECT name FROM batch WHERE digest = ?", (f"file:{stood}",)).fetchone()
+            row = db.execute("SELECT name FROM batch WHERE digest = ?", (f"{_FILE}{stood}",)).fetchone()
         return None if row is None else str(row[0])
 
     def knows(self, source: Source) -> bool:
@@ -349,9 +350,11 @@ class Layers:
                 for which in ("made_at = :at", _SWEPT, f"{_SINCE} AND retired_at IS NULL", _REPLACED_SINCE)
             )
         whole = own and not swept and all(layer.folder.exists() for _, layer in replaced)
-        return Load(at, tuple(name for name, _ in names), own, since, replaced if whole else None)
+        told = tuple(name for name, _ in names)
+        return Load(at, told, [layer for _, layer in own], since, replaced if whole else None)
 
     def _where(self, db: sqlite3.Connection, which: str, at: str) -> list[tuple[str, Layer]]:
+        """The layers of which a condition holds about a load, with their journeys."""
         db.row_factory = sqlite3.Row
         rows = db.execute(f"SELECT * FROM layer WHERE {which} ORDER BY sequence", {"at": at}).fetchall()
         return [(row["journey_id"], self._read(row)) for row in rows]
@@ -391,7 +394,7 @@ def _listing(
         if source.reading:
             told[f"{source.digest}, read {source.reading}"] = source.name
         if source.stood:
-            told[f"file:{source.stood}"] = source.digest
+            told[f"{_FILE}{source.stood}"] = source.digest
         for digest, name in told.items():
             yield "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)", (digest, name, source.size, now)
     for layer in retired:

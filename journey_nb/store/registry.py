@@ -280,7 +280,7 @@ class Registry:
                 self._note(journey_id, "launch", told, None, db, launched_at=began)
 
     def _taken_back(
-        self, first: Mapping[str, datetime | None], by: str | None, told: str, db: sqlite3.Connection
+        self, first: Mapping[str, datetime | None], told: str, by: str | None, db: sqlite3.Connection
     ) -> None:
         """Note that rows were taken back; whatever was launched here begins then, or where the rows that are left do."""
         asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' AND detail NOT LIKE ? GROUP BY journey_id"

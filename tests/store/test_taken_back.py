@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pieces import batches, logs, share_ids
 from polars.testing import assert_frame_equal
 from same import assert_same, told
-from test_splits import batches, logs, share_ids
 
 import journey_nb as jn
 from journey_nb.reading import read_arrow
