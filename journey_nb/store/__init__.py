@@ -65,7 +65,7 @@ __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 # Behind the name of a file that was loaded before.
-READ_OTHERWISE = " (read otherwise; a new store can read it so)"
+READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
 SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
 
 
