@@ -934,14 +934,13 @@ class Store(Registry):
             yield Fault(journey_id, "rows", "wait for a version that is here by now; rebuild() reads them")
         facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
         loaded = facts.read - facts.duplicates - facts.quarantined.height
-        rows = facts.events.height + facts.goals["run"].null_count()  # a goal may be of no run
+        rows, counted, stand = _counted_anew(journey, facts)
         if rows != loaded:
             yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
         stats = JourneyStats(journey, facts)
         gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
         for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
             yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-        counted, stand = Cube.of(journey, facts.folded), standing(journey, facts.folded)
         if not counted.same(facts.cube) or not _same_rows(stand, facts.standing):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
@@ -1026,6 +1025,17 @@ def _are(users: pl.Series) -> pl.Expr:
 def _of_graph() -> pl.Expr:
     """Whether a row was set aside by a rule that a journey which has changed may judge otherwise."""
     return pl.col("rule").is_in(["unknown_version", "unknown_point", "unknown_branch", "unknown_goal"])
+
+
+def _counted_anew(journey: Journey, facts: StoredFacts) -> tuple[int, Cube, pl.DataFrame]:
+    """How many rows are told, their cube and who waits in the end; set after set of users, for all need not fit into memory."""
+    rows, counted = 0, Cube.sum([])
+    stand: list[pl.DataFrame] = []
+    for some in facts.sets:
+        rows += some.events.height + some.goals["run"].null_count()  # a goal may be of no run
+        counted = Cube.sum([(1, counted), (1, Cube.of(journey, some))])
+        stand.append(standing(journey, some))
+    return rows, counted, pl.concat(stand)
 
 
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:

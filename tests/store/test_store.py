@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
 from pathlib import Path
@@ -18,6 +19,7 @@ import journey_nb as jn
 from journey_nb import store as store_of
 from journey_nb.events import EventLog
 from journey_nb.metrics.counts import Counts
+from journey_nb.metrics.cube import Cube
 from journey_nb.metrics.parted import PartedCounts
 from journey_nb.simulate import simulate
 from journey_nb.store import StoreError, parts, stored
@@ -383,6 +385,30 @@ def test_facts_of_an_older_package_are_folded_anew(
     store.rebuild("welcome")
     assert store["welcome"].points()["dismissed"].sum() > 0
     assert store.check() == []
+
+
+def test_check_counts_the_facts_anew_set_after_set(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = welcome_log["user_id"].unique(maintain_order=True)
+    some = pl.col("user_id").is_in(users[::2].implode())
+    monkeypatch.setattr(stored, "ROWS_COUNTED", 1)  # each part is a set
+    monkeypatch.delattr(stored.Assembled, "folded")  # all of it need not fit into memory
+    store.append(welcome_log.filter(some))
+    assert store.check() == []
+    counted = Cube.of
+    with monkeypatch.context() as wrong:
+        wrong.setattr(
+            Cube, "of", lambda *given: replace(cube := counted(*given), durations=cube.durations[1:])
+        )
+        store.append(welcome_log.filter(~some))
+    assert len(store["welcome"].facts.sets) == 2
+    assert [fault.place for fault in store.check()] == ["cubes"]
+    table = parts.Part.table
+    monkeypatch.setattr(
+        parts.Part, "table", lambda part, name: table(part, name)[1 if name == "events" else 0 :]
+    )
+    assert [fault.place for fault in store.check()] == ["rows", "cubes"]
 
 
 def test_what_only_was_set_aside_has_no_instant(
