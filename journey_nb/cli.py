@@ -102,6 +102,7 @@ _OPTIONS = {
     r"check clock and time_unit": "check clock and --time-unit",
     r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
     r"\bsmall_groups 0\b": "--small-groups 0",
+    r"\bpatience=…, in seconds": "--patience SECONDS",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }
 
@@ -295,6 +296,12 @@ def _typed() -> str:
     return "".join(f" --{name} {shlex.quote(value)}" for name, value in typed)
 
 
+_PATIENCE = click.option(
+    "--patience", type=click.FloatRange(0), default=3600, show_default=True, metavar="SECONDS",
+    help="How long to wait for another who is writing to the store.",
+)  # fmt: skip
+
+
 def _refuse_of_store(how: Mapping[str, Any], store: str | None) -> None:
     if store and how:
         raise click.UsageError(f"a store has read its logs: say{_typed()} to journey-nb import")
@@ -343,9 +350,15 @@ def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> 
 @click.option(
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
+@_PATIENCE
 @_reading
 def import_(
-    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_log: bool, how: dict[str, Any]
+    logs: tuple[str, ...],
+    store: Path,
+    documents: tuple[str, ...],
+    no_log: bool,
+    patience: float,
+    how: dict[str, Any],
 ) -> None:
     """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
 
@@ -363,7 +376,7 @@ def import_(
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     with _none_left(store):
-        opened = Store(store)
+        opened = Store(store, patience=patience)
         for journey in journeys:
             opened.add(journey)
         with Progress(console=err, transient=True) as bar:
@@ -774,7 +787,8 @@ _VERBS = {"launch": None, "pause": None, "relaunch": "document", "stop": "confir
 @click.option("--confirm", metavar="TITLE", help="The title, typed to stop the journey for good.")
 @click.option("--title", help="The new title of rename, or that of the clone.")
 @click.option("--document", metavar="FILE", help="The changed journey, to relaunch as the next version.")
-def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
+@_PATIENCE
+def status(store: Path, journey: str, verb: str, patience: float, **options: str | None) -> None:
     """Launch, pause, relaunch, stop, archive, clone or rename a journey of a store.
 
     JOURNEY is an id, a title, or the beginning of a title. Nothing is sent to the sending platform.
@@ -792,7 +806,7 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
         raise click.UsageError(f"{verb} takes no --{odd[0]}")
     if verb == "rename" and not given:
         raise click.UsageError("rename needs --title")
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     if verb == "stop" and not given:
         given = {"confirm": _typed_title(opened, journey)}
     if verb == "relaunch":
@@ -807,14 +821,15 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
 @main.command()
 @_STORE
 @_WHICH
-def rebuild(store: Path, journey: str) -> None:
+@_PATIENCE
+def rebuild(store: Path, journey: str, patience: float) -> None:
     """Fold the facts of a journey anew from its kept log: where they are damaged, or of an older release.
 
     \b
     Example:
       journey-nb rebuild store welcome
     """
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     title = opened.get(journey).label
     with _step(f"Folding “{title}” anew") as done:
         opened.rebuild(journey)
@@ -849,7 +864,8 @@ def loads(store: Path) -> None:
 @main.command()
 @_STORE
 @click.argument("name")
-def undo(store: Path, name: str) -> None:
+@_PATIENCE
+def undo(store: Path, name: str, patience: float) -> None:
     """Take the last load back, as if it had never come; the same may be loaded again.
 
     NAME is what was loaded, as `journey-nb loads` shows it. Files that were loaded together are taken back together.
@@ -858,7 +874,8 @@ def undo(store: Path, name: str) -> None:
     Example:
       journey-nb undo store events.csv
     """
-    out.print(f"Took back {said(name)}: {open_store(store).undo(name)}", soft_wrap=True)
+    told = open_store(store, patience=patience).undo(name)
+    out.print(f"Took back {said(name)}: {told}", soft_wrap=True)
 
 
 @main.command()
@@ -868,7 +885,8 @@ def undo(store: Path, name: str) -> None:
     "--file", "path", type=click.File(encoding="utf-8"), help="One user id a line; - for standard input."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool) -> None:
+@_PATIENCE
+def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool, patience: float) -> None:
     """Remove every row of some users from a store, for good.
 
     USERS are ids as the log has them. The journeys they were on are folded anew without them.
@@ -881,7 +899,7 @@ def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool) -
     ids = {*users, *(path.read().splitlines() if path else ())} - {""}
     if not ids:
         raise click.UsageError("name the users to erase, or a --file of their ids")
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("this is for good: say --yes where nobody can be asked")
     if not yes:

@@ -206,6 +206,22 @@ def test_a_failed_import_keeps_what_it_loaded_before(
     assert jn.Store("store")["welcome"].facts.read == welcome_log.height
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("import", "events.parquet", "--store", "store"), ("rebuild", "store", "welcome"), ("undo", "store", "x"),
+     ("erase", "store", "u1", "--yes")],
+    ids=lambda args: args[0],
+)  # fmt: skip
+def test_who_writes_waits_as_long_as_is_said(here: Path, args: tuple[str, ...]) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(pl.read_parquet("events.parquet")[:10])
+    with store._writing("rebuild"):
+        told = refused(*args, "--patience", "0")
+    assert f"process {os.getpid()}" in told
+    assert "wait longer (--patience SECONDS)" in told
+
+
 def test_check_knows_a_log_that_is_named_as_a_document(here: Path, welcome_log: pl.DataFrame) -> None:
     welcome_log.head(3).write_ndjson("x.json")
     assert "is it a log, with an object a line? Then name it .jsonl" in refused("check", "x.json")

@@ -137,7 +137,7 @@ class Store(Registry):
     path
         The folder; made if there is none.
     patience
-        Seconds to wait for another writer before giving up.
+        Seconds to wait for another writer before giving up; who that is, is told.
 
     Examples
     --------
@@ -238,7 +238,7 @@ class Store(Registry):
         """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
         added = super().add(journey, by=by)
         if (self.strange_journeys()["journey_id"] == added.journey_id).any():
-            with self._writing():
+            with self._writing("add"):
                 self._take_in_strangers()
         return added
 
@@ -255,7 +255,7 @@ class Store(Registry):
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
         if design_of(self.get(key)) == design_of(changed):
             return change()
-        with self._writing():
+        with self._writing("change"):
             self._check_change(self.get(key), changed)
             after = change()
             self._settle(after)
@@ -525,7 +525,7 @@ class Store(Registry):
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
         readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
         """
-        with self._writing():
+        with self._writing("load"):
             known = [source for source in sources if self._layers.knows(source)]
             skipped = Loaded(skipped=tuple(source.name for source in known))
             if len(known) == len(sources):
@@ -601,7 +601,7 @@ class Store(Registry):
         Loaded
             What became of the rows.
         """
-        with self._writing():
+        with self._writing("adopt"):
             parcel = Parcel(path, storage_options)
             source = Source(parcel.digest, parcel.name)
             if self._layers.knows(source):
@@ -670,7 +670,7 @@ class Store(Registry):
             When it is not the last one, or was loaded too long ago: layers that were told as one since
             stay for ten minutes as they were, large ones for good.
         """
-        with self._writing():
+        with self._writing("undo"):
             load = self._layers.last_load()
             if load is None or name not in load.names:
                 last = f"the last was {listed(load.names)}" if load else "there was none"
@@ -743,7 +743,7 @@ class Store(Registry):
         True False 0
         """
         gone = user_ids(users).drop_nulls().unique().sort()
-        with self._writing():
+        with self._writing("erase"):
             theirs = [key for key in self if self._knows_any(self.get(key), gone)]
             for key in theirs:
                 if not all(layer.has_log for layer in self._layers.of(key)):
@@ -836,7 +836,7 @@ class Store(Registry):
 
         Rows that were set aside for a version, point, branch or goal that the journey knows by now are read again.
         """
-        with self._writing():
+        with self._writing("rebuild"):
             self._rebuild(key, progress)
 
     def _rebuild(
@@ -948,8 +948,8 @@ class Store(Registry):
     # How it is kept.
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with sole_writer(self.path / "writer.lock", self._patience):
+    def _writing(self, what: str) -> Iterator[None]:
+        with sole_writer(self.path / "writer.lock", self._patience, what):
             self._layers.sweep()
             try:
                 yield
