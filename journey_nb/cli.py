@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial, wraps
 from glob import glob
 from pathlib import Path
@@ -764,15 +764,29 @@ _WHICH = click.argument("journey")  # id, title, or the beginning of a title
 @click.option("--tag", multiple=True, help="One of the journey's tags.")
 @click.option("--title", multiple=True, help="A part of the title; case does not matter.")
 def journeys(store: Path, **filters: tuple[str, ...]) -> None:
-    """List the journeys of a store, the oldest first.
+    """List the journeys of a store, the oldest first: how old the last event of each is, and how much room it takes.
 
     \b
     Example:
       journey-nb journeys store --status running --status paused --title welcome
     """
-    found = _registry(store).find(**{name: values for name, values in filters.items() if values})
-    _print_table(found.select("title", "status", "category", "type", "launched_at", "journey_id"))
-    out.print(f"{found.height:,} journey{'s' * (found.height != 1)}")
+    from rich.filesize import decimal
+
+    from journey_nb.store import StoreError
+
+    opened, failed = open_store(store), None
+    found = opened.find(**{name: values for name, values in filters.items() if values})
+    held = ["last_at", "age", "bytes"]
+    try:
+        found = found.join(opened.holdings(), on="journey_id", how="left", maintain_order="left")
+        found = found.with_columns(age=datetime.now(UTC) - found["last_at"])
+    except StoreError as error:  # the journeys are told all the same
+        failed, held = error, []
+    _print_table(found.select("title", "status", "category", "type", "launched_at", *held, "journey_id"))
+    room = f", {decimal(sum(found['bytes']))}" if held else ""
+    out.print(f"{found.height:,} journey{'s' * (found.height != 1)}{room}")
+    if failed:
+        raise failed
 
 
 # What can be done with a journey, and the one option that it takes.
@@ -943,10 +957,16 @@ def _print_table(table: pl.DataFrame) -> None:
 
 
 def _cell(name: str, value: Any) -> str:
+    from rich.filesize import decimal
+
     from journey_nb.style import format, word
 
     if isinstance(value, datetime):
         return format.instant(value)  # as the register keeps it, in UTC, for journeys of any zone
+    if name == "age":
+        return format.duration(value)
+    if name == "bytes":
+        return decimal(value)
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 

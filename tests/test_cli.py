@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -608,10 +610,32 @@ def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
     registry.pause("welcome")
     text = run("journeys", "store", "--status", "paused", "--status", "finished", "--type", "trigger",
                "--title", "WEL", "--category", "Onboarding").output  # fmt: skip
-    assert ("Welcome series" in text, "Paused" in text, "1 journey\n" in text) == (True, True, True)
+    assert ("Welcome series" in text, "Paused" in text, "1 journey, 0 bytes\n" in text) == (True, True, True)
     assert "0 journeys" in run("journeys", "store", "--tag", "none").output
     shown = run("journeys", "store", "--status", "Active").output
     assert shown == run("journeys", "store", "--status", "running").output != run("journeys", "store").output
+
+
+def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
+    store = jn.Store("store")
+    late = welcome_log["occurred_at"].max()
+    assert isinstance(late, datetime)
+    ago = datetime.now(UTC) - timedelta(days=3, hours=4, minutes=30) - late
+    store.append(welcome_log.with_columns(pl.col("occurred_at") + ago))
+    lines = run("journeys", "store").output.splitlines()
+    (fed,) = (line for line in lines if "Welcome series" in line)
+    assert "3 d 4 h" in fed
+    assert re.search(r"\d MB", fed)
+    assert len([line for line in lines if re.search("– +0 bytes", line)]) == 2
+    held = store.holdings()
+    assert held["last_at"].max() == store["welcome"].facts.last_at
+    told = sum(path.stat().st_size for path in Path("store/layers").rglob("*") if path.is_file())
+    assert held["bytes"].sum() == told
+    next(Path("store/layers").glob("*/0/facts.json")).write_bytes(b"")
+    listed = run("journeys", "store")
+    assert listed.exit_code == 1
+    assert "Welcome series" in listed.output
+    assert "journey-nb check tells" in listed.output
 
 
 def test_status_moves_a_journey(registry: Registry) -> None:

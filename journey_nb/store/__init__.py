@@ -369,6 +369,33 @@ class Store(Registry):
             .collect(engine="streaming")
         )
 
+    def holdings(self) -> pl.DataFrame:
+        """What is held of each journey, the oldest first: journey_id, last_at (its newest event; null without one), bytes.
+
+        The bytes are those of the files that count; what a load has replaced takes room for ten minutes more.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(journey)
+        ...     _ = store.append(simulate(journey, users=5, seed=1))
+        ...     print(store.holdings().filter(pl.col("bytes") > 0)["last_at"].item() == store["welcome"].facts.last_at)
+        True
+        """
+        rows = []
+        for journey_id in self:
+            layers, journey = self._layers.of(journey_id), self._uncopied(journey_id)
+            facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
+            last_at = None if facts.is_empty else facts.last_at
+            rows.append((journey_id, last_at, sum(layer.bytes for layer in layers)))
+        schema = {"journey_id": pl.String, "last_at": pl.Datetime("us", "UTC"), "bytes": pl.Int64}
+        return pl.DataFrame(rows, schema, orient="row")
+
     # Loading.
 
     def append(self, events: Any, *, batch: str | None = None) -> Loaded:

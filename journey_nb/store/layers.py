@@ -80,6 +80,11 @@ class Layer:
         return sum(told["rows"] for told in self._told)
 
     @property
+    def bytes(self) -> int:
+        """How much room its files take."""
+        return sum(size for size, _ in self.files.values())
+
+    @property
     def first_at(self) -> datetime | None:
         """The first instant that its parts tell of; None where they tell of nothing."""
         first = [datetime.fromisoformat(told["first_at"]) for told in self._told if told["loaded"]]
