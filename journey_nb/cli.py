@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial, wraps
 from glob import glob
+from math import inf
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
@@ -131,6 +132,14 @@ def main() -> None:
     \b
     Example:
       journey-nb demo
+
+    \b
+    Exit codes:
+      0    fine
+      1    faults were found, or what is needed is missing, cannot be read or may not be done
+      2    a command that cannot be understood
+      3    import: more rows were set aside than --max-quarantined allows; what was loaded stays loaded
+      143  ended from outside (SIGTERM): the same again goes on
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an old console without “✓” shows ? instead
@@ -296,6 +305,19 @@ def _typed() -> str:
     return "".join(f" --{name} {shlex.quote(value)}" for name, value in typed)
 
 
+def _asked_most(
+    ctx: click.Context, option: click.Parameter, text: str | None
+) -> Callable[[int], float] | None:
+    """How many of some rows may be set aside, by how many these are."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+|\d+(\.\d+)?%", text):
+        raise click.UsageError(f"{option.opts[0]} {text}: say a number of rows (100) or a share of them (1%)")
+    number = float(text.removesuffix("%"))
+    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _: number)
+
+
+_MOST = partial(click.option, "--max-quarantined", "most", metavar="ROWS|SHARE%", callback=_asked_most)
 _PATIENCE = click.option(
     "--patience", type=click.FloatRange(0), default=3600, show_default=True, metavar="SECONDS",
     help="How long to wait for another who is writing to the store.",
@@ -312,8 +334,13 @@ def _refuse_of_store(how: Mapping[str, Any], store: str | None) -> None:
 @click.option(
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
+@_MOST(
+    help="So many rows may be set aside: of a log (none, unless said), of each journey of a store (any number)."
+)
 @_reading
-def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> None:
+def check(
+    paths: tuple[str, ...], document: str | None, most: Callable[[int], float] | None, how: dict[str, Any]
+) -> None:
     """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
     A name that ends in .json is a journey document, a folder a store, everything else an event log.
@@ -323,14 +350,14 @@ def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> 
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
       journey-nb check vendor.csv -c occurred_at=sent_on -c user_id=customer --timezone Europe/Paris
-      journey-nb check store
+      journey-nb check store --max-quarantined 1%
     """
     journey = Journey.read(document) if document else None
     found = [name for path in paths for name in _documents(path)]
     clean = [
-        _check_store(name) if Path(name).is_dir()
+        _check_store(name, most) if Path(name).is_dir()
         else _check_journey(name) if name.endswith(".json")
-        else _check_log(name, journey, how)
+        else _check_log(name, journey, how, most or (lambda _: 0))
         for name in found
     ]  # fmt: skip
     if not all(clean):
@@ -350,22 +377,20 @@ def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> 
 @click.option(
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
+@_MOST(
+    help="End with exit code 3 where more of the rows that were read are set aside; what was loaded stays loaded."
+)
 @_PATIENCE
 @_reading
-def import_(
-    logs: tuple[str, ...],
-    store: Path,
-    documents: tuple[str, ...],
-    no_log: bool,
-    patience: float,
-    how: dict[str, Any],
-) -> None:
+def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_log: bool,
+            most: Callable[[int], float] | None, patience: float, how: dict[str, Any]) -> None:  # fmt: skip
     """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
 
     \b
     Example:
       journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
       journey-nb import vendor.csv --store store -c occurred_at=sent_on -c user_id=customer
+      journey-nb import "feed/*.parquet" --store store --max-quarantined 1% --patience 600
     """
     from rich.progress import Progress
 
@@ -392,6 +417,14 @@ def import_(
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := _strange(opened):
         out.print(f"[yellow]{said(strange)}[/]; add them with --journey", soft_wrap=True)
+    if most and loaded.quarantined > (may := most(loaded.read)):
+        err.print(
+            f"[bold red]Error:[/] {loaded.quarantined:,} of {_rows(loaded.read)} were set aside, more than the {int(may):,} "
+            "that --max-quarantined allows: what was loaded stays loaded; journey-nb check says by which rule, journey-nb undo "
+            "takes the last load back",
+            soft_wrap=True,
+        )
+        raise SystemExit(3)
 
 
 @contextmanager
@@ -970,31 +1003,47 @@ def _cell(name: str, value: Any) -> str:
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 
-def _check_store(name: str) -> bool:
+def _check_store(name: str, most: Callable[[int], float] | None) -> bool:
     opened = open_store(name)
     with _step(f"Checking {name}") as done:
         faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
         out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
-    if not faults:
-        _print_set_aside(opened)
-    return not faults
+    _print_leftovers(opened)
+    return not faults and _print_set_aside(opened, most or (lambda _: inf))
 
 
-def _print_set_aside(store: Store) -> None:
-    """The rows of a store that do not count, by the rule they broke: no fault of the store's."""
-    for key in store:
-        rows = store[key].facts.quarantined
-        if rows.height:
-            rules = rows["rule"].value_counts(sort=True).iter_rows()
-            told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
-            out.print(
-                f"  “{said(store.get(key).label)}”: {_rows(rows.height)} set aside: {told}",
-                soft_wrap=True,
+def _print_leftovers(store: Store) -> None:
+    """What counts for nothing in the folder of a store, and how it goes away: no fault of the store's."""
+    from rich.filesize import decimal
+
+    for place, size, of_a_load in store.leftovers().iter_rows():
+        what = "nothing of the store, which leaves it where it is"
+        if of_a_load:
+            what = (
+                "of a load that was interrupted, or goes on; the next load that brings something removes it"
             )
-    if strange := _strange(store):
-        out.print(f"  {said(strange)}", soft_wrap=True)
+        out.print(f"  {said(place)} ({decimal(size)}) counts for nothing: {what}", soft_wrap=True)
+
+
+def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
+    """The rows of a store that do not count, by the rule they broke: no fault of the store's, unless they are too many."""
+    lines, read = [], 0
+    for key in store:
+        facts = store[key].facts
+        rows, read = facts.quarantined, read + facts.read
+        rules = rows["rule"].value_counts(sort=True).iter_rows()
+        told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
+        line = f"“{store.get(key).label}”: {_rows(rows.height)} set aside: {told}"
+        lines.append((rows.height, facts.read, line))
+    strange = sum(store.strange_journeys()["rows"])
+    lines.append((strange, read + strange, _strange(store)))  # of all: of themselves they would be all
+    for aside, of, line in lines:
+        if aside:
+            colour = "red" if aside > most(of) else "default"
+            out.print(f"  [{colour}]{said(line)}[/]", soft_wrap=True)
+    return not any(aside > most(of) for aside, of, _ in lines)
 
 
 def _strange(store: Store) -> str:
@@ -1169,7 +1218,7 @@ def _check_journey(path: str) -> bool:
     return True
 
 
-def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
+def _check_log(path: str, journey: Journey | None, how: dict[str, Any], most: Callable[[int], float]) -> bool:
     from journey_nb.events import EventLog, Report
     from journey_nb.facts import fold
     from journey_nb.reading import LogError
@@ -1191,7 +1240,7 @@ def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
         return False
     report = replace(report, warnings=(*warnings, *report.warnings))
     out.print(said(_by_options(str(report))), soft_wrap=True)
-    return not report.quarantined
+    return report.quarantined <= most(report.read)
 
 
 def _print_campaign(stats: JourneyStats) -> None:

@@ -189,6 +189,63 @@ def test_how_a_log_is_read_is_told_by_options(
     assert not Path("a").exists()
 
 
+def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    bad = pl.int_range(pl.len()) < 200
+    welcome_log[:10_000].with_columns(kind=pl.when(~bad).then("kind")).write_parquet("events.parquet")
+    args = "import", "events.parquet", "--journey", "welcome.journey.json", "--store"
+    assert "a number of rows (100) or a share of them (1%)" in refused(
+        *args, "odd", "--max-quarantined", "0.01", code=2
+    )
+    assert run(*args, "fits", "--max-quarantined", "2%").exit_code == 0
+    told = refused(*args, "store", "--max-quarantined", "1.9%", code=3)
+    assert (
+        "200 of 10,000 rows were set aside, more than the 190 that --max-quarantined allows: what was loaded stays loaded"
+        in told
+    )
+    assert jn.Store("store")["welcome"].facts.quarantined.height >= 200
+    assert run(*args, "store", "--max-quarantined", "0").exit_code == 0  # nothing is new
+    aside = jn.Store("store")["welcome"].facts.quarantined.height
+    assert run("check", "store", "--max-quarantined", str(aside)).exit_code == 0
+    assert f"{aside} rows set aside" in refused("check", "store", "--max-quarantined", str(aside - 1))
+    assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
+    refused("check", "events.parquet", "--max-quarantined", "199")
+
+
+def test_rows_of_journeys_that_a_store_lacks_are_too_many_by_what_it_read(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    strange = pl.when(pl.int_range(pl.len()) < 50).then(pl.lit("another")).otherwise("journey_id")
+    store.append(welcome_log[:5_000].with_columns(journey_id=strange))
+    assert run("check", "store", "--max-quarantined", "1%").exit_code == 0
+    assert "50 rows of journeys" in refused("check", "store", "--max-quarantined", "0.9%")
+
+
+def test_check_names_what_counts_for_nothing(here: Path, welcome_log: pl.DataFrame) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:100])
+    assert "counts for nothing" not in run("check", "store").output
+    killed = Path("store/layers/0123456789abcdef/0")
+    killed.mkdir(parents=True)
+    (killed / "goals.arrow").write_bytes(bytes(2_000))
+    Path("store/[red]notes.txt").write_text("mine")
+    checked = run("check", "store")
+    assert checked.exit_code == 0
+    told = " ".join(checked.output.split())
+    assert (
+        "layers/0123456789abcdef (2.0 kB) counts for nothing: of a load that was interrupted, or goes on; the next"
+        in told
+    )
+    assert "[red]notes.txt (4 bytes) counts for nothing: nothing of the store" in told
+    store.append(welcome_log[100:200])
+    assert "0123456789abcdef" not in run("check", "store").output
+    assert Path("store/[red]notes.txt").exists()
+
+
 def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     args = "import", "none.csv", "--journey", "welcome.journey.json", "--store"
     refused(*args, "new/store")

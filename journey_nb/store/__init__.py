@@ -27,7 +27,7 @@ from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
-from journey_nb.store.database import StoreError, connection, sole_writer
+from journey_nb.store.database import FILES, StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
     Progress,
@@ -972,6 +972,34 @@ class Store(Registry):
         if not counted.same(facts.cube) or not _same_rows(stand, facts.standing):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
+    def leftovers(self) -> pl.DataFrame:
+        """What lies in the folder and counts for nothing: place, bytes, and whether it is ``of_a_load``.
+
+        The next load that brings something removes what is left of one that was interrupted. What is no load's is
+        nothing of the store, and stays.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = (store.path / "notes.txt").write_text("mine")
+        ...     print(store.leftovers().rows())
+        [('notes.txt', 4, False)]
+        """
+        layers, unlisted = self.path / "layers", self._layers.unlisted()
+        own = {layers, *folders_of_layers(layers), *(self.path / name for name in FILES)}
+        there = [*self.path.iterdir(), *(layers.iterdir() if layers.is_dir() else ())]
+        others = sorted(path for path in there if path not in own)
+        rows = [
+            (path.relative_to(self.path).as_posix(), _room(path), path in unlisted)
+            for path in [*sorted(unlisted), *others]
+        ]
+        return pl.DataFrame(
+            rows, {"place": pl.String, "bytes": pl.Int64, "of_a_load": pl.Boolean}, orient="row"
+        )
+
     # How it is kept.
 
     @contextmanager
@@ -1039,6 +1067,15 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
         f"{log.name}: none of its {faults.height:,} rows can be read, the first for {rule} ({detail}). Nothing was kept: "
         "say how they are to be read (columns, timezone, time_unit, time_format) and load again"
     )
+
+
+def _room(path: Path) -> int:
+    """The bytes of a file, or of all in a folder, as far as it is still there."""
+    size = 0
+    for one in [path, *path.rglob("*")]:
+        with suppress(OSError):
+            size += one.lstat().st_size if not one.is_dir() else 0
+    return size
 
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:

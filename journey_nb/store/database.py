@@ -17,6 +17,11 @@ FORMAT = 1
 _EFFECTIVE = os.access in os.supports_effective_ids
 _PATIENCE = 30_000  # milliseconds for which one change waits for another
 _HOLDER = "writer.txt"  # says who holds the lock beside it
+FILES = (
+    _HOLDER,
+    *(name + more for name in ("store.sqlite", "writer.lock") for more in ("", "-wal", "-shm", "-journal")),
+)
+"""What stands in a store beside its layers."""
 QUIETLY = 2.0  # seconds to wait for another writer before that is told
 
 _log = logging.getLogger(__name__)
