@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from journey_nb.files import is_full
+from journey_nb.files import is_full, shared
 from journey_nb.journey import Journey, JourneyError, listed, near
 from journey_nb.subject import open_store, store_file
 
@@ -434,15 +434,16 @@ def _none_left(store: Path) -> Iterator[None]:
     What was loaded before the error stays, and so does a store that others are loading into.
     """
     made = [folder for folder in (store, *store.parents) if not folder.exists()]
-    try:
-        yield
-    except Exception:  # not an interruption: that import goes on
-        if made and not any(store.glob("layers/*")):
-            rmtree(store, ignore_errors=True)
-            with suppress(OSError):
-                for folder in made[1:]:
-                    folder.rmdir()
-        raise
+    with shared(store) as alone:
+        try:
+            yield
+        except Exception:  # not an interruption: that import goes on
+            if made and alone() and not any(store.glob("layers/*")):
+                rmtree(store, ignore_errors=True)
+                with suppress(OSError):
+                    for folder in made[1:]:
+                        folder.rmdir()
+            raise
 
 
 @main.command()

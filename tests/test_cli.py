@@ -24,6 +24,7 @@ import journey_nb as jn
 from journey_nb import reports
 from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
+from journey_nb.reading import LogError
 from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
@@ -253,6 +254,31 @@ def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     jn.Store("store")
     refused(*args, "store")
     assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
+
+
+def test_a_failed_import_leaves_a_new_store_that_another_waits_to_load_into(
+    here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ["import", "events.parquet", "--journey", "welcome.journey.json", "--store", "new/store"]
+    at_once = (
+        "from journey_nb.store import database; database.QUIETLY = 0; from journey_nb.cli import main; main()"
+    )
+    others: list[subprocess.Popen[str]] = []
+
+    def failing(store: jn.Store, *_: object, **__: object) -> None:
+        with store._writing("load"):
+            others.append(
+                subprocess.Popen([sys.executable, "-c", at_once, *args], stderr=subprocess.PIPE, text=True)
+            )
+            assert others[0].stderr
+            assert "is being written by" in others[0].stderr.readline()
+            raise LogError("no row can be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jn.Store, "load", failing)
+        refused(*args)
+    assert others[0].wait() == 0, others[0].communicate()
+    assert jn.Store("new/store")["welcome"].facts.read == welcome_log.height
 
 
 def test_a_failed_import_keeps_what_it_loaded_before(
