@@ -404,7 +404,7 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
         opened = Store(store, patience=patience)
         for journey in journeys:
             opened.add(journey)
-        with Progress(console=err, transient=True) as bar:
+        with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
             loaded = opened.load(
                 list(logs),
@@ -479,7 +479,7 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
         with _step(f"Simulating “{subject.label}” for {users:,} users"):
             write_table(simulated(subject, users, days=days, seed=seed), path, spreadsheet_safe=False)
     else:  # in chunks, so that it may be larger than the memory
-        with Progress(console=err, transient=True) as bar:
+        with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task(f"Simulating “{said(subject.label)}”", total=users)
             simulate_to(
                 path, subject, users, days=days, seed=seed,
