@@ -393,7 +393,7 @@ class Store(Registry):
             facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
             last_at = None if facts.is_empty else facts.last_at
             rows.append((journey_id, last_at, sum(layer.bytes for layer in layers)))
-        schema = {"journey_id": pl.String, "last_at": pl.Datetime("us", "UTC"), "bytes": pl.Int64}
+        schema = {"journey_id": pl.String(), "last_at": pl.Datetime("us", "UTC"), "bytes": pl.Int64()}
         return pl.DataFrame(rows, schema, orient="row")
 
     # Loading.
