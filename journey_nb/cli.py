@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial, wraps
 from glob import glob
+from math import inf
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from journey_nb.files import is_full
+from journey_nb.files import is_full, shared
 from journey_nb.journey import Journey, JourneyError, listed, near
 from journey_nb.subject import open_store, store_file
 
@@ -102,6 +103,7 @@ _OPTIONS = {
     r"check clock and time_unit": "check clock and --time-unit",
     r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
     r"\bsmall_groups 0\b": "--small-groups 0",
+    r"\bpatience=…, in seconds": "--patience SECONDS",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }
 
@@ -130,6 +132,14 @@ def main() -> None:
     \b
     Example:
       journey-nb demo
+
+    \b
+    Exit codes:
+      0    fine
+      1    faults were found, or what is needed is missing, cannot be read or may not be done
+      2    a command that cannot be understood
+      3    import: more rows were set aside than --max-quarantined allows; what was loaded stays loaded
+      143  ended from outside (SIGTERM): the same again goes on
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an old console without “✓” shows ? instead
@@ -295,6 +305,25 @@ def _typed() -> str:
     return "".join(f" --{name} {shlex.quote(value)}" for name, value in typed)
 
 
+def _asked_most(
+    ctx: click.Context, option: click.Parameter, text: str | None
+) -> Callable[[int], float] | None:
+    """How many of some rows may be set aside, by how many these are."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+|\d+(\.\d+)?%", text):
+        raise click.UsageError(f"{option.opts[0]} {text}: say a number of rows (100) or a share of them (1%)")
+    number = float(text.removesuffix("%"))
+    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _: number)
+
+
+_MOST = partial(click.option, "--max-quarantined", "most", metavar="ROWS|SHARE%", callback=_asked_most)
+_PATIENCE = click.option(
+    "--patience", type=click.FloatRange(0), default=3600, show_default=True, metavar="SECONDS",
+    help="How long to wait for another who is writing to the store.",
+)  # fmt: skip
+
+
 def _refuse_of_store(how: Mapping[str, Any], store: str | None) -> None:
     if store and how:
         raise click.UsageError(f"a store has read its logs: say{_typed()} to journey-nb import")
@@ -305,8 +334,13 @@ def _refuse_of_store(how: Mapping[str, Any], store: str | None) -> None:
 @click.option(
     "--journey", "document", help="The journey that the logs belong to: judges their points and branches too."
 )
+@_MOST(
+    help="So many rows may be set aside: of a log (none, unless said), of each journey of a store (any number)."
+)
 @_reading
-def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> None:
+def check(
+    paths: tuple[str, ...], document: str | None, most: Callable[[int], float] | None, how: dict[str, Any]
+) -> None:
     """Check journey documents, event logs and stores, and list every fault (exit code 1 where there is one).
 
     A name that ends in .json is a journey document, a folder a store, everything else an event log.
@@ -316,14 +350,14 @@ def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> 
       journey-nb check welcome.journey.json
       journey-nb check "events/*.parquet" --journey welcome.journey.json
       journey-nb check vendor.csv -c occurred_at=sent_on -c user_id=customer --timezone Europe/Paris
-      journey-nb check store
+      journey-nb check store --max-quarantined 1%
     """
     journey = Journey.read(document) if document else None
     found = [name for path in paths for name in _documents(path)]
     clean = [
-        _check_store(name) if Path(name).is_dir()
+        _check_store(name, most) if Path(name).is_dir()
         else _check_journey(name) if name.endswith(".json")
-        else _check_log(name, journey, how)
+        else _check_log(name, journey, how, most or (lambda _: 0))
         for name in found
     ]  # fmt: skip
     if not all(clean):
@@ -343,16 +377,20 @@ def check(paths: tuple[str, ...], document: str | None, how: dict[str, Any]) -> 
 @click.option(
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
+@_MOST(
+    help="End with exit code 3 where more of the rows that were read are set aside; what was loaded stays loaded."
+)
+@_PATIENCE
 @_reading
-def import_(
-    logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_log: bool, how: dict[str, Any]
-) -> None:
+def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_log: bool,
+            most: Callable[[int], float] | None, patience: float, how: dict[str, Any]) -> None:  # fmt: skip
     """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
 
     \b
     Example:
       journey-nb import "events/*.parquet" --store store --journey welcome.journey.json
       journey-nb import vendor.csv --store store -c occurred_at=sent_on -c user_id=customer
+      journey-nb import "feed/*.parquet" --store store --max-quarantined 1% --patience 600
     """
     from rich.progress import Progress
 
@@ -363,10 +401,10 @@ def import_(
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     with _none_left(store):
-        opened = Store(store)
+        opened = Store(store, patience=patience)
         for journey in journeys:
             opened.add(journey)
-        with Progress(console=err, transient=True) as bar:
+        with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
             loaded = opened.load(
                 list(logs),
@@ -379,6 +417,14 @@ def import_(
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := _strange(opened):
         out.print(f"[yellow]{said(strange)}[/]; add them with --journey", soft_wrap=True)
+    if most and loaded.quarantined > (may := most(loaded.read)):
+        err.print(
+            f"[bold red]Error:[/] {loaded.quarantined:,} of {_rows(loaded.read)} were set aside, more than the {int(may):,} "
+            "that --max-quarantined allows: what was loaded stays loaded; journey-nb check says by which rule, journey-nb undo "
+            "takes the last load back",
+            soft_wrap=True,
+        )
+        raise SystemExit(3)
 
 
 @contextmanager
@@ -388,15 +434,16 @@ def _none_left(store: Path) -> Iterator[None]:
     What was loaded before the error stays, and so does a store that others are loading into.
     """
     made = [folder for folder in (store, *store.parents) if not folder.exists()]
-    try:
-        yield
-    except Exception:  # not an interruption: that import goes on
-        if made and not any(store.glob("layers/*")):
-            rmtree(store, ignore_errors=True)
-            with suppress(OSError):
-                for folder in made[1:]:
-                    folder.rmdir()
-        raise
+    with shared(store) as alone:
+        try:
+            yield
+        except Exception:  # not an interruption: that import goes on
+            if made and alone() and not any(store.glob("layers/*")):
+                rmtree(store, ignore_errors=True)
+                with suppress(OSError):
+                    for folder in made[1:]:
+                        folder.rmdir()
+            raise
 
 
 @main.command()
@@ -432,7 +479,7 @@ def simulate(journey: str, path: Path, users: int, days: int, seed: int) -> None
         with _step(f"Simulating “{subject.label}” for {users:,} users"):
             write_table(simulated(subject, users, days=days, seed=seed), path, spreadsheet_safe=False)
     else:  # in chunks, so that it may be larger than the memory
-        with Progress(console=err, transient=True) as bar:
+        with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task(f"Simulating “{said(subject.label)}”", total=users)
             simulate_to(
                 path, subject, users, days=days, seed=seed,
@@ -751,15 +798,29 @@ _WHICH = click.argument("journey")  # id, title, or the beginning of a title
 @click.option("--tag", multiple=True, help="One of the journey's tags.")
 @click.option("--title", multiple=True, help="A part of the title; case does not matter.")
 def journeys(store: Path, **filters: tuple[str, ...]) -> None:
-    """List the journeys of a store, the oldest first.
+    """List the journeys of a store, the oldest first: how old the last event of each is, and how much room it takes.
 
     \b
     Example:
       journey-nb journeys store --status running --status paused --title welcome
     """
-    found = _registry(store).find(**{name: values for name, values in filters.items() if values})
-    _print_table(found.select("title", "status", "category", "type", "launched_at", "journey_id"))
-    out.print(f"{found.height:,} journey{'s' * (found.height != 1)}")
+    from rich.filesize import decimal
+
+    from journey_nb.store import StoreError
+
+    opened, failed = open_store(store), None
+    found = opened.find(**{name: values for name, values in filters.items() if values})
+    held = ["last_at", "age", "bytes"]
+    try:
+        found = found.join(opened.holdings(), on="journey_id", how="left", maintain_order="left")
+        found = found.with_columns(age=datetime.now(UTC) - found["last_at"])
+    except StoreError as error:  # the journeys are told all the same
+        failed, held = error, []
+    _print_table(found.select("title", "status", "category", "type", "launched_at", *held, "journey_id"))
+    room = f", {decimal(sum(found['bytes']))}" if held else ""
+    out.print(f"{found.height:,} journey{'s' * (found.height != 1)}{room}")
+    if failed:
+        raise failed
 
 
 # What can be done with a journey, and the one option that it takes.
@@ -774,7 +835,8 @@ _VERBS = {"launch": None, "pause": None, "relaunch": "document", "stop": "confir
 @click.option("--confirm", metavar="TITLE", help="The title, typed to stop the journey for good.")
 @click.option("--title", help="The new title of rename, or that of the clone.")
 @click.option("--document", metavar="FILE", help="The changed journey, to relaunch as the next version.")
-def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
+@_PATIENCE
+def status(store: Path, journey: str, verb: str, patience: float, **options: str | None) -> None:
     """Launch, pause, relaunch, stop, archive, clone or rename a journey of a store.
 
     JOURNEY is an id, a title, or the beginning of a title. Nothing is sent to the sending platform.
@@ -792,7 +854,7 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
         raise click.UsageError(f"{verb} takes no --{odd[0]}")
     if verb == "rename" and not given:
         raise click.UsageError("rename needs --title")
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     if verb == "stop" and not given:
         given = {"confirm": _typed_title(opened, journey)}
     if verb == "relaunch":
@@ -807,14 +869,15 @@ def status(store: Path, journey: str, verb: str, **options: str | None) -> None:
 @main.command()
 @_STORE
 @_WHICH
-def rebuild(store: Path, journey: str) -> None:
+@_PATIENCE
+def rebuild(store: Path, journey: str, patience: float) -> None:
     """Fold the facts of a journey anew from its kept log: where they are damaged, or of an older release.
 
     \b
     Example:
       journey-nb rebuild store welcome
     """
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     title = opened.get(journey).label
     with _step(f"Folding “{title}” anew") as done:
         opened.rebuild(journey)
@@ -849,7 +912,8 @@ def loads(store: Path) -> None:
 @main.command()
 @_STORE
 @click.argument("name")
-def undo(store: Path, name: str) -> None:
+@_PATIENCE
+def undo(store: Path, name: str, patience: float) -> None:
     """Take the last load back, as if it had never come; the same may be loaded again.
 
     NAME is what was loaded, as `journey-nb loads` shows it. Files that were loaded together are taken back together.
@@ -858,7 +922,8 @@ def undo(store: Path, name: str) -> None:
     Example:
       journey-nb undo store events.csv
     """
-    out.print(f"Took back {said(name)}: {open_store(store).undo(name)}", soft_wrap=True)
+    told = open_store(store, patience=patience).undo(name)
+    out.print(f"Took back {said(name)}: {told}", soft_wrap=True)
 
 
 @main.command()
@@ -868,7 +933,8 @@ def undo(store: Path, name: str) -> None:
     "--file", "path", type=click.File(encoding="utf-8"), help="One user id a line; - for standard input."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool) -> None:
+@_PATIENCE
+def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool, patience: float) -> None:
     """Remove every row of some users from a store, for good.
 
     USERS are ids as the log has them. The journeys they were on are folded anew without them.
@@ -881,7 +947,7 @@ def erase(store: Path, users: tuple[str, ...], path: TextIO | None, yes: bool) -
     ids = {*users, *(path.read().splitlines() if path else ())} - {""}
     if not ids:
         raise click.UsageError("name the users to erase, or a --file of their ids")
-    opened = open_store(store)
+    opened = open_store(store, patience=patience)
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("this is for good: say --yes where nobody can be asked")
     if not yes:
@@ -925,38 +991,60 @@ def _print_table(table: pl.DataFrame) -> None:
 
 
 def _cell(name: str, value: Any) -> str:
+    from rich.filesize import decimal
+
     from journey_nb.style import format, word
 
     if isinstance(value, datetime):
         return format.instant(value)  # as the register keeps it, in UTC, for journeys of any zone
+    if name == "age":
+        return format.duration(value)
+    if name == "bytes":
+        return decimal(value)
     return word(value) if name in ("status", "type") else str("" if value is None else value)
 
 
-def _check_store(name: str) -> bool:
+def _check_store(name: str, most: Callable[[int], float] | None) -> bool:
     opened = open_store(name)
     with _step(f"Checking {name}") as done:
         faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
         out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
-    if not faults:
-        _print_set_aside(opened)
-    return not faults
+    _print_leftovers(opened)
+    return not faults and _print_set_aside(opened, most or (lambda _: inf))
 
 
-def _print_set_aside(store: Store) -> None:
-    """The rows of a store that do not count, by the rule they broke: no fault of the store's."""
-    for key in store:
-        rows = store[key].facts.quarantined
-        if rows.height:
-            rules = rows["rule"].value_counts(sort=True).iter_rows()
-            told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
-            out.print(
-                f"  “{said(store.get(key).label)}”: {_rows(rows.height)} set aside: {told}",
-                soft_wrap=True,
+def _print_leftovers(store: Store) -> None:
+    """What counts for nothing in the folder of a store, and how it goes away: no fault of the store's."""
+    from rich.filesize import decimal
+
+    for place, size, of_a_load in store.leftovers().iter_rows():
+        what = "nothing of the store, which leaves it where it is"
+        if of_a_load:
+            what = (
+                "of a load that was interrupted, or goes on; the next load that brings something removes it"
             )
-    if strange := _strange(store):
-        out.print(f"  {said(strange)}", soft_wrap=True)
+        out.print(f"  {said(place)} ({decimal(size)}) counts for nothing: {what}", soft_wrap=True)
+
+
+def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
+    """The rows of a store that do not count, by the rule they broke: no fault of the store's, unless they are too many."""
+    lines, read = [], 0
+    for key in store:
+        facts = store[key].facts
+        rows, read = facts.quarantined, read + facts.read
+        rules = rows["rule"].value_counts(sort=True).iter_rows()
+        told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
+        line = f"“{store.get(key).label}”: {_rows(rows.height)} set aside: {told}"
+        lines.append((rows.height, facts.read, line))
+    strange = sum(store.strange_journeys()["rows"])
+    lines.append((strange, read + strange, _strange(store)))  # of all: of themselves they would be all
+    for aside, of, line in lines:
+        if aside:
+            colour = "red" if aside > most(of) else "default"
+            out.print(f"  [{colour}]{said(line)}[/]", soft_wrap=True)
+    return not any(aside > most(of) for aside, of, _ in lines)
 
 
 def _strange(store: Store) -> str:
@@ -1131,7 +1219,7 @@ def _check_journey(path: str) -> bool:
     return True
 
 
-def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
+def _check_log(path: str, journey: Journey | None, how: dict[str, Any], most: Callable[[int], float]) -> bool:
     from journey_nb.events import EventLog, Report
     from journey_nb.facts import fold
     from journey_nb.reading import LogError
@@ -1153,7 +1241,7 @@ def _check_log(path: str, journey: Journey | None, how: dict[str, Any]) -> bool:
         return False
     report = replace(report, warnings=(*warnings, *report.warnings))
     out.print(said(_by_options(str(report))), soft_wrap=True)
-    return not report.quarantined
+    return report.quarantined <= most(report.read)
 
 
 def _print_campaign(stats: JourneyStats) -> None:

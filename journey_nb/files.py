@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -117,6 +117,57 @@ def whole_folder(place: str | Path) -> Iterator[Path]:
                 _put(made, place)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def shared(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Stand in a folder, made if there is none, beside others who do; gives what tells whether one is alone in it.
+
+    Who is alone keeps others waiting from then on, and may take the folder away: they make it anew. Where the system or
+    its drive cannot tell, nobody is alone.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, shared(Path(folder, "x")) as alone:
+    ...     with shared(Path(folder, "x")):
+    ...         print(alone(), Path(folder, "x").exists())
+    False True
+    """
+    try:
+        import fcntl
+    except ImportError:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield lambda: False
+        return
+    place = _entered(folder, fcntl.LOCK_SH)
+
+    def alone() -> bool:
+        with suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    try:
+        yield alone
+    finally:
+        os.close(place)
+
+
+def _entered(folder: Path, lock: int) -> int:
+    """A handle of a folder, locked; of the one that stands there, should another be taken away meanwhile."""
+    import fcntl
+
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # it went again before it was entered
+            place = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):  # some network drives know no locks
+                fcntl.flock(place, lock)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(place), folder.stat()):
+                    return place
+            os.close(place)
 
 
 _MAKING, _ASIDE = ".making-", ".aside-"

@@ -122,8 +122,8 @@ def chosen(
     return stats.machine(include=True) if machine else stats
 
 
-def open_store(path: str | os.PathLike[str]) -> Store:
-    """The store in a folder; unlike :class:`Store` itself this makes none where there is none.
+def open_store(path: str | os.PathLike[str], **how: Any) -> Store:
+    """The store in a folder, as :class:`Store` opens it; unlike that this makes none where there is none.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     from journey_nb.store import Store
 
     store_file(path)
-    return Store(path)
+    return Store(path, **how)
 
 
 def store_file(path: str | os.PathLike[str]) -> Path:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import journey_nb as jn
 from journey_nb import reports
 from journey_nb.cli import _VERBS, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
+from journey_nb.reading import LogError
 from journey_nb.simulate import simulate
 from journey_nb.store.registry import VERBS, Registry
 
@@ -187,6 +190,63 @@ def test_how_a_log_is_read_is_told_by_options(
     assert not Path("a").exists()
 
 
+def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    bad = pl.int_range(pl.len()) < 200
+    welcome_log[:10_000].with_columns(kind=pl.when(~bad).then("kind")).write_parquet("events.parquet")
+    args = "import", "events.parquet", "--journey", "welcome.journey.json", "--store"
+    assert "a number of rows (100) or a share of them (1%)" in refused(
+        *args, "odd", "--max-quarantined", "0.01", code=2
+    )
+    assert run(*args, "fits", "--max-quarantined", "2%").exit_code == 0
+    told = refused(*args, "store", "--max-quarantined", "1.9%", code=3)
+    assert (
+        "200 of 10,000 rows were set aside, more than the 190 that --max-quarantined allows: what was loaded stays loaded"
+        in told
+    )
+    assert jn.Store("store")["welcome"].facts.quarantined.height >= 200
+    assert run(*args, "store", "--max-quarantined", "0").exit_code == 0  # nothing is new
+    aside = jn.Store("store")["welcome"].facts.quarantined.height
+    assert run("check", "store", "--max-quarantined", str(aside)).exit_code == 0
+    assert f"{aside} rows set aside" in refused("check", "store", "--max-quarantined", str(aside - 1))
+    assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
+    refused("check", "events.parquet", "--max-quarantined", "199")
+
+
+def test_rows_of_journeys_that_a_store_lacks_are_too_many_by_what_it_read(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    strange = pl.when(pl.int_range(pl.len()) < 50).then(pl.lit("another")).otherwise("journey_id")
+    store.append(welcome_log[:5_000].with_columns(journey_id=strange))
+    assert run("check", "store", "--max-quarantined", "1%").exit_code == 0
+    assert "50 rows of journeys" in refused("check", "store", "--max-quarantined", "0.9%")
+
+
+def test_check_names_what_counts_for_nothing(here: Path, welcome_log: pl.DataFrame) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:100])
+    assert "counts for nothing" not in run("check", "store").output
+    killed = Path("store/layers/0123456789abcdef/0")
+    killed.mkdir(parents=True)
+    (killed / "goals.arrow").write_bytes(bytes(2_000))
+    Path("store/[red]notes.txt").write_text("mine")
+    checked = run("check", "store")
+    assert checked.exit_code == 0
+    told = " ".join(checked.output.split())
+    assert (
+        "layers/0123456789abcdef (2.0 kB) counts for nothing: of a load that was interrupted, or goes on; the next"
+        in told
+    )
+    assert "[red]notes.txt (4 bytes) counts for nothing: nothing of the store" in told
+    store.append(welcome_log[100:200])
+    assert "0123456789abcdef" not in run("check", "store").output
+    assert Path("store/[red]notes.txt").exists()
+
+
 def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     args = "import", "none.csv", "--journey", "welcome.journey.json", "--store"
     refused(*args, "new/store")
@@ -194,6 +254,31 @@ def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     jn.Store("store")
     refused(*args, "store")
     assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
+
+
+def test_a_failed_import_leaves_a_new_store_that_another_waits_to_load_into(
+    here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ["import", "events.parquet", "--journey", "welcome.journey.json", "--store", "new/store"]
+    at_once = (
+        "from journey_nb.store import database; database.QUIETLY = 0; from journey_nb.cli import main; main()"
+    )
+    others: list[subprocess.Popen[str]] = []
+
+    def failing(store: jn.Store, *_: object, **__: object) -> None:
+        with store._writing("load"):
+            others.append(
+                subprocess.Popen([sys.executable, "-c", at_once, *args], stderr=subprocess.PIPE, text=True)
+            )
+            assert others[0].stderr
+            assert "is being written by" in others[0].stderr.readline()
+            raise LogError("no row can be read")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jn.Store, "load", failing)
+        refused(*args)
+    assert others[0].wait() == 0, others[0].communicate()
+    assert jn.Store("new/store")["welcome"].facts.read == welcome_log.height
 
 
 def test_a_failed_import_keeps_what_it_loaded_before(
@@ -204,6 +289,22 @@ def test_a_failed_import_keeps_what_it_loaded_before(
     args = "import", "events.parquet", "odd.csv", "--journey", "welcome.journey.json", "--store", "store"
     assert "no column 'kind'" in refused(*args)
     assert jn.Store("store")["welcome"].facts.read == welcome_log.height
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("import", "events.parquet", "--store", "store"), ("rebuild", "store", "welcome"), ("undo", "store", "x"),
+     ("erase", "store", "u1", "--yes")],
+    ids=lambda args: args[0],
+)  # fmt: skip
+def test_who_writes_waits_as_long_as_is_said(here: Path, args: tuple[str, ...]) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(pl.read_parquet("events.parquet")[:10])
+    with store._writing("rebuild"):
+        told = refused(*args, "--patience", "0")
+    assert f"process {os.getpid()}" in told
+    assert "wait longer (--patience SECONDS)" in told
 
 
 def test_check_knows_a_log_that_is_named_as_a_document(here: Path, welcome_log: pl.DataFrame) -> None:
@@ -592,10 +693,32 @@ def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
     registry.pause("welcome")
     text = run("journeys", "store", "--status", "paused", "--status", "finished", "--type", "trigger",
                "--title", "WEL", "--category", "Onboarding").output  # fmt: skip
-    assert ("Welcome series" in text, "Paused" in text, "1 journey\n" in text) == (True, True, True)
+    assert ("Welcome series" in text, "Paused" in text, "1 journey, 0 bytes\n" in text) == (True, True, True)
     assert "0 journeys" in run("journeys", "store", "--tag", "none").output
     shown = run("journeys", "store", "--status", "Active").output
     assert shown == run("journeys", "store", "--status", "running").output != run("journeys", "store").output
+
+
+def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
+    store = jn.Store("store")
+    late = welcome_log["occurred_at"].max()
+    assert isinstance(late, datetime)
+    ago = datetime.now(UTC) - timedelta(days=3, hours=4, minutes=30) - late
+    store.append(welcome_log.with_columns(pl.col("occurred_at") + ago))
+    lines = run("journeys", "store").output.splitlines()
+    (fed,) = (line for line in lines if "Welcome series" in line)
+    assert "3 d 4 h" in fed
+    assert re.search(r"\d MB", fed)
+    assert len([line for line in lines if re.search("– +0 bytes", line)]) == 2
+    held = store.holdings()
+    assert held["last_at"].max() == store["welcome"].facts.last_at
+    told = sum(path.stat().st_size for path in Path("store/layers").rglob("*") if path.is_file())
+    assert held["bytes"].sum() == told
+    next(Path("store/layers").glob("*/0/facts.json")).write_bytes(b"")
+    listed = run("journeys", "store")
+    assert listed.exit_code == 1
+    assert "Welcome series" in listed.output
+    assert "journey-nb check tells" in listed.output
 
 
 def test_status_moves_a_journey(registry: Registry) -> None:

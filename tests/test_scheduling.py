@@ -20,6 +20,7 @@ import nbformat
 import polars as pl
 import pytest
 from bs4 import BeautifulSoup
+from click.testing import CliRunner
 from lab import PATIENCE, Lab
 
 import journey_nb as jn
@@ -30,41 +31,71 @@ from journey_nb.reports import check_parameters, report_notebooks
 EXAMPLES = Path(__file__).parent.parent / "docs/scheduling"
 
 
-def command_of(text: str) -> list[str]:
-    """What stands behind journey-nb in a line, up to where the shell goes on."""
-    words = shlex.split(text[text.index("journey-nb report ") :], comments=False)
-    end = next((place for place, word in enumerate(words) if word.startswith((">", "|"))), len(words))
-    return words[1:end]
+NIGHTLY = EXAMPLES / "nightly.sh"
 
 
-@pytest.mark.parametrize("name", ["crontab", "journey-nb-report.service"])
-def test_the_command_is_one_that_is_understood(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from click.testing import CliRunner
+def command_of(verb: str) -> list[str]:
+    """What stands behind journey-nb in the line of a verb, up to where the shell goes on."""
+    (line,) = (line for line in NIGHTLY.read_text().splitlines() if f"journey-nb {verb} " in line)
+    words = shlex.split(line, comments=True)
+    return words[1 : words.index("||")]
 
+
+def test_the_report_s_command_is_one_that_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(cli, "_report_for_each", lambda *given: asked.append(given))
-    line = next(line for line in (EXAMPLES / name).read_text().splitlines() if "journey-nb report " in line)
-    done = CliRunner().invoke(cli.main, command_of(line))
+    done = CliRunner().invoke(cli.main, command_of("report"))
     assert done.exit_code == 0, done.output
     ((report, store, filters, options),) = asked
     assert (report, store, filters) == ("campaign", "store", ("status=running",))
     assert (options["period"], options["only_if_changed"]) == ("30d", True)
 
 
+def test_the_other_commands_do_what_is_said(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("feed").mkdir()
+    welcome_log[:500].write_parquet("feed/monday.parquet")
+    jn.Store("store").add(welcome)
+    for verb, told in (("import", "500 rows read"), ("journeys", "1 journey"), ("check", "no faults")):
+        done = CliRunner().invoke(cli.main, command_of(verb))
+        assert (done.exit_code, told in done.output) == (0, True), done.output
+
+
+@pytest.mark.parametrize("failing", ["import", "check", "report", "none"])
+def test_a_night_goes_on_behind_what_fails_and_tells_it(tmp_path: Path, failing: str) -> None:
+    """As cron runs it: by its line, with hardly an environment."""
+    program = tmp_path / ".venv/bin/journey-nb"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\necho "$1"\n[ "$1" != {failing} ] || exit 3\n')
+    program.chmod(0o755)
+    shutil.copy(NIGHTLY, tmp_path)
+    (job,) = jobs()
+    bare = {"PATH": "/usr/bin:/bin", "JOURNEYS": str(tmp_path)}
+    mail = subprocess.run(
+        ["/bin/sh", "-c", job.split(maxsplit=5)[5]], env=bare, capture_output=True, text=True, check=True
+    )
+    log = (tmp_path / "nightly.log").read_text()
+    assert log == "import\njourneys\ncheck\nreport\n"
+    assert mail.stdout == ("" if failing == "none" else log)
+    done = subprocess.run([tmp_path / "nightly.sh"], env=bare, capture_output=True, check=False)
+    assert done.returncode == (0 if failing == "none" else 3)
+
+
+def jobs() -> list[str]:
+    return [line for line in (EXAMPLES / "crontab").read_text().splitlines() if line and line[0] not in "#SJ"]
+
+
 def test_a_line_of_the_crontab_has_five_fields_and_a_command() -> None:
-    jobs = [line for line in (EXAMPLES / "crontab").read_text().splitlines() if line and line[0] not in "#SJ"]
-    assert [line.split(maxsplit=5)[:5] for line in jobs] == [["0", "5", "*", "*", "*"]]
-    assert not [line for line in jobs if "%" in line]  # cron takes it for the end of the line
-    subprocess.run(["sh", "-n", "-c", jobs[0].split(maxsplit=5)[5]], check=True)
+    assert [line.split(maxsplit=5)[:5] for line in jobs()] == [["0", "5", "*", "*", "*"]]
+    assert not [line for line in jobs() if "%" in line]  # cron takes it for the end of the line
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
 def test_systemd_has_nothing_against_the_timer(tmp_path: Path) -> None:
-    program = Path(sys.executable).with_name("journey-nb")
     for path in EXAMPLES.glob("journey-nb-report.*"):
-        text = path.read_text().replace("/opt/journeys/.venv/bin/journey-nb", str(program))
+        text = path.read_text().replace("/opt/journeys/nightly.sh", str(NIGHTLY))
         (tmp_path / path.name).write_text(text.replace("/opt/journeys", str(tmp_path)))
     units = [str(path) for path in tmp_path.iterdir()]
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)

@@ -27,7 +27,7 @@ from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
-from journey_nb.store.database import StoreError, connection, sole_writer
+from journey_nb.store.database import FILES, StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
     Progress,
@@ -137,7 +137,7 @@ class Store(Registry):
     path
         The folder; made if there is none.
     patience
-        Seconds to wait for another writer before giving up.
+        Seconds to wait for another writer before giving up; who that is, is told.
 
     Examples
     --------
@@ -238,7 +238,7 @@ class Store(Registry):
         """As :meth:`Registry.add`; rows that were read before the journey was here are read again."""
         added = super().add(journey, by=by)
         if (self.strange_journeys()["journey_id"] == added.journey_id).any():
-            with self._writing():
+            with self._writing("add"):
                 self._take_in_strangers()
         return added
 
@@ -255,7 +255,7 @@ class Store(Registry):
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
         if design_of(self.get(key)) == design_of(changed):
             return change()
-        with self._writing():
+        with self._writing("change"):
             self._check_change(self.get(key), changed)
             after = change()
             self._settle(after)
@@ -368,6 +368,33 @@ class Store(Registry):
             .sort("journey_id", nulls_last=True)
             .collect(engine="streaming")
         )
+
+    def holdings(self) -> pl.DataFrame:
+        """What is held of each journey, the oldest first: journey_id, last_at (its newest event; null without one), bytes.
+
+        The bytes are those of the files that count; what a load has replaced takes room for ten minutes more.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> from journey_nb.simulate import simulate
+        >>> journey = jn.Journey.sample("welcome")
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = store.add(journey)
+        ...     _ = store.append(simulate(journey, users=5, seed=1))
+        ...     print(store.holdings().filter(pl.col("bytes") > 0)["last_at"].item() == store["welcome"].facts.last_at)
+        True
+        """
+        rows = []
+        for journey_id in self:
+            layers, journey = self._layers.of(journey_id), self._uncopied(journey_id)
+            facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
+            last_at = None if facts.is_empty else facts.last_at
+            rows.append((journey_id, last_at, sum(layer.bytes for layer in layers)))
+        schema = {"journey_id": pl.String(), "last_at": pl.Datetime("us", "UTC"), "bytes": pl.Int64()}
+        return pl.DataFrame(rows, schema, orient="row")
 
     # Loading.
 
@@ -525,7 +552,7 @@ class Store(Registry):
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
         readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
         """
-        with self._writing():
+        with self._writing("load"):
             known = [source for source in sources if self._layers.knows(source)]
             skipped = Loaded(skipped=tuple(source.name for source in known))
             if len(known) == len(sources):
@@ -601,7 +628,7 @@ class Store(Registry):
         Loaded
             What became of the rows.
         """
-        with self._writing():
+        with self._writing("adopt"):
             parcel = Parcel(path, storage_options)
             source = Source(parcel.digest, parcel.name)
             if self._layers.knows(source):
@@ -670,7 +697,7 @@ class Store(Registry):
             When it is not the last one, or was loaded too long ago: layers that were told as one since
             stay for ten minutes as they were, large ones for good.
         """
-        with self._writing():
+        with self._writing("undo"):
             load = self._layers.last_load()
             if load is None or name not in load.names:
                 last = f"the last was {listed(load.names)}" if load else "there was none"
@@ -743,7 +770,7 @@ class Store(Registry):
         True False 0
         """
         gone = user_ids(users).drop_nulls().unique().sort()
-        with self._writing():
+        with self._writing("erase"):
             theirs = [key for key in self if self._knows_any(self.get(key), gone)]
             for key in theirs:
                 if not all(layer.has_log for layer in self._layers.of(key)):
@@ -836,7 +863,7 @@ class Store(Registry):
 
         Rows that were set aside for a version, point, branch or goal that the journey knows by now are read again.
         """
-        with self._writing():
+        with self._writing("rebuild"):
             self._rebuild(key, progress)
 
     def _rebuild(
@@ -944,11 +971,39 @@ class Store(Registry):
         if not counted.same(facts.cube) or not _same_rows(stand, facts.standing):
             yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
+    def leftovers(self) -> pl.DataFrame:
+        """What lies in the folder and counts for nothing: place, bytes, and whether it is ``of_a_load``.
+
+        The next load that brings something removes what is left of one that was interrupted. What is no load's is
+        nothing of the store, and stays.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import journey_nb as jn
+        >>> with TemporaryDirectory() as folder:
+        ...     store = jn.Store(folder)
+        ...     _ = (store.path / "notes.txt").write_text("mine")
+        ...     print(store.leftovers().rows())
+        [('notes.txt', 4, False)]
+        """
+        layers, unlisted = self.path / "layers", self._layers.unlisted()
+        own = {layers, *folders_of_layers(layers), *(self.path / name for name in FILES)}
+        there = [*self.path.iterdir(), *(layers.iterdir() if layers.is_dir() else ())]
+        others = sorted(path for path in there if path not in own)
+        rows = [
+            (path.relative_to(self.path).as_posix(), _room(path), path in unlisted)
+            for path in [*sorted(unlisted), *others]
+        ]
+        return pl.DataFrame(
+            rows, {"place": pl.String, "bytes": pl.Int64, "of_a_load": pl.Boolean}, orient="row"
+        )
+
     # How it is kept.
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with sole_writer(self.path / "writer.lock", self._patience):
+    def _writing(self, what: str) -> Iterator[None]:
+        with sole_writer(self.path / "writer.lock", self._patience, what):
             self._layers.sweep()
             try:
                 yield
@@ -1011,6 +1066,15 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
         f"{log.name}: none of its {faults.height:,} rows can be read, the first for {rule} ({detail}). Nothing was kept: "
         "say how they are to be read (columns, timezone, time_unit, time_format) and load again"
     )
+
+
+def _room(path: Path) -> int:
+    """The bytes of a file, or of all in a folder, as far as it is still there."""
+    size = 0
+    for one in [path, *path.rglob("*")]:
+        with suppress(OSError):
+            size += one.lstat().st_size if not one.is_dir() else 0
+    return size
 
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:

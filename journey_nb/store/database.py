@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import getpass
+import logging
 import os
+import platform
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 FORMAT = 1
 _EFFECTIVE = os.access in os.supports_effective_ids
 _PATIENCE = 30_000  # milliseconds for which one change waits for another
+_HOLDER = "writer.txt"  # says who holds the lock beside it
+FILES = (
+    _HOLDER,
+    *(name + more for name in ("store.sqlite", "writer.lock") for more in ("", "-wal", "-shm", "-journal")),
+)
+"""What stands in a store beside its layers."""
+QUIETLY = 2.0  # seconds to wait for another writer before that is told
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = {
     "journey": """CREATE TABLE IF NOT EXISTS journey (
@@ -128,31 +141,74 @@ def _log_ahead(db: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def sole_writer(path: Path, patience: float) -> Iterator[None]:
+def sole_writer(path: Path, patience: float, what: str) -> Iterator[None]:
     """Wait until no one else writes; the lock goes with the process that holds it, however that ends.
 
-    SQLite locks a file of its own, so nobody waits who only reads, or changes a status.
+    SQLite locks a file of its own, so nobody waits who only reads, or changes a status. Beside it stands in words who
+    holds it, and ``what`` for; who waits longer than a moment says so in the log of the package.
 
     Raises
     ------
     StoreError
         When another writer is still busy after ``patience`` seconds.
     """
-    until = time.monotonic() + patience
+    began, told, words = time.monotonic(), False, path.with_name(_HOLDER)
     try:
         opened = sqlite3.connect(path, timeout=0.05, isolation_level=None)
     except sqlite3.OperationalError as error:
         raise StoreError(f"the store cannot be written: {error}") from error
     with closing(opened) as lock:
-        while True:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_BUSY":
-                    raise StoreError(f"the store cannot be written: {error}") from error
-                if time.monotonic() > until:
-                    raise StoreError(
-                        f"another program has been writing to {path.parent} for {patience:.0f} s: try again later"
-                    ) from None
-        yield
+        while not _locked(lock):
+            waited = time.monotonic() - began
+            if waited > patience:
+                raise StoreError(
+                    f"{path.parent} is being written{_holder(words)}; waited {waited:,.1f} s: try again later, wait longer "
+                    "(patience=…, in seconds), or end that process if it hangs (nothing is lost by that)"
+                )
+            if waited > QUIETLY and not told:
+                told = True
+                _log.warning(
+                    "%s is being written%s; waiting for up to %s s",
+                    path.parent,
+                    _holder(words),
+                    f"{patience:,g}",
+                )
+        with suppress(OSError):  # a store without these words is as good
+            words.write_text(_myself(what), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                words.unlink()
+
+
+def _locked(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_BUSY":
+            raise StoreError(f"the store cannot be written: {error}") from error
+        return False
+    return True
+
+
+def _myself(what: str) -> str:
+    return f"{who()}, process {os.getpid()} on {platform.node()}: {what} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _holder(words: Path) -> str:
+    """By whom the lock is held; what others wrote gives the terminal no orders."""
+    try:
+        told = "".join(filter(str.isprintable, words.read_text(encoding="utf-8", errors="replace")))
+    except OSError:
+        told = ""
+    return f" by {told[:400]}" if told else ", and nothing tells by whom"
+
+
+def who(by: str | None = None) -> str:
+    """The name given, else that of the login, in characters that a file can hold."""
+    try:
+        name = getpass.getuser() if by is None else by
+    except (OSError, KeyError, ImportError):  # a container may know no name for its user
+        name = "unknown"
+    return name.encode("utf-8", "backslashreplace").decode()

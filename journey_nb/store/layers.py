@@ -80,6 +80,11 @@ class Layer:
         return sum(told["rows"] for told in self._told)
 
     @property
+    def bytes(self) -> int:
+        """How much room its files take."""
+        return sum(size for size, _ in self.files.values())
+
+    @property
     def first_at(self) -> datetime | None:
         """The first instant that its parts tell of; None where they tell of nothing."""
         first = [datetime.fromisoformat(told["first_at"]) for told in self._told if told["loaded"]]
@@ -372,13 +377,17 @@ class Layers:
     def sweep(self, *, at_once: bool = False) -> None:
         """Remove what interrupted loads left, and layers that were replaced a while ago. Only for the sole writer."""
         before = "later than any time" if at_once else (datetime.now(UTC) - LINGERS).isoformat()
+        with self._database.opened() as db, transaction(db):
+            db.execute("DELETE FROM layer WHERE retired_at < ?", (before,))
+        for folder in self.unlisted():  # what cannot be removed now is the next one's to remove
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def unlisted(self) -> list[Path]:
+        """The folders that count for nothing: of loads that were interrupted, or go on."""
+        found = folders_of_layers(self._folder)  # before the list is read, which a load may add them to
         with self._database.opened() as db:
-            with transaction(db):
-                db.execute("DELETE FROM layer WHERE retired_at < ?", (before,))
             listed = {token for (token,) in db.execute("SELECT token FROM layer")}
-        for folder in folders_of_layers(self._folder):
-            if folder.name not in listed:  # what cannot be removed now is the next one's to remove
-                shutil.rmtree(folder, ignore_errors=True)
+        return [folder for folder in found if folder.name not in listed]
 
 
 def _listing(

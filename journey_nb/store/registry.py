@@ -6,7 +6,6 @@ document in the same statement, so that the two never differ. Nothing here is se
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 import sqlite3
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from uuid import uuid4
 
 from journey_nb.journey import EntryType, Journey, Status, Version, listed, near, wanted
-from journey_nb.store.database import Database, StoreError, transaction
+from journey_nb.store.database import Database, StoreError, transaction, who
 
 if TYPE_CHECKING:
     import polars as pl
@@ -534,7 +533,7 @@ def _put(
         f"ON CONFLICT (journey_id) DO UPDATE SET {updates}",
         row,
     )
-    line = (journey.journey_id, _micros(at), _who(by), action, detail)
+    line = (journey.journey_id, _micros(at), who(by), action, detail)
     db.execute("INSERT INTO history (journey_id, at, who, action, detail) VALUES (?, ?, ?, ?, ?)", line)
     return journey
 
@@ -711,12 +710,3 @@ def _frame(rows: list[dict[str, Any]], schema: dict[str, pl.DataType]) -> pl.Dat
 
 def _micros(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _who(by: str | None) -> str:
-    """The name given, else that of the login, in characters that a file can hold."""
-    try:
-        name = getpass.getuser() if by is None else by
-    except (OSError, KeyError, ImportError):  # a container may know no name for its user
-        name = "unknown"
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -299,6 +299,8 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "launched_at": ("Launched at", "Lancé le", "시작 시각"),
     "finished_at": ("Finished at", "Terminé le", "종료 시각"),
     "loaded_at": ("Loaded at", "Chargé le", "적재 시각"),
+    "last_at": ("Last event", "Dernier événement", "마지막 이벤트"),
+    "bytes": ("On disk", "Sur disque", "디스크 사용량"),
     "name": ("Name", "Nom", "이름"),
     "versions": ("Versions", "Versions", "버전"),
     "at": ("At", "Le", "시각"),

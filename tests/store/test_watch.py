@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +13,7 @@ import polars as pl
 import pytest
 
 import journey_nb as jn
-from journey_nb.store import parts
+from journey_nb.store import database, parts
 
 
 def test_a_watch_sees_each_change_once_and_nothing_else(
@@ -99,8 +102,33 @@ def test_a_status_can_be_changed_while_a_load_goes_on(
 ) -> None:
     store = jn.Store(tmp_path)
     store.add(welcome)
-    with store._writing():
+    with store._writing("rebuild"):
         assert jn.Store(tmp_path).pause("welcome").status == "paused"
-        with pytest.raises(jn.StoreError, match="another program has been writing"):
+        with pytest.raises(jn.StoreError, match="is being written"):
             jn.Store(tmp_path, patience=0).append(welcome_log)
     assert jn.Store(tmp_path, patience=0).append(welcome_log).read == welcome_log.height
+
+
+def test_who_waits_is_told_for_whom_and_how_long(
+    tmp_path: Path,
+    welcome_log: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(database, "QUIETLY", 0.1)
+    monkeypatch.setattr("getpass.getuser", lambda: "ann\x1b[31m")
+    with jn.Store(tmp_path)._writing("rebuild"):
+        with pytest.raises(jn.StoreError) as refused:
+            jn.Store(tmp_path, patience=0.3).append(welcome_log)
+        holder = f"by ann[31m, process {os.getpid()} on {platform.node()}: rebuild since 20"
+        assert holder in str(refused.value)
+        assert "waited 0.3 s" in str(refused.value)
+        assert "patience=" in str(refused.value)
+        (told,) = caplog.messages  # once, however long it takes
+        assert holder in told
+        assert "for up to 0.3 s" in told
+    assert not list(tmp_path.glob("writer.txt"))
+    with sqlite3.connect(tmp_path / "writer.lock", isolation_level=None) as older:  # which leaves no word
+        older.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(jn.StoreError, match="is being written, and nothing tells by whom"):
+            jn.Store(tmp_path, patience=0).append(welcome_log)
