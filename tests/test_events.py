@@ -622,6 +622,10 @@ def test_times_of_another_form_are_read_when_it_is_told(tmp_path: Path) -> None:
     rows = [row(occurred_at=text, run_id=f"r{i}") for i, text in enumerate(texts)]
     hint = "no time can be read, such as '01/05/2024 12:30': say time_format='%d/%m/%Y %H:%M', as they are written"
     assert hint in log_of(*rows).report(JOURNEY).warnings
+    rounded = log_of(row(occurred_at="1.77192E+12")).report(JOURNEY).warnings
+    assert rounded == (
+        "no time can be read, such as '1.77192E+12', a number that was rounded: export the times as text",
+    )
     assert not log_of(*rows, row()).report(JOURNEY).warnings, (
         "some times can be read: the form is not at fault"
     )
