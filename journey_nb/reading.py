@@ -378,7 +378,7 @@ def readable(what: object) -> Iterator[None]:
         if is_full(error):  # what is written meanwhile has no room; nothing is wrong with what is read
             raise
         text = str(error)
-        if told := _refusal(text):
+        if told := refusal(text):
             raise LogError(f"{what} cannot be read: {told}") from None
         if isinstance(error, (pl.exceptions.PolarsError, OSError)):
             raise LogError(f"{what} cannot be read: {_plain(error)}; {_fix(text)}") from None
@@ -396,6 +396,7 @@ _REFUSALS = {
         "replace_strict(…, default=None) or cast(…, strict=False)"
     ),
     r"^invalid value for ('\w+')": r"storage_options has no value of the right type for \1; names and keys are texts",
+    r"range\.end as u64 <= self\.size": "it is shorter than when it was written: copy or write it again",  # a panic (2.1)
     r"InvalidUri": "the store's address is none; check the endpoint in storage_options",
     r"expanded paths were empty": "there is no such object; check the bucket and the path",
     r"[Pp]ath \"(.*)\" contained empty path segment": (
@@ -419,7 +420,7 @@ _REFUSALS = {
 }
 
 
-def _refusal(text: str) -> str | None:
+def refusal(text: str) -> str | None:
     """Why a store gives nothing, in own words: what it says itself may hold the keys it was asked with."""
     for words, told in _REFUSALS.items():
         if found := re.search(words, text):
