@@ -1226,7 +1226,11 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("log.avro", b"Obj", r"polars\.read_avro"),
         ("array.jsonl", b'[{"a": 1}]', "is one JSON array, and JSON lines have one object a line"),
         ("cut.jsonl", b'{"a": 1}\n\n{"a": ', "line 3 is no JSON"),
-        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0), "line 2 is no JSON, 'hello"),
+        (
+            "cut.jsonl.gz",
+            gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0),
+            "line 2 is no JSON object, 'hello",
+        ),
     ],
 )
 def test_a_file_of_another_kind_is_called_what_it_is(
@@ -1245,6 +1249,28 @@ def test_times_of_spreadsheets_and_of_america_are_told() -> None:
     fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
     log = EventLog.from_activities(visits(when=["45123.5"]), **VISITS | {"time": fix})
     assert log.frame.collect()["occurred_at"][0] == datetime(2023, 7, 16, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S"])
+def test_dates_that_are_numbers_are_told(form: str) -> None:
+    when = datetime(2026, 3, 14, 1 * ("H" in form))
+    rows = visits(when=[int(when.strftime(form))])
+    with pytest.raises(LogError, match="look like dates without separators") as caught:
+        EventLog.from_activities(rows, **VISITS)
+    fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
+    log = EventLog.from_activities(rows, **VISITS | {"time": fix})
+    assert log.frame.collect()["occurred_at"][0] == when.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_values_of_json_may_be_of_any_kind(suffix: str, tmp_path: Path) -> None:
+    """An object in one row and a list in another, deep within what nobody reads perhaps, stop no log."""
+    rows = [row(run_id=f"r{i}", props=props) for i, props in enumerate([{"a": {"b": 1}}, {"a": [1]}, True])]
+    text = "\n".join(json.dumps(one, default=str) for one in rows)
+    path = tmp_path / f"log.jsonl{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
+    log = EventLog.read(path, {"variant": "props"})
+    assert log.judge().rows["variant"].to_list() == ['{"a": {"b": 1}}', '{"a": [1]}', "true"]
 
 
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
