@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["fold_on_spark"]
 
 _WHO = ("user_id", "device_id")
+_ACCOUNT = {"partition": pl.Int64(), "journey_id": pl.String()} | dict.fromkeys(
+    ("read", "loaded", "duplicates", "quarantined", "bytes"), pl.Int64()
+)
 _SCHEMA = "layer string, told string, file string, at long, bytes binary"
 
 
@@ -106,7 +109,23 @@ def _frame(log: DataFrame | str | Path) -> DataFrame:
         return log
     from pyspark.sql import SparkSession
 
-    return (SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()).read.parquet(str(log))
+    spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+    # As EventLog.read has them: columns that only some of the files have, and those that folders are named by.
+    reader = spark.read.option("mergeSchema", True)
+    if named := _FOLDERS.search(str(log)):
+        reader = reader.option("basePath", str(log)[: named.start()] or ".")
+    kept = spark.conf.get(_GUESSES)
+    spark.conf.set(_GUESSES, "false")  # it would take the folder user_id=007 for the number 7
+    try:
+        return reader.parquet(str(log))
+    finally:
+        spark.conf.set(_GUESSES, kept)
+
+
+_GUESSES = "spark.sql.sources.partitionColumnTypeInference.enabled"
+_FOLDERS = re.compile(
+    r"(?:(?<=/)|^)[^/]*[*?\[{=].*"
+)  # what is no more one folder's path, but a pattern or a column
 
 
 def _account(rows: Sequence[Any]) -> pl.DataFrame:
@@ -124,7 +143,8 @@ def _account(rows: Sequence[Any]) -> pl.DataFrame:
                 "bytes": sum(size for size, _ in one["files"].values()),
             }
             for name, one in told
-        ]
+        ],
+        schema=_ACCOUNT,  # Spark runs nothing for a log without rows
     )
     return frame.filter(pl.col("read") > 0).sort("partition", "journey_id")
 
@@ -141,7 +161,15 @@ class _Reading:
     @classmethod
     def of(cls, frame: DataFrame, mapping: Mapping[str, str | pl.Expr], **how: Any) -> _Reading:
         """Check the mapping against the columns there are, and find the units of times that are numbers."""
-        empty = pl.DataFrame(frame.limit(0).toArrow())
+        origins = [
+            origin for name in COLUMNS if isinstance(origin := mapping.get(name, name), (str, pl.Expr))
+        ]
+        wanted = {root for origin in origins for root in roots(origin)}
+        read = [
+            name for name in frame.columns if name in wanted
+        ]  # of others the types may be none of Arrow's
+        empty = pl.DataFrame(frame.select(*map(_named, read)).limit(0).toArrow())
+        empty = pl.DataFrame(schema={**dict.fromkeys(frame.columns, pl.Null()), **empty.schema})
         how["time_unit"] = how["time_unit"] or _units(frame, empty, mapping, how["time_format"])
         EventLog.from_frame(empty, mapping, **how)
         for name in _WHO:
@@ -150,8 +178,7 @@ class _Reading:
                     f"{name} is an expression of polars, and Spark must know it to bring a user's rows together: "
                     f"add it to the frame (log.withColumn({name!r}, …))"
                 )
-        wanted = {root for name in COLUMNS for root in roots(mapping.get(name, name))}
-        return cls(dict(mapping), how, empty.select(name for name in empty.columns if name in wanted))
+        return cls(dict(mapping), how, empty.select(read))
 
     def log(self, rows: pl.LazyFrame, name: str) -> EventLog:
         """Rows of the log as the log that they are."""
@@ -269,6 +296,11 @@ _MENDS = {
     "OutOfMemoryError": "give the executors more memory, or say more partitions=…",
     "PATH_ALREADY_EXISTS": "name another folder, or remove that one",
     "PATH_NOT_FOUND": "check the path",
+    "CANNOT_MERGE_SCHEMAS": "a column is of several types in the files: write them alike, or read apart those that are, "
+    "and give one.unionByName(other, allowMissingColumns=True)",
+    "DATA_TYPE_MISMATCH": "say the types that all files have: spark.read.schema(…).parquet(…)",
+    "unable to parse time zone": "name the session's zone otherwise: spark.conf.set('spark.sql.session.timeZone', 'UTC')",
+    "AMBIGUOUS_REFERENCE": "two columns differ in capitals only: rename or drop one in the frame",
     "FAILED_READ_FILE": "the file is cut short or damaged: copy or write it again",
 }
 _OURS, _JAVAS = re.compile(r"journey_nb[\w.]*: "), re.compile(r"^: [\w.$]+: (.*)$", re.MULTILINE)

@@ -872,9 +872,15 @@ def _unread_times(judged: Judged) -> list[str]:
     odd = odd.filter(~odd.str.contains(r"^\d{4}-\d\d-\d\d"))  # written well: of an impossible year or day
     if odd.is_empty():
         return []
+    if re.match(_ROUNDED, odd[0]):
+        return [
+            f"no time can be read, such as {_cut(odd[0])!r}, a number that was rounded: export the times as text"
+        ]
     form = "%m/%d/%Y %I:%M:%S %p" if odd[0].upper().endswith("M") else "%d/%m/%Y %H:%M"
     return [f"no time can be read, such as {_cut(odd[0])!r}: say time_format={form!r}, as they are written"]
 
+
+_ROUNDED = r"\d(?:[.,]\d+)?[eE]\+\d+$"  # a number as programs shorten it
 
 # What programs write where they have nothing to write, in lower case.
 _NOTHING = ("null", "none", "nan", "\\n", "undefined", "(not set)", "n/a")
@@ -892,7 +898,7 @@ def _odd_ids(rows: pl.DataFrame) -> list[str]:
             f"{column} {nobody!r} stands in {count:,} rows, as if it were one person: where it means nobody, give "
             f"{column} as pl.col(…).replace({nobody!r}, None)"
         )
-    rounded = ids.filter(ids.str.contains(r"^(?:device:)?\d(?:[.,]\d+)?[eE]\+\d+$"))
+    rounded = ids.filter(ids.str.contains(f"^(?:device:)?{_ROUNDED}"))
     if rounded.len():
         told.append(
             f"{rounded.len():,} rows have a user_id such as {rounded.min()!r}, a number that was "

@@ -426,16 +426,17 @@ SCHEMA = Path(__file__).with_name("journey.schema.json")
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known words, or nothing when none is near.
+    """A hint that names the nearest known words, whatever their case, or nothing when none is near.
 
     Examples
     --------
     >>> from journey_nb.journey import near
-    >>> near("emial", ["email", "push"])
-    "; did you mean 'email'?"
+    >>> near("emial", ["email", "push"]), near("user_id", ["EVENT", "USER_ID"])
+    ("; did you mean 'email'?", "; did you mean 'USER_ID'?")
     """
-    close = difflib.get_close_matches(str(word)[:200], [str(k) for k in known], n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
+    spelt = {str(name).lower(): str(name) for name in known}
+    close = difflib.get_close_matches(str(word)[:200].lower(), spelt, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(spelt[name]) for name in close)}?" if close else ""
 
 
 def _named(word: str, known: list[str]) -> str:

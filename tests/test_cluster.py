@@ -16,6 +16,7 @@ from same import assert_same
 from test_splits import at_once, logs, share_ids
 
 import journey_nb as jn
+from journey_nb import cluster
 from journey_nb.cluster import fold_on_spark
 from journey_nb.reading import LogError
 from journey_nb.simulate import simulate
@@ -173,6 +174,44 @@ def test_columns_and_times_are_read_as_in_the_whole_log(
         assert_equal(store, expected)
 
 
+@pytest.mark.parametrize("named", ["", "user_id=*/*.parquet"])
+def test_a_folder_is_read_as_on_one_machine(
+    spark: Any, welcome: jn.Journey, tmp_path: Path, named: str
+) -> None:
+    """Columns that only some files have, and those in the names of folders, as they are written there."""
+    rows = simulate(welcome, users=3, seed=2)
+    for number, user in enumerate(rows["user_id"].unique().sort()):
+        folder = tmp_path / "log" / f"user_id=00{number}"
+        folder.mkdir(parents=True)
+        own = rows.filter(pl.col("user_id") == user).drop(
+            "user_id", *([] if number else ["value", "variant"])
+        )
+        own.write_parquet(folder / "events.parquet")
+    expected, store = (store_of(tmp_path / name, welcome) for name in ("expected", "store"))
+    expected.append(jn.EventLog.read(tmp_path / "log" / "*" / "*.parquet"))
+    fold_on_spark(tmp_path / "log" / named, welcome, tmp_path / "out", partitions=1)
+    store.adopt(tmp_path / "out")
+    assert "000" in store["welcome"].users()["user_id"]
+    assert_equal(store, expected)
+
+
+def test_a_log_without_rows_adds_nothing(spark: Any, log: Path, welcome: jn.Journey, tmp_path: Path) -> None:
+    account = fold_on_spark(spark.read.parquet(str(log)).limit(0), welcome, tmp_path / "out")
+    assert account["loaded"].sum() == 0
+    store = store_of(tmp_path / "store", welcome)
+    assert store.adopt(tmp_path / "out") == jn.store.Loaded()
+    assert store.loads().height == 1
+    assert store.check() == []
+
+
+def test_columns_that_are_not_read_may_be_of_any_type(spark: Any, log: Path) -> None:
+    frame = spark.read.parquet(str(log)).selectExpr("*", "make_interval(1) as took")
+    how = {"time_unit": None, "time_format": None}
+    assert "took" not in cluster._Reading.of(frame, {}, **how).empty.columns
+    with pytest.raises(LogError, match=r"no column 'tok' for 'user_id'; did you mean 'took'"):
+        cluster._Reading.of(frame, {"user_id": "tok"}, **how)
+
+
 def test_what_goes_wrong_is_told_with_its_mend(
     spark: Any, log: Path, welcome: jn.Journey, tmp_path: Path
 ) -> None:
@@ -188,6 +227,10 @@ def test_what_goes_wrong_is_told_with_its_mend(
     refused("cut short or damaged: copy or write it again", tmp_path / "cut.parquet")
     refused("cut short or damaged: copy or write it again", tmp_path / "damaged.parquet", partitions=1)
     refused("check the path", tmp_path / "missing.parquet")
+    for number, version in enumerate([1, "one"]):
+        (tmp_path / "two").mkdir(exist_ok=True)
+        pl.DataFrame({"version": [version]}).write_parquet(tmp_path / "two" / f"{number}.parquet")
+    refused("of several types in the files: write them alike", tmp_path / "two")
     refused("no column 'customer' for 'user_id'", log, {"user_id": "customer"})
     refused("log.withColumn", log, {"user_id": pl.col("user_id").str.to_lowercase()})
     refused("say time_unit", log, {"occurred_at": pl.col("occurred_at").dt.epoch("ms")})
@@ -210,6 +253,11 @@ def test_what_is_not_as_it_was_written_is_refused(
     with pytest.raises(jn.StoreError, match=r"holds 2 layers where it should hold 4.*fold again"):
         store.adopt(out)
     (tmp_path / "aside").rename(first)
+    (tmp_path / "interrupted" / "_temporary").mkdir(parents=True)
+    with pytest.raises(jn.StoreError, match="remove it, and fold again"):
+        store.adopt(tmp_path / "interrupted")
+    with pytest.raises(jn.StoreError, match="a log itself is loaded with load"):
+        store.adopt(log.parent)
     for edited, words in {
         "damaged": (pl.col("bytes").bin.slice(1), "is damaged; copy it again"),
         "hostile": (pl.lit("../../../escaped.arrow"), "no file of a layer"),

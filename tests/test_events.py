@@ -622,6 +622,10 @@ def test_times_of_another_form_are_read_when_it_is_told(tmp_path: Path) -> None:
     rows = [row(occurred_at=text, run_id=f"r{i}") for i, text in enumerate(texts)]
     hint = "no time can be read, such as '01/05/2024 12:30': say time_format='%d/%m/%Y %H:%M', as they are written"
     assert hint in log_of(*rows).report(JOURNEY).warnings
+    rounded = log_of(row(occurred_at="1.77192E+12")).report(JOURNEY).warnings
+    assert rounded == (
+        "no time can be read, such as '1.77192E+12', a number that was rounded: export the times as text",
+    )
     assert not log_of(*rows, row()).report(JOURNEY).warnings, (
         "some times can be read: the form is not at fault"
     )
@@ -1222,7 +1226,11 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("log.avro", b"Obj", r"polars\.read_avro"),
         ("array.jsonl", b'[{"a": 1}]', "is one JSON array, and JSON lines have one object a line"),
         ("cut.jsonl", b'{"a": 1}\n\n{"a": ', "line 3 is no JSON"),
-        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0), "line 2 is no JSON, 'hello"),
+        (
+            "cut.jsonl.gz",
+            gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0),
+            "line 2 is no JSON object, 'hello",
+        ),
     ],
 )
 def test_a_file_of_another_kind_is_called_what_it_is(
@@ -1241,6 +1249,28 @@ def test_times_of_spreadsheets_and_of_america_are_told() -> None:
     fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
     log = EventLog.from_activities(visits(when=["45123.5"]), **VISITS | {"time": fix})
     assert log.frame.collect()["occurred_at"][0] == datetime(2023, 7, 16, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S"])
+def test_dates_that_are_numbers_are_told(form: str) -> None:
+    when = datetime(2026, 3, 14, 1 * ("H" in form))
+    rows = visits(when=[int(when.strftime(form))])
+    with pytest.raises(LogError, match="look like dates without separators") as caught:
+        EventLog.from_activities(rows, **VISITS)
+    fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
+    log = EventLog.from_activities(rows, **VISITS | {"time": fix})
+    assert log.frame.collect()["occurred_at"][0] == when.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_values_of_json_may_be_of_any_kind(suffix: str, tmp_path: Path) -> None:
+    """An object in one row and a list in another, deep within what nobody reads perhaps, stop no log."""
+    rows = [row(run_id=f"r{i}", props=props) for i, props in enumerate([{"a": {"b": 1}}, {"a": [1]}, True])]
+    text = "\n".join(json.dumps(one, default=str) for one in rows)
+    path = tmp_path / f"log.jsonl{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
+    log = EventLog.read(path, {"variant": "props"})
+    assert log.judge().rows["variant"].to_list() == ['{"a": {"b": 1}}', '{"a": [1]}', "true"]
 
 
 @pytest.mark.parametrize("bom", ["", "\ufeff"])

@@ -559,6 +559,13 @@ def test_lines_of_json_under_such_a_name_are_refused(
         jn.EventLog.read(f"s3://{BUCKET}/lines/*.jsonl", storage_options=options)
 
 
+def test_lines_of_json_are_told_by_their_number_there_too(store: tuple[dict[str, str], Any]) -> None:
+    options, client = store
+    url = put(client, "torn/log.jsonl", b'{"user_id": {}}\n{"user_id": [1]}\n{"user')
+    with pytest.raises(LogError, match=r"""log\.jsonl cannot be read: line 3 is no JSON object, '{"user'"""):
+        jn.EventLog.read(url, storage_options=options)
+
+
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "arrow"])
 def test_objects_of_other_columns_are_read_beside_each_other(
     store: tuple[dict[str, str], Any], form: str, welcome_log: pl.DataFrame, tmp_path: Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -508,7 +507,8 @@ class Store(Registry):
     ) -> Loaded:
         """Load a version of a Delta table, the latest by default; one that was loaded before adds nothing.
 
-        A later version is read whole, and its rows that are known by now are told as duplicates.
+        A later version is read whole, and its rows that are known by now are told as duplicates. Rows that it has no
+        more stay: who was deleted there is removed here by :meth:`erase`.
 
         Parameters
         ----------
@@ -527,15 +527,9 @@ class Store(Registry):
         files = pl.DataFrame(opened.get_add_actions(flatten=True))["path"].sort().to_list()
         told = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
         source = Source(f"delta:{opened.metadata().id}:{opened.version()}:{told}", name)
-        try:
+        with delta.reading(name):
             log = EventLog.from_frame(pl.scan_delta(opened), columns, name=name, **how)
             return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
-        except LogError as error:
-            if re.search("cannot be read: (No such file|there is no such object)", str(error)):
-                raise LogError(
-                    f"{name}: files of it are not there any more, as after a vacuum; load a later version"
-                ) from None
-            raise
 
     def _load(
         self,

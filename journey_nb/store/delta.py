@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from journey_nb.reading import LogError, is_url
+from journey_nb.reading import LogError, is_url, refusal
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -37,6 +40,10 @@ def opened(table: str | Path, version: int | None, storage_options: dict[str, st
         found = Table(table, version=version, storage_options=storage_options)
     except DeltaError as error:
         raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
+    except OSError as error:  # a store that gives nothing, and says so in colours
+        raise LogError(
+            f"{table} cannot be read: {refusal('object-store ' + ' '.join(str(error).split()))}"
+        ) from None
     # Polars finds the rows that are deleted by the names that deltalake tells.
     if "%" in found.table_uri and "deletionVectors" in (found.protocol().reader_features or ()):
         raise LogError(
@@ -44,3 +51,24 @@ def opened(table: str | Path, version: int | None, storage_options: dict[str, st
             "rename the folder"
         )
     return found
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Tell what stops the reading of a version, with its mend."""
+    from deltalake.exceptions import DeltaProtocolError
+
+    try:
+        yield
+    except DeltaProtocolError as error:  # polars' own, for what it cannot read (2.1)
+        told = str(error).split("\n", 1)[0]
+        raise LogError(
+            f"{name} cannot be read: {told}; write its rows into a plain table (create table … as select …), or fold "
+            "them on Spark: fold_on_spark(spark.read.format('delta').load(…), …)"
+        ) from None
+    except LogError as error:
+        if re.search("cannot be read: (No such file|there is no such object)", str(error)):
+            raise LogError(
+                f"{name}: files of it are not there any more, as after a vacuum; load a later version"
+            ) from None
+        raise

@@ -53,11 +53,23 @@ class Parcel:
 
     def __init__(self, path: str | Path, storage_options: dict[str, Any] | None = None) -> None:
         self.name, self._options = str(path).rstrip("/"), storage_options
+        if not is_url(self.name) and not any(Path(self.name).glob("*.parquet")):
+            raise StoreError(
+                f"{self.name} holds no Parquet files: check the path; what an interrupted fold has left is of no use: "
+                "remove it, and fold again"
+            )
         with readable(self.name):
+            strange = ROWS.keys() - set(self._rows().collect_schema())
+        if strange:
+            raise StoreError(
+                f"{self.name} was not written by fold_on_spark: a log itself is loaded with load"
+            )
+        with readable(self.name):
+            empty = self._rows().head(1).select("layer").collect().is_empty()  # a log without rows was folded
             rows = self._rows().filter(pl.col("told").is_not_null()).select("layer", "told").sort("layer")
             found = rows.collect(engine="streaming").rows()
         self.told: dict[str, dict[str, Any]] = {layer: json.loads(told) for layer, told in found}
-        if {told["of"] for told in self.told.values()} != {len(found)}:
+        if not empty and {told["of"] for told in self.told.values()} != {len(found)}:
             raise StoreError(
                 f"{self.name} holds {len(found)} layers where it should hold {_of(self.told)}: it was not written to "
                 "the end, or files of it are missing; fold again, or copy it again"

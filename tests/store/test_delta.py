@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
         store.load_delta(tmp_path / "table", version=7)
     with pytest.raises(LogError, match="no column 'occurred_at'"):
         store.load_delta(tmp_path / "table")
+
+
+def test_what_stops_a_reading_is_told_with_its_mend(welcome_log: pl.DataFrame, tmp_path: Path) -> None:
+    store, table = jn.Store(tmp_path / "store"), tmp_path / "table"
+    welcome_log[:99].with_columns(pl.col(pl.Enum).cast(pl.String)).write_delta(table)
+    (file,) = table.glob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        LogError, match=r"table version 0 cannot be read: it is shorter .*copy or write it again"
+    ):
+        store.load_delta(table)
+    (told,) = (table / "_delta_log").glob("*.json")
+    told.write_text(re.sub(r'"minReaderVersion":\d', '"minReaderVersion":2', told.read_text()))
+    with pytest.raises(LogError, match=r"column mapping.*plain table .*, or fold them on Spark"):
+        store.load_delta(table)
+    nowhere = {"aws_endpoint_url": "http://127.0.0.1:9", "aws_allow_http": "true", "aws_access_key_id": "k",
+               "aws_secret_access_key": "s", "aws_region": "us-east-1", "max_retries": "0"}  # fmt: skip
+    with pytest.raises(
+        LogError, match=r"s3://shop/events cannot be read: the store cannot be reached; check"
+    ):
+        store.load_delta("s3://shop/events", storage_options=nowhere)
 
 
 def test_a_copy_that_goes_on_by_itself_is_another_table(
