@@ -1014,6 +1014,21 @@ class _Simulation:
         if channel == "in_app":
             return self._show(run, arrived, seen, some, tell, response)
         tell("message.delivered", arrived, got)
+        answered = self._answer(run, arrived, got, seen, some, tell, response)
+        return answered, np.where(arrived, got, NEVER)
+
+    def _answer(
+        self,
+        run: Array,
+        arrived: Array,
+        got: Array,
+        seen: Array,
+        some: Callable[..., Array],
+        tell: Callable[..., None],
+        response: Response,
+    ) -> Array:
+        """What people do with a message that has arrived; gives when they opened it, or clicked."""
+        count, rng = len(run), self.rng
         opened = some(response.opened, arrived)
         if response.opened:
             tell(
@@ -1048,7 +1063,7 @@ class _Simulation:
         self._stir(run[opened], seen[opened], self.act.after_open, 3 * HOUR)
         self._stir(run[clicked], click[clicked], self.act.after_click, 25 * MINUTE)
         self._stir(run[replied], reply[replied], self.act.after_click, HOUR)
-        return np.where(opened, seen, np.where(clicked, click, NEVER)), np.where(arrived, got, NEVER)
+        return np.where(opened, seen, np.where(clicked, click, NEVER))
 
     def _show(
         self,

@@ -472,12 +472,9 @@ def test_a_report_speaks_the_language_that_was_set(
 
 
 @pytest.fixture
-def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.Store:
-    made = jn.Store(tmp_path / "store")
-    made.add(welcome)
-    made.append(welcome_log)
-    made.add(jn.Journey.sample("win_back"))
-    return made
+def store(welcome_store: jn.Store) -> jn.Store:
+    welcome_store.add(jn.Journey.sample("win_back"))
+    return welcome_store
 
 
 def test_a_report_on_a_journey_of_a_store(

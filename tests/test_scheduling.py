@@ -17,7 +17,6 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import nbformat
-import polars as pl
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner
@@ -147,12 +146,9 @@ def wait(ask: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
 
 @pytest.mark.slow
 def test_jupyterlab_s_scheduler_runs_the_job(
-    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, welcome_stats: jn.JourneyStats
+    tmp_path: Path, welcome_store: jn.Store, welcome_stats: jn.JourneyStats
 ) -> None:
     """Its definition is told over HTTP, as the menu does, a job is made of it at once, and what that left is read."""
-    store = jn.Store(tmp_path / "store")
-    store.add(welcome)
-    store.append(welcome_log)
     lab = Lab(tmp_path, scheduler=True)
 
     def ask(path: str, body: dict[str, Any] | None = None) -> Any:
@@ -165,7 +161,9 @@ def test_jupyterlab_s_scheduler_runs_the_job(
         shutil.copy(report_notebooks()["campaign"], lab.folder)
         (environment,) = ask("runtime_environments")
         text = (
-            (EXAMPLES / "jupyter_scheduler.json").read_text().replace("/opt/journeys/store", str(store.path))
+            (EXAMPLES / "jupyter_scheduler.json")
+            .read_text()
+            .replace("/opt/journeys/store", str(welcome_store.path))
         )
         told = json.loads(text) | {"runtime_environment_name": environment["name"]}
         definition = ask("job_definitions", told)["job_definition_id"]

@@ -131,7 +131,10 @@ class Cube:
             rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
         went = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
-        return cls(_as(pl.concat(rows), ROWS), _as(pl.concat(durations), DURATIONS), _as(went, WAYS))
+        told = pl.concat(
+            rows, how="diagonal_relaxed"
+        )  # one clock may have columns that the other has no rows for
+        return cls(_as(told, ROWS), _as(pl.concat(durations), DURATIONS), _as(went, WAYS))
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
@@ -407,7 +410,7 @@ class _Packed:
             if isinstance(dtype, pl.Enum):
                 high = len(dtype.categories) - 1
             elif name == "version":  # of which there are few, and which may be any numbers
-                low = column.drop_nulls().unique().sort()
+                low = pl.Series(sorted(set(column.unique()) - {None}), dtype=dtype)
                 high = low.len() - 1
             elif (least := column.min()) is not None:
                 low = cast(int, least)
@@ -586,25 +589,31 @@ def _messages(every: pl.DataFrame, engaged: pl.DataFrame, calendar: Calendar) ->
     later = _LATER if calendar.clock == "activity" else []
     at_once = {f"message.{name}": pl.col(name) for name in FLAGS if name not in later}
     yield _counted(messages, [*key, "day"], at_once).with_columns(on="day")
-    for name in later:
+    for name in _found(messages, later):
         flagged = messages.select("run", *key, "version", "day", f"{name}_at", name).filter(name)
         flagged = calendar.dated(flagged, on=f"{name}_at")
         yield _counted(flagged, [*key, "day", "on"], {f"message.{name}": pl.lit(True)})
     several = origins.select(key).unique()["point"].is_duplicated().any()
-    for name in USERS_OF:
+    for name in _found(messages, USERS_OF):
         flagged = messages.select("user", *key, "version", "day", name).filter(name)
         yield from _once(flagged, ["channel"], f"users.{name}.channel")
         yield from _once_at_points(flagged, [], f"users.{name}", several)
-    for name in ANSWERED:
+    for name in _found(messages, ANSWERED):
         answered = messages.select("point", "version", "day", "sent_at", f"{name}_at", name).filter(name)
         lengths = length(answered[f"{name}_at"] - answered["sent_at"], RESPONSES)
         answered = answered.with_columns(word=lengths.cast(pl.UInt32).cat.to(_LENGTHS))
         yield _counted(answered, ["point", "word", "day"], {f"response.{name}": pl.lit(True)})
-    for outcome, reason in ISSUES.items():
-        issues = messages.select(*key, "version", "day", outcome, word=reason).filter(outcome)
+    for outcome in _found(messages, ISSUES):
+        issues = messages.select(*key, "version", "day", outcome, word=ISSUES[outcome]).filter(outcome)
         yield _counted(issues, [*key, "word", "day"], {f"issue.{outcome}": pl.lit(True)})
     engaged = calendar.dated(engaged, day="at").drop_nulls("day")
-    yield from _once_at_points(engaged, ["goal"], "after", several)
+    if engaged.height:
+        yield from _once_at_points(engaged, ["goal"], "after", several)
+
+
+def _found(messages: pl.DataFrame, flags: Iterable[str]) -> list[str]:
+    """The flags that some message has: a small load has few, and each is counted by a dozen queries."""
+    return [name for name in flags if messages[name].any()]
 
 
 def _once_at_points(
@@ -688,6 +697,8 @@ def _reached(scope: Scope) -> pl.DataFrame:
 
 def _goals(every: pl.DataFrame, calendar: Calendar) -> Iterator[pl.DataFrame]:
     goals = calendar.dated(every, day="at").drop_nulls("day")
+    if goals.is_empty():
+        return
     yield _counted(goals, ["goal", "day"], {"goal.events": pl.lit(True)})
     yield _distinct(goals, ["goal"], "goal.runs", who="run")
     carried = goals.filter(pl.col("value").is_not_null()).group_by("goal", "day", word="currency")

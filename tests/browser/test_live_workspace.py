@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from fabricate import HOSTILE
 from lab import Lab, ready, run, settle, shot, watched, wear
@@ -23,19 +22,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.Store:
-    store = jn.Store(tmp_path / "store")
-    store.add(welcome)
-    store.append(welcome_log)
-    return store
-
-
-@pytest.fixture
-def open_live(on_page: Callable[..., Live], store: jn.Store) -> Callable[..., Live]:
+def open_live(on_page: Callable[..., Live], welcome_store: jn.Store) -> Callable[..., Live]:
     def make(
         stats: jn.JourneyStats | None = None, page: dict[str, Any] | None = None, **options: Any
     ) -> Live:
-        return on_page(Head(stats or store["welcome"], **options), **(page or {}))
+        return on_page(Head(stats or welcome_store["welcome"], **options), **(page or {}))
 
     return make
 

@@ -236,7 +236,7 @@ def test_a_large_log_may_have_no_good_row_of_a_journey(
     """How many rows of a log are of a journey is known once they are read."""
     other = store.add(jn.Journey.sample("win_back"))
     bad = events[:5].with_columns(journey_id=pl.lit(other.journey_id), user_id=None, device_id=None)
-    monkeypatch.setattr(intake, "ROWS_A_PART", 40)
+    monkeypatch.setattr(intake, "ROWS_A_PART", 400)
     assert store.append(pl.concat([events, bad])).quarantined == 5
     assert store.append(bad[:1], batch="again").read == 1
     assert store[other.journey_id].facts.quarantined.height == 6

@@ -303,13 +303,8 @@ def test_nothing_at_all_is_shown_too(welcome_stats: jn.JourneyStats, part: str) 
         assert widget.figure.html
 
 
-def test_out_of_a_store_it_is_the_same(
-    welcome: jn.Journey, welcome_log: pl.DataFrame, welcome_stats: jn.JourneyStats, tmp_path: Path
-) -> None:
-    store = jn.Store(tmp_path / "store")
-    store.add(welcome)
-    store.append(welcome_log)
-    stored = jn.Dashboard(store[welcome.journey_id])
+def test_out_of_a_store_it_is_the_same(welcome_store: jn.Store, welcome_stats: jn.JourneyStats) -> None:
+    stored = jn.Dashboard(welcome_store["welcome"])
     plain = jn.Dashboard(welcome_stats)
     for part in PARTS:
         stored.opened = plain.opened = part

@@ -18,13 +18,10 @@ from journey_nb.style import format
 
 
 @pytest.fixture
-def store(tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame) -> jn.Store:
-    store = jn.Store(tmp_path / "store")
-    store.add(welcome)
-    store.append(welcome_log)
+def store(welcome_store: jn.Store) -> jn.Store:
     for sample in ("abandoned_cart", "win_back"):
-        store.add(jn.Journey.sample(sample))
-    return store
+        welcome_store.add(jn.Journey.sample(sample))
+    return welcome_store
 
 
 @pytest.fixture

@@ -237,17 +237,12 @@ def test_its_code_says_how_it_looks_and_where_files_go(welcome_stats: jn.Journey
     assert "jn.Workspace(stats)" in jn.Workspace(welcome_stats).to_python(), "what is usual is not said"
 
 
-def test_the_code_of_a_store_s_statistics_reads_the_store(
-    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
-) -> None:
-    store = jn.Store(tmp_path)
-    store.add(welcome)
-    store.append(welcome_log)
-    workspace = jn.Workspace(store["welcome"].period("30d"))
+def test_the_code_of_a_store_s_statistics_reads_the_store(welcome_store: jn.Store) -> None:
+    workspace = jn.Workspace(welcome_store["welcome"].period("30d"))
     names: dict[str, Any] = {}
     exec(workspace.to_python(), names)
     assert names["workspace"].dashboard.panel == workspace.dashboard.panel
-    assert names["stats"].store.path == tmp_path
+    assert names["stats"].store.path == welcome_store.path
 
 
 def test_the_status_menu_is_there_where_a_store_is(workspace: jn.Workspace, tmp_path: Path) -> None:
