@@ -123,9 +123,8 @@ def _frame(log: DataFrame | str | Path) -> DataFrame:
 
 
 _GUESSES = "spark.sql.sources.partitionColumnTypeInference.enabled"
-_FOLDERS = re.compile(
-    r"(?:(?<=/)|^)[^/]*[*?\[{=].*"
-)  # what is no more one folder's path, but a pattern or a column
+# Where a path is no more that of one folder, but a pattern, or names a column.
+_FOLDERS = re.compile(r"(?:(?<=/)|^)[^/]*[*?\[{=].*")
 
 
 def _account(rows: Sequence[Any]) -> pl.DataFrame:
@@ -165,9 +164,8 @@ class _Reading:
             origin for name in COLUMNS if isinstance(origin := mapping.get(name, name), (str, pl.Expr))
         ]
         wanted = {root for origin in origins for root in roots(origin)}
-        read = [
-            name for name in frame.columns if name in wanted
-        ]  # of others the types may be none of Arrow's
+        # Of the others the types may be none of Arrow's.
+        read = [name for name in frame.columns if name in wanted]
         empty = pl.DataFrame(frame.select(*map(_named, read)).limit(0).toArrow())
         empty = pl.DataFrame(schema={**dict.fromkeys(frame.columns, pl.Null()), **empty.schema})
         how["time_unit"] = how["time_unit"] or _units(frame, empty, mapping, how["time_format"])

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import nbformat
+import polars as pl
 import pytest
 from bs4 import BeautifulSoup
 from click.testing import CliRunner

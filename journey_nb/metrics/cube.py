@@ -131,9 +131,8 @@ class Cube:
             rows.append(pl.concat(counted, how="diagonal_relaxed").with_columns(clock))
             durations.append(_durations(timed, calendar).with_columns(clock))
         went = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
-        told = pl.concat(
-            rows, how="diagonal_relaxed"
-        )  # one clock may have columns that the other has no rows for
+        # One clock may have columns that the other has no rows for.
+        told = pl.concat(rows, how="diagonal_relaxed")
         return cls(_as(told, ROWS), _as(pl.concat(durations), DURATIONS), _as(went, WAYS))
 
     @classmethod
