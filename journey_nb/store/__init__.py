@@ -682,7 +682,7 @@ class Store(Registry):
                 )
             left = self._left_by(load)
             first = {key: _first_at(layers) for key, layers in left.items()}
-            self._layers.undo(load, partial(self._taken_back, first, listed(load.names), by))
+            self._layers.undo(load, partial(self._taken_back, first, "undo", listed(load.names), by))
             for journey_id in left.keys() - {STRANGERS}:
                 self._settle(self.get(journey_id))
             self._take_in_strangers()  # of journeys that were added after it
@@ -862,10 +862,10 @@ class Store(Registry):
         intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
         erased += every.height - faulty.height
         layer.read = sum(old.read for old in layers) - erased
-        noted = partial(self._note, journey.journey_id, "erase", f"{erased:,} rows", by) if erased else None
-        self._publish(
-            {journey.journey_id: intake.finish()}, {journey.journey_id: journey}, retired=layers, noted=noted
-        )
+        made = {journey.journey_id: intake.finish()}
+        first = {journey.journey_id: layer.first_at}
+        noted = partial(self._taken_back, first, "erase", f"{erased:,} rows", by) if erased else None
+        self._publish(made, {journey.journey_id: journey}, retired=layers, noted=noted)
         return int(erased)
 
     def _publish(
