@@ -397,8 +397,8 @@ class Store(Registry):
         log = events if isinstance(events, EventLog) else EventLog.from_frame(events)
         frame = events if isinstance(events, pl.DataFrame) else None
         if batch is None:
-            digest = f"once:{token_hex(16)}" if frame is None else f"frame:{frame_content(frame)}"
-            return self._load(lambda _: log, [Source(digest, log.name)])
+            own = _once(log.name) if frame is None else Source(f"frame:{frame_content(frame)}", log.name)
+            return self._load(lambda _: log, [own])
         content = None
         if frame is not None:
             content = Source(f"batch:{batch}, {log.content()}", f"batch:{batch}, polars {pl.__version__}")
@@ -523,7 +523,8 @@ class Store(Registry):
         """Load those of the sources that were not loaded before, as ``read`` gives them.
 
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
-        readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
+        readable, and one that is not as it was when its content was told is listed by its name alone: it is read again the
+        next time.
         """
         with self._writing():
             known = [source for source in sources if self._layers.knows(source)]
@@ -543,7 +544,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                fresh = [source for source in fresh if files(source)]
+                fresh = [source if files(source) else _once(source.name) for source in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if set(self) - ids:  # added while their rows were set aside
@@ -1031,6 +1032,11 @@ def _of_graph() -> pl.Expr:
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     """Whether both hold the same stays, whatever the numbers of their users."""
     return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
+
+
+def _once(name: str) -> Source:
+    """What is not known again, and may be taken back."""
+    return Source(f"once:{token_hex(16)}", name)
 
 
 def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
