@@ -253,7 +253,8 @@ class Store(Registry):
 
     def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
-        if design_of(self.get(key)) == design_of(changed):
+        before = self.get(key)
+        if design_of(before) == design_of(edited_as(before, changed, datetime.now(UTC))):
             return change()
         with self._writing():
             self._check_change(self.get(key), changed)
