@@ -25,11 +25,14 @@ from same import assert_same
 import journey_nb as jn
 from journey_nb.cluster import _layers
 from journey_nb.events import EventLog
+from journey_nb.reading import LogError
 from journey_nb.store import Loaded, StoreError, intake
 from journey_nb.store.parcels import ROWS, packed
 from journey_nb.store.registry import verbs
 
-SEEDS = max(2, int(os.environ.get("JOURNEY_NB_SEEDS", 0)) // 5)
+MANY = int(os.environ.get("JOURNEY_NB_SEEDS", 0)) // 5
+SEEDS = sorted({41, 138, *range(MANY)})  # these two do most of what there is between them
+STEPS = 15 if MANY else 6
 ALTERED = (
     "event_id",
     "user_id",
@@ -50,8 +53,7 @@ WRITERS = {
     "jsonl": pl.DataFrame.write_ndjson,
     "arrow": pl.DataFrame.write_ipc,
 }
-REFUSED = ("there are events of version", "has events", "was changed since", "brought no row")
-STEPS = 10
+REFUSED = ("there are events of version", "has events", "was changed since", "brought no row", "none of its")
 Row = dict[str, Any]
 
 
@@ -72,7 +74,8 @@ class History:
             status = self._rng.choice(("running", "running", "draft"))
             told = {"journey_id": journey_id, "title": journey_id, "status": status}
             self._journeys[journey_id] = jn.Journey.model_validate(document | told)
-            self._to_come += [row | ({"journey_id": journey_id} if row["journey_id"] == "j" else {}) for row in rows]
+            own = {"journey_id": journey_id}
+            self._to_come += [row | (own if row["journey_id"] == "j" else {}) for row in rows]
         self._rng.shuffle(self._to_come)
         self._open()
         self._add("j")
@@ -89,7 +92,7 @@ class History:
             self.told.append(way.__name__)
             try:
                 way()
-            except StoreError as error:  # one that is refused has changed nothing
+            except (StoreError, LogError) as error:  # one that is refused has changed nothing
                 if not re.search("|".join(self._refused), str(error)):
                     raise
                 self.told[-1] += " (refused)"
@@ -117,16 +120,17 @@ class History:
 
     def _append(self) -> None:
         """As a frame, a log or a batch with a name, which adds nothing if it comes again."""
-        store, frame, name = self._store, frame_of(rows := self._batch()), f"batch {len(self.told)}"
-        as_log = lambda: store.append(EventLog.from_frame(frame))  # noqa: E731
-        batch = lambda: store.append(frame, batch=name)  # noqa: E731
-        told = self._rng.choice([lambda: store.append(frame), lambda: store.append(frame.lazy()), as_log, batch])()
+        rows, name = self._batch(), self._rng.choice((None, f"batch {len(self.told)}"))
+        frame = frame_of(rows)
+        told = self._store.append(
+            self._rng.choice((frame, frame.lazy(), EventLog.from_frame(frame))), batch=name
+        )
         if not told.skipped:  # as a frame that came before, that of no rows for instance
             self._took(told, rows)
-        if name in store.loads()["name"]:
+        if name and rows:
             assert self._store.append(frame.reverse(), batch=name).skipped == (name,)
             with pytest.raises(StoreError, match="was loaded with other rows"):
-                self._store.append(pl.concat([frame, frame]).head(frame.height + 1), batch=name)
+                self._store.append(pl.concat([frame, frame[:1]]), batch=name)
 
     def _append_little(self) -> None:
         """Often, so that layers are told as one."""
@@ -136,9 +140,12 @@ class History:
 
     def _load(self) -> None:
         """Files of several kinds; again one by one, and once more where one has grown."""
-        rows, folder = self._batch() or [{}], self._folder / f"files {len(self.told)}"
+        if not (rows := self._batch()):
+            return
+        folder = self._folder / f"files {len(self.told)}"
         folder.mkdir()
-        some = {folder / f"{n}.{self._rng.choice(list(WRITERS))}": rows[n::3] for n in range(min(3, len(rows)))}
+        kinds = self._rng.choices(list(WRITERS), k=min(3, len(rows)))
+        some = {folder / f"{number}.{kind}": rows[number::3] for number, kind in enumerate(kinds)}
         for path, own in some.items():
             WRITERS[path.suffix[1:]](frame_of(own), path)
         self._import(folder / "*", some, keep_log=not self._no_log or self._rng.random() < 0.7)
@@ -193,10 +200,14 @@ class History:
         self._seen.clear()  # what was asked before can no longer be read
 
     def _next_version(self) -> None:
-        """Of which there may be rows already."""
-        if journey := self._to_be_edited():
-            drawn = self._journeys.get(journey.journey_id, journey).versions
-            self._change(journey.model_copy(update={"versions": drawn[: len(journey.versions) + 1]}))
+        """As drawn, or with other words in the same graph; there may be rows of it already."""
+        if not (journey := self._to_be_edited()):
+            return
+        *past, newest = journey.versions
+        titled = newest.points[0].model_copy(update={"title": f"{len(self.told)}"})
+        worded = newest.model_copy(update={"points": (titled, *newest.points[1:])})
+        drawn = self._journeys.get(journey.journey_id, journey).versions[: len(journey.versions) + 1]
+        self._change(journey.model_copy(update={"versions": self._rng.choice((drawn, (*past, worded)))}))
 
     def _goals(self) -> None:
         if journey := self._to_be_edited():
@@ -223,9 +234,9 @@ class History:
     def _move(self) -> None:
         """Its status, or its title; refused from where it cannot."""
         journey = self._store.get(key := self._rng.choice(list(self._store)))
-        verb = self._rng.choice(("launch", "pause", "relaunch", "launch", "pause", "relaunch", "rename", "stop", "archive"))
-        more = {"rename": {"title": f"{key} {len(self.told)}"}, "stop": {"confirm": journey.label}}.get(verb, {})
-        move = partial(getattr(self._store, verb), key, **more)
+        verb = self._rng.choice((*("launch", "pause", "relaunch") * 2, "rename", "stop", "archive"))
+        more = {"rename": {"title": f"{key} {len(self.told)}"}, "stop": {"confirm": journey.label}}
+        move = partial(getattr(self._store, verb), key, **more.get(verb, {}))
         if verb not in verbs(journey.status):
             with pytest.raises(StoreError, match=f"cannot {verb}"):
                 move()
@@ -269,7 +280,8 @@ class History:
         own = [row for row in self._rows if row["journey_id"] == journey_id]
         log, lost, journey = frame_of(own), self._lost[journey_id], self._store.get(journey_id)
         facts = jn.JourneyStats(journey, log).facts
-        return jn.JourneyStats(journey, replace(facts, read=facts.read + lost, duplicates=facts.duplicates + lost))
+        facts = replace(facts, read=facts.read + lost, duplicates=facts.duplicates + lost)
+        return jn.JourneyStats(journey, facts)
 
     def _told_once(self) -> int:
         """How many rows tell something, strangers and those in quarantine too."""
@@ -329,7 +341,7 @@ def _views(
     ]
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_any_history_ends_in_the_numbers_of_one_log(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +349,7 @@ def test_any_history_ends_in_the_numbers_of_one_log(
     history = History(seed, tmp_path)
     try:
         for done in history.happens():
-            if done % 3 == 0 or done == STEPS:
+            if done % 3 == 0:
                 history.is_true()
                 history.is_sound()
     except BaseException as error:
