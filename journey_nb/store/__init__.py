@@ -252,7 +252,8 @@ class Store(Registry):
 
     def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
         """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
-        if design_of(self.get(key)) == design_of(changed):
+        before = self.get(key)
+        if design_of(before) == design_of(edited_as(before, changed, datetime.now(UTC))):
             return change()
         with self._writing("change"):
             self._check_change(self.get(key), changed)
@@ -423,8 +424,8 @@ class Store(Registry):
         log = events if isinstance(events, EventLog) else EventLog.from_frame(events)
         frame = events if isinstance(events, pl.DataFrame) else None
         if batch is None:
-            digest = f"once:{token_hex(16)}" if frame is None else f"frame:{frame_content(frame)}"
-            return self._load(lambda _: log, [Source(digest, log.name)])
+            own = _once(log.name) if frame is None else Source(f"frame:{frame_content(frame)}", log.name)
+            return self._load(lambda _: log, [own])
         content = None
         if frame is not None:
             content = Source(f"batch:{batch}, {log.content()}", f"batch:{batch}, polars {pl.__version__}")
@@ -544,7 +545,8 @@ class Store(Registry):
         """Load those of the sources that were not loaded before, as ``read`` gives them.
 
         What has a name of its own must have the same ``content`` and as many rows again; of ``files`` some row must be
-        readable, and one that is not as it was when its content was told is not listed: it is read again the next time.
+        readable, and one that is not as it was when its content was told is listed by its name alone: it is read again the
+        next time.
         """
         with self._writing("load"):
             known = [source for source in sources if self._layers.knows(source)]
@@ -564,7 +566,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                fresh = [source for source in fresh if files(source)]
+                fresh = [source if files(source) else _once(source.name) for source in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if set(self) - ids:  # added while their rows were set aside
@@ -703,7 +705,7 @@ class Store(Registry):
                 )
             left = self._left_by(load)
             first = {key: _first_at(layers) for key, layers in left.items()}
-            self._layers.undo(load, partial(self._taken_back, first, listed(load.names), by))
+            self._layers.undo(load, partial(self._taken_back, first, "undo", listed(load.names), by))
             for journey_id in left.keys() - {STRANGERS}:
                 self._settle(self.get(journey_id))
             self._take_in_strangers()  # of journeys that were added after it
@@ -883,10 +885,10 @@ class Store(Registry):
         intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
         erased += every.height - faulty.height
         layer.read = sum(old.read for old in layers) - erased
-        noted = partial(self._note, journey.journey_id, "erase", f"{erased:,} rows", by) if erased else None
-        self._publish(
-            {journey.journey_id: intake.finish()}, {journey.journey_id: journey}, retired=layers, noted=noted
-        )
+        made = {journey.journey_id: intake.finish()}
+        first = {journey.journey_id: layer.first_at}
+        noted = partial(self._taken_back, first, "erase", f"{erased:,} rows", by) if erased else None
+        self._publish(made, {journey.journey_id: journey}, retired=layers, noted=noted)
         return int(erased)
 
     def _publish(
@@ -1099,6 +1101,11 @@ def _counted_anew(journey: Journey, facts: StoredFacts) -> tuple[int, Cube, pl.D
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     """Whether both hold the same stays, whatever the numbers of their users."""
     return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
+
+
+def _once(name: str) -> Source:
+    """What is not known again, and may be taken back."""
+    return Source(f"once:{token_hex(16)}", name)
 
 
 def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:

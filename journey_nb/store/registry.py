@@ -279,9 +279,14 @@ class Registry:
                 self._note(journey_id, "launch", told, None, db, launched_at=began)
 
     def _taken_back(
-        self, first: Mapping[str, datetime | None], told: str, by: str | None, db: sqlite3.Connection
+        self,
+        first: Mapping[str, datetime | None],
+        action: str,
+        told: str,
+        by: str | None,
+        db: sqlite3.Connection,
     ) -> None:
-        """Note that rows were taken back; whatever was launched here begins then, or where the rows that are left do."""
+        """Note that rows are gone; whatever was launched here begins then, or where the rows that are left do."""
         asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' AND detail NOT LIKE ? GROUP BY journey_id"
         launches = dict(db.execute(asked, [f"{_BACKDATED}%"]))
         for journey_id, began in first.items():
@@ -289,7 +294,7 @@ class Registry:
             if journey_id in launches:
                 at = _EPOCH + timedelta(microseconds=launches[journey_id])
                 launched = {"launched_at": min(began or at, at)}
-            self._note(journey_id, "undo", told, by, db, **launched)
+            self._note(journey_id, action, told, by, db, **launched)
 
     def _note(
         self, journey_id: str, action: str, told: str, by: str | None, db: sqlite3.Connection, **update: Any

@@ -207,6 +207,21 @@ def test_a_file_that_is_replaced_before_it_is_read_may_still_be_loaded(
     )  # what was replaced meanwhile is read once more
 
 
+def test_a_file_that_is_replaced_before_it_is_read_is_taken_back_as_any_other(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(events[:600], batch="yesterday")
+    events[600:].write_parquet(today := tmp_path / "today.parquet")
+    contents = iter(["before it was read", "and after"])
+    monkeypatch.setattr("journey_nb.store.stands", lambda _: next(contents))
+    store.load(today)
+    assert store.loads()["name"].to_list() == ["yesterday", "today.parquet"]
+    with pytest.raises(jn.StoreError, match=r"the last was today\.parquet"):
+        store.undo("yesterday")
+    assert store.undo("today.parquet").read == events.height - 600
+    assert store["welcome"].report().loaded == 600
+
+
 def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

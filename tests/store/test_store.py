@@ -166,6 +166,23 @@ def test_a_new_version_reads_again_what_was_set_aside_for_want_of_it(
     assert store.check() == []
 
 
+def test_a_new_version_that_differs_in_words_alone_reads_its_rows_too(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    newest = welcome.version()
+    log = welcome_log[:200].with_columns(version=pl.lit(newest.version + 1, pl.Int32))
+    store.append(log)
+    store.pause("welcome")
+    first = newest.points[0].model_copy(update={"title": "Said otherwise"})
+    changed = newest.model_copy(update={"points": (first, *newest.points[1:])})
+    after = store.relaunch(
+        "welcome", welcome.model_copy(update={"versions": (*welcome.versions[:-1], changed)})
+    )
+    assert after.version().version == newest.version + 1
+    assert_same(store["welcome"].facts, jn.JourneyStats(after, log).facts)
+    assert store.check() == []
+
+
 def test_a_version_more_leaves_the_facts_as_they_are(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:

@@ -134,6 +134,22 @@ def test_a_journey_begins_where_what_is_left_does(tmp_path: Path, welcome_log: p
     assert store.get("welcome").launched_at == launched
 
 
+def test_a_journey_does_not_begin_with_somebody_who_is_erased(
+    tmp_path: Path, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.sample("welcome").model_copy(update={"status": "draft", "launched_at": None}))
+    launched = store.launch("welcome").launched_at
+    rows = welcome_log.filter(pl.col("user_id").is_in(welcome_log["user_id"].unique().sort()[:9].implode()))
+    store.append(rows)
+    first = rows.sort("occurred_at")["user_id"][0]
+    store.erase(first)
+    assert store.get("welcome").launched_at == rows.filter(pl.col("user_id") != first)["occurred_at"].min()
+    store.erase(rows, by="ann")
+    assert store.get("welcome").launched_at == launched
+    assert store.history("welcome").select("who", "action")[-1].row(0) == ("ann", "erase")
+
+
 def test_what_was_folded_for_another_design_does_not_come_back(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
