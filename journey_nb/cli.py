@@ -386,6 +386,8 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
             most: Callable[[int], float] | None, patience: float, how: dict[str, Any]) -> None:  # fmt: skip
     """Load event logs into a store. Files that were loaded before add nothing; an interrupted import goes on.
 
+    A file that cannot be read is named in the end (exit code 1), when all others are loaded.
+
     \b
     Example:
       journey-nb import "events/*.parquet" --store store --journey welcome.journey.json

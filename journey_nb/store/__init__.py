@@ -462,29 +462,55 @@ class Store(Registry):
         Raises
         ------
         LogError
-            When files cannot be read, or no row of all that are loaded together: nothing of them is kept then, so that
-            they may be loaded again in another way.
+            When files cannot be read, or no row of those that are loaded together: nothing of them is kept, so that they may
+            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
             raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
-        told, reading = Loaded(), way_of_reading(columns, **how)
-        # Without a log kept nothing can be added for users who are here: all must come in one load.
         files = files_of(named, how.get("storage_options"))
-        for some in handfuls(files) if keep_log else [files]:
-            fresh: dict[Source, Stored] = {}
-            for path in some:
-                source = replace(self._source(path), reading=reading)
-                if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
-                    odd = self._layers.was_read_otherwise(source)
-                    hint = READ_OTHERWISE if odd else ""
-                    told += Loaded(skipped=(source.name + hint,))
-                else:
-                    fresh[source] = path
-            if fresh:
-                read = partial(_read, fresh, columns=columns, **how)
-                same = partial(_unchanged, fresh)
-                told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
+        load = partial(self._load_files, columns=columns, keep_log=keep_log, progress=progress, **how)
+        if not keep_log:  # nothing can be added later for users who are here: all must come in one load
+            return load(files)
+        told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
+        while waiting and (
+            told.read or len(failed) < SHOWN
+        ):  # where nothing can be read, it is how all are read
+            some = waiting.pop()
+            try:
+                told += load(some)
+            except LogError as error:
+                if len(some) == 1:
+                    failed.append(error)
+                else:  # halved until it is known which of them it is
+                    waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+        if failed:
+            raise _failed(failed, told, stopped=bool(waiting))
+        return told
+
+    def _load_files(
+        self,
+        files: Sequence[Stored],
+        *,
+        columns: Mapping[str, str | pl.Expr] | None,
+        keep_log: bool,
+        progress: Progress | None,
+        **how: Any,
+    ) -> Loaded:
+        """Load files in one go, but for those that were loaded before."""
+        told, reading = Loaded(), way_of_reading(columns, **how)
+        fresh: dict[Source, Stored] = {}
+        for path in files:
+            source = replace(self._source(path), reading=reading)
+            if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
+                hint = READ_OTHERWISE if self._layers.was_read_otherwise(source) else ""
+                told += Loaded(skipped=(source.name + hint,))
+            else:
+                fresh[source] = path
+        if fresh:
+            read = partial(_read, fresh, columns=columns, **how)
+            same = partial(_unchanged, fresh)
+            told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
         return told
 
     def _source(self, path: Stored) -> Source:
@@ -1071,6 +1097,22 @@ def _room(path: Path) -> int:
         with suppress(OSError):
             size += one.lstat().st_size if not one.is_dir() else 0
     return size
+
+
+def _failed(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
+    """What is said of files that could not be loaded, when all others were."""
+    first, *more = failed
+    if not more and told == Loaded():
+        return first
+    lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
+    if len(more) > SHOWN:
+        lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
+    rest = (
+        "no file could be read up to there, and the others were not tried"
+        if stopped
+        else f"the others: {told}"
+    )
+    return LogError("\n".join([*lines, rest]))
 
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:

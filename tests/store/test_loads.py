@@ -286,6 +286,36 @@ def test_files_that_were_read_in_a_wrong_way_may_be_read_again(
     assert store.load(path, time_format="%d/%m/%Y %H:%M:%S%.6f").loaded == events.height
 
 
+def test_a_file_that_cannot_be_read_is_named_and_takes_no_other_down(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    for number, rows in enumerate(events.iter_slices(500)):
+        rows.write_parquet(tmp_path / f"{number}.parquet")
+    whole = (tmp_path / "1.parquet").read_bytes()
+    (tmp_path / "1.parquet").write_bytes(whole[:-500])
+    with pytest.raises(
+        jn.LogError, match=r"^\S+/1\.parquet cannot be read(?s:.*)the others: [\d,]+ rows read"
+    ):
+        store.load(tmp_path / "*.parquet")
+    assert store["welcome"].facts.read == events.height - 500
+    assert len(store.loads()) == -(-events.height // 500) - 1
+    with pytest.raises(
+        jn.LogError, match=r"^\S+/1\.parquet (?s:.*)0 rows read(?s:.*)0\.parquet was loaded before"
+    ):
+        store.load(tmp_path / "*.parquet")
+    (tmp_path / "1.parquet").write_bytes(whole)
+    assert store.load(tmp_path / "*.parquet").read == 500
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), events).facts)
+
+
+def test_files_none_of_which_can_be_read_are_not_all_tried(store: jn.Store, tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(jn.LogError, match="no file could be read up to there") as told:
+        store.load(tmp_path / "*.parquet")
+    assert str(told.value).count("is no Parquet file") == store_of.SHOWN
+
+
 def test_files_whose_rows_wait_for_their_journey_are_kept(events: pl.DataFrame, tmp_path: Path) -> None:
     store, path = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
     events.write_parquet(path)
