@@ -463,7 +463,8 @@ class Store(Registry):
         ------
         LogError
             When files cannot be read, or no row of those that are loaded together: nothing of them is kept, so that they may
-            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``.
+            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
+            ten cannot be read and none before them could.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
@@ -473,9 +474,8 @@ class Store(Registry):
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             return load(files)
         told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
-        while waiting and (
-            told.read or len(failed) < SHOWN
-        ):  # where nothing can be read, it is how all are read
+        # Where nothing can be read, nor ever could, it is how all are read.
+        while waiting and (told != Loaded() or len(failed) < SHOWN):
             some = waiting.pop()
             try:
                 told += load(some)
@@ -1102,17 +1102,14 @@ def _room(path: Path) -> int:
 def _failed(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
     """What is said of files that could not be loaded, when all others were."""
     first, *more = failed
-    if not more and told == Loaded():
-        return first
     lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
     if len(more) > SHOWN:
         lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
-    rest = (
-        "no file could be read up to there, and the others were not tried"
-        if stopped
-        else f"the others: {told}"
-    )
-    return LogError("\n".join([*lines, rest]))
+    if stopped:
+        lines.append("no file could be read up to there, and the others were not tried")
+    elif told != Loaded():
+        lines.append(f"the others: {told}")
+    return LogError("\n".join(lines))
 
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:
