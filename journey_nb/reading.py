@@ -765,7 +765,8 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
         if first <= low and high <= last:
             raise LogError(
                 f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like dates without separators; say "
-                f"columns={{{column!r}: pl.col(…).cast(pl.String).str.to_datetime({form!r}, strict=False)}}"
+                f"columns={{{column!r}: pl.col(…).cast(pl.Float64).cast(pl.Int64).cast(pl.String)"
+                f".str.to_datetime({form!r}, strict=False)}}"
             )
     raise LogError(
         f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) are no epoch of one unit for sure; "

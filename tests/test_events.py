@@ -1251,10 +1251,14 @@ def test_times_of_spreadsheets_and_of_america_are_told() -> None:
     assert log.frame.collect()["occurred_at"][0] == datetime(2023, 7, 16, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("kinds", [[pl.Int64], [pl.Float64, pl.String]])  # beside a gap numbers have a point
 @pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S"])
-def test_dates_that_are_numbers_are_told(form: str) -> None:
+def test_dates_that_are_numbers_are_told(form: str, kinds: list[Any]) -> None:
     when = datetime(2026, 3, 14, 1 * ("H" in form))
-    rows = visits(when=[int(when.strftime(form))])
+    written = pl.Series([int(when.strftime(form))])
+    for kind in kinds:
+        written = written.cast(kind)
+    rows = visits(when=written)
     with pytest.raises(LogError, match="look like dates without separators") as caught:
         EventLog.from_activities(rows, **VISITS)
     fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
