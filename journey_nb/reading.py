@@ -764,9 +764,9 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     for form, (first, last) in _DIGITS.items():
         if first <= low and high <= last:
             raise LogError(
-                f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like dates without separators; say "
-                f"columns={{{column!r}: pl.col(…).cast(pl.Float64).cast(pl.Int64).cast(pl.String)"
-                f".str.to_datetime({form!r}, strict=False)}}"
+                f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like dates without separators; as text "
+                f"they are read with time_format={form!r}, as numbers with columns={{{column!r}: pl.col(…).cast(pl.Float64)"
+                f".cast(pl.Int64).cast(pl.String).str.to_datetime({form!r}, strict=False)}}"
             )
     raise LogError(
         f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) are no epoch of one unit for sure; "

@@ -1262,8 +1262,11 @@ def test_dates_that_are_numbers_are_told(form: str, kinds: list[Any]) -> None:
     with pytest.raises(LogError, match="look like dates without separators") as caught:
         EventLog.from_activities(rows, **VISITS)
     fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
-    log = EventLog.from_activities(rows, **VISITS | {"time": fix})
-    assert log.frame.collect()["occurred_at"][0] == when.replace(tzinfo=UTC)
+    logs = [EventLog.from_activities(rows, **VISITS | {"time": fix})]
+    assert f"as text they are read with time_format={form!r}" in str(caught.value)
+    text = visits(when=[when.strftime(form)])
+    logs.append(EventLog.from_activities(text, **VISITS, time_format=form))
+    assert {log.frame.collect()["occurred_at"][0] for log in logs} == {when.replace(tzinfo=UTC)}
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
