@@ -283,8 +283,8 @@ def _keys(path: Stored, options: Options) -> dict[str, None]:
     found: dict[str, None] = {}
     for number, line in enumerate(_lines(path, options), 1):
         try:
-            row = json.loads(line.strip() or "{}")
-        except ValueError:
+            row = json.loads(line.strip() or "{}", parse_constant=_no_json)
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             raise LogError(
@@ -292,6 +292,10 @@ def _keys(path: Stored, options: Options) -> dict[str, None]:
             )
         found.update((key, None) for key in row)
     return found
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is written by Python and by nobody else")
 
 
 def _lines(path: Stored, options: Options) -> Iterator[str]:
