@@ -470,7 +470,10 @@ class Store(Registry):
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
             raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
         files = files_of(named, how.get("storage_options"))
-        load = partial(self._load_files, columns=columns, keep_log=keep_log, progress=progress, **how)
+
+        def load(some: Sequence[Stored]) -> Loaded:
+            return self._load_files(some, columns=columns, keep_log=keep_log, progress=progress, **how)
+
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             return load(files)
         told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
