@@ -1095,10 +1095,11 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
 
 def _room(path: Path) -> int:
     """The bytes of a file, or of all in a folder, as far as it is still there."""
+    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
     size = 0
-    for one in [path, *path.rglob("*")]:
+    for one in inside if path.is_dir() else [path]:
         with suppress(OSError):
-            size += one.lstat().st_size if not one.is_dir() else 0
+            size += one.lstat().st_size
     return size
 
 
