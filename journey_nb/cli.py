@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from functools import partial, wraps
 from glob import glob
 from math import inf
@@ -313,8 +314,8 @@ def _asked_most(
         return None
     if not re.fullmatch(r"\d+|\d+(\.\d+)?%", text):
         raise click.UsageError(f"{option.opts[0]} {text}: say a number of rows (100) or a share of them (1%)")
-    number = float(text.removesuffix("%"))
-    return (lambda rows: rows * number / 100) if text.endswith("%") else (lambda _: number)
+    number = Fraction(text.removesuffix("%"))  # of a float 0.57 % of 10,000 are less than 57
+    return (lambda rows: float(rows * number / 100)) if text.endswith("%") else (lambda _: float(number))
 
 
 _MOST = partial(click.option, "--max-quarantined", "most", metavar="ROWS|SHARE%", callback=_asked_most)

@@ -294,6 +294,9 @@ _MENDS = {
     "OutOfMemoryError": "give the executors more memory, or say more partitions=…",
     "PATH_ALREADY_EXISTS": "name another folder, or remove that one",
     "PATH_NOT_FOUND": "check the path",
+    "UNABLE_TO_INFER_SCHEMA": "it holds no Parquet files, or only in folders below: check the path, or say log/*",
+    "CONFLICTING_DIRECTORY_STRUCTURES": "folders that name columns lie in several others: read each of them apart, and give "
+    "one.unionByName(other, allowMissingColumns=True)",
     "CANNOT_MERGE_SCHEMAS": "a column is of several types in the files: write them alike, or read apart those that are, "
     "and give one.unionByName(other, allowMissingColumns=True)",
     "DATA_TYPE_MISMATCH": "say the types that all files have: spark.read.schema(…).parquet(…)",

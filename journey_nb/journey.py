@@ -434,9 +434,12 @@ def near(word: str, known: Iterable[str]) -> str:
     >>> near("emial", ["email", "push"]), near("user_id", ["EVENT", "USER_ID"])
     ("; did you mean 'email'?", "; did you mean 'USER_ID'?")
     """
-    spelt = {str(name).lower(): str(name) for name in known}
-    close = difflib.get_close_matches(str(word)[:200].lower(), spelt, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(repr(spelt[name]) for name in close)}?" if close else ""
+    spelt = dict.fromkeys(map(str, known))
+    lower = difflib.get_close_matches(
+        str(word)[:200].lower(), {name.lower() for name in spelt}, n=2, cutoff=0.6
+    )
+    close = [repr(name) for word in lower for name in spelt if name.lower() == word]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _named(word: str, known: list[str]) -> str:

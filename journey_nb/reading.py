@@ -283,8 +283,8 @@ def _keys(path: Stored, options: Options) -> dict[str, None]:
     found: dict[str, None] = {}
     for number, line in enumerate(_lines(path, options), 1):
         try:
-            row = json.loads(line.strip() or "{}")
-        except ValueError:
+            row = json.loads(line.strip() or "{}", parse_constant=_no_json)
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             raise LogError(
@@ -292,6 +292,10 @@ def _keys(path: Stored, options: Options) -> dict[str, None]:
             )
         found.update((key, None) for key in row)
     return found
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is written by Python and by nobody else")
 
 
 def _lines(path: Stored, options: Options) -> Iterator[str]:
@@ -764,8 +768,9 @@ def epoch_unit(source: pl.LazyFrame, column: str, what: object) -> TimeUnit | No
     for form, (first, last) in _DIGITS.items():
         if first <= low and high <= last:
             raise LogError(
-                f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like dates without separators; say "
-                f"columns={{{column!r}: pl.col(…).cast(pl.String).str.to_datetime({form!r}, strict=False)}}"
+                f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) look like dates without separators; as text "
+                f"they are read with time_format={form!r}, as numbers with columns={{{column!r}: pl.col(…).cast(pl.Float64)"
+                f".cast(pl.Int64).cast(pl.String).str.to_datetime({form!r}, strict=False)}}"
             )
     raise LogError(
         f"{what}: the numbers in {column!r} ({low:.0f} to {high:.0f}) are no epoch of one unit for sure; "

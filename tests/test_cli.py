@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -22,7 +23,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 import journey_nb as jn
 from journey_nb import reports
-from journey_nb.cli import _VERBS, main
+from journey_nb.cli import _VERBS, _asked_most, main
 from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.reading import LogError
 from journey_nb.simulate import simulate
@@ -212,6 +213,12 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert f"{aside} rows set aside" in refused("check", "store", "--max-quarantined", str(aside - 1))
     assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
     refused("check", "events.parquet", "--max-quarantined", "199")
+
+
+def test_a_share_is_counted_exactly() -> None:
+    allowed = _asked_most(click.Context(main), click.Option(["--max-quarantined"]), "0.57%")
+    assert allowed
+    assert allowed(10_000) == 57  # in binary fractions it is less
 
 
 def test_rows_of_journeys_that_a_store_lacks_are_too_many_by_what_it_read(

@@ -231,6 +231,12 @@ def test_what_goes_wrong_is_told_with_its_mend(
         (tmp_path / "two").mkdir(exist_ok=True)
         pl.DataFrame({"version": [version]}).write_parquet(tmp_path / "two" / f"{number}.parquet")
     refused("of several types in the files: write them alike", tmp_path / "two")
+    for folder in ("eu/variant=A", "us/variant=B"):
+        (tmp_path / folder).mkdir(parents=True)
+        pl.DataFrame({"version": [1]}).write_parquet(tmp_path / folder / "0.parquet")
+    (tmp_path / "above" / "below").mkdir(parents=True)
+    refused("read each of them apart, and give one.unionByName", tmp_path / "?[us]")
+    refused("in folders below: check the path, or say .*/\\*", tmp_path / "above")
     refused("no column 'customer' for 'user_id'", log, {"user_id": "customer"})
     refused("log.withColumn", log, {"user_id": pl.col("user_id").str.to_lowercase()})
     refused("say time_unit", log, {"occurred_at": pl.col("occurred_at").dt.epoch("ms")})

@@ -1226,6 +1226,8 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("log.avro", b"Obj", r"polars\.read_avro"),
         ("array.jsonl", b'[{"a": 1}]', "is one JSON array, and JSON lines have one object a line"),
         ("cut.jsonl", b'{"a": 1}\n\n{"a": ', "line 3 is no JSON"),
+        ("nan.jsonl", b'{"a": 1}\n{"a": NaN}\n', 'line 2 is no JSON object, \'{"a": NaN}'),
+        ("deep.jsonl", b'{"a": {}}\n{"a": ' + b"[" * 3000 + b"]" * 3000 + b"}\n", "line 2 is no JSON"),
         (
             "cut.jsonl.gz",
             gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0),
@@ -1251,15 +1253,22 @@ def test_times_of_spreadsheets_and_of_america_are_told() -> None:
     assert log.frame.collect()["occurred_at"][0] == datetime(2023, 7, 16, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("kinds", [[pl.Int64], [pl.Float64, pl.String]])  # beside a gap numbers have a point
 @pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S"])
-def test_dates_that_are_numbers_are_told(form: str) -> None:
+def test_dates_that_are_numbers_are_told(form: str, kinds: list[Any]) -> None:
     when = datetime(2026, 3, 14, 1 * ("H" in form))
-    rows = visits(when=[int(when.strftime(form))])
+    written = pl.Series([int(when.strftime(form))])
+    for kind in kinds:
+        written = written.cast(kind)
+    rows = visits(when=written)
     with pytest.raises(LogError, match="look like dates without separators") as caught:
         EventLog.from_activities(rows, **VISITS)
     fix = eval(str(caught.value).split("columns={'occurred_at': ")[1][:-1].replace("…", "'when'"))
-    log = EventLog.from_activities(rows, **VISITS | {"time": fix})
-    assert log.frame.collect()["occurred_at"][0] == when.replace(tzinfo=UTC)
+    logs = [EventLog.from_activities(rows, **VISITS | {"time": fix})]
+    assert f"as text they are read with time_format={form!r}" in str(caught.value)
+    text = visits(when=[when.strftime(form)])
+    logs.append(EventLog.from_activities(text, **VISITS, time_format=form))
+    assert {log.frame.collect()["occurred_at"][0] for log in logs} == {when.replace(tzinfo=UTC)}
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

@@ -383,3 +383,5 @@ def test_the_published_schema_is_the_model() -> None:
 def test_near() -> None:
     assert near("emial", ["email", "push"]) == "; did you mean 'email'?"
     assert near("zzz", ["email"]) == ""
+    for known in (["user_id", "USER_ID"], ["USER_ID", "user_id"]):  # either may be meant
+        assert near("User_id", known) == f"; did you mean {known[0]!r} or {known[1]!r}?"

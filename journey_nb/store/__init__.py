@@ -463,19 +463,22 @@ class Store(Registry):
         ------
         LogError
             When files cannot be read, or no row of those that are loaded together: nothing of them is kept, so that they may
-            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``.
+            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
+            ten cannot be read and none before them could.
         """
         named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
         if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
             raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
         files = files_of(named, how.get("storage_options"))
-        load = partial(self._load_files, columns=columns, keep_log=keep_log, progress=progress, **how)
+
+        def load(some: Sequence[Stored]) -> Loaded:
+            return self._load_files(some, columns=columns, keep_log=keep_log, progress=progress, **how)
+
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             return load(files)
         told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
-        while waiting and (
-            told.read or len(failed) < SHOWN
-        ):  # where nothing can be read, it is how all are read
+        # Where nothing can be read, nor ever could, it is how all are read.
+        while waiting and (told != Loaded() or len(failed) < SHOWN):
             some = waiting.pop()
             try:
                 told += load(some)
@@ -1092,27 +1095,25 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
 
 def _room(path: Path) -> int:
     """The bytes of a file, or of all in a folder, as far as it is still there."""
+    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
     size = 0
-    for one in [path, *path.rglob("*")]:
+    for one in inside if path.is_dir() else [path]:
         with suppress(OSError):
-            size += one.lstat().st_size if not one.is_dir() else 0
+            size += one.lstat().st_size
     return size
 
 
 def _failed(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
     """What is said of files that could not be loaded, when all others were."""
     first, *more = failed
-    if not more and told == Loaded():
-        return first
     lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
     if len(more) > SHOWN:
         lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
-    rest = (
-        "no file could be read up to there, and the others were not tried"
-        if stopped
-        else f"the others: {told}"
-    )
-    return LogError("\n".join([*lines, rest]))
+    if stopped:
+        lines.append("no file could be read up to there, and the others were not tried")
+    elif told != Loaded():
+        lines.append(f"the others: {told}")
+    return LogError("\n".join(lines))
 
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:

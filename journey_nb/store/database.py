@@ -174,6 +174,9 @@ def sole_writer(path: Path, patience: float, what: str) -> Iterator[None]:
                     f"{patience:,g}",
                 )
         with suppress(OSError):  # a store without these words is as good
+            words.unlink(
+                missing_ok=True
+            )  # what a killed one left may be another's, who alone may write into it
             words.write_text(_myself(what), encoding="utf-8")
         try:
             yield

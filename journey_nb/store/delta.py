@@ -39,10 +39,16 @@ def opened(table: str | Path, version: int | None, storage_options: dict[str, st
     try:
         found = Table(table, version=version, storage_options=storage_options)
     except DeltaError as error:
-        raise LogError(f"{table} is no Delta table of that version: {error}; check the path") from error
-    except OSError as error:  # a store that gives nothing, and says so in colours
+        told = re.split(r"\n +0: ", str(error), maxsplit=1)[
+            0
+        ]  # behind it stand the calls inside of deltalake
+        raise LogError(f"{table} is no Delta table of that version: {told}; check the path") from error
+    except OSError as error:  # why, stands in its last line, in colours
+        why = re.sub(r"\x1b\[\d+m", "", " ".join(str(error).split()))
+        if is_url(table):
+            raise LogError(f"{table} cannot be read: {refusal('object-store ' + why)}") from None
         raise LogError(
-            f"{table} cannot be read: {refusal('object-store ' + ' '.join(str(error).split()))}"
+            f"{table} cannot be read: {why.split('↳ ')[-1]}; check the path, and that you may read it"
         ) from None
     # Polars finds the rows that are deleted by the names that deltalake tells.
     if "%" in found.table_uri and "deletionVectors" in (found.protocol().reader_features or ()):

@@ -71,6 +71,19 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(LogError, match="empty is no Delta table"):
         store.load_delta(tmp_path / "empty")
+    log = tmp_path / "empty" / "_delta_log"
+    log.symlink_to(log)
+    with pytest.raises(
+        LogError, match=r"empty cannot be read: Too many levels of symbolic links [^\n]*; check"
+    ):
+        store.load_delta(tmp_path / "empty")
+    log.unlink()
+    log.mkdir()
+    (log / f"{0:020}.json").write_text("{torn")
+    with pytest.raises(
+        LogError, match=r"no Delta table of that version: Kernel error[^\n]*; check the path$"
+    ):
+        store.load_delta(tmp_path / "empty")
     pl.DataFrame({"a": [1]}).write_delta(tmp_path / "table")
     with pytest.raises(LogError, match="no Delta table of that version"):
         store.load_delta(tmp_path / "table", version=7)

@@ -316,6 +316,26 @@ def test_files_none_of_which_can_be_read_are_not_all_tried(store: jn.Store, tmp_
     assert str(told.value).count("is no Parquet file") == store_of.SHOWN
 
 
+def test_many_lasting_bad_files_keep_no_new_one_back(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    for number in range(store_of.SHOWN + 1):
+        (tmp_path / f"bad {number}.parquet").write_bytes(b"no Parquet")
+    for name in ("a.parquet", "z.parquet"):  # of the first night and of the next
+        events.filter(pl.col("user_id").hash() % 2 == (name[0] == "z")).write_parquet(tmp_path / name)
+        with pytest.raises(jn.LogError, match=r"bad 9(?s:.*)the others: [\d,]+ rows read"):
+            store.load(tmp_path / "*.parquet")
+    assert store["welcome"].facts.read == events.height
+
+
+def test_nothing_is_said_of_others_where_there_are_none(store: jn.Store, tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(jn.LogError, match="is no Parquet file") as told:
+        store.load(tmp_path / "*.parquet")
+    assert "the others" not in str(told.value)
+
+
 def test_files_whose_rows_wait_for_their_journey_are_kept(events: pl.DataFrame, tmp_path: Path) -> None:
     store, path = jn.Store(tmp_path / "store"), tmp_path / "events.parquet"
     events.write_parquet(path)

@@ -286,3 +286,22 @@ def test_a_file_that_is_cut_short_is_named_when_it_is_read(loaded: Store) -> Non
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(jn.StoreError, match=r"visits\.arrow.*check"):
         len(Store(loaded.path)["welcome"].facts.visits)
+
+
+def test_what_goes_away_while_leftovers_are_looked_at_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a load moves or removes its folders meanwhile."""
+    (tmp_path / "old" / "going").mkdir(parents=True)
+    (tmp_path / "old" / "file").write_bytes(b"123")
+    (tmp_path / "file").write_bytes(b"12345")
+    listed = os.scandir
+
+    def scandir(place: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(place).name == "going":
+            raise FileNotFoundError(place)
+        return listed(place)
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.leftovers().rows() == [("file", 5, False), ("old", 3, False)]

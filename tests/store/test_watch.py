@@ -124,12 +124,17 @@ def test_who_waits_is_told_for_whom_and_how_long(
             jn.Store(tmp_path, patience=0.3).append(welcome_log)
         holder = f"by ann[31m, process {os.getpid()} on {platform.node()}: rebuild since 20"
         assert holder in str(refused.value)
-        assert re.search(r"; waited \d+\.\d s: try", str(refused.value))
+        assert re.search(r"waited \d+\.\d s", str(refused.value))
         assert "patience=" in str(refused.value)
         (told,) = caplog.messages  # once, however long it takes
         assert holder in told
         assert "for up to 0.3 s" in told
     assert not list(tmp_path.glob("writer.txt"))
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "writer.txt").symlink_to(tmp_path / "mine")
+    with jn.Store(tmp_path)._writing("rebuild"):
+        assert "rebuild since" in (tmp_path / "writer.txt").read_text()
+        assert (tmp_path / "mine").read_text() == "mine"
     with sqlite3.connect(tmp_path / "writer.lock", isolation_level=None) as older:  # which leaves no word
         older.execute("BEGIN EXCLUSIVE")
         with pytest.raises(jn.StoreError, match="is being written, and nothing tells by whom"):
