@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -789,7 +789,7 @@ def freeze(notebooks: tuple[str, ...]) -> None:
 
 
 _STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))
-_WHICH = click.argument("journey")  # id, title, or the beginning of a title
+_WHICH = click.argument("journey")  # id, title, or the first words of a title
 
 
 @main.command()
@@ -841,7 +841,7 @@ _VERBS = {"launch": None, "pause": None, "relaunch": "document", "stop": "confir
 def status(store: Path, journey: str, verb: str, patience: float, **options: str | None) -> None:
     """Launch, pause, relaunch, stop, archive, clone or rename a journey of a store.
 
-    JOURNEY is an id, a title, or the beginning of a title. Nothing is sent to the sending platform.
+    JOURNEY is an id, a title, or the first words of a title. Nothing is sent to the sending platform.
 
     \b
     Example:
@@ -980,16 +980,29 @@ def _typed_title(registry: Registry, journey: str) -> str:
 
 
 def _print_table(table: pl.DataFrame) -> None:
-    """A small table, a line per row, in words for people."""
+    """A small table, a line per row, in words for people; on a terminal too narrow for it, a line per value."""
     from journey_nb.style import column
 
-    shown = Table(box=None, padding=(0, 2, 0, 0))
-    for name in table.columns:
-        shown.add_column(column(name), no_wrap=name.endswith("_id"))  # to be copied whole
-    for row in table.iter_rows():
-        shown.add_row(*(said(_cell(name, value)) for name, value in zip(table.columns, row, strict=True)))
+    names = [column(name) for name in table.columns]
+    rows = [
+        [said(_cell(name, value)) for name, value in zip(table.columns, row, strict=True)]
+        for row in table.iter_rows()
+    ]
     wide = Console(width=1_000, highlight=False)  # a file has no edge to wrap at
-    (out if out.is_terminal else wide).print(shown)
+    shown = _grid(names, rows)
+    if out.is_terminal and wide.measure(shown).maximum > out.width:
+        heads = [f"[bold]{name}[/]" for name in names]
+        for row in rows:  # what is to be copied, an id or the name of a load, stays whole
+            wide.print(_grid([], zip(heads, row, strict=True)), end="\n\n")
+    else:
+        wide.print(shown)
+
+
+def _grid(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
+    grid = Table(*heads, box=None, padding=(0, 2, 0, 0), show_header=bool(heads))
+    for row in rows:
+        grid.add_row(*row)
+    return grid
 
 
 def _cell(name: str, value: Any) -> str:

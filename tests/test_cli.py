@@ -15,10 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from polars.testing import assert_frame_equal, assert_series_equal
+from rich.console import Console
 
 import journey_nb as jn
 from journey_nb import reports
@@ -697,6 +699,20 @@ def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
     assert "0 journeys" in run("journeys", "store", "--tag", "none").output
     shown = run("journeys", "store", "--status", "Active").output
     assert shown == run("journeys", "store", "--status", "running").output != run("journeys", "store").output
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_list_that_a_terminal_is_too_narrow_for_is_cut_nowhere(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    registry.rename("win_back", long := "Win back " * 20)
+    monkeypatch.setattr("journey_nb.cli.out", Console(force_terminal=True, width=width, highlight=False))
+    text = click.unstyle(run("journeys", "store").output)
+    first = registry.find().row(0, named=True)
+    assert long.strip() in text
+    assert "…" not in text
+    assert re.search(rf"^Title +{first['title']} *$", text, re.M)  # a line per value
+    assert re.search(rf"^Journey id +{first['journey_id']} *$", text, re.M)
 
 
 def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
