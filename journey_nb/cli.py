@@ -1098,7 +1098,9 @@ def _subject_of_export(journey: str | None, log: str | None, store: str | None, 
     opened, given = open_store(store), {key: value for key, value in scope.items() if value}
     keys = [journey] if journey else opened.find(**_filters(filters))["journey_id"].to_list()
     if not keys:
-        raise KeyError(f"no journey of the store is meant by {' '.join(filters) or 'it: it is empty'}")
+        from journey_nb.reports import none_meant
+
+        raise KeyError(none_meant(opened, _filters(filters)))
     found = [chosen(opened[key], **given) for key in keys]
     found = [stats.under(people) for stats in found] if people else found
     return found[0] if journey else found

@@ -419,6 +419,13 @@ def test_export_writes_the_campaign_statistics(here: Path) -> None:
     assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
 
 
+def test_an_export_of_journeys_that_still_are_drafts_says_so(here: Path) -> None:
+    run("new", "new.journey.json")
+    run("import", "events.parquet", "--store", "store", "--journey", "new.journey.json")
+    told = refused("export", "--store", "store", "--for-each", "status=running")
+    assert "it has 1 draft; a draft runs once it is launched: journey-nb status STORE JOURNEY launch" in told
+
+
 def test_export_of_a_store_is_of_one_journey_or_a_row_for_each(here: Path, welcome: jn.Journey) -> None:
     store = jn.Store("store")
     for title, tags in (("Spring", ["sale"]), ("Summer", ["sale"]), ("Welcome", [])):
