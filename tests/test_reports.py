@@ -561,7 +561,7 @@ def test_a_report_for_each_journey_of_a_store(
     store.pause("welcome")
     store.clone("win-back")
     with pytest.raises(
-        ReportError, match="by status=paused, title=win; it has 1 draft, 1 paused, 1 running$"
+        ReportError, match=r"by status=paused, title=win; it has 1 draft, 1 paused, 1 running$"
     ):
         list(run_for_each("campaign", store.path, {"status": ["paused"], "title": ["win"]}))
     for odd, told in (
