@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -467,10 +467,7 @@ class Store(Registry):
             When files cannot be read, or no row of those that are loaded together: nothing of them is kept, so that they may
             be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``.
         """
-        named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
-        if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
-            raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
-        files = files_of(named, how.get("storage_options"))
+        files = files_of(paths, how.get("storage_options"))
         load = partial(self._load_files, columns=columns, keep_log=keep_log, progress=progress, **how)
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             return load(files)
