@@ -468,7 +468,10 @@ class Store(Registry):
             be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``.
         """
         files = files_of(paths, how.get("storage_options"))
-        load = partial(self._load_files, columns=columns, keep_log=keep_log, progress=progress, **how)
+
+        def load(some: Sequence[Stored]) -> Loaded:
+            return self._load_files(some, columns=columns, keep_log=keep_log, progress=progress, **how)
+
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             return load(files)
         told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
@@ -721,8 +724,14 @@ class Store(Registry):
         with self._writing("undo"):
             load = self._layers.last_load()
             if load is None or name not in load.names:
+                here = self.loads()["name"].to_list()
+                what = (
+                    "is not the last load, and only that can be taken back"
+                    if name in here
+                    else "is not loaded"
+                )
                 last = f"the last was {listed(load.names)}" if load else "there was none"
-                raise StoreError(f"{name!r} is not the last load, and only that can be taken back: {last}")
+                raise StoreError(f"{name!r} {what}{near(name, here)}: {last}")
             if load.replaced is None:
                 raise StoreError(
                     f"{name!r} cannot be taken back any more: the files that counted before it have been swept since, or it "
