@@ -427,6 +427,9 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
             soft_wrap=True,
         )
         raise SystemExit(3)
+    if loaded.quarantined > 0:
+        told = f"[yellow]{_rows(loaded.quarantined)} set aside[/]: journey-nb check {said(str(store))} says by which rule"
+        out.print(told, soft_wrap=True)
 
 
 @contextmanager

@@ -201,7 +201,11 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert "a number of rows (100) or a share of them (1%)" in refused(
         *args, "odd", "--max-quarantined", "0.01", code=2
     )
-    assert run(*args, "fits", "--max-quarantined", "2%").exit_code == 0
+    fits = run(*args, "fits", "--max-quarantined", "2%")
+    assert (
+        fits.exit_code,
+        "200 rows set aside: journey-nb check fits says by which rule" in fits.output,
+    ) == (0, True)
     told = refused(*args, "store", "--max-quarantined", "1.9%", code=3)
     assert (
         "200 of 10,000 rows were set aside, more than the 190 that --max-quarantined allows: what was loaded stays loaded"
@@ -801,7 +805,10 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
     for typed, left in (("n", users[1:]), ("y", users[2:])):
         CliRunner().invoke(main, ["erase", "store", second], input=f"{typed}\n")
         assert_series_equal(store["welcome"].facts.users["user_id"], left)
-    assert "the last was events.parquet" in refused("undo", "store", "other.parquet")
+    assert (
+        "'event.parquet' is not loaded; did you mean 'events.parquet'?: the last was events.parquet"
+        in refused("undo", "store", "event.parquet")
+    )
     assert "cannot be taken back any more" in refused(
         "undo", "store", "events.parquet"
     )  # it has those who are erased
