@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -428,6 +428,9 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
             soft_wrap=True,
         )
         raise SystemExit(3)
+    if loaded.quarantined > 0:
+        told = f"[yellow]{_rows(loaded.quarantined)} set aside[/]: journey-nb check {said(str(store))} says by which rule"
+        out.print(told, soft_wrap=True)
 
 
 @contextmanager
@@ -790,7 +793,7 @@ def freeze(notebooks: tuple[str, ...]) -> None:
 
 
 _STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))
-_WHICH = click.argument("journey")  # id, title, or the beginning of a title
+_WHICH = click.argument("journey")  # id, title, or the first words of a title
 
 
 @main.command()
@@ -842,7 +845,7 @@ _VERBS = {"launch": None, "pause": None, "relaunch": "document", "stop": "confir
 def status(store: Path, journey: str, verb: str, patience: float, **options: str | None) -> None:
     """Launch, pause, relaunch, stop, archive, clone or rename a journey of a store.
 
-    JOURNEY is an id, a title, or the beginning of a title. Nothing is sent to the sending platform.
+    JOURNEY is an id, a title, or the first words of a title. Nothing is sent to the sending platform.
 
     \b
     Example:
@@ -981,16 +984,29 @@ def _typed_title(registry: Registry, journey: str) -> str:
 
 
 def _print_table(table: pl.DataFrame) -> None:
-    """A small table, a line per row, in words for people."""
+    """A small table, a line per row, in words for people; on a terminal too narrow for it, a line per value."""
     from journey_nb.style import column
 
-    shown = Table(box=None, padding=(0, 2, 0, 0))
-    for name in table.columns:
-        shown.add_column(column(name), no_wrap=name.endswith("_id"))  # to be copied whole
-    for row in table.iter_rows():
-        shown.add_row(*(said(_cell(name, value)) for name, value in zip(table.columns, row, strict=True)))
+    names = [column(name) for name in table.columns]
+    rows = [
+        [said(_cell(name, value)) for name, value in zip(table.columns, row, strict=True)]
+        for row in table.iter_rows()
+    ]
     wide = Console(width=1_000, highlight=False)  # a file has no edge to wrap at
-    (out if out.is_terminal else wide).print(shown)
+    shown = _grid(names, rows)
+    if out.is_terminal and wide.measure(shown).maximum > out.width:
+        heads = [f"[bold]{name}[/]" for name in names]
+        for row in rows:  # what is to be copied, an id or the name of a load, stays whole
+            wide.print(_grid([], zip(heads, row, strict=True)), end="\n\n")
+    else:
+        wide.print(shown)
+
+
+def _grid(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
+    grid = Table(*heads, box=None, padding=(0, 2, 0, 0), show_header=bool(heads))
+    for row in rows:
+        grid.add_row(*row)
+    return grid
 
 
 def _cell(name: str, value: Any) -> str:
@@ -1086,7 +1102,9 @@ def _subject_of_export(journey: str | None, log: str | None, store: str | None, 
     opened, given = open_store(store), {key: value for key, value in scope.items() if value}
     keys = [journey] if journey else opened.find(**_filters(filters))["journey_id"].to_list()
     if not keys:
-        raise KeyError(f"no journey of the store is meant by {' '.join(filters) or 'it: it is empty'}")
+        from journey_nb.reports import none_meant
+
+        raise KeyError(none_meant(opened, _filters(filters)))
     found = [chosen(opened[key], **given) for key in keys]
     found = [stats.under(people) for stats in found] if people else found
     return found[0] if journey else found

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
@@ -103,7 +103,12 @@ def folders(path: Stored) -> dict[str, str]:
 
 def files_of(paths: Paths, options: Options = None) -> list[Stored]:
     """The files, or objects, that a path, a glob or a list of them names."""
-    wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    alone = isinstance(paths, str) or not isinstance(paths, Iterable) or hasattr(type(paths), "columns")
+    wanted: Sequence[Any] = [paths] if alone else list(cast(Iterable[Any], paths))
+    if strange := [type(one).__name__ for one in wanted if not isinstance(one, (str, Path))]:
+        raise TypeError(
+            f"files are wanted, not a {strange[0]}: from_frame takes frames, append takes frames and logs"
+        )
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
     return [file for path in wanted for file in _meant(path, options)]

@@ -339,9 +339,10 @@ def run_for_each(
     _checked(name, {key: value for key, value in options.items() if key not in _HOW})
     _check_formats(options.get("formats", ()))
     options["redact"] = _pseudonyms(options.get("redact"))
-    found = _journeys(open_store(store), where)
+    opened = open_store(store)
+    found = _journeys(opened, where)
     if found.is_empty():
-        raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
+        raise ReportError(none_meant(opened, where))
     for journey_id, title in found.select("journey_id", "title").iter_rows():
         try:
             yield title or journey_id, run_report(name, store=store, journey=journey_id, **options)
@@ -349,10 +350,14 @@ def run_for_each(
             yield title or journey_id, error
 
 
-def _filtered(where: Mapping[str, Sequence[str]]) -> str:
-    return (
-        ", ".join(f"{key}={value}" for key, values in where.items() for value in values) or "no filter at all"
-    )
+def none_meant(store: Store, where: Mapping[str, Sequence[str]]) -> str:
+    """That no journey is meant by these filters, and the status of those that are there: often they wait to be launched."""
+    asked = ", ".join(f"{key}={value}" for key, values in where.items() for value in values)
+    there = store.find()["status"].value_counts().sort("count", "status", descending=[True, False])
+    has = ", ".join(f"{count:,} {status}" for status, count in there.iter_rows()) or "none"
+    launch = "; a draft runs once it is launched: journey-nb status STORE JOURNEY launch"
+    waits = "draft" in has and "running" in where.get("status", ())
+    return f"no journey of the store is meant by {asked or 'no filter at all'}; it has {has}{launch if waits else ''}"
 
 
 # What a report is about.
@@ -442,7 +447,7 @@ def _whole_store(name: str, store: str | Path | Store | None, checked: Mapping[s
     where = {key: words(checked[key]) for key in FILTERS if checked.get(key)}
     journeys = [opened.get(key) for key in _journeys(opened, where)["journey_id"]]
     if not journeys:
-        raise ReportError(f"no journey of the store is meant by {_filtered(where)}")
+        raise ReportError(none_meant(opened, where))
     return _About(folder.name, str(folder.name), journeys, {"store": str(folder)})
 
 

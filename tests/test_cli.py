@@ -20,6 +20,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from polars.testing import assert_frame_equal, assert_series_equal
+from rich.console import Console
 
 import journey_nb as jn
 from journey_nb import reports
@@ -200,7 +201,11 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert "a number of rows (100) or a share of them (1%)" in refused(
         *args, "odd", "--max-quarantined", "0.01", code=2
     )
-    assert run(*args, "fits", "--max-quarantined", "2%").exit_code == 0
+    fits = run(*args, "fits", "--max-quarantined", "2%")
+    assert (
+        fits.exit_code,
+        "200 rows set aside: journey-nb check fits says by which rule" in fits.output,
+    ) == (0, True)
     told = refused(*args, "store", "--max-quarantined", "1.9%", code=3)
     assert (
         "200 of 10,000 rows were set aside, more than the 190 that --max-quarantined allows: what was loaded stays loaded"
@@ -422,6 +427,13 @@ def test_export_writes_the_campaign_statistics(here: Path) -> None:
     result = run("export", "welcome.journey.json", "events.parquet", "-o", "campaign.csv")
     assert result.exit_code == 0, result.output
     assert pl.read_csv("campaign.csv").columns == list(CAMPAIGN)
+
+
+def test_an_export_of_journeys_that_still_are_drafts_says_so(here: Path) -> None:
+    run("new", "new.journey.json")
+    run("import", "events.parquet", "--store", "store", "--journey", "new.journey.json")
+    told = refused("export", "--store", "store", "--for-each", "status=running")
+    assert "it has 1 draft; a draft runs once it is launched: journey-nb status STORE JOURNEY launch" in told
 
 
 def test_export_of_a_store_is_of_one_journey_or_a_row_for_each(here: Path, welcome: jn.Journey) -> None:
@@ -706,6 +718,20 @@ def test_journeys_lists_those_that_meet_the_filters(registry: Registry) -> None:
     assert shown == run("journeys", "store", "--status", "running").output != run("journeys", "store").output
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_list_that_a_terminal_is_too_narrow_for_is_cut_nowhere(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    registry.rename("win_back", long := "Win back " * 20)
+    monkeypatch.setattr("journey_nb.cli.out", Console(force_terminal=True, width=width, highlight=False))
+    text = click.unstyle(run("journeys", "store").output)
+    first = registry.find().row(0, named=True)
+    assert long.strip() in text
+    assert "…" not in text
+    assert re.search(rf"^Title +{first['title']} *$", text, re.M)  # a line per value
+    assert re.search(rf"^Journey id +{first['journey_id']} *$", text, re.M)
+
+
 def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
     store = jn.Store("store")
     late = welcome_log["occurred_at"].max()
@@ -785,7 +811,10 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
     for typed, left in (("n", users[1:]), ("y", users[2:])):
         CliRunner().invoke(main, ["erase", "store", second], input=f"{typed}\n")
         assert_series_equal(store["welcome"].facts.users["user_id"], left)
-    assert "the last was events.parquet" in refused("undo", "store", "other.parquet")
+    assert (
+        "'event.parquet' is not loaded; did you mean 'events.parquet'?: the last was events.parquet"
+        in refused("undo", "store", "event.parquet")
+    )
     assert "cannot be taken back any more" in refused(
         "undo", "store", "events.parquet"
     )  # it has those who are erased

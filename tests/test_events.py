@@ -274,6 +274,12 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
         EventLog.read([])
 
 
+@pytest.mark.parametrize("of", [pl.DataFrame, pl.LazyFrame])
+def test_a_frame_in_place_of_a_file_is_told_where_it_goes(of: Any) -> None:
+    with pytest.raises(TypeError, match=rf"files are wanted, not a {of.__name__}: from_frame takes frames"):
+        EventLog.read(of({"user_id": ["u1"]}))
+
+
 def test_a_header_alone_is_an_empty_log(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(",".join(row()) + "\n")
     judged = EventLog.read(tmp_path / "log.csv").judge(JOURNEY)

@@ -558,6 +558,12 @@ def test_a_report_for_each_journey_of_a_store(
     assert "no goal 'first_order'" in str(made["Win-back"])  # this one has others, and stops nothing
     with pytest.raises(ReportError, match="no journey of the store is meant by title=none"):
         list(run_for_each("campaign", store.path, {"title": ["none"]}))
+    store.pause("welcome")
+    store.clone("win-back")
+    with pytest.raises(
+        ReportError, match=r"by status=paused, title=win; it has 1 draft, 1 paused, 1 running$"
+    ):
+        list(run_for_each("campaign", store.path, {"status": ["paused"], "title": ["win"]}))
     for odd, told in (
         ({"perid": "7d"}, "did you mean 'period'"),
         ({"formats": ["xls"]}, "did you mean 'xlsx'"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ from journey_nb.store.stored import StoredFacts
 
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
+_log = logging.getLogger(__name__)
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 # Behind the name of a file that was loaded before.
@@ -466,10 +468,7 @@ class Store(Registry):
             be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
             ten cannot be read and none before them could.
         """
-        named = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
-        if strange := [type(one).__name__ for one in named if not isinstance(one, (str, Path))]:
-            raise TypeError(f"load takes files, not a {strange[0]}: append takes frames and logs")
-        files = files_of(named, how.get("storage_options"))
+        files = files_of(paths, how.get("storage_options"))
 
         def load(some: Sequence[Stored]) -> Loaded:
             return self._load_files(some, columns=columns, keep_log=keep_log, progress=progress, **how)
@@ -725,8 +724,14 @@ class Store(Registry):
         with self._writing("undo"):
             load = self._layers.last_load()
             if load is None or name not in load.names:
+                here = self.loads()["name"].to_list()
+                what = (
+                    "is not the last load, and only that can be taken back"
+                    if name in here
+                    else "is not loaded"
+                )
                 last = f"the last was {listed(load.names)}" if load else "there was none"
-                raise StoreError(f"{name!r} is not the last load, and only that can be taken back: {last}")
+                raise StoreError(f"{name!r} {what}{near(name, here)}: {last}")
             if load.replaced is None:
                 raise StoreError(
                     f"{name!r} cannot be taken back any more: the files that counted before it have been swept since, or it "
@@ -773,7 +778,8 @@ class Store(Registry):
         Returns
         -------
         int
-            How many rows were removed; duplicates had not been kept.
+            How many rows were removed; duplicates had not been kept. Users of whom there is no row, as when an id is
+            mistyped, are named in a warning of Python's ``logging``.
 
         Raises
         ------
@@ -796,7 +802,8 @@ class Store(Registry):
         """
         gone = user_ids(users).drop_nulls().unique().sort()
         with self._writing("erase"):
-            theirs = [key for key in self if self._knows_any(self.get(key), gone)]
+            known = {key: self._with_rows(self.get(key), gone) for key in self}
+            theirs = [key for key, some in known.items() if some]
             for key in theirs:
                 if not all(layer.has_log for layer in self._layers.of(key)):
                     raise StoreError(
@@ -804,15 +811,20 @@ class Store(Registry):
                         "load its log without them into a new store"
                     )
             erased = sum(self._rebuild(key, progress, gone=gone, by=by) for key in theirs)
+            without = {*gone}.difference(self.strangers["user_id"], *known.values())
             erased += self._without_strangers(gone)
             self._layers.sweep(at_once=True)
+            if without:  # mistyped perhaps, and the one who was meant is still here
+                nobody = listed(sorted(map(repr, without)))
+                _log.warning("no row here is of %s: users are named as the log has them", nobody)
             return erased
 
-    def _knows_any(self, journey: Journey, users: pl.Series) -> bool:
+    def _with_rows(self, journey: Journey, users: pl.Series) -> set[str]:
+        """Those of the users of whom a journey has rows, if only set aside."""
         layers = self._layers.of(journey.journey_id)
-        faults = (layer.faults().filter(_are(users)).head(1).collect() for layer in layers if layer.faulty)
+        faults = (layer.faults().filter(_are(users)).collect()["user_id"] for layer in layers if layer.faulty)
         parts = self._layers.parts(journey, layers)
-        return any(part.holds(users).len() for part in parts) or any(some.height for some in faults)
+        return set().union(*(part.holds(users) for part in parts), *faults)
 
     def _without_strangers(self, users: pl.Series) -> int:
         """Remove the rows of some users from those that name no journey; how many."""

@@ -177,7 +177,9 @@ def user_ids_in(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whoever_is_erased_has_never_been_here(tmp_path: Path, seed: int) -> None:
+def test_whoever_is_erased_has_never_been_here(
+    tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
     journey, frame, rng = logs(seed)
     frame = share_ids(rng, frame)
     store = jn.Store(tmp_path)
@@ -189,6 +191,7 @@ def test_whoever_is_erased_has_never_been_here(tmp_path: Path, seed: int) -> Non
     ids = frame["user_id"].drop_nulls().unique().sort().to_list()
     gone = {*rng.sample(ids, len(ids) // 3), lost["user_id"].drop_nulls()[0]}
     assert store.erase([*gone, "somebody else"]) > 0
+    assert caplog.messages == ["no row here is of 'somebody else': users are named as the log has them"]
     assert store.check() == []
     assert not user_ids_in(tmp_path) & gone
     left = frame.filter(~pl.col("user_id").is_in(list(gone)).fill_null(False)).drop("place")
