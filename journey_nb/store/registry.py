@@ -465,7 +465,8 @@ class Registry:
 
         A draft becomes what ``changed`` is. Of a paused journey what was published stays as it is:
         the newest version of ``changed``, where its graph differs, waits as the next version until
-        the journey is relaunched. Status and times are the store's in either case.
+        the journey is relaunched. Where it has a number that is new here, as after releases on the platform, it keeps it,
+        and those between are taken over as published. Status and times are the store's in either case.
 
         Examples
         --------
@@ -667,7 +668,7 @@ def edited_as(before: Journey, changed: Journey, at: datetime) -> Journey:
         name: getattr(before, name) for name in ("status", "created_at", "launched_at", "finished_at")
     }
     if before.status != "draft":
-        kept["versions"] = _versions(before, _newest(changed), at)
+        kept["versions"] = _versions(before, changed, at)
     return changed.model_copy(update=kept)
 
 
@@ -679,13 +680,22 @@ def _changed(before: Journey, after: Journey) -> list[str]:
     return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
-def _versions(before: Journey, wanted: Version, at: datetime) -> tuple[Version, ...]:
-    """What was published, and the wanted graph as the next version where it is another."""
-    shown = before.version()
+def _versions(before: Journey, changed: Journey, at: datetime) -> tuple[Version, ...]:
+    """What was published, and what comes behind it: the wanted graph as the next version where it is another.
+
+    Where it has a number that is new here, the platform has given it, as those between: by these its rows name it.
+    """
+    shown, wanted = before.version(), _newest(changed)
     # What ran without a date must be told from what waits.
     dated = shown.model_copy(update={"published_at": shown.published_at or before.launched_at or at})
     past = [dated if version is shown else version for version in before.versions
             if version.version <= shown.version]  # fmt: skip
+    newest = _newest(before)
+    waits = newest.version > shown.version and _graph(wanted) == _graph(newest)
+    if wanted.version > newest.version or (waits and wanted.version == newest.version):
+        between = [version.model_copy(update={"published_at": version.published_at or at})
+                   for version in changed.versions if shown.version < version.version < wanted.version]  # fmt: skip
+        return (*past, *between, wanted.model_copy(update={"published_at": None}))
     if _graph(wanted) == _graph(shown):
         return tuple(past)
     note = wanted.note if wanted.note != shown.note else None

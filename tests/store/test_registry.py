@@ -253,6 +253,17 @@ def test_what_was_published_stays_to_the_letter(registry: Registry) -> None:
     assert registry.history("welcome")["detail"][-1] == "paused → running, no new version"
 
 
+def test_versions_of_numbers_that_are_new_here_keep_them(registry: Registry) -> None:
+    """What the platform has released meanwhile: rows name it by these, also where a graph is one of before."""
+    registry.add(journey("j", "Welcome", version(1, "one", BEGAN), status="paused"))
+    released = (version(1, "one", BEGAN), version(2, "two"), version(4, "one"), version(5, "one"))
+    after = registry.edit(journey("j", "Welcome", *released, status="paused"))
+    assert [v.version for v in after.versions] == [1, 2, 4, 5]
+    assert graphs(after) == [("one", True), ("two", True), ("one", True), ("one", False)]
+    assert registry.relaunch("j", after).version().version == 5
+    assert registry.history("j")["detail"][-1] == "paused → running, version 5"
+
+
 def test_an_edited_graph_waits_and_may_be_taken_back(registry: Registry) -> None:
     """Also where the imported versions have no dates, and so could pass for waiting ones."""
     before = registry.add(journey("j", "Welcome", version(1, "one"), status="paused"))

@@ -183,6 +183,25 @@ def test_a_new_version_that_differs_in_words_alone_reads_its_rows_too(
     assert store.check() == []
 
 
+def test_versions_that_the_platform_has_released_are_judged_by_their_own_graph(tmp_path: Path) -> None:
+    """Two of them since, the second with the graph of the first: their rows name them by their numbers."""
+    welcome = jn.Journey.sample("welcome")
+    first, second = welcome.versions
+    third = second.model_copy(update={"version": 3})
+    released = welcome.model_copy(update={"versions": (first, second, third)})
+    log = simulate(welcome, users=300, seed=1)
+    late = (pl.col("version") == 2) & (pl.col("user_id").hash() % 2 == 0)
+    log = log.with_columns(version=pl.when(late).then(3).otherwise("version").cast(pl.Int32))
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome.model_copy(update={"versions": (first,)}))
+    assert store.append(log).quarantined == log.filter(pl.col("version") > 1).height > 0
+    store.pause("welcome")
+    after = store.relaunch("welcome", released)
+    assert [version.version for version in after.versions] == [1, 2, 3]
+    assert_same(store["welcome"].facts, jn.JourneyStats(after, log).facts)
+    assert store["welcome"].facts.quarantined.is_empty()
+
+
 def test_a_version_more_leaves_the_facts_as_they_are(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
