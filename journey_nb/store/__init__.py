@@ -67,7 +67,8 @@ NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 # Behind the name of a file that was loaded before.
 READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
-SHOWN = 10  # of the files that were loaded before: of an import of "events/*.parquet" each night they are more and more
+# Of the files that were loaded before, of which an import of "events/*.parquet" each night has more and more; or cannot be read.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -739,7 +740,7 @@ class Store(Registry):
                 )
             left = self._left_by(load)
             first = {key: _first_at(layers) for key, layers in left.items()}
-            self._layers.undo(load, partial(self._taken_back, first, "undo", listed(load.names), by))
+            self._layers.undo(load, partial(self._note_gone, first, "undo", listed(load.names), by))
             for journey_id in left.keys() - {STRANGERS}:
                 self._settle(self.get(journey_id))
             self._take_in_strangers()  # of journeys that were added after it
@@ -928,7 +929,7 @@ class Store(Registry):
         layer.read = sum(old.read for old in layers) - erased
         made = {journey.journey_id: intake.finish()}
         first = {journey.journey_id: layer.first_at}
-        noted = partial(self._taken_back, first, "erase", f"{erased:,} rows", by) if erased else None
+        noted = partial(self._note_gone, first, "erase", f"{erased:,} rows", by) if erased else None
         self._publish(made, {journey.journey_id: journey}, retired=layers, noted=noted)
         return int(erased)
 

@@ -39,9 +39,7 @@ def opened(table: str | Path, version: int | None, storage_options: dict[str, st
     try:
         found = Table(table, version=version, storage_options=storage_options)
     except DeltaError as error:
-        told = re.split(r"\n +0: ", str(error), maxsplit=1)[
-            0
-        ]  # behind it stand the calls inside of deltalake
+        told, *_ = re.split(r"\n +0: ", str(error), maxsplit=1)  # behind it stand calls inside of deltalake
         raise LogError(f"{table} is no Delta table of that version: {told}; check the path") from error
     except OSError as error:  # why, stands in its last line, in colours
         why = re.sub(r"\x1b\[\d+m", "", " ".join(str(error).split()))

@@ -278,7 +278,7 @@ class Registry:
                 told = f"{_BACKDATED}{began.isoformat()}"
                 self._note(journey_id, "launch", told, None, db, launched_at=began)
 
-    def _taken_back(
+    def _note_gone(
         self,
         first: Mapping[str, datetime | None],
         action: str,
@@ -691,8 +691,9 @@ def _versions(before: Journey, changed: Journey, at: datetime) -> tuple[Version,
     past = [dated if version is shown else version for version in before.versions
             if version.version <= shown.version]  # fmt: skip
     newest = _newest(before)
-    waits = newest.version > shown.version and _graph(wanted) == _graph(newest)
-    if wanted.version > newest.version or (waits and wanted.version == newest.version):
+    is_released = wanted.version > newest.version
+    still_waits = wanted.version == newest.version > shown.version and _graph(wanted) == _graph(newest)
+    if is_released or still_waits:
         between = [version.model_copy(update={"published_at": version.published_at or at})
                    for version in changed.versions if shown.version < version.version < wanted.version]  # fmt: skip
         return (*past, *between, wanted.model_copy(update={"published_at": None}))
