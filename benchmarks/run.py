@@ -35,7 +35,7 @@ from laps import PHASES
 
 import journey_nb
 from journey_nb import Journey
-from journey_nb.events import EXITS, INTERNAL_ERRORS, KINDS
+from journey_nb.events.words import EXITS, INTERNAL_ERRORS, KINDS
 from journey_nb.facts import ENGAGEMENTS
 from journey_nb.simulate import simulate_to
 

@@ -222,7 +222,7 @@ def _named(name: str) -> Column:
 
 
 def _user(frame: DataFrame, mapping: Mapping[str, str | pl.Expr]) -> Column:
-    """Who a row is about, as events.py has it; a row about nobody may be anywhere."""
+    """Who a row is about, as events/rules.py has it; a row about nobody may be anywhere."""
     from pyspark.sql import functions as F
 
     kinds = dict(frame.dtypes)

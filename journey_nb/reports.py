@@ -468,7 +468,7 @@ def _check_values(journey: Journey, values: Mapping[str, Any], least: int) -> No
     """Refuse what no report can be about, before a kernel starts for it; ``least`` is of the stats it is about."""
     import polars as pl
 
-    from journey_nb.events import COLUMNS
+    from journey_nb.events.words import COLUMNS
     from journey_nb.metrics import experiments
     from journey_nb.stats import JourneyStats
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from journey_nb.events import COLUMNS, INTERNAL_ERRORS, KINDS, REASONS, SKIPS
+from journey_nb.events.words import COLUMNS, INTERNAL_ERRORS, KINDS, REASONS, SKIPS
 from journey_nb.files import whole
 from journey_nb.journey import CHANNELS, ENTRY_TYPES, Journey, Point, Version, wanted, zoned
 from journey_nb.reading import filled

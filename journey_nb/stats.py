@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from journey_nb import metrics, period
-from journey_nb.events import UTC, EventLog, Report
+from journey_nb.events import EventLog, Report
+from journey_nb.events.words import UTC
 from journey_nb.facts import Facts, Folded, fold
 from journey_nb.journey import Journey, near
 from journey_nb.journey import wanted as journey_wanted

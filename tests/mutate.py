@@ -83,7 +83,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("walk.py", 'new = attempts.join(in_time, on=["run", "message"], how="anti", nulls_equal=True)', "new = attempts.clear()"),
     ("walk.py", '.then(pl.lit("before_entry", _RULE))', ".then(None)"),
     # Rows judged by themselves.
-    ("events.py", '"point.skipped": (SKIPS, "skip_unknown"),', '"point.skipped": (SKIPS, "wait_unknown"),'),
+    ("events/words.py", '"point.skipped": (SKIPS, "skip_unknown"),', '"point.skipped": (SKIPS, "wait_unknown"),'),
     # Exports.
     ("metrics/counts.py", '"arrived_at", {"entered": pl.lit(True)}, "point")', '"left_at", {"entered": pl.lit(True)}, "point")'),
     ("exports.py", 'agg(goal_at=pl.col("at").min())', 'agg(goal_at=pl.col("at").max())'),

@@ -20,18 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from journey_nb.events import (
-    COLUMNS,
-    KIND_NEEDS,
-    KIND_REASONS,
-    KINDS,
-    RULES,
-    EventLog,
-    LogError,
-    Report,
-    row_hashes,
-    settled,
-)
+from journey_nb.events import COLUMNS, KINDS, EventLog, LogError, Report, settled
+from journey_nb.events.settle import row_hashes
+from journey_nb.events.words import KIND_NEEDS, KIND_REASONS, RULES
 from journey_nb.journey import Journey
 
 JOURNEY = Journey.model_validate(

@@ -18,7 +18,7 @@ from cubed import CubedFacts
 from polars.testing import assert_frame_equal
 
 from journey_nb import Journey, JourneyStats, Store
-from journey_nb.events import COLUMNS
+from journey_nb.events.words import COLUMNS
 from journey_nb.exports import (
     CAMPAIGN,
     EXPORTS,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from journey_nb.events import (
+from journey_nb.events.words import (
     ATTEMPT_KINDS,
     COLUMNS,
     INTERNAL_ERRORS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.events.words import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.metrics.definitions import schema
 from journey_nb.metrics.scope import Scope
 from journey_nb.metrics.table import shaped

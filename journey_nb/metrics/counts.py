@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.events.words import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
 from journey_nb.metrics import assignments, ways
 from journey_nb.metrics.assignments import Unit

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS, REASONS
+from journey_nb.events.words import INTERNAL_ERRORS, REASONS
 from journey_nb.facts import CREDITS, Facts
 from journey_nb.journey import CHANNELS
 from journey_nb.metrics import assignments, ways

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.events.words import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import near
 from journey_nb.metrics.counts import ERROR_CLASSES, MESSAGE_METRICS, RUN_METRICS, Place
 from journey_nb.metrics.scope import Scope

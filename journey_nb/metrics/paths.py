@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from journey_nb.events import KIND
+from journey_nb.events.words import KIND
 from journey_nb.metrics import ways
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.scope import Scope

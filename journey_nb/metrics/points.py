@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS
+from journey_nb.events.words import INTERNAL_ERRORS
 from journey_nb.journey import Branch
 from journey_nb.metrics.counts import DEPARTURES, MESSAGE_METRICS
 from journey_nb.metrics.scope import Scope

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.events import INTERNAL_ERRORS, SEND_ERRORS
+from journey_nb.events.words import INTERNAL_ERRORS, SEND_ERRORS
 from journey_nb.journey import CHANNELS, near
 from journey_nb.metrics import KEYS
 from journey_nb.metrics.counts import DEPARTURES, FLAGS, ISSUES, firsts, latest

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from journey_nb.events import EXIT_REASONS, EXITS
+from journey_nb.events.words import EXIT_REASONS, EXITS
 from journey_nb.facts import Facts
 from journey_nb.journey import CHANNELS, Journey
 from journey_nb.period import TICK, local_days

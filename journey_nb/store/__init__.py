@@ -19,7 +19,8 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
+from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full
 from journey_nb.journey import Journey, listed, near, wanted

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from journey_nb.events import EMPTY_QUARANTINE, EventLog, Judged, Settled, settled
+from journey_nb.events import EventLog, Judged, Settled, settled
+from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey

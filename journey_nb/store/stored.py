@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EMPTY_QUARANTINE, EventLog
+from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts, Folded, fold, known_by
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.events import KINDS, REASONS
+from journey_nb.events.words import KINDS, REASONS
 from journey_nb.facts import CREDITS, OUTCOMES, Folded
 from journey_nb.journey import CHANNELS, Journey
 from journey_nb.metrics.scope import TICK, Scope

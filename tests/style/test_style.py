@@ -12,7 +12,8 @@ from contrast import contrast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journey_nb import events, journey
+from journey_nb import journey
+from journey_nb.events.words import KINDS, REASONS
 from journey_nb.metrics import definitions
 from journey_nb.render import panels
 from journey_nb.style import LOCALES, column, format, palette, word
@@ -90,7 +91,7 @@ def test_programs_that_know_no_variables_draw_the_light_theme() -> None:
 
 
 def test_the_dictionary_knows_all_the_data_can_say() -> None:
-    known = [*journey.POINT_TYPES, *journey.CHANNELS, *events.KINDS, *events.REASONS]
+    known = [*journey.POINT_TYPES, *journey.CHANNELS, *KINDS, *REASONS]
     known += [
         *journey.Status.__args__,
         *journey.EntryType.__args__,
