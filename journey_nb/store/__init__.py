@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -24,10 +24,10 @@ from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full
 from journey_nb.journey import Journey, listed, near, wanted
-from journey_nb.metrics.cube import Cube, standing
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
+from journey_nb.store.check import Fault, damage, room, wrong_sums
 from journey_nb.store.database import FILES, StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
@@ -48,6 +48,7 @@ from journey_nb.store.layers import (
     is_of,
     still_holds,
 )
+from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry, edited_as
@@ -66,66 +67,6 @@ __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 _log = logging.getLogger(__name__)
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
-# Behind the name of a file that was loaded before.
-READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
-# Of the files that were loaded before, of which an import of "events/*.parquet" each night has more and more; or cannot be read.
-SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What became of the rows of a load: ``read == loaded + duplicates + quarantined``.
-
-    ``loaded`` and ``quarantined`` tell by how much the store's own numbers changed: a late row may release another
-    from quarantine, or put it there. ``skipped`` names what had been loaded before.
-    """
-
-    read: int = 0
-    loaded: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    skipped: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, layers: Sequence[Layer]) -> Loaded:
-        """What these layers brought."""
-        read, rows, faulty, quarantined = (
-            sum(getattr(layer, name) for layer in layers)
-            for name in ("read", "rows", "faulty", "quarantined")
-        )
-        return cls(read, rows - quarantined, read - rows - faulty, faulty + quarantined)
-
-    def __add__(self, other: Loaded) -> Loaded:
-        return Loaded(
-            self.read + other.read,
-            self.loaded + other.loaded,
-            self.duplicates + other.duplicates,
-            self.quarantined + other.quarantined,
-            (*self.skipped, *other.skipped),
-        )
-
-    def __str__(self) -> str:
-        aside = self.quarantined  # less than none where earlier rows turn out to be good
-        told = (
-            f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
-            + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
-        )
-        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
-        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
-        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
-        return "\n".join([told, *lines, *more])
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong with a store: with which journey, where, and what."""
-
-    journey_id: str
-    place: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.journey_id}: {self.place} {self.what}"
 
 
 class Store(Registry):
@@ -489,7 +430,7 @@ class Store(Registry):
                 else:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
         if failed:
-            raise _failed(failed, told, stopped=bool(waiting))
+            raise failure(failed, told, stopped=bool(waiting))
         return told
 
     def _load_files(
@@ -965,15 +906,7 @@ class Store(Registry):
         found: list[Fault] = []
         for done, journey_id in enumerate(ids, 1):
             layers = self._layers.of(journey_id)
-            broken = [
-                Fault(
-                    journey_id,
-                    (layer.folder / name).relative_to(self.path).as_posix(),
-                    "is damaged or missing",
-                )
-                for layer in layers
-                for name in layer.damaged()
-            ]
+            broken = damage(journey_id, layers, self.path)
             found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
             progress("checking", done / len(ids))
         if any(fault.journey_id == STRANGERS for fault in found):
@@ -998,17 +931,7 @@ class Store(Registry):
             return
         if any(layer.awaits(journey) for layer in layers):
             yield Fault(journey_id, "rows", "wait for a version that is here by now; rebuild() reads them")
-        facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
-        loaded = facts.read - facts.duplicates - facts.quarantined.height
-        rows, counted, stand = _counted_anew(journey, facts)
-        if rows != loaded:
-            yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
-        stats = JourneyStats(journey, facts)
-        gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
-        for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
-            yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-        if not counted.same(facts.cube) or not _same_rows(stand, facts.standing):
-            yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
+        yield from wrong_sums(journey, StoredFacts(journey, layers, self._layers.parts(journey, layers)))
 
     def leftovers(self) -> pl.DataFrame:
         """What lies in the folder and counts for nothing: place, bytes, and whether it is ``of_a_load``.
@@ -1031,7 +954,7 @@ class Store(Registry):
         there = [*self.path.iterdir(), *(layers.iterdir() if layers.is_dir() else ())]
         others = sorted(path for path in there if path not in own)
         rows = [
-            (path.relative_to(self.path).as_posix(), _room(path), path in unlisted)
+            (path.relative_to(self.path).as_posix(), room(path), path in unlisted)
             for path in [*sorted(unlisted), *others]
         ]
         return pl.DataFrame(
@@ -1107,29 +1030,6 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
     )
 
 
-def _room(path: Path) -> int:
-    """The bytes of a file, or of all in a folder, as far as it is still there."""
-    inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-    size = 0
-    for one in inside if path.is_dir() else [path]:
-        with suppress(OSError):
-            size += one.lstat().st_size
-    return size
-
-
-def _failed(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
-    """What is said of files that could not be loaded, when all others were."""
-    first, *more = failed
-    lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
-    if len(more) > SHOWN:
-        lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
-    if stopped:
-        lines.append("no file could be read up to there, and the others were not tried")
-    elif told != Loaded():
-        lines.append(f"the others: {told}")
-    return LogError("\n".join(lines))
-
-
 def _first_at(layers: Sequence[Layer]) -> datetime | None:
     return min(filter(None, (layer.first_at for layer in layers)), default=None)
 
@@ -1142,22 +1042,6 @@ def _are(users: pl.Series) -> pl.Expr:
 def _of_graph() -> pl.Expr:
     """Whether a row was set aside by a rule that a journey which has changed may judge otherwise."""
     return pl.col("rule").is_in(["unknown_version", "unknown_point", "unknown_branch", "unknown_goal"])
-
-
-def _counted_anew(journey: Journey, facts: StoredFacts) -> tuple[int, Cube, pl.DataFrame]:
-    """How many rows are told, their cube and who waits in the end; set after set of users, for all need not fit into memory."""
-    rows, counted = 0, Cube.sum([])
-    stand: list[pl.DataFrame] = []
-    for some in facts.sets:
-        rows += some.events.height + some.goals["run"].null_count()  # a goal may be of no run
-        counted = Cube.sum([(1, counted), (1, Cube.of(journey, some))])
-        stand.append(standing(journey, some))
-    return rows, counted, pl.concat(stand)
-
-
-def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:
-    """Whether both hold the same stays, whatever the numbers of their users."""
-    return one.drop("user").sort(pl.all()).equals(other.drop("user").sort(pl.all()))
 
 
 def _once(name: str) -> Source:

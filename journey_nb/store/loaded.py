@@ -1,0 +1,71 @@
+"""What became of the rows of a load, and of the files that could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from journey_nb.reading import LogError
+from journey_nb.store.layers import Layer
+
+# Behind the name of a file that was loaded before.
+READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
+# Of the files that were loaded before, of which an import of "events/*.parquet" each night has more and more; or cannot be read.
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the rows of a load: ``read == loaded + duplicates + quarantined``.
+
+    ``loaded`` and ``quarantined`` tell by how much the store's own numbers changed: a late row may release another
+    from quarantine, or put it there. ``skipped`` names what had been loaded before.
+    """
+
+    read: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> Loaded:
+        """What these layers brought."""
+        read, rows, faulty, quarantined = (
+            sum(getattr(layer, name) for layer in layers)
+            for name in ("read", "rows", "faulty", "quarantined")
+        )
+        return cls(read, rows - quarantined, read - rows - faulty, faulty + quarantined)
+
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(
+            self.read + other.read,
+            self.loaded + other.loaded,
+            self.duplicates + other.duplicates,
+            self.quarantined + other.quarantined,
+            (*self.skipped, *other.skipped),
+        )
+
+    def __str__(self) -> str:
+        aside = self.quarantined  # less than none where earlier rows turn out to be good
+        told = (
+            f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
+        )
+        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
+        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
+        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
+        return "\n".join([told, *lines, *more])
+
+
+def failure(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
+    """What is said of files that could not be loaded, when all others were."""
+    first, *more = failed
+    lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
+    if len(more) > SHOWN:
+        lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
+    if stopped:
+        lines.append("no file could be read up to there, and the others were not tried")
+    elif told != Loaded():
+        lines.append(f"the others: {told}")
+    return LogError("\n".join(lines))
