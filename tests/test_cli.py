@@ -24,7 +24,9 @@ from rich.console import Console
 
 import journey_nb as jn
 from journey_nb import reports
-from journey_nb.cli import _VERBS, _asked_most, main
+from journey_nb.cli import main
+from journey_nb.cli.options import _asked_most
+from journey_nb.cli.stores import _VERBS
 from journey_nb.exports import CAMPAIGN, EXPORTS
 from journey_nb.reading import LogError
 from journey_nb.simulate import simulate
@@ -723,7 +725,9 @@ def test_a_list_that_a_terminal_is_too_narrow_for_is_cut_nowhere(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     registry.rename("win_back", long := "Win back " * 20)
-    monkeypatch.setattr("journey_nb.cli.out", Console(force_terminal=True, width=width, highlight=False))
+    monkeypatch.setattr(
+        "journey_nb.cli.telling.out", Console(force_terminal=True, width=width, highlight=False)
+    )
     text = click.unstyle(run("journeys", "store").output)
     first = registry.find().row(0, named=True)
     assert long.strip() in text

@@ -24,9 +24,10 @@ from click.testing import CliRunner
 from lab import PATIENCE, Lab
 
 import journey_nb as jn
-from journey_nb import cli
+from journey_nb.cli import main, reports
 from journey_nb.render.panels import cards
 from journey_nb.reports import check_parameters, report_notebooks
+from journey_nb.style.said import unopened
 
 EXAMPLES = Path(__file__).parent.parent / "docs/scheduling"
 
@@ -43,8 +44,8 @@ def command_of(verb: str) -> list[str]:
 
 def test_the_report_s_command_is_one_that_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(cli, "_report_for_each", lambda *given: asked.append(given))
-    done = CliRunner().invoke(cli.main, command_of("report"))
+    monkeypatch.setattr(reports, "_report_for_each", lambda *given: asked.append(given))
+    done = CliRunner().invoke(main, command_of("report"))
     assert done.exit_code == 0, done.output
     ((report, store, filters, options),) = asked
     assert (report, store, filters) == ("campaign", "store", ("status=running",))
@@ -59,7 +60,7 @@ def test_the_other_commands_do_what_is_said(
     welcome_log[:500].write_parquet("feed/monday.parquet")
     jn.Store("store").add(welcome)
     for verb, told in (("import", "500 rows read"), ("journeys", "1 journey"), ("check", "no faults")):
-        done = CliRunner().invoke(cli.main, command_of(verb))
+        done = CliRunner().invoke(main, command_of(verb))
         assert (done.exit_code, told in done.output) == (0, True), done.output
 
 
@@ -179,7 +180,8 @@ def test_jupyterlab_s_scheduler_runs_the_job(
         lab.close()
     ran = nbformat.read(lab.folder / made["ipynb"], as_version=4)
     texts = [output.data["text/plain"] for cell in ran.cells for output in cell.get("outputs", ())]
-    health = cards(welcome_stats.period("30d").compare().health(), locale="fr")
+    stats = welcome_stats.period("30d")
+    health = cards(stats.compare().health(), note=unopened(stats, "fr"), locale="fr")
     assert repr(health) in texts
     page = (lab.folder / made["html"]).read_text(encoding="utf-8")
     said, meant = (
