@@ -515,7 +515,8 @@ def test_product_equals_oracle_where_messages_stand_in_several_runs(rng: Random)
         row["run_id"] = rng.choice(runs)
     pair = Pair(document, rows)
     asked = strategies.query(rng, pair.reading)
-    for name in [*FACTS, "messages", "messages of a goal", "credit", "points", "variants", "incremental"]:
+    for name in [*FACTS, "messages", "messages of a goal", "credit", "points", "variants", "incremental",
+                 "user_events"]:  # fmt: skip
         if mismatch(COMPARED[name], pair, asked) is not None:
             pair, told = shrunk(COMPARED[name], pair, asked)
             pytest.fail(f"{name}\n{told_in_full(pair, asked, told, 'astray')}", pytrace=False)
