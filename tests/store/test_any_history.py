@@ -55,6 +55,8 @@ WRITERS = {
     "arrow": pl.DataFrame.write_ipc,
 }
 REFUSED = ("there are events of version", "has events", "was changed since", "brought no row", "none of its")
+# As where there is so much that it is folded by parts and read in pieces.
+PIECEMEAL = ((intake, "ROWS_A_PART", 40), (intake, "CHUNK", 8), (parts, "CHUNK", 8), (parts, "BATCH", 4))
 Row = dict[str, Any]
 
 
@@ -430,17 +432,10 @@ def _views(rng: Random, stats: jn.JourneyStats) -> list[Callable[[jn.JourneyStat
 def test_any_history_ends_in_the_numbers_of_one_log(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = Random(seed)
-    monkeypatch.setattr(
-        registry, "uuid4", lambda: UUID(int=ids.getrandbits(128))
-    )  # of which rows have hashes
-    if seed % 2 == 0:  # as where much is read piece by piece
-        for module, name, size in (
-            (intake, "ROWS_A_PART", 40),
-            (intake, "CHUNK", 8),
-            (parts, "CHUNK", 8),
-            (parts, "BATCH", 4),
-        ):
+    ids = Random(seed)  # of clones: rows that tell of them have hashes
+    monkeypatch.setattr(registry, "uuid4", lambda: UUID(int=ids.getrandbits(128)))
+    if seed % 2 == 0:
+        for module, name, size in PIECEMEAL:
             monkeypatch.setattr(module, name, size)
     history = History(seed, tmp_path)
     try:
