@@ -812,7 +812,8 @@ def response_times(reading: Reading, query: Query, point_id: str) -> Table:
         marks = {"interacted": lambda message: message.interacted_at}
     table = []
     for outcome, at in marks.items():
-        took = [at(message) - message.sent.at for message in own if scope.seen(at(message))]
+        answers = [(at(message), message.sent.at) for message in own if scope.seen(at(message))]
+        took = [max(answered - sent, timedelta(0)) for answered, sent in answers]
         for first, last in RESPONSE_LENGTHS:
             count = sum(_within(one, first, last) for one in took)
             table.append({"outcome": outcome, "seconds": first, "seconds_to": last, "messages": count})
