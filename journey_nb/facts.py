@@ -482,17 +482,19 @@ ENGAGEMENTS = ("message.opened", "message.clicked", "message.interacted", "messa
 
 
 def _message_rows(done: Walk) -> pl.DataFrame:
-    """The rows of messages in the reading order of their message's run; by time alone where one appears in several runs."""
+    """The rows of messages in the reading order of their message's run; of one that appears in several runs by time alone."""
     rows = done.steps.filter(pl.col("message").is_not_null())
     rows = rows.with_columns(
         *(done.column(name, rows["i"]) for name in ("channel", "variant", "reason")),
         human=~done.column("is_machine", rows["i"]).fill_null(False),
     )
     some_run = by_code(rows["message"], rows["run"], done.message_ids.len())
-    if not (some_run.gather(rows["message"]) == rows["run"]).all():
-        event_id = done.column("event_id", rows["i"])
-        rows = rows.with_columns(event_id=event_id).sort("at", "kind", "event_id").drop("event_id")
-        rows = _at_home(rows, done.steps)
+    strays = rows["message"].filter(some_run.gather(rows["message"]) != rows["run"]).unique()
+    if strays.len():
+        several = rows["message"].is_in(strays.implode())
+        moved = rows.filter(several).with_columns(event_id=done.column("event_id", rows["i"].filter(several)))
+        moved = _at_home(moved.sort("at", "kind", "event_id").drop("event_id"), done.steps)
+        rows = pl.concat([rows.filter(~several), moved])
     return rows.with_row_index("row")
 
 

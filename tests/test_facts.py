@@ -81,6 +81,28 @@ def test_a_message_is_of_one_run_in_counts_and_in_credit() -> None:
         assert linear["point_id"].to_list() == [point]
 
 
+def test_a_message_of_several_runs_changes_no_other() -> None:
+    """One that failed, and by the source's order was sent in the same instant, did not bounce: also beside a stray."""
+    ann = {"user_id": "ann", "run_id": "a1", "message_id": "m"}
+    bob = {"user_id": "bob", "run_id": "b1", "message_id": "n"}
+    told = [
+        (ann, 0, "message.failed", {"reason": "provider_error", "seq": 1}),
+        (ann, 0, "message.sent", {"seq": 2}),
+        (bob, 0, "message.sent", {}),
+        (bob, 9, "message.opened", {"run_id": "b2"}),
+    ]
+    usual = {"journey_id": "j", "version": 1, "point_id": "A", "channel": "email"}
+    log = frame_of(
+        [
+            {"event_id": str(n), "occurred_at": at(minute), "kind": kind, **usual, **ids, **more}
+            for n, (ids, minute, kind, more) in enumerate(told)
+        ]
+    )
+    for rows in (log[:2], log):
+        message = folded(a_journey(), rows).messages.filter(message_id="m")
+        assert message.select("sent_at", "failed_at", "bounced_at").row(0) == (at(0), at(0), None)
+
+
 def test_ids_are_places(case: tuple[Journey, pl.DataFrame, Folded]) -> None:
     facts = case[2]
     assert facts.runs["run"].to_list() == list(range(facts.runs.height))

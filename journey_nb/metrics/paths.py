@@ -139,7 +139,9 @@ def _steps(scope: Scope) -> pl.DataFrame:
 
 
 def _messages_done(scope: Scope, visits: pl.DataFrame) -> pl.DataFrame:
-    firsts = _messages(scope).sort("order").unique("message_id", keep="first", maintain_order=True)
+    # In the run that each is of: another that tells of it may come first in the reading order.
+    own = _messages(scope).join(scope.seen_messages, on=["run", "message_id"], how="semi")
+    firsts = own.sort("order").unique("message_id", keep="first", maintain_order=True)
     steps = _at_step(visits, firsts).select("message_id", "step_no")
     messages = scope.seen_messages.join(steps, on="message_id", how="left", maintain_order="left")
     return pl.concat(

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.events import COLUMNS, EventLog
+from journey_nb.events import COLUMNS, EventLog, settled
 from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full
@@ -861,10 +861,11 @@ class Store(Registry):
         faulty = every.filter(~_are(gone))
         again = EventLog.from_frame(faulty.filter(_of_graph()).select(*COLUMNS))
         good = again.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
-        kept = [part.all_rows() for part in self._layers.parts(journey, layers)]
-        rows = pl.concat([*kept, good])
-        # As the logs tell, for what else tells it may be damaged.
-        count, erased = rows.select(pl.len(), gone=_are(gone).sum()).collect(engine="streaming").row(0)
+        parts = self._layers.parts(journey, layers)
+        rows = pl.concat([*(part.all_rows() for part in parts), good])
+        # As the logs tell, for what else tells it may be damaged; that of a large load has its duplicates.
+        count = rows.select(pl.len()).collect(engine="streaming").item()
+        erased = sum(settled(part.rows(part.holds(gone))).distinct.height for part in parts if gone.len())
         intake.fold(rows.filter(~_are(gone)) if erased else rows, count - erased)
         intake.set_aside(pl.concat([faulty.filter(~_of_graph()), again.faulty(journey).collect()]))
         erased += every.height - faulty.height

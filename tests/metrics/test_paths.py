@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+from compare import frame_of
 from metrics.build import a_journey, at, make_scope
 
 from journey_nb.metrics.paths import MARKS, beginning, nearest, paths, user_path
 from journey_nb.metrics.scope import TICK, Scope
+from journey_nb.stats import JourneyStats
 
 
 def stay(
@@ -216,3 +218,22 @@ def test_ids_that_begin_so_are_offered_in_their_order() -> None:
     assert beginning(make_scope(runs=runs, as_of=at(3)), "") == ["a00", "a02", "b01", "b03"]
     kept = pl.Series([n == 4 for n in range(21)])
     assert beginning(make_scope(runs=runs, devices=devices, keep=kept), "") == ["a04"]
+
+
+def test_what_became_of_a_message_stands_at_the_step_that_sent_it_also_where_another_run_tells_of_it() -> (
+    None
+):
+    """Not at one of a run before it, whose rows come first in the reading order."""
+    told = [("r1", "run.entered", "E", 0), ("r1", "point.entered", "W", 1), ("r1", "point.entered", "A", 2),
+            ("r2", "run.entered", "E", 10), ("r2", "point.entered", "A", 11), ("r2", "message.sent", "A", 12),
+            ("r1", "message.delivered", "A", 13)]  # fmt: skip
+    rows = [
+        {"event_id": f"e{number}", "occurred_at": at(minutes), "kind": kind, "user_id": "anna", "journey_id": "j",
+         "version": 1, "run_id": run, "point_id": point, "channel": "push", "message_id": "m" if "mess" in kind else None}
+        for number, (run, kind, point, minutes) in enumerate(told)
+    ]  # fmt: skip
+    events = JourneyStats(a_journey(), frame_of(rows)).user_events("anna")
+    assert events.select("run_id", "step_no", "kind").rows() == [
+        ("r2", 2, "message.sent"),
+        ("r2", 2, "message.delivered"),
+    ]

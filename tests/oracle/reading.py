@@ -456,7 +456,7 @@ class RunReader:
         self.open_at(row)
 
     def on_point_completed(self, row: Row) -> None:
-        if self.visits and self.visits[-1].open and self.visits[-1].point == row.point:
+        if self.visits and self.visits[-1].point == row.point and self.visits[-1].open:
             visit = self.visits[-1]
             self.closings["explicit"] += 1
         else:
@@ -489,7 +489,7 @@ class RunReader:
         ] += 1
 
     def on_wait_started(self, row: Row) -> None:
-        if self.visits and self.visits[-1].point == row.point:
+        if self.visits and self.visits[-1].point == row.point and self.visits[-1].open:
             self.visits[-1].waits.append(Wait(row.at, row.reason, row.due))
 
     def on_point_skipped(self, row: Row) -> None:

@@ -812,7 +812,8 @@ def response_times(reading: Reading, query: Query, point_id: str) -> Table:
         marks = {"interacted": lambda message: message.interacted_at}
     table = []
     for outcome, at in marks.items():
-        took = [at(message) - message.sent.at for message in own if scope.seen(at(message))]
+        answers = [(at(message), message.sent.at) for message in own if scope.seen(at(message))]
+        took = [max(answered - sent, timedelta(0)) for answered, sent in answers]
         for first, last in RESPONSE_LENGTHS:
             count = sum(_within(one, first, last) for one in took)
             table.append({"outcome": outcome, "seconds": first, "seconds_to": last, "messages": count})
@@ -1239,9 +1240,8 @@ def user_events(reading: Reading, query: Query, user: str) -> Table:
         done: Table = []
         for message in reading.messages.values():
             if message.run == run.run_id:
-                first = min(
-                    (row for row in message.rows if scope.seen(row.at)), key=lambda r: r.pos, default=None
-                )
+                own = [row for row in message.rows if row.run == run.run_id and scope.seen(row.at)]
+                first = min(own, key=lambda row: row.pos, default=None)
                 place = step(first.point, first.pos) if first else None
                 head = {"step_no": place, "point_id": message.point, "message_id": message.message_id}
                 done += [head | row for row in _done_with(scope, message)]

@@ -15,7 +15,7 @@ from same import assert_same, told
 import journey_nb as jn
 from journey_nb.reading import read_arrow
 from journey_nb.simulate import simulate
-from journey_nb.store import StoreError
+from journey_nb.store import StoreError, intake
 from journey_nb.store import layers as layers_of_store
 from journey_nb.store.layers import LINGERS
 
@@ -201,6 +201,20 @@ def test_whoever_is_erased_has_never_been_here(
             assert_frame_equal(table, expected[name])
     assert not set(store.strangers["user_id"]) & gone
     assert store.erase(list(gone)) == 0
+
+
+@pytest.mark.parametrize("rows_a_part", [100, intake.ROWS_A_PART])
+def test_duplicates_of_whoever_is_erased_are_no_rows_removed_however_large_the_load_was(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, rows_a_part: int
+) -> None:
+    """The kept log of a large one has them."""
+    monkeypatch.setattr(intake, "ROWS_A_PART", rows_a_part)
+    rows = welcome_log[:300]
+    store.append(pl.concat([rows, rows]))
+    gone = rows["user_id"][:1]
+    assert store.erase(gone) == rows.filter(user_id=gone[0]).height
+    assert store["welcome"].report().duplicates == rows.height
+    assert store.check() == []
 
 
 def test_nobody_can_be_taken_out_of_facts_without_their_log(
