@@ -74,6 +74,7 @@ class Lab:
             "ServerApp.root_dir": self.folder, "LabApp.expose_app_in_browser": True,
             "JupyterNotebookApp.expose_app_in_browser": True, "LabApp.news_url": None,
             "ServerApp.terminals_enabled": False, "ServerApp.jpserver_extensions": f"jupyter_scheduler={scheduler}",
+            "LanguageServerManager.autodetect": False,
             "SchedulerApp.db_url": f"sqlite:///{folder / 'scheduler.sqlite'}",
         }  # fmt: skip
         self.log = (folder / "log").open("w")
@@ -136,12 +137,13 @@ def tells(page: Any, cell: int, told: str) -> None:
 def settle(page: Any) -> None:
     """Until the kernel has answered all views; it may run a cell beside that, in another thread."""
     busy = "v => v.shadowRoot.querySelector('.view[aria-busy]')"
-    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})")
+    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})", polling=50)
 
 
 def watched(chromium: Any) -> tuple[Any, list[str], list[str]]:
     """A page, what its console complains of, and every address it asks for."""
-    page = chromium.new_page(viewport=SIZE)
+    # What moves is drawn sixty times a second.
+    page = chromium.new_page(viewport=SIZE, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     requests: list[str] = []
