@@ -36,9 +36,9 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background
 LONG = (
     "test_against_oracle.py", "test_in_jupyterlab.py", "test_never_lost.py", "test_reports.py", "test_cluster.py",
     "test_labextension.py", "test_splits.py", "test_taken_back.py", "test_store.py", "test_live_canvas.py", "test_loads.py", "test_cube.py",
-    "test_live_workspace.py", "test_live_dashboard.py", "test_live_tracer.py", "test_live_journeys.py", "test_events.py",
+    "test_live_dashboard.py", "test_live_tracer.py", "test_live_journeys.py", "test_events.py",
     "test_reports_killed.py", "test_sources.py", "test_registry.py", "test_cli.py", "test_reports_read.py",
-    "test_any_history.py", "test_live_page.py", "test_package.py", "scheduling.ipynb", "test_watch.py",
+    "test_any_history.py", "test_live_page.py", "test_package.py", "scheduling.ipynb", "test_live_workspace.py", "test_watch.py",
 )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ widget
 """
 TELL = "print('selected', widget.selected, 'period', widget.period, 'opened', widget.opened)"
 PANEL = "jupyterapp.shell.currentWidget"
+SIZE = {"width": 1400, "height": 1000}
+Desk = tuple[Any, list[str]]
 
 
 class Lab:
@@ -72,6 +74,7 @@ class Lab:
             "ServerApp.root_dir": self.folder, "LabApp.expose_app_in_browser": True,
             "JupyterNotebookApp.expose_app_in_browser": True, "LabApp.news_url": None,
             "ServerApp.terminals_enabled": False, "ServerApp.jpserver_extensions": f"jupyter_scheduler={scheduler}",
+            "LanguageServerManager.autodetect": False,
             "SchedulerApp.db_url": f"sqlite:///{folder / 'scheduler.sqlite'}",
         }  # fmt: skip
         self.log = (folder / "log").open("w")
@@ -79,12 +82,12 @@ class Lab:
             [sys.executable, "-m", program, "--no-browser", "--allow-root", *(f"--{name}={value}" for name, value in options.items())],
             env={**os.environ, **homes, "PYTHONPATH": str(ROOT)}, cwd=self.folder, stdout=self.log, stderr=self.log,
         )  # fmt: skip
-        for _ in range(PATIENCE // 500):
+        for _ in range(PATIENCE // 100):
             try:
                 urlopen(f"{self.url}/api/status?token=t", timeout=5).close()
                 return
             except (URLError, OSError):
-                time.sleep(0.5)
+                time.sleep(0.1)
         raise TimeoutError(f"JupyterLab does not answer; {folder / 'log'} may say why")
 
     def close(self) -> None:
@@ -124,29 +127,44 @@ def run(page: Any, cell: int, wait: bool = True) -> str:
 
 def tells(page: Any, cell: int, told: str) -> None:
     """Wait until a cell prints this: JupyterLab runs cells beside what a click says, and may be faster."""
-    for _ in range(PATIENCE // 500):
+    for _ in range(PATIENCE // 100):
         if (printed := run(page, cell)) == told:
             return
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(100)
     assert printed == told
 
 
 def settle(page: Any) -> None:
     """Until the kernel has answered all views; it may run a cell beside that, in another thread."""
     busy = "v => v.shadowRoot.querySelector('.view[aria-busy]')"
-    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})")
+    page.wait_for_function(f"![...document.querySelectorAll('.jnb-live')].some({busy})", polling=50)
 
 
 def watched(chromium: Any) -> tuple[Any, list[str], list[str]]:
     """A page, what its console complains of, and every address it asks for."""
-    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    # What moves is drawn sixty times a second.
+    page = chromium.new_page(viewport=SIZE, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     requests: list[str] = []
     page.on("pageerror", lambda error: faults.append(f"{error} {error.stack}"))
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
     page.on("request", lambda request: requests.append(request.url))
     return page, faults, requests
+
+
+def cleared(page: Any) -> None:
+    """Nothing is open, no kernel runs, and no window asks for anything, whatever a test has left behind."""
+    while page.locator(".jp-Dialog").count():
+        page.keyboard.press("Escape")
+    page.evaluate("""async () => {
+      for (const widget of [...jupyterapp.shell.widgets("main")])
+        if (!widget.id.startsWith("launcher")) widget.dispose();
+      jupyterapp.shell.expandLeft();
+      await jupyterapp.serviceManager.sessions.shutdownAll();
+    }""")
+    page.set_viewport_size(SIZE)
 
 
 def ready(page: Any, name: str) -> None:

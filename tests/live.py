@@ -203,12 +203,21 @@ def listed() -> set[str]:
     return found - {""} | of_kernel()
 
 
+# Where the theme is another only colours are.
+RULES = {"light": None, "dark": ["color-contrast", "link-in-text-block"]}
+
+
 def serious(live: Live) -> list[str]:
-    """What axe finds that is serious."""
+    """What axe finds that is serious, in the light theme and, of its colours, in the dark one."""
     if not AXE.exists():
         pytest.skip("axe-core is not installed; make lint installs it")
     live.page.evaluate(AXE.read_text("utf-8"))
-    found = live.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    found = []
+    for scheme, rules in RULES.items():
+        live.page.emulate_media(color_scheme=scheme)
+        live.page.wait_for_selector(f".jnb-live[data-theme={scheme}]")
+        options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+        found += live.page.evaluate("options => axe.run(document, options)", options)["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]} {v['nodes'][0]['failureSummary'][:300]}" for v in found
             if v["impact"] in ("serious", "critical")]  # fmt: skip
 

@@ -139,14 +139,8 @@ def test_the_page_is_made_of_the_notebook_alone(report: ReportFiles) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_reads_in_a_browser_without_a_network(
-    chromium: Any, report: ReportFiles, scheme: str, width: int
-) -> None:
-    context = chromium.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
-    )
+def test_the_page_reads_in_a_browser_without_a_network(chromium: Any, report: ReportFiles) -> None:
+    context = chromium.new_context(offline=True)
     page, asked, said = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
@@ -154,39 +148,49 @@ def test_the_page_reads_in_a_browser_without_a_network(
     try:
         assert [url for url in asked if not url.startswith("data:")] == [report["html"].as_uri()]
         assert not said
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("h1").all_inner_texts() == ["Welcome series"]
         assert page.locator("h2").count() >= 10
-        pictures = page.locator("img")
-        assert pictures.count() >= 1
-        for picture in pictures.all():
-            assert picture.get_attribute("alt")
-            assert picture.evaluate("img => img.complete && img.naturalWidth > 0")
-        # Nothing that a chart says is cut off by its own edge.
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll('img')].flatMap(image => {
-                const frame = document.createElement('div');
-                frame.innerHTML = new TextDecoder().decode(Uint8Array.from(atob(image.src.split('base64,')[1]), c => c.charCodeAt(0)));
-                document.body.append(frame);
-                const svg = frame.querySelector('svg'), edge = svg.getBoundingClientRect();
-                const cut = [...svg.querySelectorAll('text')].filter(text => {
-                    const box = text.getBoundingClientRect();
-                    return box.width && (box.left < edge.left - 1 || box.right > edge.right + 1);
-                }).map(text => text.textContent);
-                const texts = svg.querySelectorAll('text').length;
-                frame.remove();
-                return texts ? cut : ['a picture without words'];
-            })"""
-        )
-        assert cut == []
-        ink, ground = page.evaluate(
-            "() => [getComputedStyle(document.querySelector('h1')).color, getComputedStyle(document.body).backgroundColor]"
-        )
-        assert (
-            sum(map(int, re.findall(r"\d+", ink)[:3])) > sum(map(int, re.findall(r"\d+", ground)[:3]))
-        ) == (scheme == "dark")
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            sees_every_picture(page)
+        grounds = "['h1', 'body'].map(name => getComputedStyle(document.querySelector(name)))"
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            ink, ground = page.evaluate(f"(([h1, body]) => [h1.color, body.backgroundColor])({grounds})")
+            is_dark = brightness(ink) > brightness(ground)
+            assert is_dark == (scheme == "dark")
     finally:
         context.close()
+
+
+def sees_every_picture(page: Any) -> None:
+    """And nothing that a chart says is cut off by its own edge."""
+    pictures = page.locator("img")
+    assert pictures.count() >= 1
+    for picture in pictures.all():
+        assert picture.get_attribute("alt")
+        assert picture.evaluate("img => img.complete && img.naturalWidth > 0")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('img')].flatMap(image => {
+            const frame = document.createElement('div');
+            frame.innerHTML = new TextDecoder().decode(Uint8Array.from(atob(image.src.split('base64,')[1]), c => c.charCodeAt(0)));
+            document.body.append(frame);
+            const svg = frame.querySelector('svg'), edge = svg.getBoundingClientRect();
+            const cut = [...svg.querySelectorAll('text')].filter(text => {
+                const box = text.getBoundingClientRect();
+                return box.width && (box.left < edge.left - 1 || box.right > edge.right + 1);
+            }).map(text => text.textContent);
+            const texts = svg.querySelectorAll('text').length;
+            frame.remove();
+            return texts ? cut : ['a picture without words'];
+        })"""
+    )
+    assert cut == []
+
+
+def brightness(colour: str) -> int:
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
 # What is refused, and what a failure leaves behind.

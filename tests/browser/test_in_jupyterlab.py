@@ -11,7 +11,7 @@ import nbformat
 import polars as pl
 import pytest
 from fabricate import HOSTILE, tree
-from lab import MAKE, PANEL, PATIENCE, Lab, ready, reopen, run, settle, shot, shut, tells, watched, wear
+from lab import MAKE, PANEL, PATIENCE, Desk, Lab, reopen, run, settle, shot, shut, tells, wear
 from live import HANDS, listed, of_kernel
 from playwright.sync_api import expect
 
@@ -31,11 +31,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Iterator[L
     server.close()
 
 
-def test_a_canvas_lives_in_jupyterlab(chromium: Any, lab: Lab) -> None:
+def test_a_canvas_lives_in_jupyterlab(desk: Desk, lab: Lab) -> None:
     path = lab.write("canvas.ipynb")
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
 
     run(page, 0)
     page.wait_for_selector(".jnb-live .sheet > svg")
@@ -77,16 +76,13 @@ def test_a_canvas_lives_in_jupyterlab(chromium: Any, lab: Lab) -> None:
     assert "widgets" not in nbformat.read(path, as_version=4).metadata
     assert path.stat().st_size < 150_000
     assert faults == []
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
-def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: Any, lab: Lab) -> None:
+def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(desk: Desk, lab: Lab) -> None:
     told = "print('opened', widget.opened, 'user', widget.user, 'period', widget.period)"
     path = lab.write("dashboard.ipynb", told, MAKE.replace("JourneyCanvas", "Dashboard"))
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
 
     run(page, 0)
     page.click(".jnb-live [data-action=part][data-value=audience]")
@@ -105,8 +101,7 @@ def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: 
     with page.expect_download() as download:
         page.click(".jnb-live form[data-action=write] button")
     page.get_by_role("button", name="Another period").wait_for()
-    (file,) = (lab.folder / "exports").iterdir()
-    assert download.value.suggested_filename == file.name
+    file = lab.folder / "exports" / download.value.suggested_filename
     assert Path(download.value.path()).read_bytes() == file.read_bytes()
     page.keyboard.press("Escape")
     page.locator(".jnb-live .export").wait_for(state="hidden")
@@ -127,16 +122,13 @@ def test_a_dashboard_hands_its_files_to_the_browser_and_leaves_a_copy(chromium: 
         assert copy.locator("button, form, [data-action]").count() == 0
         assert page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-live").count() == 0
         shut(page, name)
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
-def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) -> None:
+def test_a_tracer_follows_one_user_and_leaves_a_copy(desk: Desk, lab: Lab) -> None:
     told = "print('user', widget.user, 'run', widget.run, 'steps', len(widget.path or ()), 'at', widget.selected)"
     path = lab.write("tracer.ipynb", told, MAKE.replace("JourneyCanvas", "PathTracer"))
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
 
     run(page, 0)
     page.wait_for_selector(".jnb-live .sheet > svg")
@@ -153,10 +145,7 @@ def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) ->
     page.locator(".jnb-live .steps [data-action=show]").nth(1).click()
     tells(page, 1, f"user {user} run None steps 0 at hello_push\n")
     assert page.locator(".jp-Notebook .jp-Cell").count() == 2
-    for theme in THEMES:
-        wear(page, theme)
-        page.wait_for_selector(f".jnb-live[data-theme={THEMES[theme]}]")
-        shot(page, f"lab-tracer-{theme}")
+    shot(page, "lab-tracer")
     assert faults == []
     shut(page, path.name)
 
@@ -164,8 +153,63 @@ def test_a_tracer_follows_one_user_and_leaves_a_copy(chromium: Any, lab: Lab) ->
     copy = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jnb-static")
     copy.locator("img").wait_for(state="visible")
     assert "Table: Frequent paths" in copy.text_content(), "as it was when the cell was run"
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
+
+
+# A workspace
+
+CAMPAIGNS = """
+import journey_nb as jn
+from journey_nb.simulate import simulate
+journey = jn.Journey.sample("welcome")
+store = jn.Store("store")
+store.add(journey)
+store.append(simulate(journey, users=100, seed=1))
+journeys = jn.JourneyList(store)
+journeys
+"""
+FOLLOWED = "w = journeys.workspace; print(w.user, w.run, w.period, w.tracer.run, w.stats.journey.status)"
+
+
+def test_a_list_opens_a_workspace_whose_parts_follow_each_other(desk: Desk, lab: Lab) -> None:
+    path = lab.write("workspace.ipynb", FOLLOWED, CAMPAIGNS)
+    page, faults = desk
+    page.set_viewport_size({"width": 1500, "height": 3200})
+    reopen(page, path.name, kernel=True)
+    run(page, 0)
+    assert page.locator(".jnb-live").count() == 1
+    page.get_by_role("button", name="Welcome series", exact=True).click()
+    views = page.locator(".jnb-live")
+    page.wait_for_selector(".jnb-live .steps, .jnb-live .ways")
+    assert views.count() == 5
+    boxes = [view.bounding_box() for view in views.all()]
+    assert boxes[2]["y"] == boxes[3]["y"], "canvas and dashboard stand side by side"
+    shot(page, "workspace")
+
+    page.select_option(".jnb-live [data-action=period] >> nth=0", "30d")
+    settle(page)
+    page.click(".jnb-live [data-action=part][data-value=audience]")
+    settle(page)
+    link = page.locator(".jnb-live [data-action=user]").first
+    user, run_id = link.text_content(), link.get_attribute("data-run")
+    assert views.nth(3).bounding_box()["width"] > boxes[3]["width"], "what is open has a row of its own"
+    link.click()
+    settle(page)
+    assert page.locator(".jnb-live .steps").is_visible()
+    assert run(page, 1) == f"{user} {run_id} 30d {run_id} running\n"
+    for theme in ("Dark", "Light"):
+        wear(page, theme)
+        page.wait_for_selector(f".jnb-live[data-theme={theme.lower()}]")
+        shot(page, f"workspace-path-{theme.lower()}")
+    page.evaluate("jupyterapp.shell.collapseLeft()")
+    page.set_viewport_size({"width": 520, "height": 3200})
+    page.wait_for_function("document.querySelector('.jnb-live').clientWidth < 480")
+    room = page.locator(".jp-OutputArea-output:has(.jnb-live)").first.bounding_box()
+    shot(page, "workspace-narrow")
+    for view in views.all():
+        box = view.bounding_box()
+        assert box["width"] > 300
+        assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+    assert faults == []
 
 
 # All that can be done
@@ -429,14 +473,13 @@ def works_the_tracer(reader: Reader) -> None:
     expect(reader.at(TRACER, ".trace")).to_have_count(0)
 
 
-def test_a_session_does_all_that_can_be_done(chromium: Any, lab: Lab) -> None:
+def test_a_session_does_all_that_can_be_done(desk: Desk, lab: Lab) -> None:
     """What was never done in JupyterLab, by a hand and met by the kernel, is told by its name."""
     tree(60).write(lab.folder / "large.journey.json")
     path = lab.write("session.ipynb", LEFT, SESSION)
-    page, faults, requests = watched(chromium)
+    page, faults = desk
     page.set_viewport_size({"width": 1500, "height": 3200})
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    reopen(page, path.name, kernel=True)
     run(page, 0)
     reader, files = Reader(page), lab.folder / "exports"
     expect(reader.at(LIST, "[data-action=journey]")).to_have_count(2)
@@ -454,15 +497,12 @@ def test_a_session_does_all_that_can_be_done(chromium: Any, lab: Lab) -> None:
     assert (listed() | reader.offered) - of_kernel() - alone == set()
     shot(page, "lab-session")
     assert faults == []
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
-def test_a_second_view_out_of_sight_is_in_nobody_s_way_and_a_restart_is_told(chromium: Any, lab: Lab) -> None:
+def test_a_second_view_out_of_sight_is_in_nobody_s_way_and_a_restart_is_told(desk: Desk, lab: Lab) -> None:
     path = lab.write("twice.ipynb")
-    page, faults, _ = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
     run(page, 0)
     page.wait_for_selector(".jp-Notebook .jnb-live .sheet > svg")
     page.evaluate(f"{PANEL}.content.activeCellIndex = 0")
@@ -494,7 +534,6 @@ def test_a_second_view_out_of_sight_is_in_nobody_s_way_and_a_restart_is_told(chr
     view.locator(".sheet [data-point=hello_push]").click()
     shot(page, "lab-restarted")
     assert faults == []
-    page.close()
 
 
 # What is watched
@@ -520,7 +559,7 @@ BUSY = """
 from time import sleep
 sleep(0.5)  # a look that had begun is done
 before = looks.stat().st_size
-sleep(3)
+sleep(1.5)
 print(looks.stat().st_size - before)
 """
 
@@ -539,16 +578,15 @@ def rests(page: Any, looks: Path) -> None:
     """A source that would be read five times a second is not."""
     page.wait_for_timeout(500)
     before = looks.stat().st_size
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1000)
     assert looks.stat().st_size == before
 
 
-def test_a_source_is_read_while_its_view_is_there_and_no_cell_runs(chromium: Any, lab: Lab) -> None:
+def test_a_source_is_read_while_its_view_is_there_and_no_cell_runs(desk: Desk, lab: Lab) -> None:
     path = lab.write("watched.ipynb", BUSY, WATCHED)
     first, second, third = (lab.folder / f"looks-{number}" for number in range(3))
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
     run(page, 0)
     grows(page, first)
     assert run(page, 1) == "0\n"
@@ -575,8 +613,6 @@ def test_a_source_is_read_while_its_view_is_there_and_no_cell_runs(chromium: Any
     grows(page, third)
     assert faults == []
     shut(page, path.name)
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
 # Bad input, kept in a notebook
@@ -627,13 +663,11 @@ def stands(page: Any, what: str) -> None:
         assert box.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "it is no wider than its place"
 
 
-def test_hostile_texts_of_a_saved_notebook_run_nowhere(chromium: Any, lab: Lab) -> None:
+def test_hostile_texts_of_a_saved_notebook_run_nowhere(desk: Desk, lab: Lab) -> None:
     write_bad(lab.folder)
     path = lab.write("bad.ipynb", "", BAD)
-    page, faults, requests = watched(chromium)
-    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
     run(page, 0)
     page.locator(".jnb-live .trace").wait_for()
     settle(page)
@@ -658,5 +692,3 @@ def test_hostile_texts_of_a_saved_notebook_run_nowhere(chromium: Any, lab: Lab) 
         shot(page, f"lab-{name}")
         shut(page, name)
     assert not [fault for fault in faults if "manager" not in fault]
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []

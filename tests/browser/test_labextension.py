@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
-from lab import PANEL, Lab, ready, reopen, run, shut, watched, wear
+from lab import PANEL, Desk, Lab, ready, reopen, run, shut, watched, wear
 
 import journey_nb as jn
 
@@ -73,11 +73,10 @@ def sees_only_live_views(page: Any, front: str = FRONT) -> None:
     assert not any(picture.is_visible() for picture in page.locator(f"{front} .jnb-static").all())
 
 
-def test_a_saved_view_is_good_in_every_state(chromium: Any, lab: Lab) -> None:
+def test_a_saved_view_is_good_in_every_state(desk: Desk, lab: Lab) -> None:
     path = lab.write("canvas.ipynb", BOX)
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
+    page, faults = desk
+    reopen(page, path.name, kernel=True)
     assert page.evaluate("jupyterapp.hasPlugin('journey-nb:views')") == lab.has_extension
     run(page, 0)
     run(page, 1, wait=False)
@@ -111,15 +110,13 @@ def test_a_saved_view_is_good_in_every_state(chromium: Any, lab: Lab) -> None:
         sees_only_pictures(page, sentences=0 if lab.has_extension else 3)
         shut(page, "stranger.ipynb")
     assert ours(faults) == []
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
 @pytest.mark.parametrize("lab", ["with our extension"], indirect=True)
-def test_a_journey_document_opens_as_its_canvas(chromium: Any, lab: Lab) -> None:
+def test_a_journey_document_opens_as_its_canvas(desk: Desk, lab: Lab) -> None:
     document = jn.Journey.sample("welcome").write(lab.folder / "2026.welcome.journey.json")
-    page, faults, requests = watched(chromium)
-    page.goto(f"{lab.url}/lab?token=t&reset")
+    page, faults = desk
+    page.evaluate("jupyterapp.commands.execute('filebrowser:refresh')")
     page.dblclick(f".jp-DirListing-item[title*='{document.name}']")
     picture = page.locator(".jp-MimeDocument .jnb-figure img")
     picture.wait_for()
@@ -151,8 +148,6 @@ def test_a_journey_document_opens_as_its_canvas(chromium: Any, lab: Lab) -> None
     )  # as another site would, cookies and all
     assert forged.status == 403
     assert faults == []
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
 
 
 def change(page: Any, text: str) -> None:

@@ -1,17 +1,15 @@
-"""The head of a workspace in a bare page, and the workspace whole in a real JupyterLab.
+"""The head of a workspace in a bare page; the whole of it is in test_in_jupyterlab.py.
 
 Its other parts in a bare page are those of test_live_canvas.py, test_live_dashboard.py and test_live_tracer.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fabricate import HOSTILE
-from lab import Lab, ready, run, settle, shot, watched, wear
 from live import Live, english, fits, serious, tried
 
 import journey_nb as jn
@@ -146,9 +144,7 @@ def test_no_action_is_left_untried() -> None:
 # Everybody
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(open_live: Callable[..., Live], scheme: str) -> None:
-    live = open_live(page={"color_scheme": scheme})
+def test_axe_finds_nothing_serious(live: Live) -> None:
     tries_goals(live)
     live.page.locator("summary").click()
     assert serious(live) == []
@@ -188,70 +184,3 @@ def test_hostile_texts_run_nowhere_and_break_nothing(open_live: Callable[..., Li
     assert live.page.evaluate(f"{shadow}.querySelectorAll('script, [onerror], img').length") == 0
     assert texts[0] in live.page.locator("h2").first.text_content()
     assert live.page.locator("summary").count() == 0, "there is no store"
-
-
-# Whole
-
-MAKE = """
-import journey_nb as jn
-from journey_nb.simulate import simulate
-journey = jn.Journey.sample("welcome")
-store = jn.Store("store")
-store.add(journey)
-store.append(simulate(journey, users=100, seed=1))
-journeys = jn.JourneyList(store)
-journeys
-"""
-TELL = "w = journeys.workspace; print(w.user, w.run, w.period, w.tracer.run, w.stats.journey.status)"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Iterator[Lab]:
-    server = Lab(tmp_path_factory.mktemp("lab"), extension)
-    yield server
-    server.close()
-
-
-def test_a_list_opens_a_workspace_whose_parts_follow_each_other(chromium: Any, lab: Lab) -> None:
-    path = lab.write("workspace.ipynb", TELL, MAKE)
-    page, faults, requests = watched(chromium)
-    page.set_viewport_size({"width": 1500, "height": 3200})
-    page.goto(f"{lab.url}/lab/tree/{path.name}?token=t&reset")
-    ready(page, path.name)
-    run(page, 0)
-    assert page.locator(".jnb-live").count() == 1
-    page.get_by_role("button", name="Welcome series", exact=True).click()
-    views = page.locator(".jnb-live")
-    page.wait_for_selector(".jnb-live .steps, .jnb-live .ways")
-    assert views.count() == 5
-    boxes = [view.bounding_box() for view in views.all()]
-    assert boxes[2]["y"] == boxes[3]["y"], "canvas and dashboard stand side by side"
-    shot(page, "workspace")
-
-    page.select_option(".jnb-live [data-action=period] >> nth=0", "30d")
-    settle(page)
-    page.click(".jnb-live [data-action=part][data-value=audience]")
-    settle(page)
-    link = page.locator(".jnb-live [data-action=user]").first
-    user, run_id = link.text_content(), link.get_attribute("data-run")
-    assert views.nth(3).bounding_box()["width"] > boxes[3]["width"], "what is open has a row of its own"
-    link.click()
-    settle(page)
-    assert page.locator(".jnb-live .steps").is_visible()
-    assert run(page, 1) == f"{user} {run_id} 30d {run_id} running\n"
-    for theme in ("Dark", "Light"):
-        wear(page, theme)
-        page.wait_for_selector(f".jnb-live[data-theme={theme.lower()}]")
-        shot(page, f"workspace-path-{theme.lower()}")
-    page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
-    page.set_viewport_size({"width": 520, "height": 3200})
-    page.wait_for_function("document.querySelector('.jnb-live').clientWidth < 480")
-    room = page.locator(".jp-OutputArea-output:has(.jnb-live)").first.bounding_box()
-    shot(page, "workspace-narrow")
-    for view in views.all():
-        box = view.bounding_box()
-        assert box["width"] > 300
-        assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
-    assert faults == []
-    page.close()
-    assert [url for url in requests if not url.startswith((lab.url, "data:", "blob:"))] == []
