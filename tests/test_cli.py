@@ -803,7 +803,9 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("import", "events.parquet", "--store", "store", "--journey", "welcome.journey.json")
-    assert "events.parquet" in run("loads", "store").output
+    told = run("loads", "store").output
+    assert "events.parquet" in told
+    assert f"{pl.read_parquet('events.parquet').height:,}" in told  # rows read
     store = jn.Store("store")
     first, second, *_ = users = store["welcome"].facts.users["user_id"]
     Path("ids.txt").write_text(f"{first}\n\n", encoding="utf-8")

@@ -151,7 +151,9 @@ def _registry(store: Path) -> Registry:
 @main.command()
 @_STORE
 def loads(store: Path) -> None:
-    """Show what was loaded into a store and when, the newest last.
+    """Show what was loaded into a store, when, by whom and what became of its rows, the newest last.
+
+    Of files that were loaded together the first has the numbers of all.
 
     \b
     Example:

@@ -98,7 +98,8 @@ def print_table(table: pl.DataFrame) -> None:
     if out.is_terminal and wide.measure(shown).maximum > out.width:
         heads = [f"[bold]{name}[/]" for name in names]
         for row in rows:  # what is to be copied, an id or the name of a load, stays whole
-            wide.print(_grid([], zip(heads, row, strict=True)), end="\n\n")
+            told = [(head, cell) for head, cell in zip(heads, row, strict=True) if cell]
+            wide.print(_grid([], told), end="\n\n")
     else:
         wide.print(shown)
 
@@ -121,4 +122,6 @@ def _cell(name: str, value: Any) -> str:
         return format.duration(value)
     if name == "bytes":
         return decimal(value)
+    if isinstance(value, int):
+        return format.number(value)
     return word(value) if name in ("status", "type") else str("" if value is None else value)

@@ -620,7 +620,10 @@ class Store(Registry):
     # What was loaded, and taking it back.
 
     def loads(self) -> pl.DataFrame:
-        """What was loaded and when, the oldest first: loaded_at (UTC), name (of a file, a batch, a log).
+        """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, and what became of its rows.
+
+        read, loaded, duplicates and quarantined are those of :class:`Loaded`. Of files that were loaded together (at the
+        same ``loaded_at``) the first has them, so that they add up; they are null where an older release loaded.
 
         Examples
         --------
@@ -633,13 +636,14 @@ class Store(Registry):
         ...     _ = store.add(journey)
         ...     _ = store.append(simulate(journey, users=5, seed=1), batch="monday")
         ...     _ = store.append(simulate(journey, users=9, seed=2), batch="tuesday")
-        ...     print(store.loads()["name"].to_list())
+        ...     print(store.loads()["name"].to_list(), store.loads()["loaded"].sum() == store["welcome"].facts.loaded)
         ...     print(store.undo("tuesday").read > 0, store.loads()["name"].to_list())
-        ['monday', 'tuesday']
+        ['monday', 'tuesday'] True
         True ['monday']
         """
-        rows = self._layers.loads()
-        frame = pl.DataFrame(rows, {"loaded_at": pl.String, "name": pl.String}, orient="row")
+        texts, numbers = ("loaded_at", "name", "who"), Loaded().account
+        schema = dict.fromkeys(texts, pl.String()) | dict.fromkeys(numbers, pl.Int64())
+        frame = pl.DataFrame(self._layers.loads(), schema)
         return frame.with_columns(pl.col("loaded_at").str.to_datetime(time_unit="us", time_zone="UTC"))
 
     def undo(self, name: str, *, by: str | None = None) -> Loaded:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from journey_nb.reading import LogError
-from journey_nb.store.layers import Layer
+
+if TYPE_CHECKING:
+    from journey_nb.store.layers import Layer
 
 # Behind the name of a file that was loaded before.
 READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
@@ -36,6 +39,11 @@ class Loaded:
             for name in ("read", "rows", "faulty", "quarantined")
         )
         return cls(read, rows - quarantined, read - rows - faulty, faulty + quarantined)
+
+    @property
+    def account(self) -> dict[str, int]:
+        """The numbers by their names."""
+        return {name: getattr(self, name) for name in ("read", "loaded", "duplicates", "quarantined")}
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(

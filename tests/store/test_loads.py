@@ -22,6 +22,7 @@ from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
 from journey_nb.store import intake, sources
 from journey_nb.store import layers as layers_of_store
+from journey_nb.store.database import who
 from journey_nb.store.parcels import ROWS, packed
 
 
@@ -243,6 +244,30 @@ def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
     store.undo("2.csv")
     assert store.load(second).read == events.height - half
     assert store.loads()["name"].to_list() == ["1.csv", "2.csv", "2.csv"]
+
+
+def test_what_became_of_each_load_is_listed_however_layers_are_told_since(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Files that were loaded together have one account, which stands once; a load of an older release has none."""
+    half = events.height // 2
+    for name, rows in (("1.csv", events[:half]), ("2.csv", events[half - 10 : half + 10])):
+        rows.write_csv(tmp_path / name)
+    told = [store.load(str(tmp_path / "*.csv"))]
+    told += [store.append(events[half + 10 + k :: 3].with_columns(journey_id=pl.lit(j)))
+             for k, j in enumerate(("welcome", "other", "welcome"))]  # fmt: skip
+    store.rebuild("welcome")
+    numbers = ["read", "loaded", "duplicates", "quarantined"]
+    listed = store.loads()
+    assert listed["who"].to_list() == [who(), None, *[who()] * 3]
+    assert listed.drop_nulls("who").select(numbers).rows() == [tuple(one.account.values()) for one in told]
+    assert told[0].duplicates == 10
+    assert told[2].quarantined == told[2].read
+    with sqlite3.connect(store.path / "store.sqlite") as db:
+        db.execute("DELETE FROM batch WHERE digest GLOB 'load:*'")
+    assert store.loads().select("name", *numbers).rows() == [
+        (name, None, None, None, None) for name in listed["name"]
+    ]
 
 
 def test_a_large_log_may_have_no_good_row_of_a_journey(

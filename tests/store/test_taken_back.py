@@ -45,6 +45,7 @@ def assert_holds(store: jn.Store, rows: list[pl.DataFrame], names: list[str]) ->
     """The facts of all journeys are those of these rows, and the loads are those."""
     assert store.loads()["name"].to_list() == names
     log = pl.concat(rows)
+    assert store.loads()["read"].sum() == log.height
     for key in store:
         own = log.filter(journey_id=key)
         assert_same(store[key].facts, jn.JourneyStats(store.get(key), own).facts)
