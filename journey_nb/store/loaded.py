@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 # Behind the name of a file that was loaded before.
 READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
-# Of the files that were loaded before, of which an import of "events/*.parquet" each night has more and more; or cannot be read.
-SHOWN = 10
+SHOWN = 10  # of the files that cannot be read, or of which something is odd
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,16 @@ class Loaded:
             f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
             + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
         )
-        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
-        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
-        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
-        return "\n".join([told, *lines, *more])
+        odd = [name for name in self.skipped if name.endswith(READ_OTHERWISE)]
+        # An import of "events/*.parquet" each night has more and more of the others.
+        usual = [name for name in self.skipped if name not in odd]
+        named = odd[:SHOWN] + (usual if len(usual) == 1 else [])
+        lines = [f"  {name} was loaded before" for name in named]
+        if len(odd) > SHOWN:
+            lines.append(f"  … and {len(odd) - SHOWN:,} more{READ_OTHERWISE}")
+        if len(usual) > 1:
+            lines.append(f"  {len(usual):,} files were loaded before")
+        return "\n".join([told, *lines])
 
 
 def failure(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:

@@ -23,6 +23,7 @@ from journey_nb.simulate import simulate
 from journey_nb.store import intake, sources
 from journey_nb.store import layers as layers_of_store
 from journey_nb.store.database import who
+from journey_nb.store.loaded import READ_OTHERWISE
 from journey_nb.store.parcels import ROWS, packed
 
 
@@ -267,6 +268,26 @@ def test_what_became_of_each_load_is_listed_however_layers_are_told_since(
         db.execute("DELETE FROM batch WHERE digest GLOB 'load:*'")
     assert store.loads().select("name", *numbers).rows() == [
         (name, None, None, None, None) for name in listed["name"]
+    ]
+
+
+def test_of_many_files_that_were_loaded_before_only_the_odd_are_named(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """An import of a growing folder each night has more and more of them."""
+    for number in range(3):
+        events[40 * number : 40 * number + 40].write_csv(tmp_path / f"{number}.csv")
+    feed = str(tmp_path / "*.csv")
+    store.load(feed)
+    assert str(store.load(tmp_path / "1.csv")).splitlines()[1:] == ["  1.csv was loaded before"]
+    assert str(store.load(feed)).splitlines()[1:] == ["  3 files were loaded before"]
+    odd = str(store.load(feed, timezone="Asia/Seoul")).splitlines()[1:]
+    assert odd == [f"  {number}.csv{READ_OTHERWISE} was loaded before" for number in range(3)]
+    events[120:160].write_csv(tmp_path / "3.csv")
+    store.load(tmp_path / "3.csv", timezone="Asia/Seoul")
+    assert str(store.load(feed)).splitlines()[1:] == [
+        f"  3.csv{READ_OTHERWISE} was loaded before",
+        "  3 files were loaded before",
     ]
 
 
