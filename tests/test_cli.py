@@ -217,9 +217,24 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert run(*args, "store", "--max-quarantined", "0").exit_code == 0  # nothing is new
     aside = jn.Store("store")["welcome"].facts.quarantined.height
     assert run("check", "store", "--max-quarantined", str(aside)).exit_code == 0
-    assert f"{aside} rows set aside" in refused("check", "store", "--max-quarantined", str(aside - 1))
+    assert f"+ {aside} quarantined" in refused("check", "store", "--max-quarantined", str(aside - 1))
     assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
     refused("check", "events.parquet", "--max-quarantined", "199")
+
+
+def test_an_import_of_which_no_row_counts_ends_with_3_unless_all_may_be_set_aside(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    jn.Store("store").add(jn.Journey.read("welcome.journey.json"))
+    for name in ("a", "b"):
+        strange = welcome_log[:50].with_columns(journey_id=pl.lit(f"typed {name}rong"))
+        strange.write_parquet(f"{name}.parquet")
+    told = refused("import", "a.parquet", "--store", "store", code=3)
+    assert "none of 50 rows counts, all were set aside" in told
+    assert "50 of 'typed arong'" in told
+    assert "journey-nb check store says by which rule" in told
+    assert run("import", "a.parquet", "--store", "store").exit_code == 0  # nothing is new
+    assert run("import", "b.parquet", "--store", "store", "--max-quarantined", "100%").exit_code == 0
 
 
 def test_a_share_is_counted_exactly() -> None:
@@ -917,7 +932,7 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
     assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
     checked = run("check", store)
     assert checked.exit_code == 0
-    assert "“Welcome series”: 1 row set aside: 1 missing" in checked.output
+    assert re.search(r"“Welcome series”: .* \+ 1 quarantined\n +missing +1 +no kind", checked.output)
     assert strange in checked.output
     assert jn.Store(store)["welcome"].facts.read == events.height - 1
     next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
