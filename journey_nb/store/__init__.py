@@ -48,7 +48,7 @@ from journey_nb.store.layers import (
     is_of,
     still_holds,
 )
-from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure
+from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, so_far
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry, edited_as
@@ -429,6 +429,10 @@ class Store(Registry):
                     failed.append(error)
                 else:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+            except StoreError as error:  # a full disk, another writer
+                if before := so_far(failed, told):
+                    error.add_note(before)
+                raise
         if failed:
             raise failure(failed, told, stopped=bool(waiting))
         return told

@@ -74,11 +74,23 @@ class Loaded:
 def failure(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
     """What is said of files that could not be loaded, when all others were."""
     first, *more = failed
-    lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
-    if len(more) > SHOWN:
-        lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
+    lines = [str(first), *_named(more)]
     if stopped:
         lines.append("no file could be read up to there, and the others were not tried")
     elif told != Loaded():
         lines.append(f"the others: {told}")
     return LogError("\n".join(lines))
+
+
+def so_far(failed: Sequence[LogError], told: Loaded) -> str:
+    """What is said of the files before the one at which a load has to end; nothing where there were none."""
+    if not failed and told == Loaded():
+        return ""
+    return "\n".join([f"before that: {told}", *_named(failed)])
+
+
+def _named(failed: Sequence[LogError]) -> list[str]:
+    """Files that cannot be read, a line each."""
+    more = len(failed) - SHOWN
+    lines = [f"  {error}" for error in failed[:SHOWN]]
+    return [*lines, f"  … and {more:,} more files that cannot be read"] if more > 0 else lines

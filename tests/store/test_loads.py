@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -289,6 +290,31 @@ def test_of_many_files_that_were_loaded_before_only_the_odd_are_named(
         f"  3.csv{READ_OTHERWISE} was loaded before",
         "  3 files were loaded before",
     ]
+
+
+def test_what_was_loaded_and_could_not_be_read_before_the_disk_was_full_is_told(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "TOGETHER", 1)  # each file by itself
+    events[:50].write_csv(tmp_path / "1.csv")
+    (tmp_path / "2.csv").write_text("occurred_at\n")
+    events[50:].write_csv(tmp_path / "3.csv")
+    taken_in = jn.Store._taken_in
+
+    def full(store: jn.Store, made: Any, *more: Any) -> Any:
+        if len(store.loads()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return taken_in(store, made, *more)
+
+    monkeypatch.setattr(jn.Store, "_taken_in", full)
+    with pytest.raises(jn.StoreError, match="make room on the disk") as caught:
+        store.load(str(tmp_path / "*.csv"))
+    (note,) = caught.value.__notes__
+    assert note.startswith("before that: 50 rows read = 50 loaded")
+    assert "2.csv: no column" in note
+    with pytest.raises(jn.StoreError) as caught:
+        store.load(tmp_path / "3.csv")
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_large_log_may_have_no_good_row_of_a_journey(
