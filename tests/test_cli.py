@@ -777,11 +777,14 @@ def test_status_moves_a_journey(registry: Registry) -> None:
     text = run("status", "store", "welcome", "pause").output
     assert "“Welcome series” is Paused, version 2" in text
     assert "nothing is sent to the sending platform" in text
+    assert "is Active, version 2, no new version," in run("status", "store", "welcome", "relaunch").output
+    run("status", "store", "welcome", "pause")
     document = registry.get("welcome")
     last = document.versions[-1].model_copy(update={"branches": ()})
     document.model_copy(update={"versions": (*document.versions[:-1], last)}).write("changed.journey.json")
     result = run("status", "store", "welcome", "relaunch", "--document", "changed.journey.json")
-    assert "is Active, version 3" in result.output
+    assert "is Active, version 3, " in result.output
+    assert "no new version" not in result.output
     assert "“Hello” is Active" in run("status", "store", "welcome", "rename", "--title", "Hello").output
     assert "“Spring” is Draft" in run("status", "store", "hello", "clone", "--title", "Spring").output
     assert "“Spring (copy)” is Draft" in run("status", "store", "spring", "clone").output

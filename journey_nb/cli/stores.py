@@ -91,12 +91,15 @@ def status(store: Path, journey: str, verb: str, patience: float, **options: str
     opened = open_store(store, patience=patience)
     if verb == "stop" and not given:
         given = {"confirm": _typed_title(opened, journey)}
+    same = ""
     if verb == "relaunch":
         changed = Journey.read(given["document"]) if given else None
+        before = opened.get(journey).version().version
         after = opened.relaunch(journey, changed)
+        same = "no new version, " * (after.version().version == before)
     else:
         after = getattr(opened, verb)(journey, **given)
-    out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, "
+    out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, {same}"
               f"{said(after.journey_id)}. [dim]{word('status_here')}[/]", soft_wrap=True)  # fmt: skip
 
 
