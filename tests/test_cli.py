@@ -281,7 +281,8 @@ def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     refused(*args, "new/store")
     assert not Path("new").exists()
     jn.Store("store")
-    refused(*args, "store")
+    assert "taken into the store all the same: “Welcome series”" in refused(*args, "store")
+    assert "taken into" not in refused(*args, "store")  # it was there before
     assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
 
 

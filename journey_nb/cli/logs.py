@@ -306,10 +306,13 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
     is_there = (store / "store.sqlite").is_file()
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
-    with _none_left(store):
+    with _none_left(store) as taken:
         opened = Store(store, patience=patience)
+        known = set(opened)
         for journey in journeys:
-            opened.add(journey)
+            label = opened.add(journey).label
+            if journey.journey_id not in known:
+                taken.append(f"“{label}”")
         with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
             loaded = opened.load(
@@ -345,21 +348,25 @@ def _too_many(loaded: Loaded, most: Callable[[int], float] | None) -> str:
 
 
 @contextmanager
-def _none_left(store: Path) -> Iterator[None]:
+def _none_left(store: Path) -> Iterator[list[str]]:
     """A store that is new goes again where an error lets nothing into it, with the folders made for it.
 
-    What was loaded before the error stays, and so does a store that others are loading into.
+    What was loaded before the error stays, and so does a store that others are loading into; which journeys were ``taken``
+    into one that stays is told.
     """
     made = [folder for folder in (store, *store.parents) if not folder.exists()]
+    taken = list[str]()
     with shared(store) as alone:
         try:
-            yield
-        except Exception:  # not an interruption: that import goes on
+            yield taken
+        except Exception as error:  # not an interruption: that import goes on
             if made and alone() and not any(store.glob("layers/*")):
                 rmtree(store, ignore_errors=True)
                 with suppress(OSError):
                     for folder in made[1:]:
                         folder.rmdir()
+            elif taken:
+                error.add_note(f"taken into the store all the same: {listed(taken)}")
             raise
 
 
