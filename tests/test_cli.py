@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,36 @@ def test_a_failed_import_leaves_a_new_store_that_another_waits_to_load_into(
         refused(*args)
     assert others[0].wait() == 0, others[0].communicate()
     assert jn.Store("new/store")["welcome"].facts.read == welcome_log.height
+
+
+def test_a_failed_import_leaves_a_new_store_that_python_loads_into(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as others:
+
+        def failing(*_: object, **__: object) -> None:
+            others.enter_context(jn.Store("new/store")._writing("load"))
+            raise LogError("no row can be read")
+
+        monkeypatch.setattr(jn.Store, "load", failing)
+        refused("import", "events.parquet", "--journey", "welcome.journey.json", "--store", "new/store")
+        assert len(jn.Store("new/store").find()) == 1
+
+
+def test_a_document_that_differs_is_refused_with_what_its_status_allows(registry: Registry) -> None:
+    journey = registry.get("welcome")
+    journey.model_copy(update={"goals": ()}).write("changed.journey.json")
+    args = "import", "none.csv", "--store", "store", "--journey", "changed.journey.json"
+    assert "(running): pause it and relaunch it with this document, or give" in refused(*args)
+    registry.pause("welcome")
+    assert "(paused): relaunch it with this document, or give" in refused(*args)
+    registry.archive("welcome")
+    assert "(archived): its design stays as it is; give the document a journey_id of its own" in refused(
+        *args
+    )
+    draft = registry.clone("win_back")
+    draft.model_copy(update={"goals": ()}).write("changed.journey.json")
+    assert "(draft): edit it (in Python, Store.edit), or give" in refused(*args)
 
 
 def test_a_failed_import_keeps_what_it_loaded_before(

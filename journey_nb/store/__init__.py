@@ -22,7 +22,7 @@ import polars as pl
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
-from journey_nb.files import is_full
+from journey_nb.files import is_full, shared
 from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
@@ -973,7 +973,10 @@ class Store(Registry):
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        with sole_writer(self.path / "writer.lock", self._patience, what):
+        if not self.path.exists():
+            raise StoreError(f"{self.path} is gone: put it back, or open a store again")
+        # Shared, for a first import that fails takes the folder away again where it is alone in it.
+        with shared(self.path), sole_writer(self.path / "writer.lock", self._patience, what):
             self._layers.sweep()
             try:
                 yield
