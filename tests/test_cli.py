@@ -780,7 +780,7 @@ def test_a_list_that_a_terminal_is_too_narrow_for_is_cut_nowhere(
     assert long.strip() in text
     assert "…" not in text
     assert re.search(rf"^Title +{first['title']} *$", text, re.M)  # a line per value
-    assert re.search(rf"^Journey id +{first['journey_id']} *$", text, re.M)
+    assert re.search(rf"^Journey id +{first['journey_id']} *$\n\n", text, re.M)  # and one between two
 
 
 def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
@@ -875,9 +875,10 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
         "undo", "store", "events.parquet"
     )  # it has those who are erased
     log = pl.read_parquet("events.parquet")
-    log.filter(pl.col("user_id") == second).write_parquet("more.parquet")
-    run("import", "more.parquet", "--store", "store")
-    assert "Took back more.parquet:" in run("undo", "store", "more.parquet").output
+    for k, name in enumerate(("more", "rest")):
+        log.filter(pl.col("user_id") == second)[k::2].write_parquet(f"{name}.parquet")
+    run("import", "more.parquet", "rest.parquet", "--store", "store")
+    assert "Took back more.parquet, rest.parquet:" in run("undo", "store", "more.parquet").output
     assert_series_equal(store["welcome"].facts.users["user_id"], users[2:])
 
 
@@ -966,9 +967,14 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
     assert strange in told
     assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
     checked = run("check", store)
+    other = journey.model_copy(update={"journey_id": "another", "title": "Another"})
+    other.write(tmp_path / "other.journey.json")
     assert checked.exit_code == 0
     assert re.search(r"“Welcome series”: .* \+ 1 quarantined\n +missing +1 +no kind", checked.output)
     assert strange in checked.output
     assert jn.Store(store)["welcome"].facts.read == events.height - 1
+    for told in ("1 row that had waited for “Another” read again\n", "0 rows read"):
+        args = "import", str(log), "--store", store, "--journey", str(tmp_path / "other.journey.json")
+        assert run(*args).output.startswith(told)
     next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
     assert "goals.arrow is damaged or missing" in refused("check", store)

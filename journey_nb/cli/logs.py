@@ -308,11 +308,14 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     with _none_left(store) as taken:
         opened = Store(store, patience=patience)
-        known = set(opened)
+        known, waiting = set(opened), dict(opened.strange_journeys().iter_rows())
         for journey in journeys:
-            label = opened.add(journey).label
-            if journey.journey_id not in known:
-                taken.append(f"“{label}”")
+            label = f"“{opened.add(journey).label}”"
+            taken += [label] * (journey.journey_id not in known)
+            if waited := waiting.get(journey.journey_id):
+                out.print(
+                    f"{so_many_rows(waited)} that had waited for {said(label)} read again", soft_wrap=True
+                )
         with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
             loaded = opened.load(

@@ -13,7 +13,7 @@ import click
 from journey_nb.cli.group import main
 from journey_nb.cli.options import PATIENCE
 from journey_nb.cli.telling import err, out, print_table, said, so_many_rows, step
-from journey_nb.journey import Journey
+from journey_nb.journey import Journey, listed
 from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
@@ -178,8 +178,11 @@ def undo(store: Path, name: str, patience: float) -> None:
     Example:
       journey-nb undo store events.csv
     """
-    told = open_store(store, patience=patience).undo(name)
-    out.print(f"Took back {said(name)}: {told}", soft_wrap=True)
+    opened = open_store(store, patience=patience)
+    before = opened.loads()["name"]
+    told = opened.undo(name)
+    gone = listed(before[opened.loads().height :].to_list()) or name
+    out.print(f"Took back {said(gone)}: {told}", soft_wrap=True)
 
 
 @main.command()

@@ -99,7 +99,7 @@ def print_table(table: pl.DataFrame) -> None:
         heads = [f"[bold]{name}[/]" for name in names]
         for row in rows:  # what is to be copied, an id or the name of a load, stays whole
             told = [(head, cell) for head, cell in zip(heads, row, strict=True) if cell]
-            wide.print(_grid([], told), end="\n\n")
+            wide.print(_grid([], told), "")
     else:
         wide.print(shown)
 

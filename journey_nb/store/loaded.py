@@ -54,10 +54,12 @@ class Loaded:
         )
 
     def __str__(self) -> str:
-        aside = self.quarantined  # less than none where earlier rows turn out to be good
+        # Less than none where earlier rows turn out to be bad, or good.
+        good, aside = self.loaded, self.quarantined
         told = (
-            f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            f"{self.read:,} row{'s' * (self.read != 1)} read = {max(good, 0):,} loaded + {self.duplicates:,} duplicates "
             + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
+            + (f" - {-good:,} that were loaded" if good < 0 else "")
         )
         odd = [name for name in self.skipped if name.endswith(READ_OTHERWISE)]
         # An import of "events/*.parquet" each night has more and more of the others.

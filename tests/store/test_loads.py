@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -272,6 +272,17 @@ def test_what_became_of_each_load_is_listed_however_layers_are_told_since(
     ]
 
 
+def test_rows_that_make_others_bad_are_told_as_such(store: jn.Store, events: pl.DataFrame) -> None:
+    """As those of a file that is corrected and sent again, with times that no longer fit."""
+    store.append(events)
+    told = store.append(events[:50].with_columns(pl.col("occurred_at") + timedelta(days=900)))
+    assert told.loaded < 0
+    assert (
+        f"= 0 loaded + 0 duplicates + {told.quarantined:,} quarantined - {-told.loaded:,} that were loaded"
+        in str(told)
+    )
+
+
 def test_of_many_files_that_were_loaded_before_only_the_odd_are_named(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -372,7 +383,7 @@ def test_a_file_that_cannot_be_read_is_named_and_takes_no_other_down(
     assert store["welcome"].facts.read == events.height - 500
     assert len(store.loads()) == -(-events.height // 500) - 1
     with pytest.raises(
-        jn.LogError, match=r"^\S+/1\.parquet (?s:.*)0 rows read(?s:.*)0\.parquet was loaded before"
+        jn.LogError, match=r"^\S+/1\.parquet (?s:.*)0 rows read(?s:.*)2 files were loaded before"
     ):
         store.load(tmp_path / "*.parquet")
     (tmp_path / "1.parquet").write_bytes(whole)
