@@ -342,6 +342,12 @@ def test_a_document_that_differs_is_refused_with_what_its_status_allows(registry
     assert "(draft): edit it (in Python, Store.edit), or give" in refused(*args)
 
 
+def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
+    pl.read_parquet("events.parquet")[:10].write_parquet("more.parquet")
+    run("import", "more.parquet", "--store", "store", "--journey", "welcome.journey.json", "--no-log")
+    assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
+
+
 def test_a_failed_import_keeps_what_it_loaded_before(
     here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ _OPTIONS = {
     r"check clock and time_unit": "check clock and --time-unit",
     r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
     r"\bsmall_groups 0\b": "--small-groups 0",
+    r"\bkeep_log=False\b": "--no-log",
     r"\bpatience=…, in seconds": "--patience SECONDS",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }

@@ -676,13 +676,11 @@ class Store(Registry):
             load = self._layers.last_load()
             if load is None or name not in load.names:
                 here = self.loads()["name"].to_list()
-                what = (
-                    "is not the last load, and only that can be taken back"
-                    if name in here
-                    else "is not loaded"
-                )
+                what = f"is not loaded{near(name, here)}"
+                if name in here:
+                    what = "is not the last load, and those after it are to be taken back first"
                 last = f"the last was {listed(load.names)}" if load else "there was none"
-                raise StoreError(f"{name!r} {what}{near(name, here)}: {last}")
+                raise StoreError(f"{name!r} {what}: {last}")
             if load.replaced is None:
                 raise StoreError(
                     f"{name!r} cannot be taken back any more: the files that counted before it have been swept since, or it "
