@@ -154,7 +154,7 @@ def _registry(store: Path) -> Registry:
 @main.command()
 @_STORE
 def loads(store: Path) -> None:
-    """Show what was loaded into a store, when, by whom and what became of its rows, the newest last.
+    """Show what was loaded into a store, when, by whom, how it was read and what became of its rows, the newest last.
 
     Of files that were loaded together the first has the numbers of all.
 

@@ -624,9 +624,9 @@ class Store(Registry):
     # What was loaded, and taking it back.
 
     def loads(self) -> pl.DataFrame:
-        """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, and what became of its rows.
+        """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, how, and what became of it.
 
-        read, loaded, duplicates and quarantined are those of :class:`Loaded`. Of files that were loaded together (at the
+        ``how`` names the columns and times that a file was read by; read, loaded, duplicates and quarantined are those of :class:`Loaded`. Of files that were loaded together (at the
         same ``loaded_at``) the first has them, so that they add up; they are null where an older release loaded.
 
         Examples
@@ -640,12 +640,12 @@ class Store(Registry):
         ...     _ = store.add(journey)
         ...     _ = store.append(simulate(journey, users=5, seed=1), batch="monday")
         ...     _ = store.append(simulate(journey, users=9, seed=2), batch="tuesday")
-        ...     print(store.loads()["name"].to_list(), store.loads()["loaded"].sum() == store["welcome"].facts.loaded)
+        ...     print(store.loads()["name"].to_list(), store.loads()["loaded"].sum() == store["welcome"].report().loaded)
         ...     print(store.undo("tuesday").read > 0, store.loads()["name"].to_list())
         ['monday', 'tuesday'] True
         True ['monday']
         """
-        texts, numbers = ("loaded_at", "name", "who"), Loaded().account
+        texts, numbers = ("loaded_at", "name", "who", "how"), Loaded().account
         schema = dict.fromkeys(texts, pl.String()) | dict.fromkeys(numbers, pl.Int64())
         frame = pl.DataFrame(self._layers.loads(), schema)
         return frame.with_columns(pl.col("loaded_at").str.to_datetime(time_unit="us", time_zone="UTC"))

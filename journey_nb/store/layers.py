@@ -304,7 +304,7 @@ class Layers:
         query = "SELECT digest FROM batch WHERE digest BETWEEN ? AND ?"
         with self._database.opened() as db:
             readings = db.execute(query, (beginning, beginning + "~")).fetchall()
-        return bool(readings) and (beginning + source.reading,) not in readings
+        return bool(readings) and (beginning + source.way,) not in readings
 
     def contradicts(self, source: Source) -> bool:
         """Whether another content was loaded under its name, or under its digest another size; as far as is known."""
@@ -340,7 +340,7 @@ class Layers:
     # What was loaded.
 
     def loads(self) -> list[dict[str, Any]]:
-        """When what was loaded, in this order, by whom, and what became of its rows."""
+        """When what was loaded, in this order, by whom and how, and what became of its rows."""
         asked = f"SELECT loaded_at, name FROM batch WHERE {_NAMED} ORDER BY rowid"
         with self._database.opened() as db:
             rows = db.execute(asked).fetchall()
@@ -409,14 +409,17 @@ def _listing(
     now = datetime.now(UTC).isoformat()
     for source in sources:
         told = {source.digest: source.name}
-        if source.reading:
-            told[f"{source.digest}, read {source.reading}"] = source.name
+        if source.reading is not None:
+            told[f"{source.digest}, read {source.way}"] = source.name
         if source.stood:
             told[f"{_FILE}{source.stood}"] = source.digest
         for digest, name in told.items():
             yield _BATCH, (digest, name, source.size, now)
     if sources:  # here, for the layers themselves are told as one, or anew, by and by
-        account = {"who": who(), **Loaded.of([*made.values()]).account}
+        # Files of one load are read alike.
+        reading = next((source.reading for source in sources if source.reading), ())
+        how = ", ".join(f"{name}={value}" for name, value in reading)
+        account = {"who": who(), "how": how or None, **Loaded.of([*made.values()]).account}
         yield _BATCH, (f"{_LOAD}{now}", json.dumps(account), None, now)
     for layer in retired:
         yield "UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token)

@@ -255,12 +255,13 @@ def test_what_became_of_each_load_is_listed_however_layers_are_told_since(
     half = events.height // 2
     for name, rows in (("1.csv", events[:half]), ("2.csv", events[half - 10 : half + 10])):
         rows.write_csv(tmp_path / name)
-    told = [store.load(str(tmp_path / "*.csv"))]
+    told = [store.load(str(tmp_path / "*.csv"), {"source": "journey_id"}, timezone="Europe/Paris")]
     told += [store.append(events[half + 10 + k :: 3].with_columns(journey_id=pl.lit(j)))
              for k, j in enumerate(("welcome", "other", "welcome"))]  # fmt: skip
     store.rebuild("welcome")
     numbers = ["read", "loaded", "duplicates", "quarantined"]
     listed = store.loads()
+    assert listed["how"].to_list() == ["source=journey_id, timezone=Europe/Paris", *[None] * 4]
     assert listed["who"].to_list() == [who(), None, *[who()] * 3]
     assert listed.drop_nulls("who").select(numbers).rows() == [tuple(one.account.values()) for one in told]
     assert told[0].duplicates == 10
@@ -853,14 +854,12 @@ def test_facts_without_their_log_are_not_appended_to_by_another_polars(
 
 
 def test_a_year_of_files_that_were_loaded_before_is_told_in_few_lines() -> None:
-    """An import of "events/*.parquet" names each of them every night."""
+    """An import of "events/*.parquet" has each of them every night."""
     days = [f"day-{number}.parquet" for number in range(365)]
-    odd = "old.csv (read otherwise; a new store can read it so, or this one once it is taken back)"
-    told = str(store_of.Loaded(skipped=(*days, odd))).splitlines()
-    assert told[1:3] == [f"  {odd} was loaded before", "  day-0.parquet was loaded before"]
-    assert told[-1] == "  … and 356 more"
-    assert len(told) == 12
-    assert len(str(store_of.Loaded(skipped=tuple(days[:10]))).splitlines()) == 11
+    odd = [f"{number}.csv{READ_OTHERWISE}" for number in range(12)]
+    told = str(store_of.Loaded(skipped=(*days, *odd))).splitlines()
+    assert told[1:11] == [f"  {name} was loaded before" for name in odd[:10]]
+    assert told[11:] == [f"  … and 2 more{READ_OTHERWISE}", "  365 files were loaded before"]
 
 
 def test_a_file_that_was_read_otherwise_is_told(
