@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,9 +218,24 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert run(*args, "store", "--max-quarantined", "0").exit_code == 0  # nothing is new
     aside = jn.Store("store")["welcome"].facts.quarantined.height
     assert run("check", "store", "--max-quarantined", str(aside)).exit_code == 0
-    assert f"{aside} rows set aside" in refused("check", "store", "--max-quarantined", str(aside - 1))
+    assert f"+ {aside} quarantined" in refused("check", "store", "--max-quarantined", str(aside - 1))
     assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
     refused("check", "events.parquet", "--max-quarantined", "199")
+
+
+def test_an_import_of_which_no_row_counts_ends_with_3_unless_all_may_be_set_aside(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    jn.Store("store").add(jn.Journey.read("welcome.journey.json"))
+    for name in ("a", "b"):
+        strange = welcome_log[:50].with_columns(journey_id=pl.lit(f"typed {name}rong"))
+        strange.write_parquet(f"{name}.parquet")
+    told = refused("import", "a.parquet", "--store", "store", code=3)
+    assert "none of 50 rows counts, all were set aside" in told
+    assert "50 of 'typed arong'" in told
+    assert "journey-nb check store says by which rule" in told
+    assert run("import", "a.parquet", "--store", "store").exit_code == 0  # nothing is new
+    assert run("import", "b.parquet", "--store", "store", "--max-quarantined", "100%").exit_code == 0
 
 
 def test_a_share_is_counted_exactly() -> None:
@@ -266,7 +282,8 @@ def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     refused(*args, "new/store")
     assert not Path("new").exists()
     jn.Store("store")
-    refused(*args, "store")
+    assert "taken into the store all the same: “Welcome series”" in refused(*args, "store")
+    assert "taken into" not in refused(*args, "store")  # it was there before
     assert list(jn.Store("store")) == [jn.Journey.read("welcome.journey.json").journey_id]
 
 
@@ -293,6 +310,42 @@ def test_a_failed_import_leaves_a_new_store_that_another_waits_to_load_into(
         refused(*args)
     assert others[0].wait() == 0, others[0].communicate()
     assert jn.Store("new/store")["welcome"].facts.read == welcome_log.height
+
+
+def test_a_failed_import_leaves_a_new_store_that_python_loads_into(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as others:
+
+        def failing(*_: object, **__: object) -> None:
+            others.enter_context(jn.Store("new/store")._writing("load"))
+            raise LogError("no row can be read")
+
+        monkeypatch.setattr(jn.Store, "load", failing)
+        refused("import", "events.parquet", "--journey", "welcome.journey.json", "--store", "new/store")
+        assert len(jn.Store("new/store").find()) == 1
+
+
+def test_a_document_that_differs_is_refused_with_what_its_status_allows(registry: Registry) -> None:
+    journey = registry.get("welcome")
+    journey.model_copy(update={"goals": ()}).write("changed.journey.json")
+    args = "import", "none.csv", "--store", "store", "--journey", "changed.journey.json"
+    assert "(running): pause it and relaunch it with this document, or give" in refused(*args)
+    registry.pause("welcome")
+    assert "(paused): relaunch it with this document, or give" in refused(*args)
+    registry.archive("welcome")
+    assert "(archived): its design stays as it is; give the document a journey_id of its own" in refused(
+        *args
+    )
+    draft = registry.clone("win_back")
+    draft.model_copy(update={"goals": ()}).write("changed.journey.json")
+    assert "(draft): edit it (in Python, Store.edit), or give" in refused(*args)
+
+
+def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
+    pl.read_parquet("events.parquet")[:10].write_parquet("more.parquet")
+    run("import", "more.parquet", "--store", "store", "--journey", "welcome.journey.json", "--no-log")
+    assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
 
 
 def test_a_failed_import_keeps_what_it_loaded_before(
@@ -733,7 +786,7 @@ def test_a_list_that_a_terminal_is_too_narrow_for_is_cut_nowhere(
     assert long.strip() in text
     assert "…" not in text
     assert re.search(rf"^Title +{first['title']} *$", text, re.M)  # a line per value
-    assert re.search(rf"^Journey id +{first['journey_id']} *$", text, re.M)
+    assert re.search(rf"^Journey id +{first['journey_id']} *$\n\n", text, re.M)  # and one between two
 
 
 def test_journeys_tells_a_feed_that_stands_still(registry: Registry, welcome_log: pl.DataFrame) -> None:
@@ -762,11 +815,14 @@ def test_status_moves_a_journey(registry: Registry) -> None:
     text = run("status", "store", "welcome", "pause").output
     assert "“Welcome series” is Paused, version 2" in text
     assert "nothing is sent to the sending platform" in text
+    assert "is Active, version 2, no new version," in run("status", "store", "welcome", "relaunch").output
+    run("status", "store", "welcome", "pause")
     document = registry.get("welcome")
     last = document.versions[-1].model_copy(update={"branches": ()})
     document.model_copy(update={"versions": (*document.versions[:-1], last)}).write("changed.journey.json")
     result = run("status", "store", "welcome", "relaunch", "--document", "changed.journey.json")
-    assert "is Active, version 3" in result.output
+    assert "is Active, version 3, " in result.output
+    assert "no new version" not in result.output
     assert "“Hello” is Active" in run("status", "store", "welcome", "rename", "--title", "Hello").output
     assert "“Spring” is Draft" in run("status", "store", "hello", "clone", "--title", "Spring").output
     assert "“Spring (copy)” is Draft" in run("status", "store", "spring", "clone").output
@@ -803,7 +859,9 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("import", "events.parquet", "--store", "store", "--journey", "welcome.journey.json")
-    assert "events.parquet" in run("loads", "store").output
+    told = run("loads", "store").output
+    assert "events.parquet" in told
+    assert f"{pl.read_parquet('events.parquet').height:,}" in told  # rows read
     store = jn.Store("store")
     first, second, *_ = users = store["welcome"].facts.users["user_id"]
     Path("ids.txt").write_text(f"{first}\n\n", encoding="utf-8")
@@ -823,9 +881,10 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
         "undo", "store", "events.parquet"
     )  # it has those who are erased
     log = pl.read_parquet("events.parquet")
-    log.filter(pl.col("user_id") == second).write_parquet("more.parquet")
-    run("import", "more.parquet", "--store", "store")
-    assert "Took back more.parquet:" in run("undo", "store", "more.parquet").output
+    for k, name in enumerate(("more", "rest")):
+        log.filter(pl.col("user_id") == second)[k::2].write_parquet(f"{name}.parquet")
+    run("import", "more.parquet", "rest.parquet", "--store", "store")
+    assert "Took back more.parquet, rest.parquet:" in run("undo", "store", "more.parquet").output
     assert_series_equal(store["welcome"].facts.users["user_id"], users[2:])
 
 
@@ -914,9 +973,14 @@ def test_logs_are_imported_once_and_the_store_is_checked(tmp_path: Path) -> None
     assert strange in told
     assert "log.parquet was loaded before" in run("import", str(log), "--store", store).output
     checked = run("check", store)
+    other = journey.model_copy(update={"journey_id": "another", "title": "Another"})
+    other.write(tmp_path / "other.journey.json")
     assert checked.exit_code == 0
-    assert "“Welcome series”: 1 row set aside: 1 missing" in checked.output
+    assert re.search(r"“Welcome series”: .* \+ 1 quarantined\n +missing +1 +no kind", checked.output)
     assert strange in checked.output
     assert jn.Store(store)["welcome"].facts.read == events.height - 1
+    for told in ("1 row that had waited for “Another” read again\n", "0 rows read"):
+        args = "import", str(log), "--store", store, "--journey", str(tmp_path / "other.journey.json")
+        assert run(*args).output.startswith(told)
     next((tmp_path / "store" / "layers").glob("*/0/goals.arrow")).write_bytes(b"")
     assert "goals.arrow is damaged or missing" in refused("check", store)

@@ -53,7 +53,7 @@ def main() -> None:
       0    fine
       1    faults were found, or what is needed is missing, cannot be read or may not be done
       2    a command that cannot be understood
-      3    import: more rows were set aside than --max-quarantined allows; what was loaded stays loaded
+      3    import: more rows were set aside than --max-quarantined allows, or all; what was loaded stays loaded
       143  ended from outside (SIGTERM): the same again goes on
     """
     for stream in (sys.stdout, sys.stderr):

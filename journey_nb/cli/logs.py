@@ -24,7 +24,7 @@ from journey_nb.subject import open_store
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
-    from journey_nb.store import Store
+    from journey_nb.store import Loaded, Store
 
 
 @main.command()
@@ -249,14 +249,15 @@ def _print_leftovers(store: Store) -> None:
 
 def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
     """The rows of a store that do not count, by the rule they broke: no fault of the store's, unless they are too many."""
+    from journey_nb.events import Report
+
     lines, read = [], 0
     for key in store:
         facts = store[key].facts
-        rows, read = facts.quarantined, read + facts.read
-        rules = rows["rule"].value_counts(sort=True).iter_rows()
-        told = ", ".join(f"{count:,} {rule}" for rule, count in rules)
-        line = f"“{store.get(key).label}”: {so_many_rows(rows.height)} set aside: {told}"
-        lines.append((rows.height, facts.read, line))
+        told = Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
+        line = f"“{store.get(key).label}”: {told}".replace("\n", "\n  ")
+        lines.append((told.quarantined, told.read, line))
+        read += told.read
     strange = sum(store.strange_journeys()["rows"])
     lines.append((strange, read + strange, _strange(store)))  # of all: of themselves they would be all
     for aside, of, line in lines:
@@ -280,7 +281,8 @@ def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
 @MOST(
-    help="End with exit code 3 where more of the rows that were read are set aside; what was loaded stays loaded."
+    help="End with exit code 3 where more of the rows that were read are set aside, without it where all are; "
+    "what was loaded stays loaded."
 )
 @PATIENCE
 @reading
@@ -304,10 +306,16 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
     is_there = (store / "store.sqlite").is_file()
     if not journeys and not (is_there and next(iter(Store(store)), None)):
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
-    with _none_left(store):
+    with _none_left(store) as taken:
         opened = Store(store, patience=patience)
+        known, waiting = set(opened), dict(opened.strange_journeys().iter_rows())
         for journey in journeys:
-            opened.add(journey)
+            label = f"“{opened.add(journey).label}”"
+            taken += [label] * (journey.journey_id not in known)
+            if waited := waiting.get(journey.journey_id):
+                out.print(
+                    f"{so_many_rows(waited)} that had waited for {said(label)} read again", soft_wrap=True
+                )
         with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
             loaded = opened.load(
@@ -321,35 +329,47 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := _strange(opened):
         out.print(f"[yellow]{said(strange)}[/]; add them with --journey", soft_wrap=True)
-    if most and loaded.quarantined > (may := most(loaded.read)):
+    rule = f"journey-nb check {said(shlex.quote(str(store)))} says by which rule"
+    if too_many := _too_many(loaded, most):
         err.print(
-            f"[bold red]Error:[/] {loaded.quarantined:,} of {so_many_rows(loaded.read)} were set aside, more than the {int(may):,} "
-            "that --max-quarantined allows: what was loaded stays loaded; journey-nb check says by which rule, journey-nb undo "
-            "takes the last load back",
+            f"[bold red]Error:[/] {too_many}: what was loaded stays loaded; {rule}, journey-nb undo takes the last load back",
             soft_wrap=True,
         )
         raise SystemExit(3)
     if loaded.quarantined > 0:
-        told = f"[yellow]{so_many_rows(loaded.quarantined)} set aside[/]: journey-nb check {said(str(store))} says by which rule"
-        out.print(told, soft_wrap=True)
+        out.print(f"[yellow]{so_many_rows(loaded.quarantined)} set aside[/]: {rule}", soft_wrap=True)
+
+
+def _too_many(loaded: Loaded, most: Callable[[int], float] | None) -> str:
+    """Of a load that set aside more rows than it may, or all where nothing says how many: how many these are."""
+    aside, rows = loaded.quarantined, so_many_rows(loaded.read)
+    if most is None:
+        return f"none of {rows} counts, all were set aside" if aside >= loaded.read > 0 else ""
+    may = most(loaded.read)
+    told = f"{aside:,} of {rows} were set aside, more than the {int(may):,} that --max-quarantined allows"
+    return told if aside > may else ""
 
 
 @contextmanager
-def _none_left(store: Path) -> Iterator[None]:
+def _none_left(store: Path) -> Iterator[list[str]]:
     """A store that is new goes again where an error lets nothing into it, with the folders made for it.
 
-    What was loaded before the error stays, and so does a store that others are loading into.
+    What was loaded before the error stays, and so does a store that others are loading into; which journeys were ``taken``
+    into one that stays is told.
     """
     made = [folder for folder in (store, *store.parents) if not folder.exists()]
+    taken = list[str]()
     with shared(store) as alone:
         try:
-            yield
-        except Exception:  # not an interruption: that import goes on
+            yield taken
+        except Exception as error:  # not an interruption: that import goes on
             if made and alone() and not any(store.glob("layers/*")):
                 rmtree(store, ignore_errors=True)
                 with suppress(OSError):
                     for folder in made[1:]:
                         folder.rmdir()
+            elif taken:
+                error.add_note(f"taken into the store all the same: {listed(taken)}")
             raise
 
 

@@ -13,7 +13,7 @@ import click
 from journey_nb.cli.group import main
 from journey_nb.cli.options import PATIENCE
 from journey_nb.cli.telling import err, out, print_table, said, so_many_rows, step
-from journey_nb.journey import Journey
+from journey_nb.journey import Journey, listed
 from journey_nb.subject import open_store, store_file
 
 if TYPE_CHECKING:
@@ -91,12 +91,15 @@ def status(store: Path, journey: str, verb: str, patience: float, **options: str
     opened = open_store(store, patience=patience)
     if verb == "stop" and not given:
         given = {"confirm": _typed_title(opened, journey)}
+    same = ""
     if verb == "relaunch":
         changed = Journey.read(given["document"]) if given else None
+        before = opened.get(journey).version().version
         after = opened.relaunch(journey, changed)
+        same = "no new version, " * (after.version().version == before)
     else:
         after = getattr(opened, verb)(journey, **given)
-    out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, "
+    out.print(f"“{said(after.label)}” is {word(after.status)}, version {after.version().version}, {same}"
               f"{said(after.journey_id)}. [dim]{word('status_here')}[/]", soft_wrap=True)  # fmt: skip
 
 
@@ -151,7 +154,9 @@ def _registry(store: Path) -> Registry:
 @main.command()
 @_STORE
 def loads(store: Path) -> None:
-    """Show what was loaded into a store and when, the newest last.
+    """Show what was loaded into a store, when, by whom, how it was read and what became of its rows, the newest last.
+
+    Of files that were loaded together the first has the numbers of all.
 
     \b
     Example:
@@ -173,8 +178,11 @@ def undo(store: Path, name: str, patience: float) -> None:
     Example:
       journey-nb undo store events.csv
     """
-    told = open_store(store, patience=patience).undo(name)
-    out.print(f"Took back {said(name)}: {told}", soft_wrap=True)
+    opened = open_store(store, patience=patience)
+    before = opened.loads()["name"]
+    told = opened.undo(name)
+    gone = listed(before[opened.loads().height :].to_list()) or name
+    out.print(f"Took back {said(gone)}: {told}", soft_wrap=True)
 
 
 @main.command()

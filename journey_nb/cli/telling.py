@@ -58,6 +58,7 @@ _OPTIONS = {
     r"check clock and time_unit": "check clock and --time-unit",
     r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
     r"\bsmall_groups 0\b": "--small-groups 0",
+    r"\bkeep_log=False\b": "--no-log",
     r"\bpatience=…, in seconds": "--patience SECONDS",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }
@@ -98,7 +99,8 @@ def print_table(table: pl.DataFrame) -> None:
     if out.is_terminal and wide.measure(shown).maximum > out.width:
         heads = [f"[bold]{name}[/]" for name in names]
         for row in rows:  # what is to be copied, an id or the name of a load, stays whole
-            wide.print(_grid([], zip(heads, row, strict=True)), end="\n\n")
+            told = [(head, cell) for head, cell in zip(heads, row, strict=True) if cell]
+            wide.print(_grid([], told), "")
     else:
         wide.print(shown)
 
@@ -121,4 +123,6 @@ def _cell(name: str, value: Any) -> str:
         return format.duration(value)
     if name == "bytes":
         return decimal(value)
+    if isinstance(value, int):
+        return format.number(value)
     return word(value) if name in ("status", "type") else str("" if value is None else value)

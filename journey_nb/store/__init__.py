@@ -22,7 +22,7 @@ import polars as pl
 from journey_nb.events import COLUMNS, EventLog, settled
 from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
-from journey_nb.files import is_full
+from journey_nb.files import is_full, shared
 from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
@@ -48,7 +48,7 @@ from journey_nb.store.layers import (
     is_of,
     still_holds,
 )
-from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure
+from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, so_far
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry, edited_as
@@ -429,6 +429,10 @@ class Store(Registry):
                     failed.append(error)
                 else:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+            except StoreError as error:  # a full disk, another writer
+                if before := so_far(failed, told):
+                    error.add_note(before)
+                raise
         if failed:
             raise failure(failed, told, stopped=bool(waiting))
         return told
@@ -620,7 +624,10 @@ class Store(Registry):
     # What was loaded, and taking it back.
 
     def loads(self) -> pl.DataFrame:
-        """What was loaded and when, the oldest first: loaded_at (UTC), name (of a file, a batch, a log).
+        """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, how, and what became of it.
+
+        ``how`` names the columns and times that a file was read by; read, loaded, duplicates and quarantined are those of :class:`Loaded`. Of files that were loaded together (at the
+        same ``loaded_at``) the first has them, so that they add up; they are null where an older release loaded.
 
         Examples
         --------
@@ -633,13 +640,14 @@ class Store(Registry):
         ...     _ = store.add(journey)
         ...     _ = store.append(simulate(journey, users=5, seed=1), batch="monday")
         ...     _ = store.append(simulate(journey, users=9, seed=2), batch="tuesday")
-        ...     print(store.loads()["name"].to_list())
+        ...     print(store.loads()["name"].to_list(), store.loads()["loaded"].sum() == store["welcome"].report().loaded)
         ...     print(store.undo("tuesday").read > 0, store.loads()["name"].to_list())
-        ['monday', 'tuesday']
+        ['monday', 'tuesday'] True
         True ['monday']
         """
-        rows = self._layers.loads()
-        frame = pl.DataFrame(rows, {"loaded_at": pl.String, "name": pl.String}, orient="row")
+        texts, numbers = ("loaded_at", "name", "who", "how"), Loaded().account
+        schema = dict.fromkeys(texts, pl.String()) | dict.fromkeys(numbers, pl.Int64())
+        frame = pl.DataFrame(self._layers.loads(), schema)
         return frame.with_columns(pl.col("loaded_at").str.to_datetime(time_unit="us", time_zone="UTC"))
 
     def undo(self, name: str, *, by: str | None = None) -> Loaded:
@@ -668,13 +676,11 @@ class Store(Registry):
             load = self._layers.last_load()
             if load is None or name not in load.names:
                 here = self.loads()["name"].to_list()
-                what = (
-                    "is not the last load, and only that can be taken back"
-                    if name in here
-                    else "is not loaded"
-                )
+                what = f"is not loaded{near(name, here)}"
+                if name in here:
+                    what = "is not the last load, and those after it are to be taken back first"
                 last = f"the last was {listed(load.names)}" if load else "there was none"
-                raise StoreError(f"{name!r} {what}{near(name, here)}: {last}")
+                raise StoreError(f"{name!r} {what}: {last}")
             if load.replaced is None:
                 raise StoreError(
                     f"{name!r} cannot be taken back any more: the files that counted before it have been swept since, or it "
@@ -966,7 +972,10 @@ class Store(Registry):
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
-        with sole_writer(self.path / "writer.lock", self._patience, what):
+        if not self.path.exists():
+            raise StoreError(f"{self.path} is gone: put it back, or open a store again")
+        # Shared, for a first import that fails takes the folder away again where it is alone in it.
+        with shared(self.path), sole_writer(self.path / "writer.lock", self._patience, what):
             self._layers.sweep()
             try:
                 yield

@@ -37,7 +37,14 @@ def opened(table: str | Path, version: int | None, storage_options: dict[str, st
             f"{table}: what follows ? or # in a URL is no part of the folder's name; rename the folder"
         )
     try:
-        found = Table(table, version=version, storage_options=storage_options)
+        found = Table(table, storage_options=storage_options)
+        if version is not None:
+            # Checked here: deltalake (1.6) takes none below 0, and seeks one far ahead without an end.
+            if not 0 <= version <= found.version():
+                raise LogError(
+                    f"{table} has no version {version}: name one from 0 to {found.version()}, or none for the last"
+                )
+            found.load_as_version(version)
     except DeltaError as error:
         told, *_ = re.split(r"\n +0: ", str(error), maxsplit=1)  # behind it stand calls inside of deltalake
         raise LogError(f"{table} is no Delta table of that version: {told}; check the path") from error

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,8 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import FRAMES, Cube
 from journey_nb.reading import read_arrow
-from journey_nb.store.database import Database, transaction
+from journey_nb.store.database import Database, transaction, who
+from journey_nb.store.loaded import Loaded
 from journey_nb.store.parts import Part, told_in, undamaged
 from journey_nb.store.sound import Written, check_sound, is_sound, sha256
 from journey_nb.store.sources import Source
@@ -197,9 +198,10 @@ def is_of(design: dict[str, Any], journey: Journey) -> bool:
 NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
-# Of the batches those that name what was loaded: others tell how it was read, what was in it, or where it stood.
-_FILE = "file:"  # begins what tells where one stood
-_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB '{_FILE}*'
+# Of the batches those that name what was loaded: others tell how it was read, what was in it, where it stood, or what
+# became of the load.
+_FILE, _LOAD = "file:", "load:"  # begin what tells where one stood, and the account of a load
+_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB '{_FILE}*' AND digest NOT GLOB '{_LOAD}*'
     AND name NOT GLOB 'batch:*, polars *'"""
 # The layers made since a load, its own among them; those before it that one of them has replaced; and those whose
 # predecessors have been swept. The layers of a load that was taken back were made at no time.
@@ -302,7 +304,7 @@ class Layers:
         query = "SELECT digest FROM batch WHERE digest BETWEEN ? AND ?"
         with self._database.opened() as db:
             readings = db.execute(query, (beginning, beginning + "~")).fetchall()
-        return bool(readings) and (beginning + source.reading,) not in readings
+        return bool(readings) and (beginning + source.way,) not in readings
 
     def contradicts(self, source: Source) -> bool:
         """Whether another content was loaded under its name, or under its digest another size; as far as is known."""
@@ -317,7 +319,7 @@ class Layers:
         self,
         made: Mapping[str, Layer],
         journeys: Mapping[str, Journey],
-        sources: Iterable[Source] = (),
+        sources: Collection[Source] = (),
         retired: Iterable[Layer] = (),
         along: Callable[[sqlite3.Connection], None] = lambda db: None,
     ) -> None:
@@ -337,10 +339,14 @@ class Layers:
 
     # What was loaded.
 
-    def loads(self) -> list[tuple[str, str]]:
-        """When what was loaded, in this order."""
+    def loads(self) -> list[dict[str, Any]]:
+        """When what was loaded, in this order, by whom and how, and what became of its rows."""
+        asked = f"SELECT loaded_at, name FROM batch WHERE {_NAMED} ORDER BY rowid"
         with self._database.opened() as db:
-            return db.execute(f"SELECT loaded_at, name FROM batch WHERE {_NAMED} ORDER BY rowid").fetchall()
+            rows = db.execute(asked).fetchall()
+            told = dict(db.execute(f"SELECT loaded_at, name FROM batch WHERE digest GLOB '{_LOAD}*'"))
+        # Of files that were loaded together the first has it; of a load of an older release none.
+        return [{"loaded_at": at, "name": name, **json.loads(told.pop(at, "{}"))} for at, name in rows]
 
     def last_load(self) -> Load | None:
         """The last of them, with what taking it back would change."""
@@ -390,22 +396,31 @@ class Layers:
         return [folder for folder in found if folder.name not in listed]
 
 
+_BATCH = "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)"
+
+
 def _listing(
     made: Mapping[str, Layer],
     journeys: Mapping[str, Journey],
-    sources: Iterable[Source],
+    sources: Collection[Source],
     retired: Iterable[Layer],
 ) -> Iterator[tuple[str, Any]]:
     """The statements that list new layers with their sources, and retire others."""
     now = datetime.now(UTC).isoformat()
     for source in sources:
         told = {source.digest: source.name}
-        if source.reading:
-            told[f"{source.digest}, read {source.reading}"] = source.name
+        if source.reading is not None:
+            told[f"{source.digest}, read {source.way}"] = source.name
         if source.stood:
             told[f"{_FILE}{source.stood}"] = source.digest
         for digest, name in told.items():
-            yield "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)", (digest, name, source.size, now)
+            yield _BATCH, (digest, name, source.size, now)
+    if sources:  # here, for the layers themselves are told as one, or anew, by and by
+        # Files of one load are read alike.
+        reading = next((source.reading for source in sources if source.reading), ())
+        how = ", ".join(f"{name}={value}" for name, value in reading)
+        account = {"who": who(), "how": how or None, **Loaded.of([*made.values()]).account}
+        yield _BATCH, (f"{_LOAD}{now}", json.dumps(account), None, now)
     for layer in retired:
         yield "UPDATE layer SET retired_at = ? WHERE token = ?", (now, layer.token)
     for journey_id, layer in made.items():

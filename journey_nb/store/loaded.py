@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from journey_nb.reading import LogError
-from journey_nb.store.layers import Layer
+
+if TYPE_CHECKING:
+    from journey_nb.store.layers import Layer
 
 # Behind the name of a file that was loaded before.
 READ_OTHERWISE = " (read otherwise; a new store can read it so, or this one once it is taken back)"
-# Of the files that were loaded before, of which an import of "events/*.parquet" each night has more and more; or cannot be read.
-SHOWN = 10
+SHOWN = 10  # of the files that cannot be read, or of which something is odd
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Loaded:
         )
         return cls(read, rows - quarantined, read - rows - faulty, faulty + quarantined)
 
+    @property
+    def account(self) -> dict[str, int]:
+        """The numbers by their names."""
+        return {name: getattr(self, name) for name in ("read", "loaded", "duplicates", "quarantined")}
+
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
             self.read + other.read,
@@ -47,25 +54,45 @@ class Loaded:
         )
 
     def __str__(self) -> str:
-        aside = self.quarantined  # less than none where earlier rows turn out to be good
+        # Less than none where earlier rows turn out to be bad, or good.
+        good, aside = self.loaded, self.quarantined
         told = (
-            f"{self.read:,} row{'s' * (self.read != 1)} read = {self.loaded:,} loaded + {self.duplicates:,} duplicates "
+            f"{self.read:,} row{'s' * (self.read != 1)} read = {max(good, 0):,} loaded + {self.duplicates:,} duplicates "
             + (f"+ {aside:,} quarantined" if aside >= 0 else f"- {-aside:,} that were quarantined")
+            + (f" - {-good:,} that were loaded" if good < 0 else "")
         )
-        before = sorted(self.skipped, key=lambda name: READ_OTHERWISE not in name)  # these are to be seen
-        lines = [f"  {name} was loaded before" for name in before[:SHOWN]]
-        more = [f"  … and {len(before) - SHOWN:,} more"] if len(before) > SHOWN else []
-        return "\n".join([told, *lines, *more])
+        odd = [name for name in self.skipped if name.endswith(READ_OTHERWISE)]
+        # An import of "events/*.parquet" each night has more and more of the others.
+        usual = [name for name in self.skipped if name not in odd]
+        named = odd[:SHOWN] + (usual if len(usual) == 1 else [])
+        lines = [f"  {name} was loaded before" for name in named]
+        if len(odd) > SHOWN:
+            lines.append(f"  … and {len(odd) - SHOWN:,} more{READ_OTHERWISE}")
+        if len(usual) > 1:
+            lines.append(f"  {len(usual):,} files were loaded before")
+        return "\n".join([told, *lines])
 
 
 def failure(failed: Sequence[LogError], told: Loaded, *, stopped: bool) -> LogError:
     """What is said of files that could not be loaded, when all others were."""
     first, *more = failed
-    lines = [str(first), *(f"  {error}" for error in more[:SHOWN])]
-    if len(more) > SHOWN:
-        lines.append(f"  … and {len(more) - SHOWN:,} more files that cannot be read")
+    lines = [str(first), *_named(more)]
     if stopped:
         lines.append("no file could be read up to there, and the others were not tried")
     elif told != Loaded():
         lines.append(f"the others: {told}")
     return LogError("\n".join(lines))
+
+
+def so_far(failed: Sequence[LogError], told: Loaded) -> str:
+    """What is said of the files before the one at which a load has to end; nothing where there were none."""
+    if not failed and told == Loaded():
+        return ""
+    return "\n".join([f"before that: {told}", *_named(failed)])
+
+
+def _named(failed: Sequence[LogError]) -> list[str]:
+    """Files that cannot be read, a line each."""
+    more = len(failed) - SHOWN
+    lines = [f"  {error}" for error in failed[:SHOWN]]
+    return [*lines, f"  … and {more:,} more files that cannot be read"] if more > 0 else lines

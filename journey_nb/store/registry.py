@@ -35,6 +35,13 @@ VERBS: dict[str, tuple[str, ...]] = {
     "rename": get_args(Status),
 }
 
+# How a design that is here becomes another, by its status.
+_CHANGED = {
+    "draft": "edit it (in Python, Store.edit), or",
+    "running": "pause it and relaunch it with this document, or",
+    "paused": "relaunch it with this document, or",
+}
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BACKDATED = "launched_at "  # begins the detail of a launch that a log told to have been earlier
 _OneOrMore = str | Sequence[str] | None
@@ -236,9 +243,8 @@ class Registry:
             if there and _design(there) != _design(journey):
                 raise StoreError(
                     f"{journey.journey_id!r} is there with another design, as “{there.label}” ({there.status}): "
-                    "edit it while it is a draft, relaunch it with this document while it is paused, "
-                    "or give the document a journey_id of its own (a discovered one: EventLog.from_activities(…, "
-                    "journey_id=…))"
+                    f"{_CHANGED.get(there.status, 'its design stays as it is;')} give the document a journey_id of its own "
+                    "(a discovered one: EventLog.from_activities(…, journey_id=…))"
                 )
             if there:
                 return there.model_copy(deep=True)

@@ -27,8 +27,13 @@ class Source:
     digest: str
     name: str
     size: int | None = None
-    reading: str = ""
+    reading: tuple[tuple[str, str], ...] | None = None
     stood: str = ""
+
+    @property
+    def way(self) -> str:
+        """What tells its reading from others."""
+        return hashlib.sha256(repr([*(self.reading or ())]).encode()).hexdigest()[:16]
 
 
 def frame_content(frame: pl.DataFrame) -> str:
@@ -54,11 +59,11 @@ def stands(path: Path) -> str:
 
 def way_of_reading(
     columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any
-) -> str:
-    """What tells one way to read a file from others; keys of a store are none of it."""
+) -> tuple[tuple[str, str], ...]:
+    """Where a file's columns are found and how its times are meant; keys of a store are none of it."""
     told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
     told += sorted((name, str(value)) for name, value in how.items() if value is not None)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    return tuple(told)
 
 
 def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:

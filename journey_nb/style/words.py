@@ -306,6 +306,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "at": ("At", "Le", "시각"),
     "kind": ("What", "Quoi", "내용"),
     "who": ("Who", "Qui", "작업자"),
+    "how": ("How", "Lecture", "읽은 방식"),
     "action": ("Action", "Action", "작업"),
     "detail": ("Detail", "Détail", "세부 정보"),
     # What is done with a journey

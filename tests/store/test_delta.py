@@ -85,8 +85,9 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     ):
         store.load_delta(tmp_path / "empty")
     pl.DataFrame({"a": [1]}).write_delta(tmp_path / "table")
-    with pytest.raises(LogError, match="no Delta table of that version"):
-        store.load_delta(tmp_path / "table", version=7)
+    for version in (-1, 7):
+        with pytest.raises(LogError, match=f"table has no version {version}: name one from 0 to 0, or"):
+            store.load_delta(tmp_path / "table", version=version)
     with pytest.raises(LogError, match="no column 'occurred_at'"):
         store.load_delta(tmp_path / "table")
 

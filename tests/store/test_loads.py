@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,6 +23,8 @@ from journey_nb.events import EventLog
 from journey_nb.simulate import simulate
 from journey_nb.store import intake, sources
 from journey_nb.store import layers as layers_of_store
+from journey_nb.store.database import who
+from journey_nb.store.loaded import READ_OTHERWISE
 from journey_nb.store.parcels import ROWS, packed
 
 
@@ -245,6 +248,87 @@ def test_a_file_that_stands_as_it_did_is_not_read_again_to_be_known(
     assert store.loads()["name"].to_list() == ["1.csv", "2.csv", "2.csv"]
 
 
+def test_what_became_of_each_load_is_listed_however_layers_are_told_since(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Files that were loaded together have one account, which stands once; a load of an older release has none."""
+    half = events.height // 2
+    for name, rows in (("1.csv", events[:half]), ("2.csv", events[half - 10 : half + 10])):
+        rows.write_csv(tmp_path / name)
+    told = [store.load(str(tmp_path / "*.csv"), {"source": "journey_id"}, timezone="Europe/Paris")]
+    told += [store.append(events[half + 10 + k :: 3].with_columns(journey_id=pl.lit(j)))
+             for k, j in enumerate(("welcome", "other", "welcome"))]  # fmt: skip
+    store.rebuild("welcome")
+    numbers = ["read", "loaded", "duplicates", "quarantined"]
+    listed = store.loads()
+    assert listed["how"].to_list() == ["source=journey_id, timezone=Europe/Paris", *[None] * 4]
+    assert listed["who"].to_list() == [who(), None, *[who()] * 3]
+    assert listed.drop_nulls("who").select(numbers).rows() == [tuple(one.account.values()) for one in told]
+    assert told[0].duplicates == 10
+    assert told[2].quarantined == told[2].read
+    with sqlite3.connect(store.path / "store.sqlite") as db:
+        db.execute("DELETE FROM batch WHERE digest GLOB 'load:*'")
+    assert store.loads().select("name", *numbers).rows() == [
+        (name, None, None, None, None) for name in listed["name"]
+    ]
+
+
+def test_rows_that_make_others_bad_are_told_as_such(store: jn.Store, events: pl.DataFrame) -> None:
+    """As those of a file that is corrected and sent again, with times that no longer fit."""
+    store.append(events)
+    told = store.append(events[:50].with_columns(pl.col("occurred_at") + timedelta(days=900)))
+    assert told.loaded < 0
+    assert (
+        f"= 0 loaded + 0 duplicates + {told.quarantined:,} quarantined - {-told.loaded:,} that were loaded"
+        in str(told)
+    )
+
+
+def test_of_many_files_that_were_loaded_before_only_the_odd_are_named(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    """An import of a growing folder each night has more and more of them."""
+    for number in range(3):
+        events[40 * number : 40 * number + 40].write_csv(tmp_path / f"{number}.csv")
+    feed = str(tmp_path / "*.csv")
+    store.load(feed)
+    assert str(store.load(tmp_path / "1.csv")).splitlines()[1:] == ["  1.csv was loaded before"]
+    assert str(store.load(feed)).splitlines()[1:] == ["  3 files were loaded before"]
+    odd = str(store.load(feed, timezone="Asia/Seoul")).splitlines()[1:]
+    assert odd == [f"  {number}.csv{READ_OTHERWISE} was loaded before" for number in range(3)]
+    events[120:160].write_csv(tmp_path / "3.csv")
+    store.load(tmp_path / "3.csv", timezone="Asia/Seoul")
+    assert str(store.load(feed)).splitlines()[1:] == [
+        f"  3.csv{READ_OTHERWISE} was loaded before",
+        "  3 files were loaded before",
+    ]
+
+
+def test_what_was_loaded_and_could_not_be_read_before_the_disk_was_full_is_told(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "TOGETHER", 1)  # each file by itself
+    events[:50].write_csv(tmp_path / "1.csv")
+    (tmp_path / "2.csv").write_text("occurred_at\n")
+    events[50:].write_csv(tmp_path / "3.csv")
+    taken_in = jn.Store._taken_in
+
+    def full(store: jn.Store, made: Any, *more: Any) -> Any:
+        if len(store.loads()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return taken_in(store, made, *more)
+
+    monkeypatch.setattr(jn.Store, "_taken_in", full)
+    with pytest.raises(jn.StoreError, match="make room on the disk") as caught:
+        store.load(str(tmp_path / "*.csv"))
+    (note,) = caught.value.__notes__
+    assert note.startswith("before that: 50 rows read = 50 loaded")
+    assert "2.csv: no column" in note
+    with pytest.raises(jn.StoreError) as caught:
+        store.load(tmp_path / "3.csv")
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_a_large_log_may_have_no_good_row_of_a_journey(
     store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,7 +384,7 @@ def test_a_file_that_cannot_be_read_is_named_and_takes_no_other_down(
     assert store["welcome"].facts.read == events.height - 500
     assert len(store.loads()) == -(-events.height // 500) - 1
     with pytest.raises(
-        jn.LogError, match=r"^\S+/1\.parquet (?s:.*)0 rows read(?s:.*)0\.parquet was loaded before"
+        jn.LogError, match=r"^\S+/1\.parquet (?s:.*)0 rows read(?s:.*)2 files were loaded before"
     ):
         store.load(tmp_path / "*.parquet")
     (tmp_path / "1.parquet").write_bytes(whole)
@@ -770,14 +854,12 @@ def test_facts_without_their_log_are_not_appended_to_by_another_polars(
 
 
 def test_a_year_of_files_that_were_loaded_before_is_told_in_few_lines() -> None:
-    """An import of "events/*.parquet" names each of them every night."""
+    """An import of "events/*.parquet" has each of them every night."""
     days = [f"day-{number}.parquet" for number in range(365)]
-    odd = "old.csv (read otherwise; a new store can read it so, or this one once it is taken back)"
-    told = str(store_of.Loaded(skipped=(*days, odd))).splitlines()
-    assert told[1:3] == [f"  {odd} was loaded before", "  day-0.parquet was loaded before"]
-    assert told[-1] == "  … and 356 more"
-    assert len(told) == 12
-    assert len(str(store_of.Loaded(skipped=tuple(days[:10]))).splitlines()) == 11
+    odd = [f"{number}.csv{READ_OTHERWISE}" for number in range(12)]
+    told = str(store_of.Loaded(skipped=(*days, *odd))).splitlines()
+    assert told[1:11] == [f"  {name} was loaded before" for name in odd[:10]]
+    assert told[11:] == [f"  … and 2 more{READ_OTHERWISE}", "  365 files were loaded before"]
 
 
 def test_a_file_that_was_read_otherwise_is_told(
