@@ -626,8 +626,9 @@ class Store(Registry):
     def loads(self) -> pl.DataFrame:
         """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, how, and what became of it.
 
-        ``how`` names the columns and times that a file was read by; read, loaded, duplicates and quarantined are those of :class:`Loaded`. Of files that were loaded together (at the
-        same ``loaded_at``) the first has them, so that they add up; they are null where an older release loaded.
+        ``how`` names the columns and times that a file was read by; read, loaded, duplicates and quarantined are those of
+        :class:`Loaded`. Of files that were loaded together (at the same ``loaded_at``) the first has them, so that they
+        add up; they are null where an older release loaded.
 
         Examples
         --------
