@@ -231,11 +231,26 @@ def test_an_import_of_which_no_row_counts_ends_with_3_unless_all_may_be_set_asid
         strange = welcome_log[:50].with_columns(journey_id=pl.lit(f"typed {name}rong"))
         strange.write_parquet(f"{name}.parquet")
     told = refused("import", "a.parquet", "--store", "store", code=3)
-    assert "none of 50 rows counts, all were set aside" in told
+    assert "50 rows read and 50 set aside, no more count than before: what was loaded stays" in told
     assert "50 of 'typed arong'" in told
     assert "journey-nb check store says by which rule" in told
     assert run("import", "a.parquet", "--store", "store").exit_code == 0  # nothing is new
     assert run("import", "b.parquet", "--store", "store", "--max-quarantined", "100%").exit_code == 0
+
+
+def test_an_import_of_rows_that_set_others_aside_does_not_say_that_none_of_them_counts(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    """As those of a file that is corrected and sent again: of each two rows one stays, some of them the newer."""
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:50])
+    again = welcome_log[:50].with_columns(pl.col("occurred_at").dt.offset_by("1us"))
+    again.write_parquet("again.parquet")
+    told = refused("import", "again.parquet", "--store", "store", code=3)
+    newer = store["welcome"].facts.events.join(again, left_on="at", right_on="occurred_at", how="semi")
+    assert newer.height
+    assert re.search("50 rows read and 5[0-9] set aside, no more count than before", told)
 
 
 def test_a_share_is_counted_exactly() -> None:
