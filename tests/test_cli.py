@@ -363,6 +363,19 @@ def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
     assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
 
 
+def test_what_came_before_a_full_disk_is_told_with_its_mends_as_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        error = jn.StoreError("there is no room for it")
+        error.add_note("before that: 0 rows read\n  a.csv: no column 'kind'; say columns={'kind': …}")
+        raise error
+
+    monkeypatch.setattr(jn.Store, "load", full)
+    told = refused("import", "a.csv", "--store", "store", "--journey", "welcome.journey.json")
+    assert "no column 'kind'; say --column kind=…, or --constant kind=…" in told
+
+
 def test_a_failed_import_keeps_what_it_loaded_before(
     here: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
