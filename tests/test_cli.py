@@ -363,6 +363,22 @@ def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
     assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
 
 
+def test_facts_of_an_older_release_are_told_with_the_command_that_folds_them_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = "import", "events.parquet", "--store", "store"
+    with monkeypatch.context() as older:
+        older.setattr("journey_nb.store.layers.FACTS", 1)
+        run(*args, "--journey", "welcome.journey.json")
+    pl.read_parquet("events.parquet")[:10].write_parquet("more.parquet")
+    journey_id = jn.Journey.read("welcome.journey.json").journey_id
+    mend = f"journey-nb rebuild STORE '{journey_id}' folds them anew"
+    assert mend in refused("import", "more.parquet", "--store", "store")
+    assert mend in refused("check", "store")
+    assert run("rebuild", "store", journey_id).exit_code == 0
+    assert run("check", "store").exit_code == 0
+
+
 def test_what_came_before_a_full_disk_is_told_with_its_mends_as_options(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

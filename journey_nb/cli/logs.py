@@ -229,7 +229,7 @@ def _check_store(name: str, most: Callable[[int], float] | None) -> bool:
         faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
-        out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+        out.print(f"  [red]{said(by_options(str(fault)))}[/]", soft_wrap=True)
     _print_leftovers(opened)
     return not faults and _print_set_aside(opened, most or (lambda _: inf))
 
