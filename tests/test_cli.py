@@ -363,6 +363,19 @@ def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
     assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
 
 
+def test_an_import_without_a_document_does_not_read_what_waits_for_one_first(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:50].with_columns(journey_id=pl.lit("another")))
+    next(Path("store/layers").glob("*/faulty.parquet")).write_bytes(b"")
+    assert "faulty.parquet cannot be read: it is damaged" in refused(
+        "import", "events.parquet", "--store", "store"
+    )
+    assert store["welcome"].report().loaded == welcome_log.height
+
+
 def test_facts_of_an_older_release_are_told_with_the_command_that_folds_them_anew(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

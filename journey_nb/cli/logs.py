@@ -308,7 +308,8 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     with _none_left(store) as taken:
         opened = Store(store, patience=patience)
-        known, waiting = set(opened), dict(opened.strange_journeys().iter_rows())
+        known = set(opened)
+        waiting = dict(opened.strange_journeys().iter_rows()) if journeys else {}
         for journey in journeys:
             label = f"“{opened.add(journey).label}”"
             taken += [label] * (journey.journey_id not in known)
