@@ -110,6 +110,18 @@ def test_only_the_last_load_is_taken_back_and_by_its_name(store: jn.Store, welco
     assert store.append(welcome_log[800:2_000], batch="tuesday") == brought
 
 
+def test_a_load_of_no_row_keeps_none_before_it_from_being_taken_back(
+    store: jn.Store, welcome_log: pl.DataFrame
+) -> None:
+    """As the empty file of a feed on a day without events."""
+    store.append(welcome_log[:900], batch="monday")
+    store.append(welcome_log[:0], batch="tuesday")
+    assert store.undo("tuesday").read == 0
+    assert store.undo("monday").read == 900
+    assert store.loads().is_empty()
+    assert store.append(welcome_log[:0], batch="tuesday").skipped == ()
+
+
 def test_a_file_that_was_read_in_a_wrong_way_is_read_again(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:
