@@ -706,8 +706,9 @@ class Store(Registry):
         for key, layer in load.replaced or ():
             if key != STRANGERS and not still_holds(layer.design, self.get(key)):
                 raise StoreError(
-                    f"“{self.get(key).label}” was changed since, and what was loaded before is no longer folded as it is now: "
-                    "change it back, take the load back, and change it again"
+                    f"“{self.get(key).label}” was changed since, or what was loaded before was folded by an older "
+                    "journey_nb, and is no longer as it would be now: change it back, take the load back, and change it "
+                    "again, or load all others into a new store"
                 )
             left.setdefault(key, []).append(layer)
         return left

@@ -179,6 +179,21 @@ def test_what_was_folded_for_another_design_does_not_come_back(
     assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log[:900]).facts)
 
 
+def test_what_an_older_release_folded_does_not_come_back(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(layers_of_store, "FACTS", 1)
+        store.append(welcome_log[:900], batch="monday")
+        store.append(welcome_log[900:2_000], batch="tuesday")
+    store.rebuild("welcome")
+    with pytest.raises(
+        StoreError, match=r"folded by an older journey_nb.*or load all others into a new store"
+    ):
+        store.undo("tuesday")
+    assert store["welcome"].report().read == 2_000
+
+
 def user_ids_in(folder: Path) -> set[str]:
     """Every user that a file of the store names."""
     found: set[str] = set()
