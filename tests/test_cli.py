@@ -231,11 +231,26 @@ def test_an_import_of_which_no_row_counts_ends_with_3_unless_all_may_be_set_asid
         strange = welcome_log[:50].with_columns(journey_id=pl.lit(f"typed {name}rong"))
         strange.write_parquet(f"{name}.parquet")
     told = refused("import", "a.parquet", "--store", "store", code=3)
-    assert "none of 50 rows counts, all were set aside" in told
+    assert "50 rows read and 50 set aside, no more count than before: what was loaded stays" in told
     assert "50 of 'typed arong'" in told
     assert "journey-nb check store says by which rule" in told
     assert run("import", "a.parquet", "--store", "store").exit_code == 0  # nothing is new
     assert run("import", "b.parquet", "--store", "store", "--max-quarantined", "100%").exit_code == 0
+
+
+def test_an_import_of_rows_that_set_others_aside_does_not_say_that_none_of_them_counts(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    """As those of a file that is corrected and sent again: of each two rows one stays, some of them the newer."""
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:50])
+    again = welcome_log[:50].with_columns(pl.col("occurred_at").dt.offset_by("1us"))
+    again.write_parquet("again.parquet")
+    told = refused("import", "again.parquet", "--store", "store", code=3)
+    newer = store["welcome"].facts.events.join(again, left_on="at", right_on="occurred_at", how="semi")
+    assert newer.height
+    assert re.search("50 rows read and 5[0-9] set aside, no more count than before", told)
 
 
 def test_a_share_is_counted_exactly() -> None:
@@ -346,6 +361,48 @@ def test_that_no_log_was_kept_is_told_by_its_option(here: Path) -> None:
     pl.read_parquet("events.parquet")[:10].write_parquet("more.parquet")
     run("import", "more.parquet", "--store", "store", "--journey", "welcome.journey.json", "--no-log")
     assert "kept without their log (--no-log)" in refused("import", "events.parquet", "--store", "store")
+
+
+def test_an_import_without_a_document_does_not_read_what_waits_for_one_first(
+    here: Path, welcome_log: pl.DataFrame
+) -> None:
+    store = jn.Store("store")
+    store.add(jn.Journey.read("welcome.journey.json"))
+    store.append(welcome_log[:50].with_columns(journey_id=pl.lit("another")))
+    next(Path("store/layers").glob("*/faulty.parquet")).write_bytes(b"")
+    assert "faulty.parquet cannot be read: it is damaged" in refused(
+        "import", "events.parquet", "--store", "store"
+    )
+    assert store["welcome"].report().loaded == welcome_log.height
+
+
+def test_facts_of_an_older_release_are_told_with_the_command_that_folds_them_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = "import", "events.parquet", "--store", "store"
+    with monkeypatch.context() as older:
+        older.setattr("journey_nb.store.layers.FACTS", 1)
+        run(*args, "--journey", "welcome.journey.json")
+    pl.read_parquet("events.parquet")[:10].write_parquet("more.parquet")
+    journey_id = jn.Journey.read("welcome.journey.json").journey_id
+    mend = f"journey-nb rebuild STORE '{journey_id}' folds them anew"
+    assert mend in refused("import", "more.parquet", "--store", "store")
+    assert mend in refused("check", "store")
+    assert run("rebuild", "store", journey_id).exit_code == 0
+    assert run("check", "store").exit_code == 0
+
+
+def test_what_came_before_a_full_disk_is_told_with_its_mends_as_options(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        error = jn.StoreError("there is no room for it")
+        error.add_note("before that: 0 rows read\n  a.csv: no column 'kind'; say columns={'kind': …}")
+        raise error
+
+    monkeypatch.setattr(jn.Store, "load", full)
+    told = refused("import", "a.csv", "--store", "store", "--journey", "welcome.journey.json")
+    assert "no column 'kind'; say --column kind=…, or --constant kind=…" in told
 
 
 def test_a_failed_import_keeps_what_it_loaded_before(

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from journey_nb.cli.telling import MISTAKES, err, said, words_of
+from journey_nb.cli.telling import MISTAKES, by_options, err, said, words_of
 from journey_nb.files import is_full
 
 
@@ -33,7 +33,7 @@ class _Polite(click.Group):
         text = words_of(error)
         err.print(f"[bold red]Error:[/] {said(text)}", soft_wrap=True)
         for note in getattr(error, "__notes__", ()):
-            err.print(f"  {said(note)}", soft_wrap=True)
+            err.print(f"  {said(by_options(note))}", soft_wrap=True)
         if isinstance(error, (KeyError, ValueError)) and type(error).__name__ not in MISTAKES:
             err.print("  [dim]JOURNEY_NB_TRACEBACK=1 shows where[/]")
         ctx.exit(2 if type(error).__name__ == "AskedError" else 1)

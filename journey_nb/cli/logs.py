@@ -229,7 +229,7 @@ def _check_store(name: str, most: Callable[[int], float] | None) -> bool:
         faults = opened.check()
         done(f"Checked {name}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}")
     for fault in faults:
-        out.print(f"  [red]{said(str(fault))}[/]", soft_wrap=True)
+        out.print(f"  [red]{said(by_options(str(fault)))}[/]", soft_wrap=True)
     _print_leftovers(opened)
     return not faults and _print_set_aside(opened, most or (lambda _: inf))
 
@@ -281,7 +281,7 @@ def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
     "--no-log", is_flag=True, help="Keep the facts only: smaller, but nothing can be appended later."
 )
 @MOST(
-    help="End with exit code 3 where more of the rows that were read are set aside, without it where all are; "
+    help="End with exit code 3 where more of the rows that were read are set aside, without it where as many are as were read; "
     "what was loaded stays loaded."
 )
 @PATIENCE
@@ -308,7 +308,8 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
         raise click.UsageError(f"{store} has no journeys yet: name one with --journey welcome.journey.json")
     with _none_left(store) as taken:
         opened = Store(store, patience=patience)
-        known, waiting = set(opened), dict(opened.strange_journeys().iter_rows())
+        known = set(opened)
+        waiting = dict(opened.strange_journeys().iter_rows()) if journeys else {}
         for journey in journeys:
             label = f"“{opened.add(journey).label}”"
             taken += [label] * (journey.journey_id not in known)
@@ -341,10 +342,13 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
 
 
 def _too_many(loaded: Loaded, most: Callable[[int], float] | None) -> str:
-    """Of a load that set aside more rows than it may, or all where nothing says how many: how many these are."""
+    """Of a load that set aside more rows than it may, or as many as it read where nothing says how many: how many these are."""
     aside, rows = loaded.quarantined, so_many_rows(loaded.read)
-    if most is None:
-        return f"none of {rows} counts, all were set aside" if aside >= loaded.read > 0 else ""
+    if (
+        most is None
+    ):  # these may be others than it read, which a file that is corrected and sent again sets aside
+        told = f"{rows} read and {aside:,} set aside, no more count than before"
+        return told if aside >= loaded.read > 0 else ""
     may = most(loaded.read)
     told = f"{aside:,} of {rows} were set aside, more than the {int(may):,} that --max-quarantined allows"
     return told if aside > may else ""

@@ -59,6 +59,8 @@ _OPTIONS = {
     r"for '(\w+)'(.*)a constant is pl\.lit\('(.*)'\)": r"for '\1'\2a constant is --constant \1=\3",
     r"\bsmall_groups 0\b": "--small-groups 0",
     r"\bkeep_log=False\b": "--no-log",
+    r"\brebuild\('([^']*)'\)": r"journey-nb rebuild STORE '\1'",
+    r"\brebuild\(\)": "journey-nb rebuild",
     r"\bpatience=…, in seconds": "--patience SECONDS",
     r"\(columns, timezone, time_unit, time_format\)": "(--column, --timezone, --time-unit, --time-format)",
 }

@@ -53,6 +53,7 @@ from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Registry, edited_as
 from journey_nb.store.sources import (
+    Reading,
     Source,
     file_content,
     frame_content,
@@ -502,7 +503,8 @@ class Store(Registry):
         # A copy of a table has its id, and goes on with versions of its own; the names of files are given once.
         files = pl.DataFrame(opened.get_add_actions(flatten=True))["path"].sort().to_list()
         told = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-        source = Source(f"delta:{opened.metadata().id}:{opened.version()}:{told}", name)
+        digest = f"delta:{opened.metadata().id}:{opened.version()}:{told}"
+        source = Source(digest, name, reading=way_of_reading(columns, **how))
         with delta.reading(name):
             log = EventLog.from_frame(pl.scan_delta(opened), columns, name=name, **how)
             return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
@@ -541,7 +543,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                fresh = [source if files(source) else _once(source.name) for source in fresh]
+                fresh = [source if files(source) else _once(source.name, source.reading) for source in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             if set(self) - ids:  # added while their rows were set aside
@@ -626,9 +628,9 @@ class Store(Registry):
     def loads(self) -> pl.DataFrame:
         """What was loaded, the oldest first: loaded_at (UTC), name (of a file, a batch, a log), who, how, and what became of it.
 
-        ``how`` names the columns and times that a file was read by; read, loaded, duplicates and quarantined are those of
-        :class:`Loaded`. Of files that were loaded together (at the same ``loaded_at``) the first has them, so that they
-        add up; they are null where an older release loaded.
+        ``how`` names the columns and times that a file or a table was read by; read, loaded, duplicates and quarantined
+        are those of :class:`Loaded`. Of files that were loaded together (at the same ``loaded_at``) the first has them,
+        so that they add up; they are null where an older release loaded.
 
         Examples
         --------
@@ -704,8 +706,9 @@ class Store(Registry):
         for key, layer in load.replaced or ():
             if key != STRANGERS and not still_holds(layer.design, self.get(key)):
                 raise StoreError(
-                    f"“{self.get(key).label}” was changed since, and what was loaded before is no longer folded as it is now: "
-                    "change it back, take the load back, and change it again"
+                    f"“{self.get(key).label}” was changed since, or what was loaded before was folded by an older "
+                    "journey_nb, and is no longer as it would be now: change it back, take the load back, and change it "
+                    "again, or load all others into a new store"
                 )
             left.setdefault(key, []).append(layer)
         return left
@@ -1055,9 +1058,9 @@ def _of_graph() -> pl.Expr:
     return pl.col("rule").is_in(["unknown_version", "unknown_point", "unknown_branch", "unknown_goal"])
 
 
-def _once(name: str) -> Source:
+def _once(name: str, reading: Reading | None = None) -> Source:
     """What is not known again, and may be taken back."""
-    return Source(f"once:{token_hex(16)}", name)
+    return Source(f"once:{token_hex(16)}", name, reading=reading)
 
 
 def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:

@@ -356,11 +356,14 @@ class Layers:
             if not names:
                 return None
             at = names[0][1]
+            account = db.execute("SELECT name FROM batch WHERE digest = ?", (f"{_LOAD}{at}",)).fetchone()
             own, swept, since, replaced = (
                 self._where(db, which, at)
                 for which in ("made_at = :at", _SWEPT, f"{_SINCE} AND retired_at IS NULL", _REPLACED_SINCE)
             )
-        whole = own and not swept and all(layer.folder.exists() for _, layer in replaced)
+        # One without layers brought no row, or they are swept.
+        of_nothing = account is not None and json.loads(account[0])["read"] == 0
+        whole = (own or of_nothing) and not swept and all(layer.folder.exists() for _, layer in replaced)
         told = tuple(name for name, _ in names)
         return Load(at, told, [layer for _, layer in own], since, replaced if whole else None)
 

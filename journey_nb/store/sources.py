@@ -14,6 +14,7 @@ from journey_nb.reading import Stored, folders
 from journey_nb.store.sound import sha256
 
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
+Reading = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Source:
     digest: str
     name: str
     size: int | None = None
-    reading: tuple[tuple[str, str], ...] | None = None
+    reading: Reading | None = None
     stood: str = ""
 
     @property
@@ -59,7 +60,7 @@ def stands(path: Path) -> str:
 
 def way_of_reading(
     columns: Mapping[str, str | pl.Expr] | None, storage_options: Any = None, **how: Any
-) -> tuple[tuple[str, str], ...]:
+) -> Reading:
     """Where a file's columns are found and how its times are meant; keys of a store are none of it."""
     told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
     told += sorted((name, str(value)) for name, value in how.items() if value is not None)

@@ -200,7 +200,7 @@ class History:
             assert self._store.load_delta(self._table).skipped
 
     def _undo(self) -> None:
-        """The last load, whose rows may come again; not where its journeys were changed since, or it was of no row."""
+        """The last load, whose rows may come again; not where its journeys were changed, or somebody was erased since."""
         if self._loads:
             told = self._store.undo(self._store.loads()["name"][-1])
             rows = self._loads.pop()

@@ -30,6 +30,7 @@ def test_versions_of_a_table_are_each_loaded_once(
     both = store.load_delta(table, names)
     assert (both.read, both.duplicates) == (rows.height, 4_000)
     assert store.load_delta(table, names).read == 0
+    assert store.loads()["how"].to_list() == ["user_id=who"] * 2
     expected = jn.Store(tmp_path / "expected")
     expected.add(welcome)
     expected.append(welcome_log[:4_000])

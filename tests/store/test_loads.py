@@ -217,8 +217,9 @@ def test_a_file_that_is_replaced_before_it_is_read_is_taken_back_as_any_other(
     events[600:].write_parquet(today := tmp_path / "today.parquet")
     contents = iter(["before it was read", "and after"])
     monkeypatch.setattr("journey_nb.store.stands", lambda _: next(contents))
-    store.load(today)
+    store.load(today, timezone="UTC")
     assert store.loads()["name"].to_list() == ["yesterday", "today.parquet"]
+    assert store.loads()["how"].to_list() == [None, "timezone=UTC"]
     with pytest.raises(jn.StoreError, match=r"the last was today\.parquet"):
         store.undo("yesterday")
     assert store.undo("today.parquet").read == events.height - 600

@@ -110,6 +110,18 @@ def test_only_the_last_load_is_taken_back_and_by_its_name(store: jn.Store, welco
     assert store.append(welcome_log[800:2_000], batch="tuesday") == brought
 
 
+def test_a_load_of_no_row_keeps_none_before_it_from_being_taken_back(
+    store: jn.Store, welcome_log: pl.DataFrame
+) -> None:
+    """As the empty file of a feed on a day without events."""
+    store.append(welcome_log[:900], batch="monday")
+    store.append(welcome_log[:0], batch="tuesday")
+    assert store.undo("tuesday").read == 0
+    assert store.undo("monday").read == 900
+    assert store.loads().is_empty()
+    assert store.append(welcome_log[:0], batch="tuesday").skipped == ()
+
+
 def test_a_file_that_was_read_in_a_wrong_way_is_read_again(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -165,6 +177,21 @@ def test_what_was_folded_for_another_design_does_not_come_back(
     store.edit(welcome)
     store.undo("tuesday")
     assert_same(store["welcome"].facts, jn.JourneyStats(welcome, welcome_log[:900]).facts)
+
+
+def test_what_an_older_release_folded_does_not_come_back(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(layers_of_store, "FACTS", 1)
+        store.append(welcome_log[:900], batch="monday")
+        store.append(welcome_log[900:2_000], batch="tuesday")
+    store.rebuild("welcome")
+    with pytest.raises(
+        StoreError, match=r"folded by an older journey_nb.*or load all others into a new store"
+    ):
+        store.undo("tuesday")
+    assert store["welcome"].report().read == 2_000
 
 
 def user_ids_in(folder: Path) -> set[str]:
