@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from journey_nb.events import KINDS, Judged
-from journey_nb.events.words import DERIVED, EXITS, KIND, MESSAGE_KINDS, OUTCOME_KINDS, UTC, of_kind
+from journey_nb.events.account import Judged
+from journey_nb.events.words import DERIVED, EXITS, KIND, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, of_kind
 from journey_nb.journey import Journey
 from journey_nb.reading import read_arrow
 from journey_nb.subset import TABLES, OfUsers, Tables

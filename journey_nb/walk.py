@@ -13,9 +13,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events import KINDS
 from journey_nb.events.log import interned
-from journey_nb.events.words import ATTEMPT_KINDS, DERIVED, MESSAGE_KINDS, OUTCOME_KINDS, UTC, of_kind
+from journey_nb.events.words import ATTEMPT_KINDS, DERIVED, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, of_kind
 from journey_nb.journey import Journey
 from journey_nb.reading import filled
 

@@ -344,9 +344,8 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
 def _too_many(loaded: Loaded, most: Callable[[int], float] | None) -> str:
     """Of a load that set aside more rows than it may, or as many as it read where nothing says how many: how many these are."""
     aside, rows = loaded.quarantined, so_many_rows(loaded.read)
-    if (
-        most is None
-    ):  # these may be others than it read, which a file that is corrected and sent again sets aside
+    # Those set aside may be others than it read: a file that is corrected and sent again does that to older rows.
+    if most is None:
         told = f"{rows} read and {aside:,} set aside, no more count than before"
         return told if aside >= loaded.read > 0 else ""
     may = most(loaded.read)

@@ -1,7 +1,8 @@
 """The event log: its words, loading, judging row by row, dedupe and quarantine.
 
-From a source to what the fold takes: ``canonical`` reads any columns as the canonical ones, ``rules`` judges every row
-by itself, ``settle`` keeps each event once, ``account`` tells what became of every row, and ``log`` puts them together.
+From a source to what the fold takes: ``canonical`` reads any columns as the canonical ones, ``activities`` makes runs of
+plain activities, ``rules`` judges every row by itself, ``settle`` keeps each event once, ``account`` tells what became of
+every row, ``oddities`` what looks odd in them, and ``log`` puts them together.
 """
 
 from journey_nb.events.account import Judged, Report
