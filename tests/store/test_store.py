@@ -494,6 +494,47 @@ def test_a_message_of_several_runs_is_read_with_that_of_its_first_row(
         assert_frame_equal(jn.Store(tmp_path)["welcome"].user_events(user), expected.user_events(user))
 
 
+@pytest.mark.parametrize(
+    "happens",
+    [
+        {"kind": "message.sent", "point_id": "A", "message_id": "m"},
+        {"kind": "message.failed", "point_id": "A", "message_id": "m", "reason": "hard_bounce"},
+        {"kind": "message.skipped", "point_id": "A", "message_id": "m", "reason": "opted_out"},
+        {"kind": "goal.reached", "goal_id": "buy"},
+        {"kind": "point.completed", "point_id": "A"},
+        {"kind": "run.exited", "point_id": "A", "reason": "removed"},
+    ],
+    ids=lambda happens: happens["kind"],
+)
+def test_who_does_but_one_thing_between_two_odd_instants_counts(
+    tmp_path: Path, happens: dict[str, str]
+) -> None:
+    """Each time at which something is counted brings its user into the count, though nothing else happens for hours."""
+    run = {"journey_id": "j", "version": 1, "run_id": "r", "user_id": "u", "channel": "push"}
+    rows = [
+        {"kind": "run.entered", "point_id": "E", "occurred_at": at(5)},
+        {"kind": "point.entered", "point_id": "A", "occurred_at": at(5)},
+        {**happens, "occurred_at": at(20 * 60 + 10, days=1)},
+        {
+            "kind": "run.entered",
+            "point_id": "E",
+            "occurred_at": at(days=4),
+            "run_id": "later",
+            "user_id": "v",
+        },
+    ]
+    frame, journey = pl.DataFrame([{**run, **row} for row in rows]), a_journey()
+    store = jn.Store(tmp_path / "store")
+    store.add(journey)
+    store.append(frame)
+    stored, plain = (
+        stats.between(at(20 * 60, days=1), at(20 * 60 + 30, days=1))  # both edges count as the next midnight
+        for stats in (store["j"], jn.JourneyStats(journey, frame))
+    )
+    for name in ("health", "audience", "points", "messages", "goals", "drops", "daily", "delivery_issues"):
+        assert_frame_equal(getattr(stored, name)(), getattr(plain, name)(), check_row_order=False)
+
+
 def test_messages_out_of_the_order_of_runs_are_not_looked_up_by_it(
     welcome: jn.Journey, tmp_path: Path
 ) -> None:
