@@ -13,10 +13,9 @@ from functools import lru_cache
 
 import polars as pl
 
-from journey_nb.events.log import interned
 from journey_nb.events.words import ATTEMPT_KINDS, DERIVED, KINDS, MESSAGE_KINDS, OUTCOME_KINDS, UTC, of_kind
 from journey_nb.journey import Journey
-from journey_nb.reading import filled
+from journey_nb.reading import filled, interned
 
 PATH_KINDS = tuple(kind for kind in KINDS if kind.startswith(("run.", "point.", "wait.")))
 # The kinds that move a run from point to point; waits and skips only happen where it stands.

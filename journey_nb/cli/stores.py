@@ -179,9 +179,9 @@ def undo(store: Path, name: str, patience: float) -> None:
       journey-nb undo store events.csv
     """
     opened = open_store(store, patience=patience)
-    before = opened.loads()["name"]
+    before = opened.loads()
     told = opened.undo(name)
-    gone = listed(before[opened.loads().height :].to_list()) or name
+    gone = listed(before.filter(loaded_at=before["loaded_at"][-1])["name"].to_list())
     out.print(f"Took back {said(gone)}: {told}", soft_wrap=True)
 
 

@@ -32,7 +32,6 @@ from journey_nb.events.words import CODED, COLUMNS, WORDS
 from journey_nb.journey import Journey, listed, near
 from journey_nb.reading import (
     ODD_WIDTH,
-    Column,
     LogError,
     Options,
     Paths,
@@ -40,6 +39,7 @@ from journey_nb.reading import (
     alike,
     arrow_frame,
     columns,
+    interned,
     readable,
     scan,
 )
@@ -497,11 +497,6 @@ class EventLog:
         if not 0 < counts[0] < counts[1]:
             return []
         return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
-
-
-def interned(text: Column) -> Column:
-    """Texts as codes: categories of our own are the fastest dictionary of polars, and go when nobody holds them."""
-    return text.cast(pl.Categorical(pl.Categories.random()))
 
 
 def _name(obj: object) -> str:

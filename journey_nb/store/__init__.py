@@ -27,7 +27,7 @@ from journey_nb.journey import Journey, listed, near, wanted
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
-from journey_nb.store.check import Fault, damage, room, wrong_sums
+from journey_nb.store.check import Fault, bytes_in, damage, wrong_sums
 from journey_nb.store.database import FILES, StoreError, connection, sole_writer
 from journey_nb.store.intake import (
     Intake,
@@ -965,7 +965,7 @@ class Store(Registry):
         there = [*self.path.iterdir(), *(layers.iterdir() if layers.is_dir() else ())]
         others = sorted(path for path in there if path not in own)
         rows = [
-            (path.relative_to(self.path).as_posix(), room(path), path in unlisted)
+            (path.relative_to(self.path).as_posix(), bytes_in(path), path in unlisted)
             for path in [*sorted(unlisted), *others]
         ]
         return pl.DataFrame(

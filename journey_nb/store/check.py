@@ -53,7 +53,7 @@ def wrong_sums(journey: Journey, facts: StoredFacts) -> Iterator[Fault]:
         yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
 
-def room(path: Path) -> int:
+def bytes_in(path: Path) -> int:
     """The bytes of a file, or of all in a folder, as far as it is still there."""
     inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
     size = 0
