@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import operator
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
@@ -766,7 +767,10 @@ class JourneyStats:
             clock=view.clock, version=view.version, machine=view.machine,
         )  # fmt: skip
         kept = self._kept()
-        return every if kept is None else every.only(kept)
+        scope = every if kept is None else every.only(kept)
+        # Its counts hold it in turn: as a ring both would stay, and the facts with them, till Python looks for such.
+        weakref.finalize(self, scope.let_go).atexit = False
+        return scope
 
     def _kept(self) -> pl.Series | None:
         """One boolean a run: whether it meets every condition, as seen at this stats' instant."""

@@ -89,7 +89,8 @@ def variants(
     """
     check(scope.journey, point_id, goal, unit, method)
     check_plan(mde, planned_n)
-    scope = replace(scope, clock="activity")
+    if scope.clock != "activity":  # else what it has counted serves here, too
+        scope = replace(scope, clock="activity")
     counts = scope.counts.assigned(point_id, goal, unit)
     units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
     table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE, k)

@@ -193,6 +193,11 @@ class Scope:
         """What the tables of the drawn journey count: on :attr:`version`, if one is asked for."""
         return self.counts if self.version is None else self._counts(version=True)
 
+    def let_go(self) -> None:
+        """Forget the counts, which hold the scope; whoever asks again has them made anew."""
+        for name in ("counts", "counts_on_version"):
+            self.__dict__.pop(name, None)
+
     def _counts(self, version: bool = False) -> Counts:
         from journey_nb.metrics.cube_counts import counts_of  # which stands on scopes
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
 import sqlite3
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +40,20 @@ def test_a_watch_sees_each_change_once_and_nothing_else(
     writer.rename("welcome", "Welcome again")
     waiting.join(10)
     assert not waiting.is_alive()
+
+
+def test_what_was_counted_goes_with_the_statistics(welcome_store: jn.Store) -> None:
+    """At once, and not when Python next looks for rings of objects: a watch would hold many states till then."""
+    gc.disable()
+    try:
+        stats = welcome_store["welcome"].period("7d").compare()
+        assert jn.canvas(stats).svg
+        assert stats.health().height
+        gone = [weakref.ref(scope) for scope in (stats.scope, stats.previous_scope)]
+        del stats
+        assert [scope() for scope in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def own_memory() -> int:
