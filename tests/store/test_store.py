@@ -6,6 +6,7 @@ import pickle
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -321,6 +322,49 @@ def test_activities_of_others_come_behind_and_those_of_the_same_run_are_refused(
     ):
         store.append(visits(range(2), "bxy"))
     assert store["shop"].health()["entrances"].item() == 6
+
+
+def sessions(*rows: tuple[str, str, str, int]) -> EventLog:
+    frame = pl.DataFrame(rows, schema=["who", "visit", "what", "at"], orient="row")
+    return EventLog.from_activities(
+        frame, user="who", activity="what", time="at", session="visit", time_unit="s", journey_id="shop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("a", [("b", "1", "look", 9)]),  # another user's, under the same name
+        ("a", [("a", "1", "look", 1), ("b", "1", "look", 9)]),  # it comes again, under another name
+        ("a", [("a", "1", "leave", 9), ("b", "1", "look", 9)]),  # it goes on under another name
+        ("ab", [("a", "1", "leave", 9)]),  # it was shared
+    ],
+)
+def test_a_session_is_a_run_of_one_user_in_whatever_load_it_comes(
+    first: str, later: list[tuple[str, str, str, int]], tmp_path: Path
+) -> None:
+    """Where several users share sessions, the name of a run begins with the user."""
+    rows = [(user, "1", "look", 1) for user in first]
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(sessions(*rows, ("z", "9", "leave", 3))))
+    store.append(sessions(*rows))
+    with pytest.raises(StoreError, match="1 runs of “shop” go on in the frame"):
+        store.append(sessions(*later))
+    assert " 0 loaded" in str(store.append(sessions(*rows)))
+    assert "= 6 loaded + 0 duplicates" in str(store.append(sessions(("e", "3", "look", 9))))
+
+
+def test_activities_that_end_later_in_another_load_are_refused(tmp_path: Path) -> None:
+    """Their events have the ids of those that are here, and other times."""
+    rows = pl.DataFrame({"who": "a", "what": "look", "is": ["start", "complete"], "at": [1, 9]})
+    read = partial(
+        EventLog.from_activities, user="who", activity="what", time="at", lifecycle="is", time_unit="s"
+    )
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(read(rows)))
+    store.append(read(rows[:1]))
+    with pytest.raises(StoreError, match="1 runs of “Discovered journey” go on in the frame"):
+        store.append(read(rows))
 
 
 def test_rows_that_were_there_before_their_journey_are_read_again(
