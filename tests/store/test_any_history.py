@@ -62,6 +62,7 @@ REFUSED = ("there are events of version", "has events", "was changed since", "br
 # As where there is so much that it is folded by parts and read in pieces.
 PIECEMEAL = ((intake, "ROWS_A_PART", 40), (intake, "CHUNK", 8), (parts, "CHUNK", 8), (parts, "BATCH", 4))
 Row = dict[str, Any]
+View = Callable[[jn.JourneyStats], jn.JourneyStats]
 
 
 class Ended(BaseException):
@@ -229,9 +230,10 @@ class History:
 
     def _ended_undo(self) -> None:
         if self._loads:
+            names = self._names
             with self._dying() as store:
-                store.undo(name := self._names[-1])
-            if name not in self._names:
+                store.undo(names[-1])
+            if self._names != names:
                 self._to_come += self._loads.pop()
 
     def _ended_erase(self) -> None:
@@ -452,7 +454,7 @@ class History:
                 jn.JourneyStats(stats.journey, stats.facts, attributes=cities) for stats in (got, wanted)
             ]
             for name, arguments in rng.sample(_questions(rng, wanted), 4):
-                one, other = (_answer(view(stats), name, arguments) for stats in asked)
+                one, other = (_answer(view, stats, name, arguments) for stats in asked)
                 try:
                     assert_frame_equal(one, other, rel_tol=1e-9)
                 except AssertionError as error:
@@ -461,9 +463,10 @@ class History:
         assert_same(got.facts, facts)
 
 
-def _answer(stats: jn.JourneyStats, name: str, arguments: Row) -> pl.DataFrame:
+def _answer(view: View, stats: jn.JourneyStats, name: str, arguments: Row) -> pl.DataFrame:
     """A table or an export; or why there is none."""
     try:
+        stats = view(stats)
         ask = getattr(stats, name, None) or partial(getattr(exports, name), stats)
         found: pl.DataFrame = ask(**arguments)
     except ValueError as error:
@@ -519,7 +522,7 @@ def _cities(rng: Random, facts: Facts) -> pl.DataFrame:
     return pl.DataFrame(rng.sample(told, len(told) * 3 // 4), schema, orient="row")
 
 
-def _views(rng: Random, stats: jn.JourneyStats) -> list[Callable[[jn.JourneyStats], jn.JourneyStats]]:
+def _views(rng: Random, stats: jn.JourneyStats) -> list[View]:
     facts = stats.facts
     whole = facts.last_at - facts.first_at + timedelta(seconds=1)
     start, end = sorted(facts.first_at + whole * rng.random() for _ in range(2))
