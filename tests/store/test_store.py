@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -164,6 +165,21 @@ def test_a_new_version_reads_again_what_was_set_aside_for_want_of_it(
     store.append(
         log[:5].with_columns(event_id="again-" + pl.col("event_id"))
     )  # and goes on under the new words
+    assert store.check() == []
+
+
+def test_a_new_version_that_was_interrupted_reads_them_with_the_next_load(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1]}))
+    store.append(welcome_log[-9_000:])
+    store.pause("welcome")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(jn.Store, "_settle", Mock(side_effect=KeyboardInterrupt))
+        store.relaunch("welcome", welcome)
+    store.append(welcome_log[:-9_000])
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
     assert store.check() == []
 
 
