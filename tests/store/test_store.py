@@ -175,9 +175,10 @@ def test_a_new_version_that_was_interrupted_reads_them_with_the_next_load(
     store.add(welcome.model_copy(update={"versions": welcome.versions[:1]}))
     store.append(welcome_log[-9_000:])
     store.pause("welcome")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(jn.Store, "_settle", Mock(side_effect=KeyboardInterrupt))
-        store.relaunch("welcome", welcome)
+        with pytest.raises(KeyboardInterrupt):
+            store.relaunch("welcome", welcome)
     store.append(welcome_log[:-9_000])
     assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
     assert store.check() == []
@@ -907,4 +908,15 @@ def test_layers_of_which_hardly_anything_lives_are_told_as_one(
         )
         kept = sum(layer.height for layer in store._layers.of(store.get("welcome").journey_id))
         assert kept < 5 * welcome_log.height
+    assert store.check() == []
+
+
+def test_small_loads_that_are_told_as_one_still_replace_what_a_large_one_told(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log[:-40])
+    for first in range(-40, 0, 10):
+        store.append(welcome_log[first : first + 10 or None])
+    assert len(store._layers.of(welcome.journey_id)) == 2
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
     assert store.check() == []
