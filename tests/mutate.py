@@ -100,6 +100,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("store/__init__.py", "self._take_in_strangers()  # of journeys that were added after it", "pass"),
     ("store/__init__.py", "        erased += every.height - faulty.height\n", ""),
     ("store/intake.py", "                here = _with_sharers(part, here)\n", ""),
+    ("store/intake.py", "            self._keys.append(met.to_numpy())\n", ""),
+    ("store/intake.py", "if (met := _twice(self._own[0])).len():", "if (met := _twice(self._own[0])).len() > 1:"),
     ("store/intake.py", 'pl.col("event_id").is_in(once.losers["event_id"].implode())', "pl.lit(False)"),
     ("store/intake.py", 'for name in ("run_id", "message_id"):', 'for name in ("run_id",):'),
     ("store/intake.py", "for other in group).filter(elsewhere)", "for other in group).filter(~elsewhere)"),

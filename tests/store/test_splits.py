@@ -105,8 +105,10 @@ def test_a_log_folded_in_parts_equals_one_folded_whole(
 
 @pytest.mark.parametrize("who", ["ann", "ben"])
 @pytest.mark.parametrize("name", ["event_id", "run_id", "message_id"])
-def test_who_shares_an_id_with_somebody_is_told_anew_with_them(name: str, who: str, tmp_path: Path) -> None:
-    """Whatever a new row is about: it need not carry that id."""
+def test_who_shares_an_id_with_somebody_is_told_with_them(
+    name: str, who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a new row is about: it need not carry that id. And in whatever part of a load they are."""
 
     def row(user: str, kind: str, minute: int, **cells: str) -> dict[str, object]:
         own = {"event_id": f"{user} {minute}", "user_id": user, "run_id": f"of {user}", "kind": kind}
@@ -118,4 +120,7 @@ def test_who_shares_an_id_with_somebody_is_told_anew_with_them(name: str, who: s
     later = row(who, "message.opened", 4, **MESSAGE, message_id=who)
     parts = [frame_of(rows).with_row_index("place") for rows in (first + sent, [later])]
     store = stored(tmp_path, journey := a_journey(), parts)
+    assert_same(store["j"].facts, at_once(journey, pl.concat(parts)))
+    monkeypatch.setattr(intake, "ROWS_A_PART", 1)
+    store = stored(tmp_path / "in parts", journey, [parts[1], parts[0]])
     assert_same(store["j"].facts, at_once(journey, pl.concat(parts)))
