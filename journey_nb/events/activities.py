@@ -81,6 +81,13 @@ def _apart_by_user(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     shared = rows.group_by("run_id").agg(pl.col("user_id").n_unique()).filter(pl.col("user_id") > 1).height
     if not shared:
         return rows, 0
-    # A user's own stroke is written otherwise, so that a/b in c is not a in b/c.
-    user = pl.col("user_id").str.replace_all("~", "~0", literal=True).str.replace_all("/", "~1", literal=True)
-    return rows.with_columns(run_id=filled("{}/{}", user, "run_id")), shared
+    return rows.with_columns(run_id=filled("{}/{}", _USER, "run_id")), shared
+
+
+# A user's own stroke is written otherwise, so that a/b in c is not a in b/c.
+_USER = pl.col("user_id").str.replace_all("~", "~0", literal=True).str.replace_all("/", "~1", literal=True)
+
+
+def session_of_run() -> pl.Expr:
+    """The session that a run of activities is of: only where several users share sessions its name begins with the user."""
+    return pl.col("run_id").str.strip_prefix(_USER + "/")

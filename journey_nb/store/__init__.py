@@ -791,7 +791,9 @@ class Store(Registry):
     def _check_whole(self, log: EventLog, journey: Journey) -> None:
         """Refuse activities that go on with runs which are here: each has been given its end already."""
         layers = self._holding(journey)
-        going_on = continued(log.sifted(journey).collect(), self._layers.parts(journey, layers))
+        parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
+        good = log.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
+        going_on = continued(good.collect(), parts, keys)
         if going_on:
             raise StoreError(
                 f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from journey_nb.events import EventLog, Judged, Settled, settled
+from journey_nb.events import COLUMNS, EventLog, Judged, Settled, settled
 from journey_nb.events.account import EMPTY_QUARANTINE
+from journey_nb.events.activities import session_of_run
 from journey_nb.facts import Folded, fold
 from journey_nb.files import whole
 from journey_nb.journey import Journey
@@ -356,13 +357,18 @@ def history(
     return (pl.concat(old) if old else rows.clear()), taken
 
 
-def continued(rows: pl.DataFrame, stored: Sequence[Part]) -> list[str]:
-    """The runs that are stored and of which the rows bring more than is known."""
-    users = rows["user_id"].unique().sort()
-    old = [rows.clear(), *(part.rows(part.holds(users)) for part in stored)]
-    known = pl.concat(part.lazy().select("run_id", "event_id") for part in old)
-    more = rows.lazy().join(known, on="event_id", how="anti").join(known, on="run_id", how="semi")
-    return more.select(pl.col("run_id").unique().sort()).collect()["run_id"].to_list()
+def continued(rows: pl.DataFrame, stored: Sequence[Part], keys: Sequence[NDArray[Any]]) -> list[str]:
+    """The runs of activities that are stored and of which the rows tell more than is known, or something else.
+
+    Of one session of one user they are, whatever they are called, or of one name, though it be another user's.
+    """
+    known, _ = history(rows, keys_of(rows.lazy()), stored, keys)
+    known, more = (
+        some.with_columns(session=session_of_run())
+        for some in (known, rows.join(known, on=list(COLUMNS), how="anti", nulls_equal=True))
+    )
+    met = [more.join(known, on=names, how="semi") for names in (["user_id", "session"], ["run_id"])]
+    return pl.concat(met)["run_id"].unique().sort().to_list()
 
 
 def _with_sharers(part: Part, users: pl.Series) -> pl.Series:

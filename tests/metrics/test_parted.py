@@ -15,7 +15,7 @@ from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics import parted, scope
 from journey_nb.metrics.counts import Counts, asked
-from journey_nb.metrics.parted import PartedCounts
+from journey_nb.metrics.parted import PartedCounts, _at_rank
 from journey_nb.stats import JourneyStats
 from journey_nb.subset import Together
 
@@ -103,3 +103,8 @@ def test_what_is_counted_together_is_asked_for_by_tables(monkeypatch: pytest.Mon
     stats.credit()
     stats.messages()
     assert told >= {ask for asks in together for ask in asks}
+
+
+def test_a_rank_is_found_among_values_that_occur_several_times() -> None:
+    at = _at_rank([10, 20, 40], [1, 3, 2])
+    assert [at(rank) for rank in range(6)] == [10, 20, 20, 20, 40, 40]

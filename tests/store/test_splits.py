@@ -8,6 +8,8 @@ from random import Random
 
 import polars as pl
 import pytest
+from compare import frame_of
+from metrics.build import a_journey, at
 from pieces import batches, logs, share_ids
 from polars.testing import assert_frame_equal
 from same import assert_same
@@ -18,6 +20,7 @@ from journey_nb.facts import Folded, fold
 from journey_nb.store import intake
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 10))
+MESSAGE = {"point_id": "A", "channel": "push"}
 
 
 def at_once(journey: jn.Journey, frame: pl.DataFrame) -> Folded:
@@ -98,3 +101,26 @@ def test_a_log_folded_in_parts_equals_one_folded_whole(
         except BaseException as error:
             error.add_note(f"seed {seed}, {len(parts)} batches")
             raise
+
+
+@pytest.mark.parametrize("who", ["ann", "ben"])
+@pytest.mark.parametrize("name", ["event_id", "run_id", "message_id"])
+def test_who_shares_an_id_with_somebody_is_told_with_them(
+    name: str, who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a new row is about: it need not carry that id. And in whatever part of a load they are."""
+
+    def row(user: str, kind: str, minute: int, **cells: str) -> dict[str, object]:
+        own = {"event_id": f"{user} {minute}", "user_id": user, "run_id": f"of {user}", "kind": kind}
+        return {"journey_id": "j", "version": 1, "occurred_at": at(minute), **own, **cells}
+
+    first = [row(user, "run.entered", minute, point_id="E") for minute, user in enumerate(("ann", "ben"))]
+    sent = [row(user, "message.sent", minute, **(MESSAGE | {"message_id": user, name: "one"}))
+            for minute, user in ((2, "ann"), (3, "ben"))]  # fmt: skip
+    later = row(who, "message.opened", 4, **MESSAGE, message_id=who)
+    parts = [frame_of(rows).with_row_index("place") for rows in (first + sent, [later])]
+    store = stored(tmp_path, journey := a_journey(), parts)
+    assert_same(store["j"].facts, at_once(journey, pl.concat(parts)))
+    monkeypatch.setattr(intake, "ROWS_A_PART", 1)
+    store = stored(tmp_path / "in parts", journey, [parts[1], parts[0]])
+    assert_same(store["j"].facts, at_once(journey, pl.concat(parts)))

@@ -6,8 +6,10 @@ import pickle
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -166,6 +168,22 @@ def test_a_new_version_reads_again_what_was_set_aside_for_want_of_it(
     assert store.check() == []
 
 
+def test_a_new_version_that_was_interrupted_reads_them_with_the_next_load(
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = jn.Store(tmp_path)
+    store.add(welcome.model_copy(update={"versions": welcome.versions[:1]}))
+    store.append(welcome_log[-9_000:])
+    store.pause("welcome")
+    with monkeypatch.context() as patch:
+        patch.setattr(jn.Store, "_settle", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.relaunch("welcome", welcome)
+    store.append(welcome_log[:-9_000])
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
+    assert store.check() == []
+
+
 def test_a_new_version_that_differs_in_words_alone_reads_its_rows_too(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
@@ -321,6 +339,49 @@ def test_activities_of_others_come_behind_and_those_of_the_same_run_are_refused(
     ):
         store.append(visits(range(2), "bxy"))
     assert store["shop"].health()["entrances"].item() == 6
+
+
+def sessions(*rows: tuple[str, str, str, int]) -> EventLog:
+    frame = pl.DataFrame(rows, schema=["who", "visit", "what", "at"], orient="row")
+    return EventLog.from_activities(
+        frame, user="who", activity="what", time="at", session="visit", time_unit="s", journey_id="shop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ("a", [("b", "1", "look", 9)]),  # another user's, under the same name
+        ("a", [("a", "1", "look", 1), ("b", "1", "look", 9)]),  # it comes again, under another name
+        ("a", [("a", "1", "leave", 9), ("b", "1", "look", 9)]),  # it goes on under another name
+        ("ab", [("a", "1", "leave", 9)]),  # it was shared
+    ],
+)
+def test_a_session_is_a_run_of_one_user_in_whatever_load_it_comes(
+    first: str, later: list[tuple[str, str, str, int]], tmp_path: Path
+) -> None:
+    """Where several users share sessions, the name of a run begins with the user."""
+    rows = [(user, "1", "look", 1) for user in first]
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(sessions(*rows, ("z", "9", "leave", 3))))
+    store.append(sessions(*rows))
+    with pytest.raises(StoreError, match="1 runs of “shop” go on in the frame"):
+        store.append(sessions(*later))
+    assert " 0 loaded" in str(store.append(sessions(*rows)))
+    assert "= 6 loaded + 0 duplicates" in str(store.append(sessions(("e", "3", "look", 9))))
+
+
+def test_activities_that_end_later_in_another_load_are_refused(tmp_path: Path) -> None:
+    """Their events have the ids of those that are here, and other times."""
+    rows = pl.DataFrame({"who": "a", "what": "look", "is": ["start", "complete"], "at": [1, 9]})
+    read = partial(
+        EventLog.from_activities, user="who", activity="what", time="at", lifecycle="is", time_unit="s"
+    )
+    store = jn.Store(tmp_path)
+    store.add(jn.Journey.discover(read(rows)))
+    store.append(read(rows[:1]))
+    with pytest.raises(StoreError, match="1 runs of “Discovered journey” go on in the frame"):
+        store.append(read(rows))
 
 
 def test_rows_that_were_there_before_their_journey_are_read_again(
@@ -847,4 +908,15 @@ def test_layers_of_which_hardly_anything_lives_are_told_as_one(
         )
         kept = sum(layer.height for layer in store._layers.of(store.get("welcome").journey_id))
         assert kept < 5 * welcome_log.height
+    assert store.check() == []
+
+
+def test_small_loads_that_are_told_as_one_still_replace_what_a_large_one_told(
+    store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log[:-40])
+    for first in range(-40, 0, 10):
+        store.append(welcome_log[first : first + 10 or None])
+    assert len(store._layers.of(welcome.journey_id)) == 2
+    assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
     assert store.check() == []
