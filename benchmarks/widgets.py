@@ -34,7 +34,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from conftest import ARGS
 from fabricate import tree
-from live import MODEL, Live, _synced
+from live import MODEL, Live, Sheet, _synced
 
 POINTS = (50, 200, 500)
 REPEATS = 7
@@ -55,7 +55,7 @@ FIRST = f"""async (given) => {{
 CHANGE = """async (value) => {
   const view = document.querySelector('.jnb-live').shadowRoot.querySelector('.view');
   const begun = performance.now();
-  model.send({action: 'period', value});
+  model.send({action: 'period', value, view: model.sent[0].view});  // else it would be no answer to this view
   view.setAttribute('aria-busy', 'true');
   while (view.hasAttribute('aria-busy')) await new Promise(requestAnimationFrame);
   await new Promise(requestAnimationFrame);
@@ -116,7 +116,7 @@ def first_picture(browser: Any, widget: Any) -> float:
     state = {name: getattr(widget, name) for name in _synced(widget)}
     state["picture"] = {"bytes": base64.b64encode(state["picture"]).decode()}
     took: float = page.evaluate(
-        FIRST, {"esm": widget._esm, "state": state, "dir": "ltr", "kernel": "kernel", "model": "model"}
+        FIRST, {"esm": widget._esm, "state": state, "dir": "ltr", "view": 1, "model": "model"}
     )
     page.close()
     return took
@@ -124,8 +124,9 @@ def first_picture(browser: Any, widget: Any) -> float:
 
 def panned(browser: Any, widget: Any) -> tuple[list[float], float]:
     """Milliseconds that the page's main thread worked (CPU) in each frame of a drag, and how many frames came a second."""
-    live = Live(browser, widget)
-    page = live.page
+    sheet = Sheet(browser)
+    Live(sheet, widget)
+    page = sheet.page
     box = page.locator(".stage").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -136,7 +137,8 @@ def panned(browser: Any, widget: Any) -> tuple[list[float], float]:
         page.mouse.move(x + 20 - (at if at < MOVES / 2 else MOVES - at) * 4, y)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     page.mouse.up()
-    live.close()
+    sheet.clear()
+    page.close()
     return frames(events)
 
 
@@ -186,8 +188,11 @@ def kept(events: int, folder: Path) -> Iterator[tuple[str, jn.JourneyStats]]:
 
 def changes(browser: Any, widget: Any) -> tuple[list[float], list[float], list[int]]:
     """Milliseconds of each change of period, until it is painted; those of Python's CPU; the bytes handed over."""
-    live = Counted(browser, widget)
-    live.page.evaluate(CHANGE, "yesterday")  # whatever is made once
+    sheet = Sheet(browser)
+    live = Counted(sheet, widget)
+    # Whatever is made once.
+    live.page.select_option("[data-action=period]", "yesterday")
+    live.settle()
     trips, worked, sent = [], [], []
     for period in PERIODS:
         begun = time.process_time()
@@ -195,7 +200,8 @@ def changes(browser: Any, widget: Any) -> tuple[list[float], list[float], list[i
         worked.append((time.process_time() - begun) * 1000)
         assert widget.period == period, widget.error
         sent.append(live.told)
-    live.close()
+    sheet.clear()
+    sheet.page.close()
     return trips, worked, sent
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AXE = ROOT / "widget_js/node_modules/axe-core/axe.min.js"
 
 # As strict as the real one is not: unknown traits and events, and what is no JSON, are errors.
-MODEL = """async ({esm, state, dir, kernel, model}) => {
+MODEL = """async ({esm, state, dir, view, model}) => {
   document.documentElement.dir = dir;
   const bytes = text => new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
   const read = state => Object.fromEntries(Object.entries(state).map(([k, v]) => [k, v && v.bytes !== undefined ? bytes(v.bytes) : v]));
@@ -47,7 +47,7 @@ MODEL = """async ({esm, state, dir, kernel, model}) => {
     tell(event, message, buffers) { for (const [e, c] of [...this.heard]) if (e === event) c(message, buffers); }
     async ask(kind, content) {
       this.pending += 1;
-      this.hear(await window[kernel](kind, content));
+      this.hear(await kernel(view, kind, content));
       this.pending -= 1;
     }
     hear({state, messages}) {
@@ -56,13 +56,13 @@ MODEL = """async ({esm, state, dir, kernel, model}) => {
       for (const [message, buffers] of messages) this.tell('msg:custom', message, buffers.map(bytes));
     }
   }
-  const view = (await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})))).default;
+  const half = (await import(URL.createObjectURL(new Blob([esm], {type: 'text/javascript'})))).default;
   window[model] = new Model();
   const el = document.createElement('main');
   document.body.style.margin = '8px';
   document.documentElement.lang = 'en';
   document.body.append(el);
-  window.dispose = await view.render({model: window[model], el});
+  window.dispose = await half.render({model: window[model], el});
 }"""
 
 # What hands have done to elements that have an action.
@@ -75,49 +75,69 @@ for (const kind of ['click', 'input', 'pointerdown']) addEventListener(kind, eve
 """
 
 
+MEDIA = ("media", "color_scheme", "reduced_motion", "forced_colors", "contrast")
+
+
+class Sheet:
+    """A page that bears a live view, or several side by side, and then others: to open one costs twice as much.
+
+    Whatever it complains of or asks the network for is kept until it is cleared.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self.views: list[Live] = []
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.page = browser.new_page()
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
+        self.page.expose_function("kernel", lambda view, *asked: self.views[view - 1]._kernel(*asked))
+        self.clear()
+
+    def clear(self) -> None:
+        """Let go of all that stood there, which may have done nothing wrong: the next finds the page as if it were new."""
+        self.page.mouse.move(0, 0)
+        self.page.goto("about:blank")
+        self.page.set_content("<!DOCTYPE html><title>A notebook</title>")
+        self.page.evaluate(HANDS)
+        faults, requests = self.faults.copy(), self.requests.copy()
+        for kept in (self.views, self.faults, self.requests):
+            kept.clear()
+        asked = [url for url in requests if not url.startswith(("data:", "blob:", "about:"))]
+        assert (faults, asked) == ([], []), (faults, asked)
+
+
 class Live:
-    """A widget on a page; whatever the browser complains of or asks the network for is kept.
+    """A widget on a page, in a place so wide and with media such as a colour scheme.
 
     Another may stand beside it on the same page; its model is called model2 there.
     """
 
     def __init__(
-        self,
-        browser: Any,
-        widget: Any,
-        *,
-        width: int = 1100,
-        dir: str = "ltr",
-        beside: Live | None = None,
-        **page: Any,
+        self, sheet: Sheet, widget: Any, *, width: int = 1100, dir: str = "ltr", **media: str
     ) -> None:
-        self.widget, self.faults, self.requests = widget, [], []
-        self.number = beside.number + 1 if beside else 1
+        self.widget, self.sheet, self.page = widget, sheet, sheet.page
+        sheet.views.append(self)
+        self.number = len(sheet.views)
         self._changed: set[str] = set()
         self._messages: list[Any] = []
         self._met: set[str] = set()
         widget.observe(lambda change: self._changed.add(change["name"]), list(_synced(widget)))
         widget.send = self._send
-        self.page = beside.page if beside else self._new_page(browser, width, page)
-        self.page.expose_function(self._called("kernel"), self._kernel)
-        names = {name: self._called(name) for name in ("kernel", "model")}
+        if self.number == 1:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            self.page.emulate_media(**dict.fromkeys(MEDIA, "null") | media)
         state = self._state(_synced(widget))
-        self.page.evaluate(MODEL, {"esm": widget._esm, "state": state, "dir": dir, **names})
+        given = {"esm": widget._esm, "state": state, "dir": dir, "view": self.number, "model": self._model}
+        self.page.evaluate(MODEL, given)
         shown = ".sheet > svg" if widget.kind == "canvas" else ".panel > *"
         self.page.locator("main").nth(self.number - 1).locator(shown).first.wait_for()
 
-    def _new_page(self, browser: Any, width: int, options: Mapping[str, Any]) -> Any:
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("dialog", lambda dialog: (self.faults.append(dialog.message), dialog.dismiss()))
-        page.set_content("<!DOCTYPE html><title>A notebook</title>")
-        page.evaluate(HANDS)
-        return page
-
-    def _called(self, name: str) -> str:
-        return name if self.number == 1 else f"{name}{self.number}"
+    @property
+    def _model(self) -> str:
+        return "model" if self.number == 1 else f"model{self.number}"
 
     def _kernel(self, kind: str, content: Any) -> dict[str, Any]:
         if kind == "set":
@@ -140,7 +160,7 @@ class Live:
 
     def push(self) -> None:
         """Hand the page what code has changed in Python."""
-        self.page.evaluate(f"news => window.{self._called('model')}.hear(news)", self._news())
+        self.page.evaluate(f"news => window.{self._model}.hear(news)", self._news())
 
     def _news(self) -> dict[str, Any]:
         news = {"state": self._state(self._changed), "messages": list(self._messages)}
@@ -159,13 +179,8 @@ class Live:
         """Until what was done is told, the kernel has answered and the picture is the newest."""
         # A window that Escape has closed says so a task later.
         self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-        self.page.wait_for_function(f"window.{self._called('model')}.pending === 0")
+        self.page.wait_for_function(f"window.{self._model}.pending === 0")
         self.page.wait_for_selector(f"main:nth-of-type({self.number}) .view:not([aria-busy])")
-
-    def close(self) -> None:
-        self.page.close()
-        assert self.faults == []
-        assert [url for url in self.requests if not url.startswith(("data:", "blob:", "about:"))] == []
 
 
 def tried(names: Mapping[str, Any]) -> dict[str, Callable[[Live], None]]:
@@ -226,7 +241,10 @@ def fits(page: Any, width: int, pieces: str) -> int:
     """Nothing stands out of the page, and none of these pieces out of the view; how many of them are seen."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     room = page.locator(".view").bounding_box()
-    boxes = [box for piece in page.locator(pieces).all() if (box := piece.bounding_box()) is not None]
+    # All at once: to ask for one after the other takes a second.
+    boxes = page.locator(pieces).evaluate_all(
+        "all => all.filter(e => e.getClientRects().length).map(e => e.getBoundingClientRect().toJSON())"
+    )
     for box in boxes:
         assert room["x"] - 1 <= box["x"], box
         assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, box

@@ -13,7 +13,7 @@ from typing import Any
 
 from conftest import ARGS
 from fabricate import journey
-from live import Live
+from live import Live, Sheet
 
 import journey_nb as jn
 from journey_nb.simulate import simulate
@@ -62,11 +62,12 @@ def shots(browser: Any, stats: jn.JourneyStats, look: str) -> Iterator[tuple[str
     """The workspace as it begins; with a point's window and details open; with a user's path."""
     page, options = LOOKS[look]
     workspace = jn.Workspace(stats, **options)
-    parts = [Live(browser, workspace.head, **{"width": WIDE, **page})]
-    here = parts[0].page
+    sheet = Sheet(browser)
+    here = sheet.page
+    parts = [Live(sheet, workspace.head, **{"width": WIDE, **page})]
     arrange(here, workspace)
     for view in workspace.views[1:]:
-        parts.append(Live(browser, view, beside=parts[-1], dir=page.get("dir", "ltr")))
+        parts.append(Live(sheet, view, dir=page.get("dir", "ltr")))
     yield "begins", taken(workspace, parts)
     message = next(point for point in stats.journey.version().points if point.type == "message")
     workspace.canvas.opened = workspace.canvas.selected = message.point_id
@@ -79,7 +80,8 @@ def shots(browser: Any, stats: jn.JourneyStats, look: str) -> Iterator[tuple[str
     taken(workspace, parts)
     here.locator("main").nth(1).locator("[data-action=fit]").click()
     yield "path", taken(workspace, parts)
-    parts[0].close()
+    sheet.clear()
+    here.close()
 
 
 def arrange(page: Any, workspace: Any) -> None:

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from lab import Desk, Lab, cleared, watched
-from live import Live
+from live import Live, Sheet
+
+
+@pytest.fixture(scope="session")
+def sheets() -> list[Sheet]:
+    """Pages on which nothing stands."""
+    return []
 
 
 @pytest.fixture
-def on_page(chromium: Any, request: pytest.FixtureRequest) -> Callable[..., Live]:
+def on_page(chromium: Any, sheets: list[Sheet], request: pytest.FixtureRequest) -> Callable[..., Live]:
     """Puts a widget on a page; in the end none of them may have complained or asked the network for anything."""
+    failed = request.session.testsfailed
 
-    def put(widget: Any, **page: Any) -> Live:
-        live = Live(chromium, widget, **page)
-        request.addfinalizer(live.close)
-        return live
+    def clear(sheet: Sheet) -> None:
+        sheet.clear()
+        # What a test has left that failed, a button that is held down, say, is nobody else's.
+        if request.session.testsfailed == failed:
+            sheets.append(sheet)
+
+    def put(widget: Any, beside: Live | None = None, **page: Any) -> Live:
+        if beside:
+            return Live(beside.sheet, widget, **page)
+        sheet = sheets.pop() if sheets else Sheet(chromium)
+        request.addfinalizer(partial(clear, sheet))
+        return Live(sheet, widget, **page)
 
     return put
 

@@ -562,6 +562,7 @@ def test_numbers_are_read_as_they_are(live: Live) -> None:
     session = live.page.context.new_cdp_session(live.page)
     session.send("Accessibility.enable")
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
     named = {node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "button"}
     for card in live.page.locator(".sheet [data-point]").all():
         texts = card.locator("text").evaluate_all(
