@@ -51,8 +51,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def log(welcome: jn.Journey, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What 2,000 people did: some rows twice, some late, some without sense, some of nobody's journey."""
-    rows = simulate(welcome, users=2_000, seed=3, dirty=0.01)
+    """What 1,000 people did: some rows twice, some late, some without sense, some of nobody's journey."""
+    rows = simulate(welcome, users=1_000, seed=3, dirty=0.01)
     odd = rows.sample(200, seed=1)
     faulty = [
         odd[:80].with_columns(point_id=pl.lit("nowhere"), event_id=pl.lit(None, pl.String)),
@@ -97,7 +97,7 @@ def test_an_adopted_log_is_a_store_like_any_other(
     )
     assert store.adopt(tmp_path / "out").skipped == (str(tmp_path / "out"),)
 
-    more = simulate(welcome, users=2_100, seed=3).sample(3_000, seed=5)
+    more = simulate(welcome, users=1_100, seed=3).sample(3_000, seed=5)
     for one in (store, expected):
         one.append(more)
     assert_equal(store, expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from journey_nb.journey import CHANNELS
@@ -180,6 +182,7 @@ CODED = ("reason", "point_id", "goal_id")
 WORDS = tuple(f"word {name}" for name in CODED)
 
 
+@cache  # asked for dozens of times in a fold
 def of_kind(*kinds: str) -> pl.Expr:
     """Whether a row is of one of these kinds."""
     if len(kinds) == 1:

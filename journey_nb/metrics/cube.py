@@ -133,7 +133,9 @@ class Cube:
         went = pl.concat(_ways(facts, goals, days), how="diagonal_relaxed")
         # One clock may have columns that the other has no rows for.
         told = pl.concat(rows, how="diagonal_relaxed")
-        return cls(_as(told, ROWS), _as(pl.concat(durations), DURATIONS), _as(went, WAYS))
+        return cls(
+            _as(told, ROWS), _as(pl.concat(durations, how="diagonal_relaxed"), DURATIONS), _as(went, WAYS)
+        )
 
     @classmethod
     def together(cls, cubes: Sequence[Cube]) -> Cube:
@@ -450,6 +452,8 @@ class _Packed:
 
 def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Expr]) -> pl.DataFrame:
     """How many rows hold for each measure, by keys and version."""
+    if frame.is_empty():
+        return _nothing([*keys, "version"])
     packed, names = _Packed(frame, [*keys, "version"]), list(measures)
     # One query, and series: polars plans even a small query for longer than it takes to count some thousand numbers.
     told = frame.select(packed.code().alias("code"), **measures)
@@ -461,6 +465,11 @@ def _counted(frame: pl.DataFrame, keys: Sequence[str], measures: dict[str, pl.Ex
         pl.col("n").cast(COUNT),
         measure=pl.lit(pl.Series(names)).gather(cell % len(names)),
     )
+
+
+def _nothing(keys: Sequence[str]) -> pl.DataFrame:
+    """Counts of no row, without a query: a small load brings nothing of most that is counted."""
+    return pl.DataFrame(schema={**dict.fromkeys(keys, pl.Null), "n": COUNT, "measure": pl.String})
 
 
 def _once(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> Iterator[pl.DataFrame]:
@@ -475,6 +484,8 @@ def _once(frame: pl.DataFrame, keys: Sequence[str], measure: str) -> Iterator[pl
 
 def _distinct(frame: pl.DataFrame, keys: Sequence[str], measure: str, who: str = "user") -> pl.DataFrame:
     """Users by keys, the day, and the day on which the same user did the same before."""
+    if frame.is_empty():
+        return _nothing([*keys, "day", "prev"])
     packed, day = _Packed(frame, keys), frame["day"]
     low, high = (cast(int, end or 0) for end in (day.min(), day.max()))
     # Twice as many places as days, so that two codes less than that number of days apart are of one user and key.
