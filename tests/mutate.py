@@ -52,9 +52,9 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/cube.py", 'pl.col("day").is_not_null() & pl.col("prev").is_null()', 'pl.col("day").is_not_null()'),
     ("metrics/cube_counts.py", "return added([(1, whole), (1, asked), (-1, days)])", "return whole"),
     ("metrics/sums.py", "return low + (high - low) * part", "return low"),
-    ("metrics/cube.py", 'less = earliest.filter(pl.col("until") < pl.col("day"))', "less = earliest.clear()"),
-    ("metrics/cube.py", 'begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)', "begins = pl.lit(True)"),
-    ("metrics/cube.py", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
+    ("metrics/cube_frames.py", 'less = earliest.filter(pl.col("until") < pl.col("day"))', "less = earliest.clear()"),
+    ("metrics/cube_frames.py", 'begins = (pl.col("since") > pl.col("until").shift()).fill_null(True)', "begins = pl.lit(True)"),
+    ("metrics/cube_frames.py", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * (2 * days)", "whose = (pl.col(who).cast(pl.UInt64) * packed.size + packed.code()) * days"),
     # The fold.
     ("walk.py", 'SHOWS = ("wait.started", "point.skipped", "point.completed", "message.sent", "run.exited")', 'SHOWS = ("wait.started", "point.skipped", "point.completed", "run.exited")'),
     ("facts.py", '.then(pl.col("point").is_not_null() & ~there)', ".then(pl.lit(False))"),

@@ -37,7 +37,8 @@ from journey_nb.metrics.counts import (
     of_channel,
     once,
 )
-from journey_nb.metrics.cube import KEYS, OF_VERSION, Cube, summed
+from journey_nb.metrics.cube import KEYS, Cube, summed
+from journey_nb.metrics.cube_frames import OF_VERSION
 from journey_nb.metrics.parted import PartedCounts
 from journey_nb.metrics.scope import STATUS_OF_REASON, STATUSES, Scope
 from journey_nb.metrics.sums import AtRank, Bucket, added, apart, percentiles

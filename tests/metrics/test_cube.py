@@ -19,8 +19,9 @@ from polars.testing import assert_frame_equal
 from journey_nb.facts import Folded
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import FRAMES as CUBE
-from journey_nb.metrics.cube import Cube, _distinct, steps
+from journey_nb.metrics.cube import Cube, steps
 from journey_nb.metrics.cube_counts import _at_rank, _net
+from journey_nb.metrics.cube_frames import _distinct
 from journey_nb.metrics.scope import Scope
 from journey_nb.stats import JourneyStats
 
