@@ -264,17 +264,15 @@ class Store(Registry):
 
     def _take_in_strangers(self) -> None:
         """Read rows again whose journey is here by now; only for the sole writer."""
-        if not (layers := self._layers.of(STRANGERS)):
+        here = set(self.strange_journeys()["journey_id"]) & set(self)
+        if not here:
             return
-        rows, journeys = self.strangers, {key: self.get(key) for key in self.find()["journey_id"]}
-        mine = pl.col("journey_id").is_in(list(journeys)).fill_null(False)
-        if not (own := rows.filter(mine)).height:
-            return
+        layers, rows, mine = self._layers.of(STRANGERS), self.strangers, pl.col("journey_id").is_in(here)
+        journeys = {key: self.get(key) for key in sorted(here)}
         made = {
-            journey_id: self._read_again(journeys[journey_id], some)
-            for (journey_id,), some in own.group_by("journey_id", maintain_order=True)
+            key: self._read_again(journey, rows.filter(journey_id=key)) for key, journey in journeys.items()
         }
-        if (others := rows.filter(~mine)).height:
+        if (others := rows.filter(~mine.fill_null(False))).height:
             made[STRANGERS] = set_apart(others, self._layers.new())
         self._taken_in(made, journeys, [], layers)
 
@@ -546,8 +544,7 @@ class Store(Registry):
                 fresh = [source if files(source) else _once(source.name, source.reading) for source in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
-            if set(self) - ids:  # added while their rows were set aside
-                self._take_in_strangers()
+            self._take_in_strangers()  # of journeys added meanwhile, or whose adding was interrupted
             return skipped + told
 
     def _events(self, log: EventLog, ids: Collection[str], **how: Any) -> dict[str, Layer]:

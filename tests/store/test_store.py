@@ -397,6 +397,21 @@ def test_rows_that_were_there_before_their_journey_are_read_again(
     assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
 
 
+def test_rows_whose_journey_was_added_by_who_was_ended_are_read_with_the_next_load(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = jn.Journey.sample("win_back")
+    others = simulate(other, users=50, seed=4)
+    store.append(others)
+    with monkeypatch.context() as patch:
+        patch.setattr(jn.Store, "_take_in_strangers", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.add(other)
+    store.append(welcome_log[:500])
+    assert store.strangers.is_empty()
+    assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
+
+
 def test_two_files_of_one_content_are_loaded_once(
     store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:
