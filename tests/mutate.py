@@ -96,8 +96,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/parted.py", "values[bisect_right(through, rank)]", "values[bisect_right(through, rank - 1)]"),
     # The store.
     ("store/__init__.py", "if any(layer.awaits(journey) for layer in layers):  # as when", "if False:  # as when"),
-    ("store/__init__.py", "self._take_in_strangers()  # of journeys added meanwhile, or whose adding was interrupted", "pass"),
-    ("store/__init__.py", "self._take_in_strangers()  # of journeys that were added after it", "pass"),
+    ("store/__init__.py", "self._take_in_waiting()  # for journeys added meanwhile, or whose adding was interrupted", "pass"),
+    ("store/__init__.py", "self._take_in_waiting()  # for journeys that were added after it", "pass"),
     ("store/__init__.py", "        erased += every.height - faulty.height\n", ""),
     ("store/intake.py", "                here = _with_sharers(part, here)\n", ""),
     ("store/intake.py", "            self._keys.append(met.to_numpy())\n", ""),
