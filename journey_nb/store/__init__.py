@@ -792,7 +792,8 @@ class Store(Registry):
 
     def _check_whole(self, log: EventLog, journey: Journey) -> None:
         """Refuse activities that go on with runs which are here: each has been given its end already."""
-        layers = self._holding(journey)
+        if not (layers := self._holding(journey)):
+            return
         parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
         good = log.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
         going_on = continued(good.collect(), parts, keys)
@@ -800,7 +801,7 @@ class Store(Registry):
             raise StoreError(
                 f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "
                 "activities is read as a whole. Read all its files in one go (from_activities([…])) into a new store, or "
-                "name the column of a session="
+                "name a column of sessions (session=) in which each has a name of its own"
             )
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
