@@ -127,15 +127,14 @@ for seed in range({SEEDS}):
 """
 
 
-# What the oracle cannot tell on logs as small as it walks: more than a hundred messages, say.
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
 PYTEST += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+# What the oracle cannot tell on logs as small as it walks: more than a hundred messages, say.
 UNIT = [
     str(ROOT / "tests" / name)
     for name in ("metrics", "test_facts.py", "test_period.py", "test_stats.py", "test_walk.py")
 ]
-
-
+# Of a store it knows nothing.
 STORE = [
     str(ROOT / "tests" / "store" / f"test_{name}.py") for name in ("store", "loads", "taken_back", "splits")
 ]
@@ -158,7 +157,7 @@ def hunt(fault: tuple[str, str, str] | None) -> str | None:
             (copy / name).write_text(changed, encoding="utf-8")
         env = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT / 'tests'}", "POLARS_MAX_THREADS": "1"}
         env["JOURNEY_NB_SEEDS"] = str(SEEDS)
-        hows = [[*PYTEST, *STORE]]  # of a store the oracle knows nothing
+        hows = [[*PYTEST, *STORE]]
         if fault is None or not fault[0].startswith("store/"):
             hows = [[sys.executable, "-c", HUNT, folder], [*PYTEST, *UNIT]]
         for how in hows:
