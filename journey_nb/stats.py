@@ -767,10 +767,11 @@ class JourneyStats:
             clock=view.clock, version=view.version, machine=view.machine,
         )  # fmt: skip
         kept = self._kept()
-        scope = every if kept is None else every.only(kept)
-        # Its counts hold it in turn: as a ring both would stay, and the facts with them, till Python looks for such.
-        weakref.finalize(self, scope.let_go).atexit = False
-        return scope
+        scopes = [every] if kept is None else [every, every.only(kept)]
+        # Their counts hold them in turn: as rings they would stay, and the facts with them, till Python looks for such.
+        for scope in scopes:
+            weakref.finalize(self, scope.let_go).atexit = False
+        return scopes[-1]
 
     def _kept(self) -> pl.Series | None:
         """One boolean a run: whether it meets every condition, as seen at this stats' instant."""

@@ -96,8 +96,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/parted.py", "values[bisect_right(through, rank)]", "values[bisect_right(through, rank - 1)]"),
     # The store.
     ("store/__init__.py", "if any(layer.awaits(journey) for layer in layers):  # as when", "if False:  # as when"),
-    ("store/__init__.py", "self._take_in_strangers()  # of journeys added meanwhile, or whose adding was interrupted", "pass"),
-    ("store/__init__.py", "self._take_in_strangers()  # of journeys that were added after it", "pass"),
+    ("store/__init__.py", "self._take_in_waiting()  # for journeys added meanwhile, or whose adding was interrupted", "pass"),
+    ("store/__init__.py", "self._take_in_waiting()  # for journeys that were added after it", "pass"),
     ("store/__init__.py", "        erased += every.height - faulty.height\n", ""),
     ("store/intake.py", "                here = _with_sharers(part, here)\n", ""),
     ("store/intake.py", "            self._keys.append(met.to_numpy())\n", ""),
@@ -127,15 +127,14 @@ for seed in range({SEEDS}):
 """
 
 
-# What the oracle cannot tell on logs as small as it walks: more than a hundred messages, say.
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
 PYTEST += ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+# What the oracle cannot tell on logs as small as it walks: more than a hundred messages, say.
 UNIT = [
     str(ROOT / "tests" / name)
     for name in ("metrics", "test_facts.py", "test_period.py", "test_stats.py", "test_walk.py")
 ]
-
-
+# Of a store it knows nothing.
 STORE = [
     str(ROOT / "tests" / "store" / f"test_{name}.py") for name in ("store", "loads", "taken_back", "splits")
 ]
@@ -158,7 +157,7 @@ def hunt(fault: tuple[str, str, str] | None) -> str | None:
             (copy / name).write_text(changed, encoding="utf-8")
         env = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT / 'tests'}", "POLARS_MAX_THREADS": "1"}
         env["JOURNEY_NB_SEEDS"] = str(SEEDS)
-        hows = [[*PYTEST, *STORE]]  # of a store the oracle knows nothing
+        hows = [[*PYTEST, *STORE]]
         if fault is None or not fault[0].startswith("store/"):
             hows = [[sys.executable, "-c", HUNT, folder], [*PYTEST, *UNIT]]
         for how in hows:

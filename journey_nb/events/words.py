@@ -182,7 +182,8 @@ CODED = ("reason", "point_id", "goal_id")
 WORDS = tuple(f"word {name}" for name in CODED)
 
 
-@cache  # asked for dozens of times in a fold
+# It is asked for dozens of times in a fold.
+@cache
 def of_kind(*kinds: str) -> pl.Expr:
     """Whether a row is of one of these kinds."""
     if len(kinds) == 1:

@@ -89,9 +89,11 @@ def variants(
     """
     check(scope.journey, point_id, goal, unit, method)
     check_plan(mde, planned_n)
-    if scope.clock != "activity":  # else what it has counted serves here, too
-        scope = replace(scope, clock="activity")
-    counts = scope.counts.assigned(point_id, goal, unit)
+    # What it has counted on that clock serves here, too.
+    own = scope if scope.clock == "activity" else replace(scope, clock="activity")
+    counts = own.counts.assigned(point_id, goal, unit)
+    if own is not scope:
+        own.let_go()
     units, crossed = counts.filter(~pl.col("crossed")), int(counts.filter("crossed")["units"].sum())
     table = _table(scope.journey, scope.version, point_id, units, method, mde or SCALE, k)
     ratio = _ratio_p(scope.journey, point_id, units, table, k)

@@ -95,10 +95,11 @@ def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.Dat
     values = members.unique().sort(nulls_last=True)
     if len(values) > MAX_GROUPS:
         raise ValueError(f"{name!r} has {len(values):,} values: group by one with at most {MAX_GROUPS:,}")
-    parts = [
-        (value, table(scope.only(of_run.eq_missing(pl.Series([value], dtype=of_run.dtype)))))
-        for value in values
-    ]
+    parts: list[tuple[Any, pl.DataFrame]] = []
+    for value in values:
+        some = scope.only(of_run.eq_missing(pl.Series([value], dtype=of_run.dtype)))
+        parts.append((value, table(some)))
+        some.let_go()
     if not parts:
         parts = [(None, table(scope).clear())]
     front = f"run_{name}" if name in parts[0][1].columns else name

@@ -99,7 +99,9 @@ class PartedCounts(Counts):
         """See :meth:`Counts.origins`: as all of the log has them, which may be looked up."""
         every = self.scope.whole or self.scope
         every = replace(every, as_of=every.facts.last_at, machine=False)
-        return added((1, frame) for frame in self._of_all("origins", every))
+        found = self._of_all("origins", every)
+        every.let_go()
+        return added((1, frame) for frame in found)
 
     @once
     def opens_reported(self) -> pl.DataFrame:

@@ -276,6 +276,11 @@ class Store(Registry):
             made[STRANGERS] = set_apart(others, self._layers.new())
         self._taken_in(made, journeys, [], layers)
 
+    def _take_in_waiting(self) -> None:
+        """The same after something else, which is done, however this goes; :meth:`check` tells what waits on."""
+        with suppress(*_TRIED_AGAIN):
+            self._take_in_strangers()
+
     def _read_again(self, journey: Journey, rows: pl.DataFrame) -> Layer:
         """Rows that waited for their journey; those that broke another rule, and stand without what broke it, stay aside."""
         waited = pl.col("rule") == "unknown_journey"
@@ -544,7 +549,7 @@ class Store(Registry):
                 fresh = [source if files(source) else _once(source.name, source.reading) for source in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
-            self._take_in_strangers()  # of journeys added meanwhile, or whose adding was interrupted
+            self._take_in_waiting()  # for journeys added meanwhile, or whose adding was interrupted
             return skipped + told
 
     def _events(self, log: EventLog, ids: Collection[str], **how: Any) -> dict[str, Layer]:
@@ -617,7 +622,7 @@ class Store(Registry):
                 else:
                     made[journey_id] = self._intake(journeys[journey_id], progress=progress).adopt(some)
             told = self._taken_in(made, journeys, [source])
-            self._take_in_strangers()  # of journeys that the cluster did not fold
+            self._take_in_waiting()  # for journeys that the cluster did not fold
             return told
 
     # What was loaded, and taking it back.
@@ -691,7 +696,7 @@ class Store(Registry):
             self._layers.undo(load, partial(self._note_gone, first, "undo", listed(load.names), by))
             for journey_id in left.keys() - {STRANGERS}:
                 self._settle(self.get(journey_id))
-            self._take_in_strangers()  # of journeys that were added after it
+            self._take_in_waiting()  # for journeys that were added after it
             return Loaded.of(load.own)
 
     def _left_by(self, load: Load) -> dict[str, list[Layer]]:
@@ -787,7 +792,8 @@ class Store(Registry):
 
     def _check_whole(self, log: EventLog, journey: Journey) -> None:
         """Refuse activities that go on with runs which are here: each has been given its end already."""
-        layers = self._holding(journey)
+        if not (layers := self._holding(journey)):
+            return
         parts, keys = self._layers.parts(journey, layers), [read_keys(layer) for layer in layers]
         good = log.sifted(journey).filter(pl.col("rule").is_null()).drop("rule")
         going_on = continued(good.collect(), parts, keys)
@@ -795,7 +801,7 @@ class Store(Registry):
             raise StoreError(
                 f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "
                 "activities is read as a whole. Read all its files in one go (from_activities([…])) into a new store, or "
-                "name the column of a session="
+                "name a column of sessions (session=) in which each has a name of its own"
             )
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
@@ -815,9 +821,7 @@ class Store(Registry):
     ) -> Loaded:
         made = {journey_id: layer for journey_id, layer in made.items() if layer.read}
         self._publish(made, journeys, sources, retired)
-        with suppress(
-            OSError, pl.exceptions.PolarsError, StoreError
-        ):  # no room now: the next load tries again
+        with suppress(*_TRIED_AGAIN):
             for journey_id in made.keys() & journeys.keys():
                 self._compact(journeys[journey_id])
             if STRANGERS in made and (
@@ -927,7 +931,7 @@ class Store(Registry):
                 Fault(
                     journey_id,
                     "strangers",
-                    f"{rows:,} rows of it were set aside before it was here: add() takes them in",
+                    f"{rows:,} rows of it were set aside before it was here: the next load takes them in",
                 )
             )
         return found
@@ -1084,5 +1088,7 @@ def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Laye
     return group if len(group) >= 4 else []
 
 
+# There is no room now, or a journey is to be rebuilt first: the next load tries again.
+_TRIED_AGAIN = (OSError, pl.exceptions.PolarsError, StoreError)
 BYTES_READ = 1_000  # a row takes that is not judged yet
 MERGED = 2_000_000  # rows; larger layers stay as they are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -365,7 +366,7 @@ def test_a_session_is_a_run_of_one_user_in_whatever_load_it_comes(
     store = jn.Store(tmp_path)
     store.add(jn.Journey.discover(sessions(*rows, ("z", "9", "leave", 3))))
     store.append(sessions(*rows))
-    with pytest.raises(StoreError, match="1 runs of “shop” go on in the frame"):
+    with pytest.raises(StoreError, match=r"^1 runs of “shop” go on in the frame, .* has a name of its own"):
         store.append(sessions(*later))
     assert " 0 loaded" in str(store.append(sessions(*rows)))
     assert "= 6 loaded + 0 duplicates" in str(store.append(sessions(("e", "3", "look", 9))))
@@ -410,6 +411,33 @@ def test_rows_whose_journey_was_added_by_who_was_ended_are_read_with_the_next_lo
     store.append(welcome_log[:500])
     assert store.strangers.is_empty()
     assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
+
+
+def test_a_load_that_is_in_says_so_though_what_waits_for_another_journey_cannot_be_read_yet(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = jn.Journey.sample("win_back")
+    others = simulate(other, users=50, seed=4)
+    store.append(others[:100])
+
+    def interrupted(what: str, do: Callable[[], object]) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(jn.Store, what, Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                do()
+
+    interrupted("_take_in_strangers", partial(store.add, other))
+    interrupted("_take_in_strangers", partial(store.append, others[100:]))
+    store.pause(other.journey_id)
+    moved = store.get(other.journey_id).model_copy(update={"timezone": "Asia/Tokyo"})
+    interrupted("_settle", partial(store.edit, moved))
+    assert store.append(welcome_log[:500]).read == 500
+    assert store["welcome"].facts.read == 500
+    assert [fault.place for fault in store.check()] == ["facts", "strangers"]
+    store.rebuild(other.journey_id)
+    store.append(welcome_log[500:600])
+    assert store[other.journey_id].facts.read == others.height
+    assert store.check() == []
 
 
 def test_two_files_of_one_content_are_loaded_once(

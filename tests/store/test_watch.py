@@ -9,6 +9,7 @@ import re
 import sqlite3
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 import journey_nb as jn
 from journey_nb.store import database, parts
+from journey_nb.store.stored import StoredFacts
 
 
 def test_a_watch_sees_each_change_once_and_nothing_else(
@@ -42,16 +44,32 @@ def test_a_watch_sees_each_change_once_and_nothing_else(
     assert not waiting.is_alive()
 
 
-def test_what_was_counted_goes_with_the_statistics(welcome_store: jn.Store) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda stats: (jn.canvas(stats.period("7d").compare()).svg, stats.health()),
+        lambda stats: stats.where(version=1).points(),
+        lambda stats: stats.health(by="version"),
+        lambda stats: stats.clock("cohort").variants("offer_test", "first_order"),
+        lambda stats: stats.machine().points(),
+    ],
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_what_was_counted_goes_with_the_statistics(
+    ask: Callable[[jn.JourneyStats], object],
+    large: bool,
+    welcome_store: jn.Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """At once, and not when Python next looks for rings of objects: a watch would hold many states till then."""
+    monkeypatch.setattr(StoredFacts, "is_large", large)
     gc.disable()
     try:
-        stats = welcome_store["welcome"].period("7d").compare()
-        assert jn.canvas(stats).svg
-        assert stats.health().height
-        gone = [weakref.ref(scope) for scope in (stats.scope, stats.previous_scope)]
+        stats = jn.Store(welcome_store)["welcome"]
+        facts = weakref.ref(stats.facts)
+        ask(stats)
         del stats
-        assert [scope() for scope in gone] == [None, None]
+        assert facts() is None
     finally:
         gc.enable()
 
