@@ -296,7 +296,7 @@ class Store(Registry):
     def strange_journeys(self) -> pl.DataFrame:
         """Of which journeys the rows are that the store does not have: journey_id (null where a row names none), rows.
 
-        They are counted as they lie; a log of many journeys leaves more of them with each load.
+        A log of many journeys leaves more of them with each load.
 
         Examples
         --------
@@ -309,14 +309,10 @@ class Store(Registry):
         ...     print(store.strange_journeys()["rows"].sum() == told.quarantined)
         True
         """
-        rows = [layer.faults().select("journey_id") for layer in self._layers.of(STRANGERS)]
-        named = pl.concat([EMPTY_QUARANTINE.lazy().select("journey_id"), *rows])
-        return (
-            named.group_by("journey_id")
-            .agg(rows=pl.len())
-            .sort("journey_id", nulls_last=True)
-            .collect(engine="streaming")
-        )
+        named = [layer.journeys_aside for layer in self._layers.of(STRANGERS)]
+        none = EMPTY_QUARANTINE.select("journey_id", rows=pl.lit(0, pl.get_index_type()))
+        told = pl.concat([none, *named]).group_by("journey_id").agg(pl.col("rows").sum())
+        return told.sort("journey_id", nulls_last=True)
 
     def holdings(self) -> pl.DataFrame:
         """What is held of each journey, the oldest first: journey_id, last_at (its newest event; null without one), bytes.

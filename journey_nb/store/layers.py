@@ -115,6 +115,11 @@ class Layer:
             rows.collect_schema()  # which opens it
         return rows.with_columns(pl.col("reason").cast(pl.String))  # as older releases have it not
 
+    @cached_property
+    def journeys_aside(self) -> pl.DataFrame:
+        """How many of these rows name which journey: journey_id (null where a row names none), rows."""
+        return self.faults().group_by("journey_id").agg(rows=pl.len()).collect(engine="streaming")
+
     def _has(self, name: str) -> bool:
         """Whether a file was written that only some layers have; one that is gone since is not as if it never was."""
         self._check(name)
