@@ -76,16 +76,16 @@ def in_own_words(bad: pl.DataFrame, own: Mapping[str, str]) -> pl.DataFrame:
     return bad.with_columns(detail)
 
 
+# A user's own stroke is written otherwise, so that a/b in c is not a in b/c.
+_USER = pl.col("user_id").str.replace_all("~", "~0", literal=True).str.replace_all("/", "~1", literal=True)
+
+
 def _apart_by_user(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Runs of one user each, and how many sessions several users share."""
     shared = rows.group_by("run_id").agg(pl.col("user_id").n_unique()).filter(pl.col("user_id") > 1).height
     if not shared:
         return rows, 0
     return rows.with_columns(run_id=filled("{}/{}", _USER, "run_id")), shared
-
-
-# A user's own stroke is written otherwise, so that a/b in c is not a in b/c.
-_USER = pl.col("user_id").str.replace_all("~", "~0", literal=True).str.replace_all("/", "~1", literal=True)
 
 
 def session_of_run() -> pl.Expr:

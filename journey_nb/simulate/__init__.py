@@ -8,7 +8,7 @@ taken out there. So the log obeys METRICS.md, section 2, by construction.
 ``scenario`` is the journey made ready, ``people`` who may enter it, and ``behaviour`` what they are like.
 ``runs`` keeps what is known of each run, ``entries`` says when they begin, and ``moves`` takes them from
 one ``visit`` to the next: what happens there is in ``points`` and ``messages``. What is drawn by lot is
-in ``luck``, the time in ``clock``, and what is written in ``log``.
+in ``luck``, the time in ``clock``, what is written in ``log``, and what numpy lacks in ``arrays``.
 """
 
 from __future__ import annotations

@@ -267,12 +267,13 @@ class Store(Registry):
         here = set(self.strange_journeys()["journey_id"]) & set(self)
         if not here:
             return
-        layers, rows, mine = self._layers.of(STRANGERS), self.strangers, pl.col("journey_id").is_in(here)
+        layers, rows = self._layers.of(STRANGERS), self.strangers
         journeys = {key: self.get(key) for key in sorted(here)}
         made = {
             key: self._read_again(journey, rows.filter(journey_id=key)) for key, journey in journeys.items()
         }
-        if (others := rows.filter(~mine.fill_null(False))).height:
+        others = rows.filter(~pl.col("journey_id").is_in(here, nulls_equal=True))
+        if others.height:
             made[STRANGERS] = set_apart(others, self._layers.new())
         self._taken_in(made, journeys, [], layers)
 
@@ -310,7 +311,7 @@ class Store(Registry):
         True
         """
         named = [layer.journeys_aside for layer in self._layers.of(STRANGERS)]
-        none = EMPTY_QUARANTINE.select("journey_id", rows=pl.lit(0, pl.get_index_type()))
+        none = pl.DataFrame(schema={"journey_id": pl.String, "rows": pl.get_index_type()})
         told = pl.concat([none, *named]).group_by("journey_id").agg(pl.col("rows").sum())
         return told.sort("journey_id", nulls_last=True)
 

@@ -117,7 +117,7 @@ class Layer:
 
     @cached_property
     def journeys_aside(self) -> pl.DataFrame:
-        """How many of these rows name which journey: journey_id (null where a row names none), rows."""
+        """Of which journeys :meth:`faults` are: journey_id (null where a row names none), rows."""
         return self.faults().group_by("journey_id").agg(rows=pl.len()).collect(engine="streaming")
 
     def _has(self, name: str) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -169,17 +169,20 @@ def test_a_new_version_reads_again_what_was_set_aside_for_want_of_it(
     assert store.check() == []
 
 
+def interrupted(step: str, do: Callable[[], object]) -> None:
+    """Do something with a store, until a step of its own."""
+    with patch.object(jn.Store, step, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        do()
+
+
 def test_a_new_version_that_was_interrupted_reads_them_with_the_next_load(
-    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
     store = jn.Store(tmp_path)
     store.add(welcome.model_copy(update={"versions": welcome.versions[:1]}))
     store.append(welcome_log[-9_000:])
     store.pause("welcome")
-    with monkeypatch.context() as patch:
-        patch.setattr(jn.Store, "_settle", Mock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            store.relaunch("welcome", welcome)
+    interrupted("_settle", partial(store.relaunch, "welcome", welcome))
     store.append(welcome_log[:-9_000])
     assert_same(store["welcome"].facts, jn.JourneyStats(store.get("welcome"), welcome_log).facts)
     assert store.check() == []
@@ -399,33 +402,23 @@ def test_rows_that_were_there_before_their_journey_are_read_again(
 
 
 def test_rows_whose_journey_was_added_by_who_was_ended_are_read_with_the_next_load(
-    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    store: jn.Store, welcome_log: pl.DataFrame
 ) -> None:
     other = jn.Journey.sample("win_back")
     others = simulate(other, users=50, seed=4)
     store.append(others)
-    with monkeypatch.context() as patch:
-        patch.setattr(jn.Store, "_take_in_strangers", Mock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            store.add(other)
+    interrupted("_take_in_strangers", partial(store.add, other))
     store.append(welcome_log[:500])
     assert store.strangers.is_empty()
     assert_same(store[other.journey_id].facts, jn.JourneyStats(other, others).facts)
 
 
 def test_a_load_that_is_in_says_so_though_what_waits_for_another_journey_cannot_be_read_yet(
-    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+    store: jn.Store, welcome_log: pl.DataFrame
 ) -> None:
     other = jn.Journey.sample("win_back")
     others = simulate(other, users=50, seed=4)
     store.append(others[:100])
-
-    def interrupted(what: str, do: Callable[[], object]) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(jn.Store, what, Mock(side_effect=KeyboardInterrupt))
-            with pytest.raises(KeyboardInterrupt):
-                do()
-
     interrupted("_take_in_strangers", partial(store.add, other))
     interrupted("_take_in_strangers", partial(store.append, others[100:]))
     store.pause(other.journey_id)
