@@ -27,9 +27,12 @@ Paths = str | Path | Sequence[str | Path]
 
 
 class Address(str):
-    """The URL of one object of a store, whatever signs its name holds: no pattern any more."""
+    """The URL of one object of a store, whatever signs its name holds: no pattern any more.
 
-    __slots__ = ()
+    ``rows`` says about how many it has, where a list of objects told it.
+    """
+
+    rows: int | None = None
 
 
 # A column of CSV files that must be asked once, null until columns() fills it: polars (2.1) refuses a row of more
@@ -154,13 +157,27 @@ def _objects(url: str, options: Options) -> list[Address]:
         return [Address(url)]
     kind = _kind(url)
     with readable(url):
-        # Polars tells the objects behind a pattern beside their rows only; scan_lines it calls unstable (2.1).
-        rows = _LISTS.get(kind, pl.scan_lines)(url, storage_options=options, include_file_paths="path")
-        paths = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"]
-    found = [Address(path) for path in paths]
-    if not found:
+        listed = _listed(url, _LISTS.get(kind, pl.scan_lines), options)
+    if not listed:
         raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
+    found = []
+    for path, rows in listed:
+        found.append(Address(path))
+        found[-1].rows = rows
     return found
+
+
+def _listed(url: str, opened: Callable[..., pl.LazyFrame], options: Options) -> list[tuple[str, int]]:
+    """The objects behind a pattern, in order, with their rows: polars (2.1) tells the ones beside the others only."""
+    try:
+        rows = opened(url, storage_options=options, include_file_paths="path")
+        return rows.group_by("path").agg(pl.len()).sort("path").collect(engine="streaming").rows()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        # One that is damaged hides all others: as lines they are read whole, whatever they are, and it is named when it is
+        # read by itself. Polars calls scan_lines unstable (2.1).
+        if opened is pl.scan_lines or "object-store" in str(error):
+            raise
+        return _listed(url, pl.scan_lines, options)
 
 
 _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {

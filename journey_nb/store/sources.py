@@ -14,6 +14,7 @@ from journey_nb.reading import Stored, folders
 from journey_nb.store.sound import sha256
 
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
+BYTES_A_ROW = 128  # of an object, about
 Reading = tuple[tuple[str, str], ...]
 
 
@@ -68,11 +69,11 @@ def way_of_reading(
 
 
 def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
-    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    """Files and objects in their order, small ones by the handful."""
     some: list[Stored] = []
     size = 0
     for path in paths:
-        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        grows = _size(path)
         if some and size + grows > TOGETHER:
             yield some
             some, size = [], 0
@@ -80,3 +81,10 @@ def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
         size += grows
     if some:
         yield some
+
+
+def _size(path: Stored) -> int:
+    """The bytes of a file; of an object as many as its rows take, for a list of objects tells these alone."""
+    if isinstance(path, Path):
+        return path.stat().st_size
+    return TOGETHER if path.rows is None else path.rows * BYTES_A_ROW
