@@ -56,6 +56,7 @@ from journey_nb.store.sources import (
     Reading,
     Source,
     file_content,
+    file_name,
     frame_content,
     handfuls,
     stands,
@@ -468,7 +469,7 @@ class Store(Registry):
             return Source(f"object:{path}", path)
         stood = stands(path)  # before its content is looked at
         return Source(
-            self._layers.digest_of(stood) or file_content(path), path.name, path.stat().st_size, stood=stood
+            self._layers.digest_of(stood) or file_content(path), file_name(path), path.stat().st_size, stood=stood
         )
 
     def load_delta(

@@ -50,6 +50,14 @@ def file_content(path: Path) -> str:
     return hashlib.sha256(repr((digest, said)).encode()).hexdigest() if said else digest
 
 
+def file_name(path: Path) -> str:
+    """What a file is called, with the folders that say something of its rows: ``date=2024-05-01/part-0.parquet``.
+
+    All files of such folders are named alike, and whoever takes a load back names it.
+    """
+    return "/".join([*(folder for folder in path.parts[:-1] if "=" in folder[1:]), path.name])
+
+
 def stands(path: Path) -> str:
     """Where a file stands, what its folders say, how large it is and when it was written; nothing of one that is gone."""
     try:

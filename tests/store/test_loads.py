@@ -135,6 +135,11 @@ def test_equal_files_of_two_folders_tell_two_things(
         rows.write_parquet(tmp_path / f"user_id={user_id}" / "0.parquet")
     assert store.load(str(tmp_path / "*/0.parquet")).read == 2 * rows.height
     assert len(store.load(str(tmp_path / "*/0.parquet")).skipped) == 2
+    names = [f"user_id={user_id}/0.parquet" for user_id in sorted([user, other])]
+    assert store.loads()["name"].to_list() == names
+    with pytest.raises(jn.StoreError, match="'0.parquet' is not loaded: the last was user_id="):
+        store.undo("0.parquet")  # whose?
+    assert store.undo(names[0]).read == 2 * rows.height
 
 
 def test_a_bracket_in_the_name_of_a_fold_is_no_pattern(
