@@ -10,7 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.reading import Stored, folders
+from journey_nb.events import EventLog
+from journey_nb.events.canonical import optional_columns
+from journey_nb.reading import LogError, Options, Stored, alike, folders, scan
 from journey_nb.store.sound import sha256
 
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
@@ -74,6 +76,27 @@ def way_of_reading(
     told = sorted((name, str(origin)) for name, origin in (columns or {}).items())
     told += sorted((name, str(value)) for name, value in how.items() if value is not None)
     return tuple(told)
+
+
+def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool:
+    """Whether a file is without a column that others may have."""
+    try:
+        has = [set(part.collect_schema()) for part in scan([path], options)]
+    except LogError:
+        return False
+    return bool(set(optional_columns(columns or {})).difference(*has))
+
+
+def with_nulls(
+    beside: Sequence[pl.LazyFrame],
+    paths: Sequence[Stored],
+    columns: Mapping[str, str | pl.Expr],
+    storage_options: Options = None,
+    **how: Any,
+) -> EventLog:
+    """The log of one file; columns that it has not, and those beside it have, are null."""
+    rows, *_ = alike([*scan(paths, storage_options), *beside], optional_columns(columns))
+    return EventLog.from_frame(rows, columns, name=str(paths[0]), **how)
 
 
 def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
