@@ -748,6 +748,18 @@ def test_runs_of_a_source_that_names_none_are_those_it_had_however_it_is_loaded(
     assert set(stats.user_runs(user)["run_id_quality"]) == {"derived"}
 
 
+def test_files_without_run_ids_are_so_whatever_is_read_with_them(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, tmp_path: Path
+) -> None:
+    some = pl.col("user_id") < events["user_id"].sort()[events.height // 2]
+    for name, frame in (("a", events.filter(some).drop("run_id")), ("b", events.filter(~some))):
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+        store.append(frame)
+    together = jn.JourneyStats(welcome, EventLog.read(tmp_path / "*.parquet"))
+    assert together.report().quarantined == 0
+    assert_same(store["welcome"].facts, together.facts)
+
+
 def test_goals_of_no_run_are_told(store: jn.Store, events: pl.DataFrame) -> None:
     goal = pl.col("kind") == "goal.reached"
     strangers = events.with_columns(
