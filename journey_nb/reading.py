@@ -114,7 +114,26 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
         )
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    return [file for path in wanted for file in _meant(path, options)]
+    found = [file for path in wanted for file in _meant(path, options)]
+    _refuse_tables(found)
+    return found
+
+
+def _refuse_tables(files: Iterable[Stored]) -> None:
+    """The files of a Delta table hold rows that were deleted or written anew: which of them count its log tells."""
+    for folder in dict.fromkeys(str(file).rpartition("/")[0] for file in files):
+        table = folder.removesuffix(f"/{_DELTA}")
+        while "=" in table.rpartition("/")[2]:
+            table = table.rpartition("/")[0]
+        if folder.endswith(f"/{_DELTA}") or Path(table, _DELTA).is_dir():
+            raise LogError(f"{table or '.'} is {_TABLE}")
+
+
+_DELTA = "_delta_log"
+_TABLE = (
+    "a Delta table, whose files hold rows that were deleted, too; load it with store.load_delta(…), or give "
+    "EventLog.from_frame(polars.scan_delta(…))"
+)
 
 
 def _meant(path: str | Path, options: Options) -> Sequence[Stored]:
@@ -133,10 +152,19 @@ def _matches(path: str) -> list[Path]:
     if file.is_file():
         return [file]
     if file.is_dir():
-        raise LogError(f"{path} is a folder; name its files, such as '{file / '*.parquet'}'")
+        _refuse_tables([file / "*"])
+        # Where it has folders in it, as partitioned tables are kept, a pattern of its own files would find none.
+        deep = "**" if any(file.glob("*/")) else ""
+        raise LogError(f"{path} is a folder; name its files, such as '{file / deep / '*.parquet'}'")
     named = map(Path, sorted(glob.glob(path, recursive=True)))  # noqa: PTH207 - a pattern may be absolute
     if found := [name for name in named if name.is_file()]:
         return found
+    if file.exists():
+        raise LogError(
+            f"{path} is a pipe or a device, which can be read but once and whose name tells no format; write it into a file first"
+        )
+    if file.is_symlink():
+        raise LogError(f"{path} is a link to {file.readlink()}, which is not there; check where it leads")
     beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
 
@@ -213,6 +241,10 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is empty; a log has at least a header")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
+    if kind in ("parquet", "ipc") and path.suffix == ".gz":
+        raise LogError(
+            f"{path} is compressed as a whole, and only files of text are read so; decompress it first: gunzip"
+        )
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
     if kind == "ipc" and head.startswith(b"\xff\xff\xff\xff"):

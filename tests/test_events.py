@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -245,6 +246,7 @@ def test_files_that_are_no_logs_are_refused_with_the_fix(tmp_path: Path) -> None
     assert "not UTF-8" in refused("latin.jsonl", b'{"user_id": "Andr\xe9"}\n')
     assert "UTF-8" in refused("late.csv", header + b"\n" + (line + b"\n") * 2000 + line + b"\xe9\n")
     assert "more cells" in refused("ragged.csv", header + b"\n" + line + b",,,,\n")
+    assert "gunzip" in refused("whole.parquet.gz", gzip.compress(whole, mtime=0))
     assert "download it again" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
     lines = gzip.compress(b'{"user_id": "u"}\n' * 9, mtime=0)
     assert "download it again" in refused("torn.jsonl.gz", lines[:-9])
@@ -263,6 +265,18 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
         EventLog.read(str(tmp_path / "*.parquet"))
     with pytest.raises(LogError, match="no file to read"):
         EventLog.read([])
+    (tmp_path / "date=2026-03-01").mkdir()
+    with pytest.raises(LogError, match=r"such as '.*/\*\*/\*\.parquet'"):
+        EventLog.read(tmp_path)  # of a pattern of its own files there are none
+
+
+def test_what_is_there_and_is_no_file_is_told_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    with pytest.raises(LogError, match=r"link to gone\.csv, which is not there"):
+        EventLog.read(tmp_path / "link.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(LogError, match=r"is a pipe or a device.*write it into a file first"):
+        EventLog.read(tmp_path / "pipe.csv")
 
 
 @pytest.mark.parametrize("of", [pl.DataFrame, pl.LazyFrame])

@@ -42,7 +42,8 @@ class Source:
 
 def frame_content(frame: pl.DataFrame) -> str:
     """What tells the content of a frame."""
-    return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
+    held = frame.drop(pl.selectors.object()).rechunk()  # objects of Python are no part of a log
+    return hashlib.sha256(held.write_ipc(None).getbuffer()).hexdigest()
 
 
 def file_content(path: Path) -> str:

@@ -74,6 +74,14 @@ def test_the_same_batch_in_another_form_adds_nothing(
     assert store.append(FORMS[form](events), batch="monday").skipped == ("monday",)
 
 
+def test_objects_of_python_beside_the_events_are_in_nobody_s_way(
+    store: jn.Store, events: pl.DataFrame
+) -> None:
+    frame = events.with_columns(pl.Series("seen", [{1}] * events.height, dtype=pl.Object))
+    assert store.append(frame).loaded == events.height
+    assert len(store.append(frame).skipped) == 1
+
+
 @pytest.mark.parametrize("form", ["lazily", "as a log"])
 def test_a_lazy_batch_of_another_length_is_refused(store: jn.Store, events: pl.DataFrame, form: str) -> None:
     store.append(FORMS[form](events[:600]), batch="monday")
