@@ -840,7 +840,7 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
         try:
-            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
+            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(_indexed(obj)))).lazy()).collect().lazy()
         except (pl.exceptions.PanicException, pl.exceptions.PolarsError) as error:
             if driver := re.search(
                 "external error: (.*)", str(error)
@@ -860,13 +860,20 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
             TypeError,
             ValueError,
         ) as error:  # of pyarrow, which pandas asks: a column holds several kinds
-            raise LogError(
-                f"the table cannot be read: {_plain(error)}; make the column text, such as "
-                "frame.astype({'customer': 'string'})"
-            ) from None
+            fix = "make the column text, such as frame.astype({'customer': 'string'})"
+            if "non-unique" in str(error):
+                fix = "rename one of the two columns of one name, or drop it: frame.loc[:, ~frame.columns.duplicated()]"
+            raise LogError(f"the table cannot be read: {_plain(error)}; {fix}") from None
     raise LogError(
         f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__"
     )
+
+
+def _indexed(table: Any) -> Any:
+    """A table whose index is among its columns where it has a name: a frame of pandas hands these alone over."""
+    names = getattr(getattr(table, "index", None), "names", ())
+    levels = [name for name in names if name is not None and name not in getattr(table, "columns", ())]
+    return table.reset_index(levels) if levels else table
 
 
 def _held(column: pl.Series) -> pl.Series:

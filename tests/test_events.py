@@ -148,7 +148,16 @@ def test_the_rows_are_canonical(expected: pl.DataFrame) -> None:
     assert frame["user_id"].to_list() == ["u1"] * 5 + ["device:d\n1"]
 
 
-@pytest.mark.parametrize("form", [pl.DataFrame.lazy, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pl.DataFrame.lazy,
+        pl.DataFrame.to_pandas,
+        pl.DataFrame.to_arrow,
+        # As a file that pandas writes of it has the index, too.
+        lambda rows: rows.to_pandas().set_index(["occurred_at", "user_id"]),
+    ],
+)
 def test_any_table_is_taken(form: Callable[[pl.DataFrame], Any], expected: pl.DataFrame) -> None:
     assert_frame_equal(EventLog.from_frame(form(ROWS)).judge(JOURNEY).rows, expected)
 
@@ -1219,6 +1228,8 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(LogError, match="make the column text"):
         EventLog.from_frame(pandas.DataFrame({"user_id": ["a", 1]}))
+    with pytest.raises(LogError, match="rename one of the two columns"):
+        EventLog.from_frame(pandas.DataFrame([["a", "b"]], columns=["user_id", "user_id"]))
     with pytest.raises(LogError, match=r"'session' is no single value.* with session=pl\.col"):
         EventLog.from_activities(visits(s=[{"x": 1}]), **VISITS, session="s")
 
