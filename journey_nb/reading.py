@@ -166,6 +166,11 @@ def _matches(path: str) -> list[Path]:
     if file.is_symlink():
         raise LogError(f"{path} is a link to {file.readlink()}, which is not there; check where it leads")
     beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+    if beside and glob.has_magic(folder := str(file.parent)):
+        raise LogError(
+            f"no file {path}: signs of patterns in the name of its folder are letters when they are written in brackets, "
+            f"'{glob.escape(folder)}/{file.name}'"
+        )
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
 
 

@@ -277,6 +277,11 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     (tmp_path / "date=2026-03-01").mkdir()
     with pytest.raises(LogError, match=r"such as '.*/\*\*/\*\.parquet'"):
         EventLog.read(tmp_path)  # of a pattern of its own files there are none
+    (tmp_path / "day [1]").mkdir()
+    (tmp_path / "day [1]" / "a.csv").write_text(",".join(row()) + "\n")
+    with pytest.raises(LogError, match="are letters when they are written in brackets") as caught:
+        EventLog.read(tmp_path / "day [1]" / "*.csv")
+    assert EventLog.read(str(caught.value).split("'")[1]).height == 0
 
 
 def test_what_is_there_and_is_no_file_is_told_as_what_it_is(tmp_path: Path) -> None:
