@@ -472,6 +472,12 @@ def test_what_is_no_query_or_no_connection_is_told() -> None:
     with pytest.raises(LogError, match="no database connection: str") as told:
         jn.EventLog.from_query(secret, "select 1")
     assert "secret" not in str(told.value)
+
+    class Later:
+        async def execute(self) -> None: ...
+
+    with pytest.raises(LogError, match=r"Later is asynchronous: give .*psycopg\.connect"):
+        jn.EventLog.from_query(Later(), "select 1")
     for connect in (lambda: sqlite3.connect(":memory:"), duckdb.connect):
         with closing(connect()) as connection:
             with pytest.raises(LogError, match="two columns 'a'"):

@@ -464,13 +464,15 @@ class Store(Registry):
         """Load files in one go, but for those that were loaded before."""
         told, reading = Loaded(), way_of_reading(columns, **how)
         fresh: dict[Source, Stored] = {}
+        digests = set[str]()  # of these
         for path in files:
             source = replace(self._source(path), reading=reading)
-            if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
+            if source.digest in digests or self._layers.knows(source):
                 hint = READ_OTHERWISE if self._layers.was_read_otherwise(source) else ""
                 told += Loaded(skipped=(source.name + hint,))
             else:
                 fresh[source] = path
+                digests.add(source.digest)
         if fresh:
             log = partial(_read, fresh, read, columns=columns, **how)
             same = partial(_unchanged, fresh)
