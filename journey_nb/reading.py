@@ -694,7 +694,7 @@ def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None,
         local = value if origin.time_zone else _placed(value.cast(pl.Datetime("us")), zone)
         return local.dt.convert_time_zone("UTC").cast(_UTC)
     if origin == pl.Date:
-        return _placed(value.cast(pl.Datetime("us")), zone)
+        return _begun(value.cast(pl.Datetime("us")), zone)
     if origin.is_numeric():
         # In 32 bits there is no room for microseconds.
         wide = pl.Int64 if origin.is_integer() else pl.Float64
@@ -712,6 +712,11 @@ def _placed(local: Column, zone: str) -> Column:
     return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
         "UTC"
     )
+
+
+def _begun(day: pl.Expr, zone: str) -> pl.Expr:
+    """The first instant of a local day: where the clocks go forward at midnight it has none."""
+    return pl.coalesce(_placed(day, zone), _placed(day.dt.offset_by("1h"), zone))
 
 
 def _epoch(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
@@ -770,7 +775,13 @@ def _zoned(cells: pl.Series, form: str) -> pl.Series:
 
 
 def _local(cells: pl.Series, form: str, zone: str) -> pl.Series:
-    return _placed(cells.str.to_datetime(form, time_unit="us", strict=False), zone)
+    local = cells.str.to_datetime(form, time_unit="us", strict=False)
+    if re.search(_HOURS, form):
+        return _placed(local, zone)
+    return local.to_frame("day").select(_begun(pl.col("day"), zone)).to_series()
+
+
+_HOURS = "%[-_0]?[HIklTRrXcs]"  # what a form has that says more than days
 
 
 def _tidied(cells: pl.Series) -> pl.Series:

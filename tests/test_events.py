@@ -504,6 +504,18 @@ def test_hours_at_the_change_of_clocks() -> None:
     read, bad = times(texts, timezone="Europe/Paris")
     assert read == [datetime(2024, 10, 27, 0, 30, tzinfo=UTC), datetime(2024, 3, 31, 1, 30, tzinfo=UTC)]
     assert bad == ["occurred_at '2024-03-31 02:30:00'"], "an hour that never came is no time"
+    for at in (texts, [datetime.fromisoformat(text) for text in texts]):
+        report = log_of(*(row(occurred_at=one) for one in at), timezone="Europe/Paris").report()
+        assert "! 1 rows have a local time that never was, such as '2024-03-31 02:30:00" in str(report)
+    assert "never was" not in str(log_of(row(occurred_at="2024-02-30 02:30"), row(occurred_at="x")).report())
+
+
+def test_a_date_is_the_first_instant_of_its_day_though_it_has_no_midnight() -> None:
+    """In Cairo the clocks go forward at midnight."""
+    for day in ("2024-04-26", date(2024, 4, 26)):
+        assert times([day], timezone="Africa/Cairo")[0] == [datetime(2024, 4, 25, 22, tzinfo=UTC)]
+    read, bad = times(["26.04.2024", "25.04.2024"], timezone="Africa/Cairo", time_format="%d.%m.%Y")
+    assert (read[0] - read[1], bad) == (timedelta(days=1), [])
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
