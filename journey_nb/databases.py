@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from inspect import iscoroutinefunction
 from typing import Any
 
 import polars as pl
@@ -44,18 +45,23 @@ def rows(connection: Any, query: str, parameters: Parameters = None) -> pl.LazyF
             _names(None if relation is None else relation.columns)
             return arrow_frame(relation)
         cursor = connection
+        if iscoroutinefunction(getattr(connection, "execute", None)):
+            raise LogError(f"{type(connection).__name__} is asynchronous: {_OTHERS}")
         if hasattr(connection, "cursor"):
             cursor = stack.enter_context(closing(connection.cursor()))
         if not (hasattr(cursor, "execute") and hasattr(cursor, "fetchmany")):
-            raise LogError(
-                f"no database connection: {type(connection).__name__}; give an open one of DuckDB, ADBC or a "
-                "DB-API 2 driver, such as psycopg.connect(…) (of SQLAlchemy: connection.connection)"
-            )
+            raise LogError(f"no database connection: {type(connection).__name__}; {_OTHERS}")
         cursor.execute(query, *([] if parameters is None else [parameters]))
         names = _names(cursor.description and [column[0] for column in cursor.description])
         if hasattr(cursor, "fetch_arrow"):  # ADBC
             return arrow_frame(cursor.fetch_arrow())
         return _together(list(_batches(cursor, names))).lazy()
+
+
+_OTHERS = (
+    "give an open one of DuckDB, ADBC or a DB-API 2 driver, such as psycopg.connect(…) (of SQLAlchemy: "
+    "connection.connection)"
+)
 
 
 def _names(names: Sequence[str] | None) -> Sequence[str]:

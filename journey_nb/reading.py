@@ -27,9 +27,12 @@ Paths = str | Path | Sequence[str | Path]
 
 
 class Address(str):
-    """The URL of one object of a store, whatever signs its name holds: no pattern any more."""
+    """The URL of one object of a store, whatever signs its name holds: no pattern any more.
 
-    __slots__ = ()
+    ``rows`` says about how many it has, where a list of objects told it.
+    """
+
+    rows: int | None = None
 
 
 # A column of CSV files that must be asked once, null until columns() fills it: polars (2.1) refuses a row of more
@@ -111,7 +114,26 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
         )
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    return [file for path in wanted for file in _meant(path, options)]
+    found = [file for path in wanted for file in _meant(path, options)]
+    _refuse_tables(found)
+    return found
+
+
+def _refuse_tables(files: Iterable[Stored]) -> None:
+    """The files of a Delta table hold rows that were deleted or written anew: which of them count its log tells."""
+    for folder in dict.fromkeys(str(file).rpartition("/")[0] for file in files):
+        table = folder.removesuffix(f"/{_DELTA}")
+        while "=" in table.rpartition("/")[2]:
+            table = table.rpartition("/")[0]
+        if folder.endswith(f"/{_DELTA}") or Path(table, _DELTA).is_dir():
+            raise LogError(f"{table or '.'} is {_TABLE}")
+
+
+_DELTA = "_delta_log"
+_TABLE = (
+    "a Delta table, whose files hold rows that were deleted, too; load it with store.load_delta(…), or give "
+    "EventLog.from_frame(polars.scan_delta(…))"
+)
 
 
 def _meant(path: str | Path, options: Options) -> Sequence[Stored]:
@@ -130,11 +152,25 @@ def _matches(path: str) -> list[Path]:
     if file.is_file():
         return [file]
     if file.is_dir():
-        raise LogError(f"{path} is a folder; name its files, such as '{file / '*.parquet'}'")
+        _refuse_tables([file / "*"])
+        # Where it has folders in it, as partitioned tables are kept, a pattern of its own files would find none.
+        deep = "**" if any(file.glob("*/")) else ""
+        raise LogError(f"{path} is a folder; name its files, such as '{file / deep / '*.parquet'}'")
     named = map(Path, sorted(glob.glob(path, recursive=True)))  # noqa: PTH207 - a pattern may be absolute
     if found := [name for name in named if name.is_file()]:
         return found
+    if file.exists():
+        raise LogError(
+            f"{path} is a pipe or a device, which can be read but once and whose name tells no format; write it into a file first"
+        )
+    if file.is_symlink():
+        raise LogError(f"{path} is a link to {file.readlink()}, which is not there; check where it leads")
     beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+    if beside and glob.has_magic(folder := str(file.parent)):
+        raise LogError(
+            f"no file {path}: signs of patterns in the name of its folder are letters when they are written in brackets, "
+            f"'{glob.escape(folder)}/{file.name}'"
+        )
     raise LogError(f"no file {path}{near(file.name, beside)}; check the path")
 
 
@@ -154,13 +190,27 @@ def _objects(url: str, options: Options) -> list[Address]:
         return [Address(url)]
     kind = _kind(url)
     with readable(url):
-        # Polars tells the objects behind a pattern beside their rows only; scan_lines it calls unstable (2.1).
-        rows = _LISTS.get(kind, pl.scan_lines)(url, storage_options=options, include_file_paths="path")
-        paths = rows.select(pl.col("path").unique().sort()).collect(engine="streaming")["path"]
-    found = [Address(path) for path in paths]
-    if not found:
+        listed = _listed(url, _LISTS.get(kind, pl.scan_lines), options)
+    if not listed:
         raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
+    found = []
+    for path, rows in listed:
+        found.append(Address(path))
+        found[-1].rows = rows
     return found
+
+
+def _listed(url: str, opened: Callable[..., pl.LazyFrame], options: Options) -> list[tuple[str, int]]:
+    """The objects behind a pattern, in order, with their rows: polars (2.1) tells the ones beside the others only."""
+    try:
+        rows = opened(url, storage_options=options, include_file_paths="path")
+        return rows.group_by("path").agg(pl.len()).sort("path").collect(engine="streaming").rows()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        # One that is damaged hides all others: as lines they are read whole, whatever they are, and it is named when it is
+        # read by itself. Polars calls scan_lines unstable (2.1).
+        if opened is pl.scan_lines or "object-store" in str(error):
+            raise
+        return _listed(url, pl.scan_lines, options)
 
 
 _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
@@ -196,6 +246,10 @@ def _check_head(path: Path, kind: str | None) -> None:
         raise LogError(f"{path} is empty; a log has at least a header")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise LogError(f"{path} is a spreadsheet or an archive (zip); save it as CSV (UTF-8) and read that")
+    if kind in ("parquet", "ipc") and path.suffix == ".gz":
+        raise LogError(
+            f"{path} is compressed as a whole, and only files of text are read so; decompress it first: gunzip"
+        )
     if kind == "parquet" and not head.startswith(b"PAR"):
         raise LogError(f"{path} is no Parquet file; name it after its format")
     if kind == "ipc" and head.startswith(b"\xff\xff\xff\xff"):
@@ -640,7 +694,7 @@ def _time(value: pl.Expr, origin: pl.DataType, zone: str, unit: TimeUnit | None,
         local = value if origin.time_zone else _placed(value.cast(pl.Datetime("us")), zone)
         return local.dt.convert_time_zone("UTC").cast(_UTC)
     if origin == pl.Date:
-        return _placed(value.cast(pl.Datetime("us")), zone)
+        return _begun(value.cast(pl.Datetime("us")), zone)
     if origin.is_numeric():
         # In 32 bits there is no room for microseconds.
         wide = pl.Int64 if origin.is_integer() else pl.Float64
@@ -658,6 +712,11 @@ def _placed(local: Column, zone: str) -> Column:
     return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
         "UTC"
     )
+
+
+def _begun(day: pl.Expr, zone: str) -> pl.Expr:
+    """The first instant of a local day: where the clocks go forward at midnight it has none."""
+    return pl.coalesce(_placed(day, zone), _placed(day.dt.offset_by("1h"), zone))
 
 
 def _epoch(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
@@ -716,7 +775,13 @@ def _zoned(cells: pl.Series, form: str) -> pl.Series:
 
 
 def _local(cells: pl.Series, form: str, zone: str) -> pl.Series:
-    return _placed(cells.str.to_datetime(form, time_unit="us", strict=False), zone)
+    local = cells.str.to_datetime(form, time_unit="us", strict=False)
+    if re.search(_HOURS, form):
+        return _placed(local, zone)
+    return local.to_frame("day").select(_begun(pl.col("day"), zone)).to_series()
+
+
+_HOURS = "%[-_0]?[HIklTRrXcs]"  # what a form has that says more than days
 
 
 def _tidied(cells: pl.Series) -> pl.Series:
@@ -791,7 +856,7 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
         return obj.lazy()
     if hasattr(obj, "__arrow_c_stream__"):
         try:
-            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(obj))).lazy()).collect().lazy()
+            return _spelt(pl.DataFrame(map(_held, pl.DataFrame(_indexed(obj)))).lazy()).collect().lazy()
         except (pl.exceptions.PanicException, pl.exceptions.PolarsError) as error:
             if driver := re.search(
                 "external error: (.*)", str(error)
@@ -811,13 +876,20 @@ def arrow_frame(obj: object) -> pl.LazyFrame:
             TypeError,
             ValueError,
         ) as error:  # of pyarrow, which pandas asks: a column holds several kinds
-            raise LogError(
-                f"the table cannot be read: {_plain(error)}; make the column text, such as "
-                "frame.astype({'customer': 'string'})"
-            ) from None
+            fix = "make the column text, such as frame.astype({'customer': 'string'})"
+            if "non-unique" in str(error):
+                fix = "rename one of the two columns of one name, or drop it: frame.loc[:, ~frame.columns.duplicated()]"
+            raise LogError(f"the table cannot be read: {_plain(error)}; {fix}") from None
     raise LogError(
         f"no table: {type(obj).__name__}; give a polars frame or an object with __arrow_c_stream__"
     )
+
+
+def _indexed(table: Any) -> Any:
+    """A table whose index is among its columns where it has a name: a frame of pandas hands these alone over."""
+    names = getattr(getattr(table, "index", None), "names", ())
+    levels = [name for name in names if name is not None and name not in getattr(table, "columns", ())]
+    return table.reset_index(levels) if levels else table
 
 
 def _held(column: pl.Series) -> pl.Series:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -147,7 +148,16 @@ def test_the_rows_are_canonical(expected: pl.DataFrame) -> None:
     assert frame["user_id"].to_list() == ["u1"] * 5 + ["device:d\n1"]
 
 
-@pytest.mark.parametrize("form", [pl.DataFrame.lazy, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pl.DataFrame.lazy,
+        pl.DataFrame.to_pandas,
+        pl.DataFrame.to_arrow,
+        # As a file that pandas writes of it has the index, too.
+        lambda rows: rows.to_pandas().set_index(["occurred_at", "user_id"]),
+    ],
+)
 def test_any_table_is_taken(form: Callable[[pl.DataFrame], Any], expected: pl.DataFrame) -> None:
     assert_frame_equal(EventLog.from_frame(form(ROWS)).judge(JOURNEY).rows, expected)
 
@@ -245,6 +255,7 @@ def test_files_that_are_no_logs_are_refused_with_the_fix(tmp_path: Path) -> None
     assert "not UTF-8" in refused("latin.jsonl", b'{"user_id": "Andr\xe9"}\n')
     assert "UTF-8" in refused("late.csv", header + b"\n" + (line + b"\n") * 2000 + line + b"\xe9\n")
     assert "more cells" in refused("ragged.csv", header + b"\n" + line + b",,,,\n")
+    assert "gunzip" in refused("whole.parquet.gz", gzip.compress(whole, mtime=0))
     assert "download it again" in refused("torn.csv.gz", gzip.compress(header * 50, mtime=0)[:40])
     lines = gzip.compress(b'{"user_id": "u"}\n' * 9, mtime=0)
     assert "download it again" in refused("torn.jsonl.gz", lines[:-9])
@@ -263,6 +274,23 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
         EventLog.read(str(tmp_path / "*.parquet"))
     with pytest.raises(LogError, match="no file to read"):
         EventLog.read([])
+    (tmp_path / "date=2026-03-01").mkdir()
+    with pytest.raises(LogError, match=r"such as '.*/\*\*/\*\.parquet'"):
+        EventLog.read(tmp_path)  # of a pattern of its own files there are none
+    (tmp_path / "day [1]").mkdir()
+    (tmp_path / "day [1]" / "a.csv").write_text(",".join(row()) + "\n")
+    with pytest.raises(LogError, match="are letters when they are written in brackets") as caught:
+        EventLog.read(tmp_path / "day [1]" / "*.csv")
+    assert EventLog.read(str(caught.value).split("'")[1]).height == 0
+
+
+def test_what_is_there_and_is_no_file_is_told_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    with pytest.raises(LogError, match=r"link to gone\.csv, which is not there"):
+        EventLog.read(tmp_path / "link.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(LogError, match=r"is a pipe or a device.*write it into a file first"):
+        EventLog.read(tmp_path / "pipe.csv")
 
 
 @pytest.mark.parametrize("of", [pl.DataFrame, pl.LazyFrame])
@@ -476,6 +504,18 @@ def test_hours_at_the_change_of_clocks() -> None:
     read, bad = times(texts, timezone="Europe/Paris")
     assert read == [datetime(2024, 10, 27, 0, 30, tzinfo=UTC), datetime(2024, 3, 31, 1, 30, tzinfo=UTC)]
     assert bad == ["occurred_at '2024-03-31 02:30:00'"], "an hour that never came is no time"
+    for at in (texts, [datetime.fromisoformat(text) for text in texts]):
+        report = log_of(*(row(occurred_at=one) for one in at), timezone="Europe/Paris").report()
+        assert "! 1 rows have a local time that never was, such as '2024-03-31 02:30:00" in str(report)
+    assert "never was" not in str(log_of(row(occurred_at="2024-02-30 02:30"), row(occurred_at="x")).report())
+
+
+def test_a_date_is_the_first_instant_of_its_day_though_it_has_no_midnight() -> None:
+    """In Cairo the clocks go forward at midnight."""
+    for day in ("2024-04-26", date(2024, 4, 26)):
+        assert times([day], timezone="Africa/Cairo")[0] == [datetime(2024, 4, 25, 22, tzinfo=UTC)]
+    read, bad = times(["26.04.2024", "25.04.2024"], timezone="Africa/Cairo", time_format="%d.%m.%Y")
+    assert (read[0] - read[1], bad) == (timedelta(days=1), [])
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -1205,6 +1245,8 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(LogError, match="make the column text"):
         EventLog.from_frame(pandas.DataFrame({"user_id": ["a", 1]}))
+    with pytest.raises(LogError, match="rename one of the two columns"):
+        EventLog.from_frame(pandas.DataFrame([["a", "b"]], columns=["user_id", "user_id"]))
     with pytest.raises(LogError, match=r"'session' is no single value.* with session=pl\.col"):
         EventLog.from_activities(visits(s=[{"x": 1}]), **VISITS, session="s")
 

@@ -472,6 +472,12 @@ def test_what_is_no_query_or_no_connection_is_told() -> None:
     with pytest.raises(LogError, match="no database connection: str") as told:
         jn.EventLog.from_query(secret, "select 1")
     assert "secret" not in str(told.value)
+
+    class Later:
+        async def execute(self) -> None: ...
+
+    with pytest.raises(LogError, match=r"Later is asynchronous: give .*psycopg\.connect"):
+        jn.EventLog.from_query(Later(), "select 1")
     for connect in (lambda: sqlite3.connect(":memory:"), duckdb.connect):
         with closing(connect()) as connection:
             with pytest.raises(LogError, match="two columns 'a'"):
@@ -548,6 +554,30 @@ def test_objects_that_a_pattern_names_are_no_patterns(
     kept.add(welcome)
     told = kept.load(f"s3://{BUCKET}/{form}-patterns/*.{form}", storage_options=options)
     assert (told.read, told.duplicates) == (120, 0)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "csv"])
+def test_small_objects_come_in_one_load_and_a_damaged_one_takes_none_down(
+    store: tuple[dict[str, str], Any],
+    welcome: jn.Journey,
+    welcome_log: pl.DataFrame,
+    tmp_path: Path,
+    form: str,
+) -> None:
+    options, client = store
+    for at in (0, 30, 60):
+        put(client, f"{form}-damaged/{at}.{form}", written(welcome_log[at : at + 30], form))
+    put(client, f"{form}-damaged/1.{form}", b"PAR1 ARROW1\xff\n and no more")
+    kept = jn.Store(tmp_path)
+    kept.add(welcome)
+    with pytest.raises(LogError, match=rf"damaged/1\.{form} (?s:.*)the others: 90 rows read"):
+        kept.load(f"s3://{BUCKET}/{form}-damaged/*.{form}", storage_options=options)
+    client.delete_object(Bucket=BUCKET, Key=f"{form}-damaged/1.{form}")
+    again = jn.Store(tmp_path / "again")
+    again.add(welcome)
+    again.load(f"s3://{BUCKET}/{form}-damaged/*.{form}", storage_options=options)
+    loads = again.loads()
+    assert (loads.height, loads["loaded_at"].n_unique(), loads["read"].sum()) == (3, 1, 90)
 
 
 def test_lines_of_json_under_such_a_name_are_refused(

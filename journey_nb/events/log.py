@@ -318,12 +318,16 @@ class EventLog:
             raise LogError(
                 f"columns maps names, as in {{'user_id': 'customer'}}, and is a {type(mapping).__name__}"
             )
-        read = [canonical_rows(part, name, mapping, how) for part in alike(parts, optional_columns(mapping))]
-        rows = pl.concat([rows for rows, *_ in read]) if len(read) > 1 else read[0][0]
+        parts = alike(parts, optional_columns(mapping))
+        read = [canonical_rows(part, name, mapping, how) for part in parts]
+        # Files without run ids are so by themselves, whatever others are read with them.
+        bare = ["run_id" not in mapping and "run_id" not in part.collect_schema() for part in parts]
+        rows = pl.concat(
+            rows.with_columns(run_id=derived_run()) if without else rows
+            for (rows, *_), without in zip(read, bare, strict=True)
+        )
         extra = dict.fromkeys(name for _, names, _ in read for name in names)
         mix = how.timezone is None and any(as_text for *_, as_text in read)
-        if "run_id" not in mapping and not any("run_id" in part.collect_schema() for part in parts):
-            rows = rows.with_columns(run_id=derived_run())
         fault = pl.when(~pl.col(ODD_WIDTH)).then(fault_of_row())  # whoever judges rows has them read whole
         judged = rows.with_row_index("row").with_columns(fault=fault).drop(ODD_WIDTH)
         return cls(judged, name, tuple(extra), mix)

@@ -16,6 +16,7 @@ def oddities(source: Judged, judged: Judged, journey: Journey | None, now: datet
     """What looks odd in the rows of a source, and in what they were judged to be (the same but for activities)."""
     return [
         *_unread_times(source),
+        *_hours_that_never_were(source.quarantined),
         *_odd_ids(source.rows),
         *_words_of_nothing(source.quarantined),
         *_warnings(judged, journey, now),
@@ -37,6 +38,24 @@ def _unread_times(judged: Judged) -> list[str]:
         ]
     form = "%m/%d/%Y %I:%M:%S %p" if odd[0].upper().endswith("M") else "%d/%m/%Y %H:%M"
     return [f"no time can be read, such as {cut(odd[0])!r}: say time_format={form!r}, as they are written"]
+
+
+def _hours_that_never_were(bad: pl.DataFrame) -> list[str]:
+    """Local times that are well written and yet none: the clocks of the zone that was told jump over them."""
+    text = pl.col("detail").str.extract(
+        r"_at(?: \(.*?\))? '((?:19|2[01])\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::[\d.]+)?)'"
+    )
+    plain = text.str.replace("T", " ")
+    read = pl.coalesce(
+        plain.str.to_datetime(f"%Y-%m-%d %H:%M{rest}", strict=False) for rest in ("", ":%S%.f")
+    )
+    jumped = bad.filter(read.is_not_null()).select(text).to_series()
+    if jumped.is_empty():
+        return []
+    return [
+        f"{jumped.len():,} rows have a local time that never was, such as {jumped.min()!r}, for the clocks jump over it there: "
+        "see whether timezone is the one that they were written in"
+    ]
 
 
 _ROUNDED = r"\d(?:[.,]\d+)?[eE]\+\d+$"  # a number as programs shorten it

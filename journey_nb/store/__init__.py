@@ -24,7 +24,7 @@ from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full, shared
 from journey_nb.journey import Journey, listed, near, wanted
-from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, scan
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
 from journey_nb.store.check import Fault, bytes_in, damage, wrong_sums
@@ -56,10 +56,13 @@ from journey_nb.store.sources import (
     Reading,
     Source,
     file_content,
+    file_name,
     frame_content,
     handfuls,
+    lacks,
     stands,
     way_of_reading,
+    with_nulls,
 )
 from journey_nb.store.stored import StoredFacts
 
@@ -414,33 +417,44 @@ class Store(Registry):
         """
         files = files_of(paths, how.get("storage_options"))
 
-        def load(some: Sequence[Stored]) -> Loaded:
-            return self._load_files(some, columns=columns, keep_log=keep_log, progress=progress, **how)
+        def load(some: Sequence[Stored], read: Callable[..., EventLog]) -> Loaded:
+            return self._load_files(some, read, columns=columns, keep_log=keep_log, progress=progress, **how)
 
+        read: Callable[..., EventLog] = EventLog.read
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
-            return load(files)
-        told, failed, waiting = Loaded(), list[LogError](), list(handfuls(files))[::-1]
+            return load(files, read)
+        told, failed, waiting = Loaded(), dict[Stored, LogError](), list(handfuls(files))[::-1]
+        good, beside = list[Stored](), list[pl.LazyFrame]()
         # Where nothing can be read, nor ever could, it is how all are read.
         while waiting and (told != Loaded() or len(failed) < SHOWN):
             some = waiting.pop()
             try:
-                told += load(some)
+                told += (one := load(some, read))
+                good = some if one.read else good
             except LogError as error:
                 if len(some) == 1:
-                    failed.append(error)
+                    failed[some[0]] = error
                 else:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
             except StoreError as error:  # a full disk, another writer
-                if before := so_far(failed, told):
+                if before := so_far([*failed.values()], told):
                     error.add_note(before)
                 raise
+            if not waiting and failed and good and not beside:
+                # What only some of the files have is null in the others, as if all had been read in one go.
+                options = how.get("storage_options")
+                waiting = [[path] for path in reversed(failed) if lacks(path, columns, options)]
+                failed = {path: error for path, error in failed.items() if [path] not in waiting}
+                beside = scan(good, options) if waiting else []
+                read = partial(with_nulls, beside)
         if failed:
-            raise failure(failed, told, stopped=bool(waiting))
+            raise failure([*failed.values()], told, stopped=bool(waiting))
         return told
 
     def _load_files(
         self,
         files: Sequence[Stored],
+        read: Callable[..., EventLog],
         *,
         columns: Mapping[str, str | pl.Expr] | None,
         keep_log: bool,
@@ -450,17 +464,19 @@ class Store(Registry):
         """Load files in one go, but for those that were loaded before."""
         told, reading = Loaded(), way_of_reading(columns, **how)
         fresh: dict[Source, Stored] = {}
+        digests = set[str]()  # of these
         for path in files:
             source = replace(self._source(path), reading=reading)
-            if source.digest in {other.digest for other in fresh} or self._layers.knows(source):
+            if source.digest in digests or self._layers.knows(source):
                 hint = READ_OTHERWISE if self._layers.was_read_otherwise(source) else ""
                 told += Loaded(skipped=(source.name + hint,))
             else:
                 fresh[source] = path
+                digests.add(source.digest)
         if fresh:
-            read = partial(_read, fresh, columns=columns, **how)
+            log = partial(_read, fresh, read, columns=columns, **how)
             same = partial(_unchanged, fresh)
-            told += self._load(read, list(fresh), files=same, keep_log=keep_log, progress=progress)
+            told += self._load(log, list(fresh), files=same, keep_log=keep_log, progress=progress)
         return told
 
     def _source(self, path: Stored) -> Source:
@@ -468,7 +484,10 @@ class Store(Registry):
             return Source(f"object:{path}", path)
         stood = stands(path)  # before its content is looked at
         return Source(
-            self._layers.digest_of(stood) or file_content(path), path.name, path.stat().st_size, stood=stood
+            self._layers.digest_of(stood) or file_content(path),
+            file_name(path),
+            path.stat().st_size,
+            stood=stood,
         )
 
     def load_delta(
@@ -1068,8 +1087,10 @@ def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
     return not isinstance(path, Path) or stands(path) == source.stood
 
 
-def _read(paths: Mapping[Source, Stored], fresh: Sequence[Source], **how: Any) -> EventLog:
-    return EventLog.read([paths[source] for source in fresh], **how)
+def _read(
+    paths: Mapping[Source, Stored], read: Callable[..., EventLog], fresh: Sequence[Source], **how: Any
+) -> EventLog:
+    return read([paths[source] for source in fresh], **how)
 
 
 def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Layer]:

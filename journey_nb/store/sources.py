@@ -10,10 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from journey_nb.reading import Stored, folders
+from journey_nb.events import EventLog
+from journey_nb.events.canonical import optional_columns
+from journey_nb.reading import LogError, Options, Stored, alike, folders, scan
 from journey_nb.store.sound import sha256
 
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
+BYTES_A_ROW = 128  # of an object, about
 Reading = tuple[tuple[str, str], ...]
 
 
@@ -39,7 +42,8 @@ class Source:
 
 def frame_content(frame: pl.DataFrame) -> str:
     """What tells the content of a frame."""
-    return hashlib.sha256(frame.rechunk().write_ipc(None).getbuffer()).hexdigest()
+    held = frame.drop(pl.selectors.object()).rechunk()  # objects of Python are no part of a log
+    return hashlib.sha256(held.write_ipc(None).getbuffer()).hexdigest()
 
 
 def file_content(path: Path) -> str:
@@ -47,6 +51,14 @@ def file_content(path: Path) -> str:
     digest, said = sha256(path), sorted(folders(path).items())
     # Equal files of two folders tell two things.
     return hashlib.sha256(repr((digest, said)).encode()).hexdigest() if said else digest
+
+
+def file_name(path: Path) -> str:
+    """What a file is called, with the folders that say something of its rows: ``date=2024-05-01/part-0.parquet``.
+
+    All files of such folders are named alike, and whoever takes a load back names it.
+    """
+    return "/".join([*(folder for folder in path.parts[:-1] if "=" in folder[1:]), path.name])
 
 
 def stands(path: Path) -> str:
@@ -67,12 +79,33 @@ def way_of_reading(
     return tuple(told)
 
 
+def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool:
+    """Whether a file is without a column that others may have."""
+    try:
+        has = [set(part.collect_schema()) for part in scan([path], options)]
+    except LogError:
+        return False
+    return bool(set(optional_columns(columns or {})).difference(*has))
+
+
+def with_nulls(
+    beside: Sequence[pl.LazyFrame],
+    paths: Sequence[Stored],
+    columns: Mapping[str, str | pl.Expr],
+    storage_options: Options = None,
+    **how: Any,
+) -> EventLog:
+    """The log of one file; columns that it has not, and those beside it have, are null."""
+    rows, *_ = alike([*scan(paths, storage_options), *beside], optional_columns(columns))
+    return EventLog.from_frame(rows, columns, name=str(paths[0]), **how)
+
+
 def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
-    """Files in their order, small ones by the handful; objects one by one, for their size is not known."""
+    """Files and objects in their order, small ones by the handful."""
     some: list[Stored] = []
     size = 0
     for path in paths:
-        grows = path.stat().st_size if isinstance(path, Path) else TOGETHER
+        grows = _size(path)
         if some and size + grows > TOGETHER:
             yield some
             some, size = [], 0
@@ -80,3 +113,10 @@ def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:
         size += grows
     if some:
         yield some
+
+
+def _size(path: Stored) -> int:
+    """The bytes of a file; of an object as many as its rows take, for a list of objects tells these alone."""
+    if isinstance(path, Path):
+        return path.stat().st_size
+    return TOGETHER if path.rows is None else path.rows * BYTES_A_ROW

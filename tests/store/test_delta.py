@@ -115,6 +115,23 @@ def test_what_stops_a_reading_is_told_with_its_mend(welcome_log: pl.DataFrame, t
         store.load_delta("s3://shop/events", storage_options=nowhere)
 
 
+def test_the_files_of_a_table_are_not_read_as_if_all_their_rows_counted(
+    welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Who was deleted there would be here again."""
+    table = tmp_path / "table"
+    rows = welcome_log[:50].with_columns(pl.col(pl.Enum).cast(pl.String))
+    rows.write_delta(table, delta_write_options={"partition_by": ["kind", "user_id"]})
+    DeltaTable(table).delete(f"user_id = '{rows['user_id'][0]}'")
+    store = jn.Store(tmp_path / "store")
+    for path in (table, table / "**" / "*.parquet", table / "kind=run.entered" / "*" / "*", table / _LOG):
+        with pytest.raises(LogError, match=rf"^{table} is a Delta table.*store\.load_delta"):
+            store.load(str(path))
+
+
+_LOG = "_delta_log/*.json"
+
+
 def test_a_copy_that_goes_on_by_itself_is_another_table(
     welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:
