@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
-from functools import partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import polars as pl
@@ -71,9 +71,9 @@ class CubedFacts:
         ]
         return facts.of_users(pl.concat(within).unique())
 
-    @property
+    @cached_property
     def pieces(self) -> list[Piece]:
-        """The facts as two pieces."""
+        """The facts as two pieces, which keep what is made of them."""
         users = self._facts.runs["user"].unique()
         halves = [self._facts.of_users(users.filter(users % 2 == half)) for half in (0, 1)]
         return [self._piece(half) for half in halves]
@@ -83,7 +83,26 @@ class CubedFacts:
             users = under_way(facts.runs, at)
             return users, facts.of_users(users)
 
-        return Piece(facts, inside, partial(assigned, self._journey, facts), lambda _, make: make())
+        made: dict[str, pl.DataFrame] = {}
+
+        def kept(name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+            if name not in made:
+                made[name] = make()
+            return made[name]
+
+        return Piece(facts, inside, cache(partial(assigned, self._journey, facts)), kept)
+
+
+def taken_out(journey: Journey, facts: Folded, gone: pl.Series) -> tuple[Folded, CubedFacts]:
+    """The facts without some users, and the same with a cube that had counted these and took them out again."""
+    some, rest = (facts.of_users(users) for users in (gone, _others(facts, gone)))
+    cube = Cube.together([Cube.of(journey, facts), Cube.sum([(-1, Cube.of(journey, some))])])
+    return rest, CubedFacts(journey, rest, cube, known=[(1, steps(facts)), (-1, steps(some))])
+
+
+def _others(facts: Folded, users: pl.Series) -> pl.Series:
+    every = pl.int_range(facts.users.height, dtype=pl.UInt32, eager=True)
+    return every.filter(~every.is_in(users.implode()))
 
 
 def _steps(facts: Folded) -> list[tuple[int, pl.DataFrame]]:

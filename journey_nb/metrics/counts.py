@@ -318,7 +318,7 @@ class Counts:
 
     def arrivals(self) -> pl.DataFrame:
         """Traversals into a point by known branches, and runs started there: point, runs."""
-        taken = self._taken.select(point="to_point")
+        taken = self._taken.select(point="to_point").drop_nulls()
         begun = self._runs.filter(self.scope.within("entered_at")).select(point="entry_point")
         return _counts(pl.concat([taken, begun]).group_by("point").agg(runs=pl.len()))
 

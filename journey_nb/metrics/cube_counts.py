@@ -592,7 +592,7 @@ def _going_on(piece: Piece, until: datetime) -> pl.DataFrame:
     Columns: user, entered_at, came, comes (as paths), reached (a goal before the instant).
     """
     users, facts = piece.inside(until)
-    before = pl.col("arrived_at").is_null() | (pl.col("arrived_at") < until)
+    before = pl.col("arrived_at") < until
     visits = facts.visits.with_columns(pl.col("point").cast(pl.String))
     # Goals of some users name messages that would have to be read: those of the whole piece are at hand.
     theirs = piece.facts.runs.filter(pl.col("user").is_in(users.implode()))["run"]  # in the same order

@@ -35,7 +35,10 @@ _PRIVATE = [
     "credit_message",
     "counts",
     "order",
+    "left_order",
+    "skip_order",
     "sent_order",
+    "skipped_order",
     "engaged_order",
 ]
 _PRIVATE += ["was_inside", "is_inside", "leaves", "was_open", "arrives", "is_open", "enters"]
@@ -149,7 +152,9 @@ def _visits(scope: Scope) -> pl.DataFrame:
 
 def _with_reasons(scope: Scope, visits: pl.DataFrame) -> pl.DataFrame:
     visits = scope.on_version(visits)
-    reason = scope.facts.runs["reason"].gather(visits["run"])  # why the run left, for visits that it closed
+    left = scope.unless_after("left_at", scope.hi).is_not_null()
+    reasons = scope.facts.runs.select(pl.when(left).then("reason").alias("reason")).to_series()
+    reason = reasons.gather(visits["run"])  # why the run left, for visits that it closed
     return visits.with_columns(reason).rename({"point": "point_id"})
 
 

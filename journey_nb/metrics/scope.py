@@ -274,6 +274,9 @@ class Scope:
                 reason=pl.when(left).then("reason"),
                 reason_detail=pl.when(left).then("reason_detail"),
                 exit_point=pl.when(left).then("exit_point"),
+                last_at=self.unless_after("last_at", self.horizon),  # null: not known before the run goes on
+                variant=pl.when(pl.col("variant_at") < literal(self.horizon)).then("variant"),
+                variant_at=self.unless_after("variant_at", self.horizon),
             )
             .with_columns(
                 was_inside=pl.col("inside") & began_before & ~self.before("left_at"),
@@ -321,10 +324,13 @@ class Scope:
         return (
             self._seen_visits(visits)
             .with_columns(
-                pl.when(left).then(name).alias(name) for name in ("left_at", "outcome", "branch", "to_point")
+                pl.when(left).then(name).alias(name)
+                for name in ("left_at", "outcome", "branch", "to_point", "left_version")
             )
             .with_columns(
                 traversed=pl.col("traversed") & pl.col("left_at").is_not_null(),
+                known=pl.col("known") & pl.col("left_at").is_not_null(),
+                skip_reason=pl.when(pl.col("skip_at") < literal(self.hi)).then("skip_reason"),
                 skip_at=self.unless_after("skip_at", self.hi),
                 was_open=began_before & ~self.before("left_at"),
                 arrives=self.within("arrived_at"),
@@ -383,7 +389,13 @@ class Scope:
         times = [name for name, dtype in messages.schema.items() if isinstance(dtype, pl.Datetime)]
         messages = self.of_members(messages)
         if self.facts.last_at >= self.horizon:
-            messages = messages.with_columns(self.unless_after(name, self.horizon) for name in times)
+            seen = {
+                f"{why}_reason": pl.when(pl.col(f"{became}_at") < literal(self.horizon)).then(f"{why}_reason")
+                for why, became in (("fail", "failed"), ("bounce", "bounced"), ("skip", "skipped"))
+            }
+            messages = messages.with_columns(
+                *(self.unless_after(name, self.horizon) for name in times), **seen
+            )
         fates = pl.Enum(["sent", "failed", "skipped"])
         sent, failed, skipped = (pl.col(f"{fate}_at").is_not_null() for fate in fates.categories)
         return messages.with_columns(

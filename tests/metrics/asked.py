@@ -14,6 +14,8 @@ from polars.testing import assert_frame_equal
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
+from journey_nb.metrics.counts import Counts
+from journey_nb.metrics.sums import added
 from journey_nb.stats import JourneyStats
 
 PRESETS = ("launch", *strategies.PRESETS)
@@ -45,8 +47,47 @@ def asked_of(journey: Journey, rng: Random) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def counts_asked_of(journey: Journey, rng: Random) -> list[tuple[str, tuple[Any, ...]]]:
+    """Every count that tables are made of, with what it takes drawn."""
+    goals = [goal.goal_id for goal in journey.goals]
+    points = journey.points()
+    senders = [key for key, point in points.items() if point.type == "message"]
+    splits = [*senders[:1], *(key for key, point in points.items() if point.type == "split_abn")]
+    channel = rng.choice([points[key].channel for key in senders] or ["push"])
+    return [
+        *(
+            (name, ())
+            for name in ("runs", "exits", "runs_by_day", "messages", "responses", "issues", "origins")
+        ),
+        *((name, ()) for name in ("opens_reported", "visits", "visits_by_day", "durations", "seconds")),
+        *(
+            (name, ())
+            for name in ("taken", "arrivals", "waiting", "goals", "values", "goals_by_day", "goal_here")
+        ),
+        *(("message_users", asked) for asked in (("channel",), ("point",), ("point", channel))),
+        *(
+            ("messages_by_day", (rng.choice((None, "channel", "point")), place))
+            for place in ("send", "event")
+        ),
+        *(("after_interaction", asked) for asked in ((), (rng.choice(goals),), (None, channel))),
+        *(("credited", (goal,)) for goal in (None, rng.choice(goals))),
+        *(("ways", (collapse,)) for collapse in (True, False)),
+        *(("assigned", (split, rng.choice(goals), unit)) for split in splits for unit in ("user", "run")),
+    ]
+
+
+def counted(counts: Counts, name: str, asked: tuple[Any, ...]) -> pl.DataFrame:
+    """A count as it adds: its keys once, and none that counts nothing."""
+    frame: pl.DataFrame = getattr(counts, name)(*asked)
+    if name in ("seconds", "waiting", "opens_reported"):  # which do not
+        return frame.sort(pl.all())
+    told = added([(1, frame)])
+    return told.sort(told.columns)
+
+
 def periods(facts: Folded, rng: Random) -> list[Any]:
-    """Presets, whole days, and odd seconds: at events, between them, and beyond them all."""
+    """Presets, whole days, odd seconds (at events, between them, and beyond them all), and all but the first or last instant."""
+    tick = timedelta(microseconds=1)
     times = facts.events["at"].unique().sort().to_list() or [facts.first_at]
     times = [facts.first_at - timedelta(days=2), *times, facts.last_at + timedelta(days=3)]
     odd = sorted(rng.choice(times) + timedelta(microseconds=rng.choice((0, 1, -1, 10**9))) for _ in range(2))
@@ -56,6 +97,7 @@ def periods(facts: Folded, rng: Random) -> list[Any]:
         tuple(days),
         tuple(odd),
         (odd[0], odd[0] + timedelta(hours=rng.choice((1, 30)))),
+        (facts.first_at + rng.choice((0, 1)) * tick, facts.last_at + rng.choice((0, 1, 1)) * tick),
     ]
 
 

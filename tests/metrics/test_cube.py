@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from datetime import timedelta
 from itertools import combinations, product
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from cubed import FRAMES, CubedFacts
-from metrics.asked import asked_of, chosen, differs, folded, periods, seen_by
+from cubed import FRAMES, CubedFacts, taken_out
+from metrics.asked import asked_of, chosen, counted, counts_asked_of, differs, folded, periods, seen_by
 from metrics.build import a_journey, at, make_facts
 from polars.testing import assert_frame_equal
 
@@ -22,7 +23,8 @@ from journey_nb.metrics.cube import FRAMES as CUBE
 from journey_nb.metrics.cube import Cube, steps
 from journey_nb.metrics.cube_counts import _at_rank, _net
 from journey_nb.metrics.cube_frames import _distinct
-from journey_nb.metrics.scope import Scope
+from journey_nb.metrics.scope import Clock, Scope
+from journey_nb.period import TICK
 from journey_nb.stats import JourneyStats
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 8))
@@ -47,20 +49,31 @@ def test_a_cube_answers_as_counting_does(turn: int) -> None:
     assert compared >= SEEDS
 
 
-def test_a_cube_knows_the_days_of_visits() -> None:
-    compared = 0
+def test_every_count_is_looked_up_as_it_is_counted() -> None:
+    compared: Counter[str] = Counter()
     for seed in range(SEEDS):
         journey, facts = folded(seed)
-        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
-        for period in periods(facts, Random(seed)):
-            eye = Random(seed).random()
-            scopes = [seen_by(chosen(one, period), Random(eye)).scope for one in stats]
-            plain, cubed = (scope.counts_on_version.visits_by_day() for scope in scopes)
-            plain = plain.filter(pl.col("count") != 0).sort(pl.all())
-            told = differs(plain, cubed.filter(pl.col("count") != 0).sort(pl.all()))
-            assert told is None, f"seed {seed} {period}\n{told}"
-            compared += plain.height
-    assert compared > SEEDS
+        rng = Random(seed)
+        users = pl.int_range(facts.users.height, dtype=pl.UInt32, eager=True)
+        gone = users.filter(pl.Series([rng.random() < 0.2 for _ in users], dtype=pl.Boolean))
+        both = (
+            taken_out(journey, facts, gone)
+            if gone.len() < users.len()
+            else (facts, CubedFacts(journey, facts))
+        )
+        stats = [JourneyStats(journey, one) for one in both]
+        for period in periods(both[0], rng):
+            eye = rng.random()
+            plain, cubed = (
+                seen_by(chosen(one, period), Random(eye)).scope.counts_on_version for one in stats
+            )
+            for name, asked in counts_asked_of(journey, rng):
+                told = differs(wanted := counted(plain, name, asked), counted(cubed, name, asked))
+                assert told is None, f"seed {seed} {plain.scope} {name} {asked}\n{told}"
+                compared[name] += wanted.height
+            stand, wait = plain.visits()["waiting"].sum(), plain.waiting()["runs"].sum()
+            assert stand == wait, f"seed {seed} {plain.scope}"
+    assert SEEDS < 8 or min(compared.values()) > 0  # of each some
 
 
 def test_a_cube_knows_the_ways_of_runs_as_far_as_they_had_come() -> None:
@@ -105,21 +118,38 @@ def test_a_cube_knows_ways_of_which_each_run_takes_one_of_its_own() -> None:
     assert plain.height > 300
 
 
-def test_who_was_assigned_to_what_adds_over_pieces_of_the_facts() -> None:
-    compared = 0
-    for seed in range(SEEDS):
-        journey, facts = folded(seed)
-        stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
-        split = [key for key, point in journey.points().items() if point.type in ("split_abn", "message")]
-        for period in periods(facts, Random(seed)):
-            eye = Random(seed).random()
-            plain, cubed = (seen_by(chosen(one, period), Random(eye)).scope.counts for one in stats)
-            for asked in product(split, [goal.goal_id for goal in journey.goals], ("user", "run")):
-                counted, summed = (one.assigned(*asked).sort(pl.all()) for one in (plain, cubed))
-                told = differs(counted, summed)
-                assert told is None, f"seed {seed} {period} {asked}\n{told}"
-                compared += counted.height
-    assert compared > SEEDS
+def test_ways_are_told_as_far_as_they_had_come_by_any_midnight() -> None:
+    journey = a_journey()
+    for seed in range(3):
+        rng = Random(seed)
+        hours = [
+            sorted(rng.choices(range(0, 126, 6), k=rng.randint(2, 4))) for _ in range(40)
+        ]  # many at midnight
+        runs = [{"user": rng.randrange(12), "entered_at": at(60 * some[0])} for some in hours]
+        visits = [
+            {"run": n, "user": runs[n]["user"], "point": rng.choice("EA"), "arrived_at": at(60 * hour)}
+            for n, some in enumerate(hours)
+            for hour in some
+        ]
+        goals = [
+            {"run": n, "user": runs[n]["user"], "at": at(60 * rng.choice(some)), "counts": rng.random() < 0.5}
+            for n, some in enumerate(hours)
+        ]
+        goals.sort(key=lambda goal: goal["at"])
+        facts = make_facts(journey, runs=runs, visits=visits, goals=goals)
+        cubed = CubedFacts(journey, facts)
+        for first, last, collapse in product((0, 1, 2), (1, 2, 3, 4, 5), (True, False)):
+            plain, looked_up = (
+                counted(
+                    Scope(journey, one, at(days=first), at(days=max(first, last)), facts.last_at).counts,
+                    "ways",
+                    (collapse,),
+                )
+                for one in (facts, cubed)
+            )
+            told = differs(plain, looked_up)
+            assert told is None, f"seed {seed} days {first} to {last} {collapse}\n{told}"
+    assert plain.height > 3
 
 
 def same(one: Cube, other: Cube) -> None:
@@ -240,30 +270,125 @@ def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
                 assert plain.beginning(user[:2]) == cubed.beginning(user[:2])
 
 
+def test_percentiles_of_stays_of_like_length_are_those_of_the_period() -> None:
+    journey, compared = a_journey(), 0
+    for seed in range(3):
+        rng = Random(seed)
+        runs = [{"user": n, "entered_at": at(rng.randrange(8_000))} for n in range(40)]
+        lengths = [1_800 + rng.randrange(60 * (seed + 1)) for _ in runs]  # in seconds, of few buckets
+        visits = [
+            {"run": n, "user": n, "point": "W", "version": rng.choice((1, 2)), "outcome": "completed", "arrived_at": begun,
+             "left_at": begun + timedelta(seconds=length)}
+            for n, (run, length) in enumerate(zip(runs, lengths, strict=True))
+            for begun in [run["entered_at"]]
+        ]  # fmt: skip
+        facts = make_facts(journey, runs=runs, visits=visits)
+        cubed, times = CubedFacts(journey, facts), sorted(visit["left_at"] for visit in visits)
+        for _ in range(16):
+            start = rng.choice((facts.first_at, rng.choice(times)))
+            end = max(start, rng.choice((rng.choice(times), facts.last_at, facts.last_at + TICK)))
+            clock, version = rng.choice(("activity", "cohort")), rng.choice((None, 1, 2))
+            plain, looked_up = (
+                Scope(journey, one, start, end, facts.last_at, clock, version).counts_on_version.seconds()
+                for one in (facts, cubed)
+            )
+            assert differs(plain, looked_up) is None, f"seed {seed} {start} {end} {clock} {version}"
+            compared += plain.height
+    assert compared > 24
+
+
+def test_what_became_of_the_assigned_is_kept_by_all_that_it_hangs_on() -> None:
+    variants = [
+        {"source": point, "target": "X", "key": f"variant:{key}"} for point, key in product("ST", "AB")
+    ]
+    types = {
+        "E": "entry_api",
+        "S": "split_abn",
+        "T": "split_abn",
+        "M": "message",
+        "N": "message",
+        "X": "exit",
+    }
+    points = [
+        {"point_id": point, "type": kind, "channel": "push" if kind == "message" else None}
+        for point, kind in types.items()
+    ]
+    versions = [
+        {"version": number, "published_at": at(0), "points": points, "branches": [{"source": "E", "target": "S"}, *variants]}
+        for number in (1, 2)
+    ]  # fmt: skip
+    journey, rng, compared = a_journey(versions=versions), Random(4), 0
+    runs = [{"user": rng.randrange(20), "run_no": n, "entered_at": at(n)} for n in range(40)]
+    for run in rng.sample(runs, 20):
+        run |= {"left_at": run["entered_at"] + timedelta(days=1), "reason": "completed"}
+    visits: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
+    goals: list[dict[str, Any]] = []
+    for n, run in enumerate(runs):
+        for minute in range(1, 4):
+            then = run["entered_at"] + timedelta(minutes=minute * 20)
+            variant, version = rng.choice("AB"), rng.choice((1, 2))
+            visits.append(
+                {"run": n, "user": run["user"], "point": rng.choice("STM"), "arrived_at": then, "left_at": then, "version": version,
+                 "outcome": "completed", "branch": f"variant:{variant}", "traversed": True, "known": True, "left_version": version}
+            )  # fmt: skip
+            messages.append(
+                {
+                    "run": n,
+                    "user": run["user"],
+                    "point": rng.choice("SMN"),
+                    "sent_at": then,
+                    "variant": variant,
+                    "version": version,
+                }
+            )
+            if rng.random() < 0.3:
+                goals.append({"run": n, "user": run["user"], "at": then, "goal": rng.choice(("buy", "join"))})
+    goals.sort(key=lambda goal: goal["at"])
+    facts = make_facts(journey, runs=runs, visits=visits, messages=messages, goals=goals)
+    cubed, times = CubedFacts(journey, facts), [visit["left_at"] for visit in visits]
+    for period, seen in product(range(3), (facts.last_at, facts.last_at + timedelta(days=8))):
+        start, end = (
+            sorted(rng.choice(times) for _ in range(2)) if period else (facts.first_at, facts.last_at + TICK)
+        )
+        for version in (None, 1, 2):
+            plain, kept = (
+                Scope(journey, one, start, end, seen, version=version).counts for one in (facts, cubed)
+            )
+            for asked in product("STMN", ("buy", "join"), ("user", "run")):
+                told = differs(wanted := counted(plain, "assigned", asked), counted(kept, "assigned", asked))
+                assert told is None, f"{start} {end} {seen} {version} {asked}\n{told}"
+                compared += wanted.height
+    assert compared > 500
+
+
 def test_goals_of_several_runs_of_a_user_count_one_user_in_every_period() -> None:
     journey = a_journey()
-    for seed in range(6):
+    for seed in range(4):
         rng = Random(seed)
-        runs = [{"user": rng.randrange(2), "entered_at": at(0)} for _ in range(5)]
+        entered = [rng.randrange(5) for _ in range(10)]  # of whom later ones may reach a goal first
+        runs = [{"user": rng.randrange(3), "entered_at": at(days=day)} for day in entered]
         goals = [
             {
-                "run": rng.randrange(5),
-                "at": at(rng.randrange(60), days=rng.randrange(8)),
+                "run": run,
+                "at": at(rng.randrange(60), days=entered[run] + rng.randrange(8)),
+                "goal": rng.choice(("buy", "join")),
                 "here": rng.choice("AW"),
+                "credit_point": rng.choice("AW"),
             }
-            for _ in range(14)
+            for run in rng.choices(range(10), k=14)
         ]
         facts = make_facts(journey, runs=runs, goals=sorted(goals, key=lambda goal: goal["at"]))
         cubed = CubedFacts(journey, facts, hidden=FRAMES)
-        for first, last in combinations(range(9), 2):
-            plain, looked_up = (
-                Scope(journey, one, at(days=first), at(days=last), facts.last_at)
-                .counts.goal_here()
-                .sort("point")
+        for first, last in combinations((0, 1, 2, 3, 4, 5, 7, 12), 2):
+            clock: Clock = "cohort" if (first + last) % 2 else "activity"
+            scopes = [
+                Scope(journey, one, at(days=first), at(days=last), facts.last_at, clock)
                 for one in (facts, cubed)
-            )
-            told = differs(plain, looked_up)
-            assert told is None, f"seed {seed} days {first} to {last}\n{told}"
+            ]
+            for name in ("goals", "goals_by_day", "credited", "goal_here"):
+                told = differs(*(counted(scope.counts, name, ()) for scope in scopes))
+                assert told is None, f"seed {seed} {name} days {first} to {last}\n{told}"
 
 
 @pytest.mark.parametrize("versions", [(1, 2), (1, 20_260_131), (7, 1_767_225_600, None)])

@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 from metrics.build import a_journey, at, make_scope
+from polars.testing import assert_frame_equal
 
 import journey_nb as jn
 from journey_nb.metrics import KEYS, TABLES
@@ -41,6 +43,27 @@ def test_as_many_rows_as_the_cell_says(table: str, view: str) -> None:
             else:
                 assert behind.height == (row[column] or 0), (column, row)
             assert not behind.height or behind.columns[:2] == ["run_id", "user_id"]
+
+
+@pytest.mark.parametrize("share", [0.15, 0.5])
+def test_rows_tell_nothing_that_came_later(share: float) -> None:
+    journey = jn.Journey.sample("welcome")
+    log = simulate(journey, users=150, seed=5)
+    late = jn.JourneyStats(journey, log)
+    seen = late.facts.first_at + (late.facts.last_at - late.facts.first_at) * share
+    early = jn.JourneyStats(journey, log.filter(pl.col("occurred_at") <= seen))
+    compared = 0
+    for cell in cells():
+        # When the last row of a run was is not known before: it may have gone on.
+        told, known = (one.as_of(seen).rows(cell).select(cs.exclude("last_at")) for one in (late, early))
+        assert_frame_equal(told, known, check_row_order=False)
+        compared += told.height
+    assert compared > 1_000
+    runs = late.as_of(seen).rows("audience.entrances")
+    assert runs["last_at"].max() <= seen
+    ended = late.between(late.facts.first_at, seen).rows("points.waiting")
+    assert ended.height
+    assert ended["reason"].null_count() == ended.height
 
 
 def test_every_count_of_the_tables_has_its_rows() -> None:
