@@ -733,7 +733,8 @@ class Store(Registry):
         Raises
         ------
         StoreError
-            When a journey of theirs was loaded with ``keep_log=False``: it cannot be folded anew.
+            When a journey of theirs was loaded with ``keep_log=False``: it cannot be folded anew; or when files of theirs
+            cannot be removed.
 
         Examples
         --------
@@ -763,6 +764,12 @@ class Store(Registry):
             without = {*gone}.difference(self.strangers["user_id"], *known.values())
             erased += self._without_strangers(gone)
             self._layers.sweep(at_once=True)
+            if left := self._layers.unlisted():  # as where somebody reads them on a network drive
+                names = listed([folder.relative_to(self.path).as_posix() for folder in left])
+                raise StoreError(
+                    f"nobody asked of the store finds them any more, but files that had them could not be removed ({names}): "
+                    "see who reads these, or who owns them, and erase them again"
+                )
             if without:  # mistyped perhaps, and the one who was meant is still here
                 nobody = listed(sorted(map(repr, without)))
                 _log.warning("no row here is of %s: users are named as the log has them", nobody)

@@ -288,6 +288,20 @@ def test_who_asks_while_somebody_is_erased_is_told_what_is_left(
     assert str(told) == str(ask(store))
 
 
+def test_files_that_cannot_be_removed_are_told_by_who_erases(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody reads them on a network drive."""
+    store.append(welcome_log[:60])
+    with monkeypatch.context() as busy:
+        busy.setattr(layers_of_store.shutil, "rmtree", lambda *_, **how: None)
+        with pytest.raises(StoreError, match=r"layers/[0-9a-f]{16}.*erase them again"):
+            store.erase(welcome_log["user_id"][0])
+    assert welcome_log["user_id"][0] not in store["welcome"].facts.users["user_id"]
+    assert store.erase(welcome_log["user_id"][0]) == 0
+    assert store.leftovers().is_empty()
+
+
 def test_all_may_be_erased_and_come_again(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
