@@ -47,7 +47,7 @@ def test_what_is_right_is_no_fault(store: jn.Store) -> None:
 
 
 @pytest.mark.parametrize("by", [-1, 1])
-@pytest.mark.parametrize("name", ["faulty", "rows"])
+@pytest.mark.parametrize("name", ["faulty", "quarantined", "rows"])
 def test_an_account_of_rows_that_does_not_add_up(store: jn.Store, name: str, by: int) -> None:
     def miscounted(facts: StoredFacts) -> StoredFacts:
         *others, layer = facts.layers
