@@ -107,6 +107,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("store/intake.py", "for other in group).filter(elsewhere)", "for other in group).filter(~elsewhere)"),
     ("store/intake.py", 'on=list(COLUMNS), how="anti"', 'on="event_id", how="anti"'),
     ("store/intake.py", '(["user_id", "session"], ["run_id"])', '(["user_id", "session"],)'),
+    ("store/intake.py", "self._replaced.append(told_anew(dead, folder))\n", "pass\n"),
+    ("store/intake.py", "self.layer.quarantined -= told", "self.layer.quarantined += told"),
     ("store/check.py", "if rows != said.loaded:", "if rows < said.loaded:"),
     ("store/check.py", "if (aside := facts.quarantined.height) != said.quarantined:", "if (aside := said.quarantined) != said.quarantined:"),
     ("store/check.py", " or not _same_rows(stand, facts.standing):", ":"),
