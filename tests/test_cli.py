@@ -921,7 +921,7 @@ def test_loads_are_listed_and_taken_back_and_users_erased(
     assert f"{pl.read_parquet('events.parquet').height:,}" in told  # rows read
     store = jn.Store("store")
     first, second, *_ = users = store["welcome"].facts.users["user_id"]
-    Path("ids.txt").write_text(f"{first}\n\n", encoding="utf-8")
+    Path("ids.txt").write_text(f"{first}\n\n", encoding="utf-8-sig")  # as Windows and spreadsheets write it
     assert "say --yes" in refused("erase", "store", "--file", "ids.txt", code=2)
     assert "name the users" in refused("erase", "store", "--yes", code=2)
     assert "✓ Erased 0 rows" in run("erase", "store", "nobody", "--yes").stderr

@@ -189,7 +189,7 @@ def undo(store: Path, name: str, patience: float) -> None:
 @_STORE
 @click.argument("users", nargs=-1)
 @click.option(
-    "--file", "path", type=click.File(encoding="utf-8"), help="One user id a line; - for standard input."
+    "--file", "path", type=click.File(encoding="utf-8-sig"), help="One user id a line; - for standard input."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @PATIENCE

@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -69,6 +69,7 @@ from journey_nb.store.stored import StoredFacts
 __all__ = ["Fault", "Loaded", "Store", "StoreError"]
 
 _log = logging.getLogger(__name__)
+Made = TypeVar("Made")
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
 
@@ -131,13 +132,7 @@ class Store(Registry):
 
     def __getitem__(self, key: str) -> JourneyStats:
         """The statistics of a journey (by its id or title), as of now."""
-        journey = self._uncopied(key)
-        try:
-            stats = JourneyStats(*self._journey_and_facts(journey))
-        except StoreError:
-            if self._uncopied(key) == journey:
-                raise
-            return self[key]  # it was changed, and folded anew, between the two questions
+        stats = self._steadily(key, lambda journey: JourneyStats(*self._journey_and_facts(journey)))
         stats.store = self
         return stats
 
@@ -336,12 +331,14 @@ class Store(Registry):
         ...     print(store.holdings().filter(pl.col("bytes") > 0)["last_at"].item() == store["welcome"].facts.last_at)
         True
         """
-        rows = []
-        for journey_id in self:
-            layers, journey = self._layers.of(journey_id), self._uncopied(journey_id)
+
+        def held(journey: Journey) -> tuple[str, datetime | None, int]:
+            layers = self._layers.of(journey.journey_id)
             facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
             last_at = None if facts.is_empty else facts.last_at
-            rows.append((journey_id, last_at, sum(layer.bytes for layer in layers)))
+            return journey.journey_id, last_at, sum(layer.bytes for layer in layers)
+
+        rows = [self._steadily(journey_id, held) for journey_id in self]
         schema = {"journey_id": pl.String(), "last_at": pl.Datetime("us", "UTC"), "bytes": pl.Int64()}
         return pl.DataFrame(rows, schema, orient="row")
 
@@ -755,7 +752,8 @@ class Store(Registry):
         Raises
         ------
         StoreError
-            When a journey of theirs was loaded with ``keep_log=False``: it cannot be folded anew.
+            When a journey of theirs was loaded with ``keep_log=False``: it cannot be folded anew; or when files of theirs
+            cannot be removed.
 
         Examples
         --------
@@ -785,6 +783,12 @@ class Store(Registry):
             without = {*gone}.difference(self.strangers["user_id"], *known.values())
             erased += self._without_strangers(gone)
             self._layers.sweep(at_once=True)
+            if left := self._layers.unlisted():  # as where somebody reads them on a network drive
+                names = listed([folder.relative_to(self.path).as_posix() for folder in left])
+                raise StoreError(
+                    f"nobody asked of the store finds them any more, but files that had them could not be removed ({names}): "
+                    "see who reads these, or who owns them, and erase them again"
+                )
             if without:  # mistyped perhaps, and the one who was meant is still here
                 nobody = listed(sorted(map(repr, without)))
                 _log.warning("no row here is of %s: users are named as the log has them", nobody)
@@ -937,7 +941,12 @@ class Store(Registry):
         for done, journey_id in enumerate(ids, 1):
             layers = self._layers.of(journey_id)
             broken = damage(journey_id, layers, self.path)
-            found += broken or (self._sums(journey_id) if layers and journey_id != STRANGERS else [])
+            if broken:  # or gone: others have replaced or erased what was there
+                still = [layer for layer in self._layers.of(journey_id) if layer in layers]
+                broken = damage(journey_id, still, self.path)
+            if not broken and layers and journey_id != STRANGERS:
+                broken = self._steadily(journey_id, self._sums)
+            found += broken
             progress("checking", done / len(ids))
         if any(fault.journey_id == STRANGERS for fault in found):
             return found
@@ -952,16 +961,15 @@ class Store(Registry):
             )
         return found
 
-    def _sums(self, journey_id: str) -> Iterator[Fault]:
-        journey = self.get(journey_id)
+    def _sums(self, journey: Journey) -> list[Fault]:
         try:
             layers = self._holding(journey)
         except StoreError as error:
-            yield Fault(journey_id, "facts", str(error))
-            return
-        if any(layer.awaits(journey) for layer in layers):
-            yield Fault(journey_id, "rows", "wait for a version that is here by now; rebuild() reads them")
-        yield from wrong_sums(journey, StoredFacts(journey, layers, self._layers.parts(journey, layers)))
+            return [Fault(journey.journey_id, "facts", str(error))]
+        waits = "wait for a version that is here by now; rebuild() reads them"
+        found = [Fault(journey.journey_id, "rows", waits)] * any(layer.awaits(journey) for layer in layers)
+        facts = StoredFacts(journey, layers, self._layers.parts(journey, layers))
+        return [*found, *wrong_sums(journey, facts)]
 
     def leftovers(self) -> pl.DataFrame:
         """What lies in the folder and counts for nothing: place, bytes, and whether it is ``of_a_load``.
@@ -1023,6 +1031,20 @@ class Store(Registry):
                 f"“{journey.label}” was changed since its facts were folded, or they are of an older journey_nb: {mend}"
             )
         return layers
+
+    def _steadily(self, key: str, read: Callable[[Journey], Made]) -> Made:
+        """What is read of a journey; from the beginning where others have changed it meanwhile, or erased what counted."""
+        before = self._state(key)
+        try:
+            return read(before[0])
+        except StoreError:
+            if self._state(key) == before:
+                raise
+        return self._steadily(key, read)
+
+    def _state(self, key: str) -> tuple[Journey, list[str]]:
+        journey = self._uncopied(key)
+        return journey, [layer.token for layer in self._layers.of(journey.journey_id)]
 
     def _journey_and_facts(self, journey: Journey) -> tuple[Journey, StoredFacts]:
         """A copy of a journey, and its facts: the same ones as long as nothing is changed."""

@@ -14,6 +14,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, standing
 from journey_nb.stats import JourneyStats
 from journey_nb.store.layers import Layer
+from journey_nb.store.loaded import Loaded
 from journey_nb.store.stored import StoredFacts
 
 
@@ -41,10 +42,12 @@ def damage(journey_id: str, layers: Sequence[Layer], folder: Path) -> list[Fault
 def wrong_sums(journey: Journey, facts: StoredFacts) -> Iterator[Fault]:
     """What of the facts does not add up, or is not what the cubes hold."""
     journey_id = journey.journey_id
-    loaded = facts.read - facts.duplicates - facts.quarantined.height
+    said = Loaded.of(facts.layers)
     rows, counted, stand = _counted_anew(journey, facts)
-    if rows != loaded:
-        yield Fault(journey_id, "rows", f"{loaded:,} are said to be loaded, {rows:,} are there")
+    if rows != said.loaded:
+        yield Fault(journey_id, "rows", f"{said.loaded:,} are said to be loaded, {rows:,} are there")
+    if (aside := facts.quarantined.height) != said.quarantined:
+        yield Fault(journey_id, "rows", f"{said.quarantined:,} are said to be set aside, {aside:,} are there")
     stats = JourneyStats(journey, facts)
     gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
     for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():

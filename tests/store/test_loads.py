@@ -779,6 +779,7 @@ def test_goals_of_no_run_are_told(store: jn.Store, events: pl.DataFrame) -> None
     assert (late, unknown) == (0, events.filter(goal).height)
     assert f"{unknown} of users who never entered" in str(store["welcome"].report())
     assert store["welcome"].small_groups(5).outside_window == (0, unknown - unknown % 5)
+    assert store.check() == []
 
 
 # Interrupted at any instant, in a process that goes on.

@@ -15,9 +15,11 @@ from polars.testing import assert_frame_equal
 from same import assert_same
 
 import journey_nb as jn
+from journey_nb.cluster import _layers
 from journey_nb.events import EventLog
 from journey_nb.facts import Folded, fold
 from journey_nb.store import intake
+from journey_nb.store.parcels import ROWS, packed
 
 SEEDS = int(os.environ.get("JOURNEY_NB_SEEDS", 10))
 MESSAGE = {"point_id": "A", "channel": "push"}
@@ -100,6 +102,39 @@ def test_a_log_folded_in_parts_equals_one_folded_whole(
             assert_same(store[journey.journey_id].facts, expected)
         except BaseException as error:
             error.add_note(f"seed {seed}, {len(parts)} batches")
+            raise
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS // 5, 2))
+def test_a_log_folded_elsewhere_is_as_one_folded_here(
+    start: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In two halves, whose layers tell some of their users anew, beside what is here already."""
+    for seed in range(start, start + 2):
+        journey, frame, rng = logs(seed)
+        for _ in range(4):
+            frame = share_ids(rng, frame)
+        here, there = (batches(rng, frame[half::2])[:3] for half in (0, 1))
+        store = stored(tmp_path / f"{seed}", journey, here)
+        away = pl.concat(there).with_columns(half=pl.coalesce("user_id", "device_id").hash() % 2)
+        made, folder = [], tmp_path / f"folded {seed}"
+        for half in range(2):
+            rows = EventLog.from_frame(away.filter(pl.col("half").fill_null(0) == half).drop("place", "half"))
+            with monkeypatch.context() as patch:
+                patch.setattr(intake, "ROWS_A_PART", 4)
+                for of, layer in _layers(rows, [journey], folder / "made", half):
+                    made += packed(layer, of, of=4)
+        pl.DataFrame(made, schema=ROWS, orient="row").write_parquet(folder / "0.parquet")
+        try:
+            before = store[journey.journey_id].report()
+            told = store.adopt(folder)
+            expected = at_once(journey, pl.concat([*here, *there]))
+            assert_same(store[journey.journey_id].facts, expected)
+            after = store[journey.journey_id].report()
+            assert told.loaded == after.loaded - before.loaded
+            assert store.check() == []
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
             raise
 
 

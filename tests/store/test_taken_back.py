@@ -258,6 +258,50 @@ def test_nobody_can_be_taken_out_of_facts_without_their_log(
     assert store.erase("somebody else") == 0
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [lambda store: store["welcome"].health(), lambda store: store.holdings(), lambda store: store.check()],
+    ids=["statistics", "holdings", "check"],
+)
+@pytest.mark.parametrize("look", range(1, 4), ids=lambda look: f"look {look}")
+def test_who_asks_while_somebody_is_erased_is_told_what_is_left(
+    store: jn.Store,
+    welcome_log: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[jn.Store], object],
+    look: int,
+) -> None:
+    """Whatever of the question stands before the erasure, which lets no file linger for readers."""
+    for start in (0, 60):
+        store.append(welcome_log[start : start + 60])
+    looks, layers_of = iter(range(1, 100)), store._layers.of
+
+    def erased_after(journey_id: str) -> list[layers_of_store.Layer]:
+        found = layers_of(journey_id)
+        if next(looks) == look:
+            jn.Store(store.path).erase(welcome_log["user_id"][0])  # by another program
+        return found
+
+    monkeypatch.setattr(store._layers, "of", erased_after)
+    told = ask(store)
+    monkeypatch.undo()
+    assert str(told) == str(ask(store))
+
+
+def test_files_that_cannot_be_removed_are_told_by_who_erases(
+    store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody reads them on a network drive."""
+    store.append(welcome_log[:60])
+    with monkeypatch.context() as busy:
+        busy.setattr(layers_of_store.shutil, "rmtree", lambda *_, **how: None)
+        with pytest.raises(StoreError, match=r"layers/[0-9a-f]{16}.*erase them again"):
+            store.erase(welcome_log["user_id"][0])
+    assert welcome_log["user_id"][0] not in store["welcome"].facts.users["user_id"]
+    assert store.erase(welcome_log["user_id"][0]) == 0
+    assert store.leftovers().is_empty()
+
+
 def test_all_may_be_erased_and_come_again(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
