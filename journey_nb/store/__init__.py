@@ -1034,13 +1034,15 @@ class Store(Registry):
 
     def _steadily(self, key: str, read: Callable[[Journey], Made]) -> Made:
         """What is read of a journey; from the beginning where others have changed it meanwhile, or erased what counted."""
-        before = self._state(key)
-        try:
-            return read(before[0])
-        except StoreError:
-            if self._state(key) == before:
-                raise
-        return self._steadily(key, read)
+        before = None
+        while True:
+            try:
+                return read(self._uncopied(key))
+            except StoreError:
+                now = self._state(key)
+                if now == before:
+                    raise
+                before = now
 
     def _state(self, key: str) -> tuple[Journey, list[str]]:
         journey = self._uncopied(key)
