@@ -411,13 +411,13 @@ def _campaign_row(stats: JourneyStats) -> dict[str, Any]:
 
 
 def _clicked(scope: Scope, channel: str, sent: pl.DataFrame) -> int | None:
-    """Sent messages that were clicked; None on a channel whose source reports no clicks at all.
+    """Sent messages that were clicked; None on a channel whose source reports no clicks at all, as far as is seen.
 
     A push of a source that reports only opens counts those.
     """
     reported = scope.facts.messages.filter(pl.col("channel") == channel)
     for outcome in ("clicked", "opened") if channel == "push" else ("clicked",):
-        if reported[scope.time_of(outcome)].count():
+        if (reported[scope.time_of(outcome)] < scope.horizon).any():
             return int(sent[outcome].sum())
     return None
 

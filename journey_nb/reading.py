@@ -121,12 +121,16 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
 
 def _refuse_tables(files: Iterable[Stored]) -> None:
     """The files of a Delta table hold rows that were deleted or written anew: which of them count its log tells."""
-    for folder in dict.fromkeys(str(file).rpartition("/")[0] for file in files):
+    for parent in dict.fromkeys(
+        str(file).rpartition("/")[0] if isinstance(file, Address) else file.parent for file in files
+    ):
+        # Wherever one stands: "*.parquet" may be said in the folder of a partition.
+        folder = parent.resolve().as_posix() if isinstance(parent, Path) else parent
         table = folder.removesuffix(f"/{_DELTA}")
         while "=" in table.rpartition("/")[2]:
             table = table.rpartition("/")[0]
         if folder.endswith(f"/{_DELTA}") or Path(table, _DELTA).is_dir():
-            raise LogError(f"{table or '.'} is {_TABLE}")
+            raise LogError(f"{table} is {_TABLE}")
 
 
 _DELTA = "_delta_log"

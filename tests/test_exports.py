@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -205,6 +205,12 @@ def test_a_push_source_that_reports_only_opens_counts_those(stats: JourneyStats)
     )
     row = campaign_statistics(JourneyStats(stats.journey, rows)).row(0, named=True)
     assert (row["Push CTR"], row["Average CTR"], row["Email CTR"]) == (1.0, 1.0, None)
+
+
+def test_that_a_source_reports_clicks_is_not_known_before_the_first(stats: JourneyStats) -> None:
+    first = stats.facts.messages.filter(channel="email")["clicked_at"].min()
+    early = campaign_statistics(stats.as_of(first - timedelta(microseconds=1)))
+    assert early.select("Email sends", "Average CTR").row(0) == (2, 0.5)  # of push alone
 
 
 def test_agrees_with_the_tables(welcome_stats: JourneyStats) -> None:

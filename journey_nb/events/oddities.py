@@ -42,14 +42,13 @@ def _unread_times(judged: Judged) -> list[str]:
 
 def _hours_that_never_were(bad: pl.DataFrame) -> list[str]:
     """Local times that are well written and yet none: the clocks of the zone that was told jump over them."""
-    text = pl.col("detail").str.extract(
-        r"_at(?: \(.*?\))? '((?:19|2[01])\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::[\d.]+)?)'"
-    )
+    text = pl.col("detail").str.extract(r"_at(?: \(.*?\))? '(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::[\d.]+)?)'")
     plain = text.str.replace("T", " ")
     read = pl.coalesce(
         plain.str.to_datetime(f"%Y-%m-%d %H:%M{rest}", strict=False) for rest in ("", ":%S%.f")
     )
-    jumped = bad.filter(read.is_not_null()).select(text).to_series()
+    # Programs write 1900-01-01 for no time, which is too early to be one east of Greenwich.
+    jumped = bad.filter(read.dt.year().is_between(1901, 2199)).select(text).to_series()
     if jumped.is_empty():
         return []
     return [

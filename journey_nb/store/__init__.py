@@ -412,7 +412,9 @@ class Store(Registry):
             be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
             ten cannot be read and none before them could.
         """
-        files = files_of(paths, how.get("storage_options"))
+        options = how.get("storage_options")
+        files = files_of(paths, options)
+        lacking = partial(lacks, columns=columns, options=options)
 
         def load(some: Sequence[Stored], read: Callable[..., EventLog]) -> Loaded:
             return self._load_files(some, read, columns=columns, keep_log=keep_log, progress=progress, **how)
@@ -431,6 +433,12 @@ class Store(Registry):
             except LogError as error:
                 if len(some) == 1:
                     failed[some[0]] = error
+                    if waiting and told == Loaded() and len(failed) == SHOWN - 1:
+                        # Columns come in the course of time: the last try is for a new file that has them all.
+                        newest = [path for few in waiting[:SHOWN] for path in reversed(few)]
+                        if whole := next((path for path in newest if lacking(path) is False), None):
+                            waiting = [[path for path in few if path != whole] for few in waiting]
+                            waiting.append([whole])
                 else:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
             except StoreError as error:  # a full disk, another writer
@@ -439,8 +447,7 @@ class Store(Registry):
                 raise
             if not waiting and failed and good and not beside:
                 # What only some of the files have is null in the others, as if all had been read in one go.
-                options = how.get("storage_options")
-                waiting = [[path] for path in reversed(failed) if lacks(path, columns, options)]
+                waiting = [[path] for path in reversed(failed) if lacking(path)]
                 failed = {path: error for path, error in failed.items() if [path] not in waiting}
                 beside = scan(good, options) if waiting else []
                 read = partial(with_nulls, beside)

@@ -79,12 +79,12 @@ def way_of_reading(
     return tuple(told)
 
 
-def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool:
-    """Whether a file is without a column that others may have."""
+def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool | None:
+    """Whether a file is without a column that others may have; None of one that cannot be read."""
     try:
         has = [set(part.collect_schema()) for part in scan([path], options)]
     except LogError:
-        return False
+        return None
     return bool(set(optional_columns(columns or {})).difference(*has))
 
 

@@ -116,7 +116,7 @@ def test_what_stops_a_reading_is_told_with_its_mend(welcome_log: pl.DataFrame, t
 
 
 def test_the_files_of_a_table_are_not_read_as_if_all_their_rows_counted(
-    welcome_log: pl.DataFrame, tmp_path: Path
+    welcome_log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who was deleted there would be here again."""
     table = tmp_path / "table"
@@ -127,6 +127,10 @@ def test_the_files_of_a_table_are_not_read_as_if_all_their_rows_counted(
     for path in (table, table / "**" / "*.parquet", table / "kind=run.entered" / "*" / "*", table / _LOG):
         with pytest.raises(LogError, match=rf"^{table} is a Delta table.*store\.load_delta"):
             store.load(str(path))
+    monkeypatch.chdir(next(table.glob("kind=run.entered/*")))
+    for named in ("*.parquet", "../*/*.parquet"):
+        with pytest.raises(LogError, match=rf"^{table} is a Delta table"):
+            store.load(named)
 
 
 _LOG = "_delta_log/*.json"
