@@ -23,7 +23,7 @@ from journey_nb.events import COLUMNS, EventLog, settled
 from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full, shared
-from journey_nb.journey import Journey, listed, near, wanted
+from journey_nb.journey import Journey, listed, near
 from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, scan
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
@@ -51,7 +51,7 @@ from journey_nb.store.layers import (
 from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, so_far
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
-from journey_nb.store.registry import Registry, edited_as
+from journey_nb.store.registry import Change, Registry
 from journey_nb.store.sources import (
     Reading,
     Source,
@@ -72,6 +72,10 @@ _log = logging.getLogger(__name__)
 Made = TypeVar("Made")
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
+
+
+class _Redesigned(Exception):
+    """A change is of the design."""
 
 
 class Store(Registry):
@@ -185,23 +189,21 @@ class Store(Registry):
                 self._take_in_strangers()
         return added
 
-    def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
-        """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
-        change = partial(super().relaunch, key, changed, by=by)
-        return change() if changed is None else self._redesigned(key, wanted(changed), change)
+    def _change(self, key: str, verb: str, by: str | None, change: Change) -> Journey:
+        """A change of the design is made between two loads, and what it makes of the facts settled at once; no other waits."""
 
-    def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
-        """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        return self._redesigned(wanted(changed).journey_id, changed, partial(super().edit, changed, by=by))
+        def unless_redesigned(before: Journey, at: datetime) -> tuple[Journey, str]:
+            after, told = change(before, at)
+            if design_of(before) != design_of(after):
+                raise _Redesigned
+            return after, told
 
-    def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
-        """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
-        before = self.get(key)
-        if design_of(before) == design_of(edited_as(before, changed, datetime.now(UTC))):
-            return change()
+        with suppress(_Redesigned):
+            return super()._change(key, verb, by, unless_redesigned)
         with self._writing("change"):
-            self._check_change(self.get(key), changed)
-            after = change()
+            before = self.get(key)
+            self._check_change(before, change(before, datetime.now(UTC))[0])
+            after = super()._change(key, verb, by, change)
             self._settle(after)
             return after
 
@@ -247,9 +249,7 @@ class Store(Registry):
 
     def _check_waiting(self, before: Journey, changed: Journey, layers: Sequence[Layer]) -> None:
         """Refuse to redraw a version that waits and of which there are events already."""
-        old, new = (
-            design_of(one)["versions"] for one in (before, edited_as(before, changed, datetime.now(UTC)))
-        )
+        old, new = (design_of(one)["versions"] for one in (before, changed))
         redrawn = [int(number) for number, graph in old.items() if new.get(number) != graph]
         if not redrawn or before.status == "draft":
             return

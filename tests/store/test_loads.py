@@ -521,6 +521,27 @@ def test_a_design_is_not_changed_while_its_rows_are_loaded(
     assert store.check() == []
 
 
+def test_words_that_are_edited_beside_another_programs_change_of_goals_put_no_old_goals_over_its_facts(
+    store: jn.Store, welcome: jn.Journey, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes last is asked what its change makes of the facts, whatever stood there when it was begun."""
+    store.append(events)
+    store.pause("welcome")
+    new = welcome.goals[0].model_copy(update={"goal_id": "new", "title": "New", "event": "other"})
+    other, begun = jn.Store(store.path), store._changing
+
+    def after_another() -> Any:
+        monkeypatch.undo()
+        other.edit(welcome.model_copy(update={"goals": (*welcome.goals, new)}))
+        return begun()
+
+    monkeypatch.setattr(store, "_changing", after_another)
+    with pytest.raises(jn.StoreError, match="there are events of goal 'new'"):
+        store.edit(welcome.model_copy(update={"category": "Growth"}))
+    assert store["welcome"].goals()["goal_id"].to_list() == [goal.goal_id for goal in (*welcome.goals, new)]
+    assert store.check() == []
+
+
 def test_rows_of_no_journey_are_counted_without_being_held(
     store: jn.Store, events: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
