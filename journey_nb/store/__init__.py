@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -412,22 +411,31 @@ class Store(Registry):
             be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
             ten cannot be read and none before them could.
         """
-        files = files_of(paths, how.get("storage_options"))
-
-        def load(some: Sequence[Stored], read: Callable[..., EventLog]) -> Loaded:
-            return self._load_files(some, read, columns=columns, keep_log=keep_log, progress=progress, **how)
-
+        files, reading = files_of(paths, how.get("storage_options")), way_of_reading(columns, **how)
         read: Callable[..., EventLog] = EventLog.read
+
+        def load(some: Sequence[Source]) -> Loaded:
+            def log(fresh: Sequence[Source]) -> EventLog:
+                return read(_paths(fresh), columns=columns, **how)
+
+            return self._load(log, some, files=True, keep_log=keep_log, progress=progress)
+
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
-            return load(files, read)
-        told, failed, waiting = Loaded(), dict[Stored, LogError](), list(handfuls(files))[::-1]
-        good, beside = list[Stored](), list[pl.LazyFrame]()
+            told, fresh = self._fresh(files, reading)
+            return told + load(fresh) if fresh else told
+        told, failed = Loaded(), dict[Source, LogError]()
+        untried, waiting = list(handfuls(files))[::-1], list[list[Source]]()
+        good, beside = list[Source](), list[pl.LazyFrame]()
         # Where nothing can be read, nor ever could, it is how all are read.
-        while waiting and (told != Loaded() or len(failed) < SHOWN):
-            some = waiting.pop()
+        while (untried or waiting) and (told != Loaded() or len(failed) < SHOWN):
+            some = waiting.pop() if waiting else []
             try:
-                told += (one := load(some, read))
-                good = some if one.read else good
+                if not some:
+                    skipped, some = self._fresh(untried.pop(), reading)
+                    told += skipped
+                if some:
+                    told += (one := load(some))
+                    good = some if one.read else good
             except LogError as error:
                 if len(some) == 1:
                     failed[some[0]] = error
@@ -437,55 +445,41 @@ class Store(Registry):
                 if before := so_far([*failed.values()], told):
                     error.add_note(before)
                 raise
-            if not waiting and failed and good and not beside:
+            if not (untried or waiting or beside) and failed and good:
                 # What only some of the files have is null in the others, as if all had been read in one go.
                 options = how.get("storage_options")
-                waiting = [[path] for path in reversed(failed) if lacks(path, columns, options)]
-                failed = {path: error for path, error in failed.items() if [path] not in waiting}
-                beside = scan(good, options) if waiting else []
+                waiting = [
+                    [source] for source in reversed(failed) if lacks(_paths([source]), columns, options)
+                ]
+                failed = {source: error for source, error in failed.items() if [source] not in waiting}
+                beside = scan(_paths(good), options) if waiting else []
                 read = partial(with_nulls, beside)
         if failed:
-            raise failure([*failed.values()], told, stopped=bool(waiting))
+            raise failure([*failed.values()], told, stopped=bool(untried or waiting))
         return told
 
-    def _load_files(
-        self,
-        files: Sequence[Stored],
-        read: Callable[..., EventLog],
-        *,
-        columns: Mapping[str, str | pl.Expr] | None,
-        keep_log: bool,
-        progress: Progress | None,
-        **how: Any,
-    ) -> Loaded:
-        """Load files in one go, but for those that were loaded before."""
-        told, reading = Loaded(), way_of_reading(columns, **how)
-        fresh: dict[Source, Stored] = {}
-        digests = set[str]()  # of these
-        for path in files:
-            source = replace(self._source(path), reading=reading)
-            if source.digest in digests or self._layers.knows(source):
-                hint = READ_OTHERWISE if self._layers.was_read_otherwise(source) else ""
-                told += Loaded(skipped=(source.name + hint,))
-            else:
-                fresh[source] = path
-                digests.add(source.digest)
-        if fresh:
-            log = partial(_read, fresh, read, columns=columns, **how)
-            same = partial(_unchanged, fresh)
-            told += self._load(log, list(fresh), files=same, keep_log=keep_log, progress=progress)
-        return told
-
-    def _source(self, path: Stored) -> Source:
-        if not isinstance(path, Path):
-            return Source(f"object:{path}", path)
-        stood = stands(path)  # before its content is looked at
-        return Source(
-            self._layers.digest_of(stood) or file_content(path),
-            file_name(path),
-            path.stat().st_size,
-            stood=stood,
-        )
+    def _fresh(self, files: Sequence[Stored], reading: Reading) -> tuple[Loaded, list[Source]]:
+        """Those of the files that were not loaded before, and what is said of the others."""
+        # Before contents are looked at.
+        stood = {path: stands(path) for path in files if isinstance(path, Path)}
+        standing = self._layers.standing(stood.values())
+        sources = [
+            Source(
+                standing.get(stood[path]) or file_content(path),
+                file_name(path),
+                path.stat().st_size,
+                reading,
+                stood[path],
+                path,
+            )
+            if isinstance(path, Path)
+            else Source(f"object:{path}", path, reading=reading, path=path)
+            for path in files
+        ]
+        known = self._layers.known(sources)
+        otherwise = self._layers.read_otherwise(known)
+        skipped = (one.name + (READ_OTHERWISE if one in otherwise else "") for one in sources if one in known)
+        return Loaded(skipped=tuple(skipped)), [source for source in sources if source not in known]
 
     def load_delta(
         self,
@@ -531,7 +525,7 @@ class Store(Registry):
         sources: Sequence[Source],
         *,
         content: Source | None = None,
-        files: Callable[[Source], bool] | None = None,
+        files: bool = False,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
@@ -542,16 +536,22 @@ class Store(Registry):
         next time.
         """
         with self._writing("load"):
-            known = [source for source in sources if self._layers.knows(source)]
-            skipped = Loaded(skipped=tuple(source.name for source in known))
-            if len(known) == len(sources):
-                if any(self._layers.contradicts(source) for source in (*known, content) if source):
+            known = {source.digest for source in self._layers.known(sources)}
+            fresh, names = list[Source](), list[str]()
+            for source in sources:  # two files of one content are one
+                if source.digest in known:
+                    names.append(source.name)
+                else:
+                    fresh.append(source)
+                    known.add(source.digest)
+            skipped = Loaded(skipped=tuple(names))
+            if not fresh:
+                if any(self._layers.contradicts(source) for source in (*sources, content) if source):
                     raise StoreError(
                         f"a batch {sources[0].name!r} was loaded with other rows: give these a name of their own "
                         "(those of them that are here already will be told as duplicates)"
                     )
                 return skipped
-            fresh = [source for source in sources if source not in known]
             log = read(fresh)
             ids = set(self)
             made = (self._activities if log.origin == "activities" else self._events)(
@@ -559,7 +559,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                fresh = [source if files(source) else _once(source.name, source.reading) for source in fresh]
+                fresh = [one if _unchanged(one) else _once(one.name, one.reading) for one in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             self._take_in_waiting()  # for journeys added meanwhile, or whose adding was interrupted
@@ -619,7 +619,7 @@ class Store(Registry):
         with self._writing("adopt"):
             parcel = Parcel(path, storage_options)
             source = Source(parcel.digest, parcel.name)
-            if self._layers.knows(source):
+            if self._layers.known([source]):
                 return Loaded(skipped=(source.name,))
             journeys = {key: self.get(key) for key in parcel.designs if key != STRANGERS}
             for journey_id, journey in journeys.items():
@@ -1106,15 +1106,12 @@ def _once(name: str, reading: Reading | None = None) -> Source:
     return Source(f"once:{token_hex(16)}", name, reading=reading)
 
 
-def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
-    path = paths[source]
-    return not isinstance(path, Path) or stands(path) == source.stood
+def _paths(sources: Sequence[Source]) -> list[Stored]:
+    return [source.path for source in sources if source.path is not None]
 
 
-def _read(
-    paths: Mapping[Source, Stored], read: Callable[..., EventLog], fresh: Sequence[Source], **how: Any
-) -> EventLog:
-    return read([paths[source] for source in fresh], **how)
+def _unchanged(source: Source) -> bool:
+    return not isinstance(source.path, Path) or stands(source.path) == source.stood
 
 
 def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Layer]:

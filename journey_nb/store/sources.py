@@ -24,8 +24,8 @@ Reading = tuple[tuple[str, str], ...]
 class Source:
     """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
 
-    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``stood`` where a
-    file was and when it was written: as long as that holds its content need not be looked at.
+    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``path`` where it is,
+    ``stood`` where a file was and when it was written: as long as that holds its content need not be looked at.
     """
 
     digest: str
@@ -33,6 +33,7 @@ class Source:
     size: int | None = None
     reading: Reading | None = None
     stood: str = ""
+    path: Stored | None = None
 
     @property
     def way(self) -> str:
@@ -79,10 +80,10 @@ def way_of_reading(
     return tuple(told)
 
 
-def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool:
-    """Whether a file is without a column that others may have."""
+def lacks(paths: Sequence[Stored], columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool:
+    """Whether some files are without a column that others may have."""
     try:
-        has = [set(part.collect_schema()) for part in scan([path], options)]
+        has = [set(part.collect_schema()) for part in scan(paths, options)]
     except LogError:
         return False
     return bool(set(optional_columns(columns or {})).difference(*has))

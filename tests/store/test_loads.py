@@ -54,6 +54,19 @@ def test_other_rows_under_the_name_of_a_batch_are_refused(store: jn.Store, event
     assert store["welcome"].report().loaded == events.height
 
 
+def test_a_batch_may_have_any_name(store: jn.Store, events: pl.DataFrame) -> None:
+    """Also one that looks like what the list of loads tells beside the names."""
+    names = ["x, read 0123456789abcdef", f"batch:monday, polars {pl.__version__}", "monday"]
+    some = [events[20 * number :][:20] for number in range(len(names))]
+    for name, rows in zip(names, some, strict=True):
+        assert store.append(rows, batch=name).read == 20
+        assert store.append(rows, batch=name).skipped == (name,)
+    assert store.loads().select("name", "read").rows() == [(name, 20) for name in names]
+    for name in reversed(names):
+        assert store.undo(name).read == 20
+    assert store.loads().is_empty()
+
+
 FORMS: dict[str, Callable[[pl.DataFrame], Any]] = {
     "in another order": lambda rows: rows.reverse(),
     "as Arrow": lambda rows: rows.to_arrow(),
@@ -229,8 +242,8 @@ def test_a_file_that_another_import_has_loaded_meanwhile_is_left_out(
     for name, rows in {"a": pl.concat([events[:600], bad]), "b": events[600:]}.items():
         rows.write_parquet(tmp_path / f"{name}.parquet")
     store.load(tmp_path / "a.parquet")
-    known, asked = store._layers.knows, iter([False, False])  # as it was before the lock was free
-    monkeypatch.setattr(store._layers, "knows", lambda source: next(asked, None) is None and known(source))
+    known, asked = store._layers.known, iter([set[Any]()])  # as it was before the lock was free
+    monkeypatch.setattr(store._layers, "known", lambda some: next(asked, known(some)))
     told = store.load(tmp_path / "*.parquet")
     assert (told.skipped, told.loaded) == (("a.parquet",), events.height - 600)
     assert store["welcome"].report().quarantined == 9
@@ -240,14 +253,14 @@ def test_a_file_that_is_replaced_before_it_is_read_may_still_be_loaded(
     store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where an import waits for another one, and the log is written anew meanwhile."""
-    today, knows = tmp_path / "today.parquet", store._layers.knows
+    today, known = tmp_path / "today.parquet", store._layers.known
     events[:600].write_parquet(today)
 
-    def meanwhile(source: Any) -> bool:
+    def meanwhile(sources: Any) -> Any:
         events[600:].write_parquet(today)
-        return knows(source)
+        return known(sources)
 
-    monkeypatch.setattr(store._layers, "knows", meanwhile)
+    monkeypatch.setattr(store._layers, "known", meanwhile)
     assert store.load(today).loaded == events.height - 600
     monkeypatch.undo()
     events[:600].write_parquet(today)
@@ -460,6 +473,25 @@ def test_many_lasting_bad_files_keep_no_new_one_back(
         with pytest.raises(jn.LogError, match=r"bad 9(?s:.*)the others: [\d,]+ rows read"):
             store.load(tmp_path / "*.parquet")
     assert store["welcome"].facts.read == events.height
+
+
+def test_files_that_are_known_are_asked_for_in_one_go_and_not_tried_again_with_bad_ones(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A glob of a growing archive is imported each night."""
+    for number in range(20):
+        events[number::20].write_parquet(tmp_path / f"{number}.parquet")
+    store.load(tmp_path / "*.parquet")
+    connect, read, opened, tried = store._database._connect, EventLog.read, list[None](), list[int]()
+    monkeypatch.setattr(store._database, "_connect", lambda: (opened.append(None), connect())[1])
+    monkeypatch.setattr(EventLog, "read", lambda some, **how: (tried.append(len(some)), read(some, **how))[1])
+    assert len(store.load(tmp_path / "*.parquet").skipped) == 20
+    assert len(opened) <= 3
+    for number in ("0 of 2", "11 of 2"):
+        (tmp_path / f"{number}.parquet").write_text(f"no Parquet {number}")
+    with pytest.raises(jn.LogError, match="20 files were loaded before"):
+        store.load(tmp_path / "*.parquet")
+    assert tried == [2, 1, 1]
 
 
 def test_nothing_is_said_of_others_where_there_are_none(store: jn.Store, tmp_path: Path) -> None:
