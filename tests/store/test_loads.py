@@ -59,7 +59,7 @@ def test_a_batch_may_have_any_name(store: jn.Store, events: pl.DataFrame) -> Non
     names = ["x, read 0123456789abcdef", f"batch:monday, polars {pl.__version__}", "monday"]
     some = [events[20 * number :][:20] for number in range(len(names))]
     for name, rows in zip(names, some, strict=True):
-        assert store.append(rows, batch=name).read == 20
+        assert store.append(rows.lazy(), batch=name).read == 20
         assert store.append(rows, batch=name).skipped == (name,)
     assert store.loads().select("name", "read").rows() == [(name, 20) for name in names]
     for name in reversed(names):
