@@ -130,7 +130,7 @@ class EventLog:
             When a file cannot be read or a needed column is missing; the message names the fix.
         """
         how = How(timezone, time_unit, time_format, source)
-        return cls._of(scan(paths, storage_options), _name(paths), columns or {}, how)
+        return cls.of_parts(scan(paths, storage_options), name_of(paths), columns or {}, how)
 
     @classmethod
     def from_query(
@@ -183,7 +183,7 @@ class EventLog:
         [(datetime.datetime(2024, 5, 1, 7, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC')), '7', 'buy', 12.5)]
         """
         how = How(timezone, time_unit, time_format, source)
-        return cls._of([databases.rows(connection, query, parameters)], "the query", columns or {}, how)
+        return cls.of_parts([databases.rows(connection, query, parameters)], "the query", columns or {}, how)
 
     @classmethod
     def from_frame(
@@ -202,7 +202,7 @@ class EventLog:
         ``name`` is what messages call it.
         """
         how = How(timezone, time_unit, time_format, source)
-        return cls._of([arrow_frame(obj)], name, columns or {}, how)
+        return cls.of_parts([arrow_frame(obj)], name, columns or {}, how)
 
     @classmethod
     def from_activities(
@@ -273,7 +273,7 @@ class EventLog:
         if instance is not None:
             # The instance travels in message_id: activities send no messages.
             mapping["message_id"] = instance
-        name, how = _name(obj), How(timezone, time_unit, time_format)
+        name, how = name_of(obj), How(timezone, time_unit, time_format)
         parts = (
             scan(obj, storage_options) if isinstance(obj, (str, Path, list, tuple)) else [arrow_frame(obj)]
         )
@@ -296,7 +296,7 @@ class EventLog:
         }
         for part in chosen:
             refuse_odd(part.collect_schema(), name, PARAMETERS)
-        log = cls._of(chosen, name, {}, how)
+        log = cls.of_parts(chosen, name, {}, how)
         by_content = told_by_content(name for name, given in told.items() if given is not None)
         judged = replace(log, _rows=log._rows.with_columns(event_id=by_content)).judge()
         if session is None:
@@ -307,13 +307,14 @@ class EventLog:
         return cls(pl.LazyFrame(), name, _activities=activities)
 
     @classmethod
-    def _of(
+    def of_parts(
         cls,
         parts: list[pl.LazyFrame],
         name: str,
         mapping: Mapping[str, str | pl.Expr],
         how: How,
     ) -> EventLog:
+        """Tables that are read as one log, each by its own columns."""
         if not isinstance(mapping, Mapping):
             raise LogError(
                 f"columns maps names, as in {{'user_id': 'customer'}}, and is a {type(mapping).__name__}"
@@ -503,7 +504,8 @@ class EventLog:
         return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
 
 
-def _name(obj: object) -> str:
+def name_of(obj: object) -> str:
+    """What a log is called that is read from it."""
     if isinstance(obj, (list, tuple)):
         return ", ".join(map(str, obj[:3])) + (f" and {len(obj) - 3} more" if len(obj) > 3 else "")
     return str(obj) if isinstance(obj, (str, Path)) else "the frame"

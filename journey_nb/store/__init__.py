@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -23,8 +22,8 @@ from journey_nb.events import COLUMNS, EventLog, settled
 from journey_nb.events.account import EMPTY_QUARANTINE
 from journey_nb.facts import Facts
 from journey_nb.files import is_full, shared
-from journey_nb.journey import Journey, listed, near, wanted
-from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of, scan
+from journey_nb.journey import Journey, listed, near
+from journey_nb.reading import LogError, Paths, Stored, arrow_frame, files_of
 from journey_nb.stats import JourneyStats, user_ids
 from journey_nb.store import delta
 from journey_nb.store.check import Fault, bytes_in, damage, wrong_sums
@@ -51,15 +50,15 @@ from journey_nb.store.layers import (
 from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, so_far
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
-from journey_nb.store.registry import Registry, edited_as
+from journey_nb.store.registry import Change, Registry
 from journey_nb.store.sources import (
     Reading,
     Source,
+    columns_of,
     file_content,
     file_name,
     frame_content,
     handfuls,
-    lacks,
     stands,
     way_of_reading,
     with_nulls,
@@ -72,6 +71,10 @@ _log = logging.getLogger(__name__)
 Made = TypeVar("Made")
 NO_USERS = pl.Series("user_id", [], dtype=pl.String)
 STRANGERS = ""  # in place of a journey_id: rows of journeys that are not in the store
+
+
+class _Redesigned(Exception):
+    """A change is of the design."""
 
 
 class Store(Registry):
@@ -185,23 +188,21 @@ class Store(Registry):
                 self._take_in_strangers()
         return added
 
-    def relaunch(self, key: str, changed: Journey | None = None, *, by: str | None = None) -> Journey:
-        """As :meth:`Registry.relaunch`; what the change makes of the facts is settled at once."""
-        change = partial(super().relaunch, key, changed, by=by)
-        return change() if changed is None else self._redesigned(key, wanted(changed), change)
+    def _change(self, key: str, verb: str, by: str | None, change: Change) -> Journey:
+        """A change of the design is made between two loads, and what it makes of the facts settled at once; no other waits."""
 
-    def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
-        """As :meth:`Registry.edit`; what the change makes of the facts is settled at once."""
-        return self._redesigned(wanted(changed).journey_id, changed, partial(super().edit, changed, by=by))
+        def unless_redesigned(before: Journey, at: datetime) -> tuple[Journey, str]:
+            after, told = change(before, at)
+            if design_of(before) != design_of(after):
+                raise _Redesigned
+            return after, told
 
-    def _redesigned(self, key: str, changed: Journey, change: Callable[[], Journey]) -> Journey:
-        """Change a journey; where that is its design, between two loads, and what it makes of the facts is settled at once."""
-        before = self.get(key)
-        if design_of(before) == design_of(edited_as(before, changed, datetime.now(UTC))):
-            return change()
+        with suppress(_Redesigned):
+            return super()._change(key, verb, by, unless_redesigned)
         with self._writing("change"):
-            self._check_change(self.get(key), changed)
-            after = change()
+            before = self.get(key)
+            self._check_change(before, change(before, datetime.now(UTC))[0])
+            after = super()._change(key, verb, by, change)
             self._settle(after)
             return after
 
@@ -247,9 +248,7 @@ class Store(Registry):
 
     def _check_waiting(self, before: Journey, changed: Journey, layers: Sequence[Layer]) -> None:
         """Refuse to redraw a version that waits and of which there are events already."""
-        old, new = (
-            design_of(one)["versions"] for one in (before, edited_as(before, changed, datetime.now(UTC)))
-        )
+        old, new = (design_of(one)["versions"] for one in (before, changed))
         redrawn = [int(number) for number, graph in old.items() if new.get(number) != graph]
         if not redrawn or before.status == "draft":
             return
@@ -413,86 +412,69 @@ class Store(Registry):
             ten cannot be read and none before them could.
         """
         options = how.get("storage_options")
-        files = files_of(paths, options)
-        lacking = partial(lacks, columns=columns, options=options)
+        files, reading = files_of(paths, options), way_of_reading(columns, **how)
+        own: Callable[..., EventLog] = EventLog.read
+        read = own
 
-        def load(some: Sequence[Stored], read: Callable[..., EventLog]) -> Loaded:
-            return self._load_files(some, read, columns=columns, keep_log=keep_log, progress=progress, **how)
+        def load(some: Sequence[Source]) -> Loaded:
+            def log(fresh: Sequence[Source]) -> EventLog:
+                return read(_paths(fresh), columns, **how)
 
-        read: Callable[..., EventLog] = EventLog.read
+            return self._load(log, some, files=True, keep_log=keep_log, progress=progress)
+
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
-            return load(files, read)
-        told, failed, waiting = Loaded(), dict[Stored, LogError](), list(handfuls(files))[::-1]
-        good, beside = list[Stored](), list[pl.LazyFrame]()
+            told, fresh = self._fresh(files, reading)
+            return told + load(fresh) if fresh else told
+        told, failed = Loaded(), list[LogError]()
+        untried, waiting = list(handfuls(files))[::-1], list[list[Source]]()
         # Where nothing can be read, nor ever could, it is how all are read.
-        while waiting and (told != Loaded() or len(failed) < SHOWN):
-            some = waiting.pop()
+        while (untried or waiting) and (told != Loaded() or len(failed) < SHOWN):
+            some = waiting.pop() if waiting else []
             try:
-                told += (one := load(some, read))
-                good = some if one.read else good
+                if not some:
+                    skipped, some = self._fresh(untried.pop(), reading)
+                    told += skipped
+                if some:
+                    told += load(some)
             except LogError as error:
-                if len(some) == 1:
-                    failed[some[0]] = error
-                    if waiting and told == Loaded() and len(failed) == SHOWN - 1:
-                        # Columns come in the course of time: the last try is for a new file that has them all.
-                        newest = [path for few in waiting[:SHOWN] for path in reversed(few)]
-                        if whole := next((path for path in newest if lacking(path) is False), None):
-                            waiting = [[path for path in few if path != whole] for few in waiting]
-                            waiting.append([whole])
-                else:  # halved until it is known which of them it is
+                if len(some) > 1:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+                elif some and read is own and columns:
+                    # What only some of the files have is null in the others, as if all had been read in one go.
+                    read = partial(with_nulls, columns_of(files, columns, options))
+                    waiting.append(some)
+                else:
+                    failed.append(error)
             except StoreError as error:  # a full disk, another writer
-                if before := so_far([*failed.values()], told):
+                if before := so_far(failed, told):
                     error.add_note(before)
                 raise
-            if not waiting and failed and good and not beside:
-                # What only some of the files have is null in the others, as if all had been read in one go.
-                waiting = [[path] for path in reversed(failed) if lacking(path)]
-                failed = {path: error for path, error in failed.items() if [path] not in waiting}
-                beside = scan(good, options) if waiting else []
-                read = partial(with_nulls, beside)
         if failed:
-            raise failure([*failed.values()], told, stopped=bool(waiting))
+            raise failure(failed, told, stopped=bool(untried or waiting))
         return told
 
-    def _load_files(
-        self,
-        files: Sequence[Stored],
-        read: Callable[..., EventLog],
-        *,
-        columns: Mapping[str, str | pl.Expr] | None,
-        keep_log: bool,
-        progress: Progress | None,
-        **how: Any,
-    ) -> Loaded:
-        """Load files in one go, but for those that were loaded before."""
-        told, reading = Loaded(), way_of_reading(columns, **how)
-        fresh: dict[Source, Stored] = {}
-        digests = set[str]()  # of these
-        for path in files:
-            source = replace(self._source(path), reading=reading)
-            if source.digest in digests or self._layers.knows(source):
-                hint = READ_OTHERWISE if self._layers.was_read_otherwise(source) else ""
-                told += Loaded(skipped=(source.name + hint,))
-            else:
-                fresh[source] = path
-                digests.add(source.digest)
-        if fresh:
-            log = partial(_read, fresh, read, columns=columns, **how)
-            same = partial(_unchanged, fresh)
-            told += self._load(log, list(fresh), files=same, keep_log=keep_log, progress=progress)
-        return told
-
-    def _source(self, path: Stored) -> Source:
-        if not isinstance(path, Path):
-            return Source(f"object:{path}", path)
-        stood = stands(path)  # before its content is looked at
-        return Source(
-            self._layers.digest_of(stood) or file_content(path),
-            file_name(path),
-            path.stat().st_size,
-            stood=stood,
-        )
+    def _fresh(self, files: Sequence[Stored], reading: Reading) -> tuple[Loaded, list[Source]]:
+        """Those of the files that were not loaded before, and what is said of the others."""
+        # Before contents are looked at.
+        stood = {path: stands(path) for path in files if isinstance(path, Path)}
+        standing = self._layers.standing(stood.values())
+        sources = [
+            Source(
+                standing.get(stood[path]) or file_content(path),
+                file_name(path),
+                path.stat().st_size,
+                reading,
+                stood[path],
+                path,
+            )
+            if isinstance(path, Path)
+            else Source(f"object:{path}", path, reading=reading, path=path)
+            for path in files
+        ]
+        known = self._layers.known(sources)
+        otherwise = self._layers.read_otherwise(known)
+        skipped = (one.name + (READ_OTHERWISE if one in otherwise else "") for one in sources if one in known)
+        return Loaded(skipped=tuple(skipped)), [source for source in sources if source not in known]
 
     def load_delta(
         self,
@@ -538,7 +520,7 @@ class Store(Registry):
         sources: Sequence[Source],
         *,
         content: Source | None = None,
-        files: Callable[[Source], bool] | None = None,
+        files: bool = False,
         keep_log: bool = True,
         progress: Progress | None = None,
     ) -> Loaded:
@@ -549,16 +531,22 @@ class Store(Registry):
         next time.
         """
         with self._writing("load"):
-            known = [source for source in sources if self._layers.knows(source)]
-            skipped = Loaded(skipped=tuple(source.name for source in known))
-            if len(known) == len(sources):
-                if any(self._layers.contradicts(source) for source in (*known, content) if source):
+            known = {source.digest for source in self._layers.known(sources)}
+            fresh, names = list[Source](), list[str]()
+            for source in sources:  # two files of one content are one
+                if source.digest in known:
+                    names.append(source.name)
+                else:
+                    fresh.append(source)
+                    known.add(source.digest)
+            skipped = Loaded(skipped=tuple(names))
+            if not fresh:
+                if any(self._layers.contradicts(source) for source in (*sources, content) if source):
                     raise StoreError(
                         f"a batch {sources[0].name!r} was loaded with other rows: give these a name of their own "
                         "(those of them that are here already will be told as duplicates)"
                     )
                 return skipped
-            fresh = [source for source in sources if source not in known]
             log = read(fresh)
             ids = set(self)
             made = (self._activities if log.origin == "activities" else self._events)(
@@ -566,7 +554,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                fresh = [source if files(source) else _once(source.name, source.reading) for source in fresh]
+                fresh = [one if _unchanged(one) else _once(one.name, one.reading) for one in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
             self._take_in_waiting()  # for journeys added meanwhile, or whose adding was interrupted
@@ -626,7 +614,7 @@ class Store(Registry):
         with self._writing("adopt"):
             parcel = Parcel(path, storage_options)
             source = Source(parcel.digest, parcel.name)
-            if self._layers.knows(source):
+            if self._layers.known([source]):
                 return Loaded(skipped=(source.name,))
             journeys = {key: self.get(key) for key in parcel.designs if key != STRANGERS}
             for journey_id, journey in journeys.items():
@@ -1113,15 +1101,12 @@ def _once(name: str, reading: Reading | None = None) -> Source:
     return Source(f"once:{token_hex(16)}", name, reading=reading)
 
 
-def _unchanged(paths: Mapping[Source, Stored], source: Source) -> bool:
-    path = paths[source]
-    return not isinstance(path, Path) or stands(path) == source.stood
+def _paths(sources: Sequence[Source]) -> list[Stored]:
+    return [source.path for source in sources if source.path is not None]
 
 
-def _read(
-    paths: Mapping[Source, Stored], read: Callable[..., EventLog], fresh: Sequence[Source], **how: Any
-) -> EventLog:
-    return read([paths[source] for source in fresh], **how)
+def _unchanged(source: Source) -> bool:
+    return not isinstance(source.path, Path) or stands(source.path) == source.stood
 
 
 def _alike(layers: Sequence[Layer], size: Callable[[Layer], float]) -> list[Layer]:

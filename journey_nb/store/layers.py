@@ -204,10 +204,11 @@ NUMBERS = ("parts", "read", "faulty", "rows", "quarantined")
 
 
 # Of the batches those that name what was loaded: others tell how it was read, what was in it, where it stood, or what
-# became of the load.
+# became of the load. A batch has the name that somebody gave it, which may look like any of these.
 _FILE, _LOAD = "file:", "load:"  # begin what tells where one stood, and the account of a load
-_NAMED = f"""digest NOT GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB '{_FILE}*' AND digest NOT GLOB '{_LOAD}*'
-    AND name NOT GLOB 'batch:*, polars *'"""
+_READ = f"""digest GLOB '*, read {"[0-9a-f]" * 16}' AND digest NOT GLOB 'batch:*'"""
+_CONTENT = "digest GLOB 'batch:*' AND bytes IS NULL AND name GLOB 'batch:*, polars *'"  # only it has no size
+_NAMED = f"digest NOT GLOB '{_FILE}*' AND digest NOT GLOB '{_LOAD}*' AND NOT ({_READ}) AND NOT ({_CONTENT})"
 # The layers made since a load, its own among them; those before it that one of them has replaced; and those whose
 # predecessors have been swept. The layers of a load that was taken back were made at no time.
 _SINCE = "sequence >= (SELECT min(sequence) FROM layer WHERE made_at = :at)"
@@ -292,30 +293,39 @@ class Layers:
                 found.append(part if gone is None else part.without(gone))
         return found
 
-    def digest_of(self, stood: str) -> str | None:
-        """The digest of the file that stood there when it was loaded."""
-        with self._database.opened() as db:
-            row = db.execute("SELECT name FROM batch WHERE digest = ?", (f"{_FILE}{stood}",)).fetchone()
-        return None if row is None else str(row[0])
+    def standing(self, stood: Collection[str]) -> dict[str, str]:
+        """By where files stood when they were loaded: what tells them."""
+        found = self._listed("digest = ?", [(f"{_FILE}{one}",) for one in stood])
+        return {one: rows[0][1] for one, rows in zip(stood, found, strict=True) if rows}
 
-    def knows(self, source: Source) -> bool:
-        """Whether it was loaded before."""
-        with self._database.opened() as db:
-            return db.execute("SELECT 1 FROM batch WHERE digest = ?", (source.digest,)).fetchone() is not None
+    def known(self, sources: Collection[Source]) -> set[Source]:
+        """Those that were loaded before."""
+        found = self._listed("digest = ?", [(source.digest,) for source in sources])
+        return {source for source, rows in zip(sources, found, strict=True) if rows}
 
-    def was_read_otherwise(self, source: Source) -> bool:
-        """Whether it was loaded before with other columns or times; as far as is known."""
-        beginning = f"{source.digest}, read "
-        query = "SELECT digest FROM batch WHERE digest BETWEEN ? AND ?"
+    def read_otherwise(self, sources: Collection[Source]) -> set[Source]:
+        """Those that were loaded before with other columns or times; as far as is known."""
+        readings = [f"{source.digest}, read " for source in sources]
+        found = self._listed("digest BETWEEN ? AND ?", [(begun, f"{begun}~") for begun in readings])
+        told = zip(sources, readings, found, strict=True)
+        return {
+            source
+            for source, begun, rows in told
+            if rows and begun + source.way not in {digest for digest, _ in rows}
+        }
+
+    def _listed(self, where: str, asked: Collection[tuple[str, ...]]) -> list[list[tuple[str, str]]]:
+        """What is listed where a condition holds, for each of many questions: a connection takes longer than these."""
+        query = f"SELECT digest, name FROM batch WHERE {where}"
         with self._database.opened() as db:
-            readings = db.execute(query, (beginning, beginning + "~")).fetchall()
-        return bool(readings) and (beginning + source.way,) not in readings
+            return [db.execute(query, one).fetchall() for one in asked]
 
     def contradicts(self, source: Source) -> bool:
         """Whether another content was loaded under its name, or under its digest another size; as far as is known."""
         with self._database.opened() as db:
             sizes = db.execute("SELECT bytes FROM batch WHERE digest = ?", (source.digest,)).fetchall()
-            named = db.execute("SELECT digest FROM batch WHERE name = ?", (source.name,)).fetchall()
+            asked = f"SELECT 1 FROM batch WHERE name = ? AND {_CONTENT}"
+            named = db.execute(asked, (source.name,)).fetchall()
         if sizes:
             return None not in (sizes[0][0], source.size) and sizes[0][0] != source.size
         return bool(named)

@@ -408,9 +408,9 @@ def undamaged(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise StoreError(
-            f"{path} cannot be read ({str(error).splitlines()[0][:200]}). If other programs changed the store more "
-            "than ten minutes ago, ask it for the journey again; else it is damaged: journey-nb check tells what is, "
-            "and Store.rebuild mends facts from the kept log"
+            f"{path} cannot be read ({str(error).splitlines()[0][:200]}). If the store was changed since it "
+            "was asked for the journey (loaded into, or somebody erased), ask it for the journey again; else it is "
+            "damaged: journey-nb check tells what is, and Store.rebuild mends facts from the kept log"
         ) from error
 
 

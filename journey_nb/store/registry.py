@@ -45,6 +45,8 @@ _CHANGED = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BACKDATED = "launched_at "  # begins the detail of a launch that a log told to have been earlier
 _OneOrMore = str | Sequence[str] | None
+# What becomes of a journey at a moment, and what is told of it.
+Change = Callable[[Journey, datetime], tuple[Journey, str]]
 
 
 def verbs(status: str) -> tuple[str, ...]:
@@ -347,8 +349,11 @@ class Registry:
         running 3
         """
 
+        if changed is not None:
+            wanted(changed)  # whatever the status is
+
         def relaunched(before: Journey, at: datetime) -> tuple[Journey, str]:
-            after = edited_as(before, changed, at) if changed else before
+            after = _edited_as(before, changed, at) if changed else before
             if after.version() is _newest(after):
                 return _now_running(after), "no new version"
             after = _published(after, at)
@@ -486,12 +491,12 @@ class Registry:
         """
 
         def edited(before: Journey, at: datetime) -> tuple[Journey, str]:
-            after = edited_as(before, changed, at)
+            after = _edited_as(before, changed, at)
             waits = before.status != "draft" and after.version() is not _newest(after)
             told = [*_changed(before, after), *([f"version {_newest(after).version} waits"] if waits else [])]
             return after, ", ".join(told)
 
-        return self._change(changed.journey_id, "edit", by, edited)
+        return self._change(wanted(changed).journey_id, "edit", by, edited)
 
     # The file
 
@@ -500,7 +505,7 @@ class Registry:
         key: str,
         verb: str,
         by: str | None,
-        change: Callable[[Journey, datetime], tuple[Journey, str]],
+        change: Change,
     ) -> Journey:
         with self._changing() as (db, at):
             before = _found(db, key)
@@ -662,7 +667,7 @@ def _published(journey: Journey, at: datetime) -> Journey:
     return journey.model_copy(update={"versions": versions})
 
 
-def edited_as(before: Journey, changed: Journey, at: datetime) -> Journey:
+def _edited_as(before: Journey, changed: Journey, at: datetime) -> Journey:
     """The changed design under the id, the status and the past that the store has."""
     changed = _checked(changed)
     if changed.journey_id != before.journey_id:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,24 @@ from typing import Any
 import polars as pl
 
 from journey_nb.events import EventLog
-from journey_nb.events.canonical import optional_columns
+from journey_nb.events.canonical import How, optional_columns
+from journey_nb.events.log import name_of
+from journey_nb.journey import listed
 from journey_nb.reading import LogError, Options, Stored, alike, folders, scan
 from journey_nb.store.sound import sha256
 
 TOGETHER = 64 * 2**20  # bytes of small files that are loaded in one go
 BYTES_A_ROW = 128  # of an object, about
 Reading = tuple[tuple[str, str], ...]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
     """Where rows come from: by the digest of its content, or the name that the caller gave, it is known again.
 
-    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``stood`` where a
-    file was and when it was written: as long as that holds its content need not be looked at.
+    ``reading`` tells how its columns and times were read, where that may be done in several ways, ``path`` where it is,
+    ``stood`` where a file was and when it was written: as long as that holds its content need not be looked at.
     """
 
     digest: str
@@ -33,6 +38,7 @@ class Source:
     size: int | None = None
     reading: Reading | None = None
     stood: str = ""
+    path: Stored | None = None
 
     @property
     def way(self) -> str:
@@ -79,25 +85,37 @@ def way_of_reading(
     return tuple(told)
 
 
-def lacks(path: Stored, columns: Mapping[str, str | pl.Expr] | None, options: Options) -> bool | None:
-    """Whether a file is without a column that others may have; None of one that cannot be read."""
-    try:
-        has = [set(part.collect_schema()) for part in scan([path], options)]
-    except LogError:
-        return None
-    return bool(set(optional_columns(columns or {})).difference(*has))
+def columns_of(
+    paths: Sequence[Stored], columns: Mapping[str, str | pl.Expr], options: Options
+) -> pl.LazyFrame:
+    """No rows, and those of the columns asked for that files may lack, as the newest file that has each has it."""
+    wanted, found = set(optional_columns(columns)), dict[str, pl.DataType]()
+    for path in reversed(paths):  # columns come in the course of time
+        if wanted <= found.keys():
+            break
+        with suppress(LogError):  # which is told where the file itself is to be read
+            for part in scan([path], options):
+                found = {
+                    name: dtype for name, dtype in part.collect_schema().items() if name in wanted
+                } | found
+    return pl.LazyFrame(schema=found)
 
 
 def with_nulls(
-    beside: Sequence[pl.LazyFrame],
+    lent: pl.LazyFrame,
     paths: Sequence[Stored],
     columns: Mapping[str, str | pl.Expr],
     storage_options: Options = None,
     **how: Any,
 ) -> EventLog:
-    """The log of one file; columns that it has not, and those beside it have, are null."""
-    rows, *_ = alike([*scan(paths, storage_options), *beside], optional_columns(columns))
-    return EventLog.from_frame(rows, columns, name=str(paths[0]), **how)
+    """As :meth:`EventLog.read`, but for those of the ``lent`` columns that no file here has: they are null, and that is told."""
+    parts, name = scan(paths, storage_options), name_of(paths)
+    schemas = [part.collect_schema() for part in parts]
+    gone = [column for column in lent.collect_schema() if not all(column in schema for schema in schemas)]
+    if gone:
+        _log.warning("where %s has no column %s, it is null", name, listed(gone))
+    *parts, _ = alike([*parts, lent], optional_columns(columns))
+    return EventLog.of_parts(parts, name, columns, How(**how))
 
 
 def handfuls(paths: Sequence[Stored]) -> Iterator[list[Stored]]:

@@ -6,6 +6,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from journey_nb.facts import Facts
+from journey_nb.metrics.cube import steps
 
 OWN = ("run", "user", "visit", "message", "order", "left_order", "skip_order", "sent_order", "engaged_order",
        "skipped_order", "credit_message")  # fmt: skip
@@ -38,6 +39,7 @@ def told(facts: Facts) -> dict[str, pl.DataFrame]:
         frames[name] = frame.sort(frame.columns, nulls_last=True)
     bad = facts.quarantined.select(pl.exclude(TOLD))
     frames["quarantined"] = bad.sort(bad.columns, nulls_last=True)
+    frames["stays"] = stays(facts)
     frames["numbers"] = pl.DataFrame(
         {
             "read": [facts.read],
@@ -47,6 +49,18 @@ def told(facts: Facts) -> dict[str, pl.DataFrame]:
         }
     )
     return frames
+
+
+def stays(facts: Facts) -> pl.DataFrame:
+    """The completed stays and how many there are of each: of a store as its layers list them, and take them back."""
+    own = steps(facts)
+    told = getattr(facts, "steps", [(1, own)])
+    signed = [
+        some.with_columns(pl.col("point").cast(pl.String), n=pl.lit(sign, pl.Int64))
+        for sign, some in [(0, own), *told]
+    ]
+    net = pl.concat(signed).group_by(own.columns).agg(pl.col("n").sum())
+    return net.filter(pl.col("n") != 0).sort(own.columns)
 
 
 def assert_same(left: Facts, right: Facts) -> None:

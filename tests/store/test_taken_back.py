@@ -302,6 +302,16 @@ def test_files_that_cannot_be_removed_are_told_by_who_erases(
     assert store.leftovers().is_empty()
 
 
+def test_statistics_of_before_an_erasure_say_that_the_store_is_to_be_asked_again(
+    store: jn.Store, welcome_log: pl.DataFrame
+) -> None:
+    store.append(welcome_log[:60])
+    held = store["welcome"]
+    store.erase(welcome_log["user_id"][0])
+    with pytest.raises(StoreError, match=r"or somebody erased\), ask it for the journey again"):
+        held.users()
+
+
 def test_all_may_be_erased_and_come_again(
     store: jn.Store, welcome: jn.Journey, welcome_log: pl.DataFrame
 ) -> None:
