@@ -10,6 +10,7 @@ from journey_nb.metrics.communications import (
     messages,
 )
 from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.spans import response_times
 from journey_nb.stats import JourneyStats
 
 
@@ -142,6 +143,21 @@ def test_a_row_per_message_point_with_its_goals():
     }
     joined = messages(scope, goal="join").row(0, named=True)
     assert (joined["goal_after_interaction"], joined["goal_users"], joined["goal_indirect"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("seen", "users"), [(40, 1), (35, 0)])
+def test_a_goal_after_an_interaction_counts_beyond_the_period_as_far_as_it_is_seen(seen: int, users: int):
+    message = sent(engaged=3)
+    scope = rows_of(message, goals=[{"at": at(days=36)}], end=at(days=30), as_of=at(days=seen))
+    assert messages(scope)["goal_after_interaction"].item() == users
+
+
+def test_machines_answer_at_their_own_time_where_they_count():
+    rows = [sent(opened_any=2, clicked_any=2), sent(opened=200, clicked=200, opened_any=4, clicked_any=4)]
+    for machine, lengths in ((False, {3 * 3600: 1}), (True, {0: 1, 60: 1})):
+        told = response_times(rows_of(*rows, machine=machine), "A").filter(pl.col("messages") > 0)
+        for outcome in ("opened", "clicked"):
+            assert dict(told.filter(outcome=outcome)["seconds", "messages"].iter_rows()) == lengths
 
 
 def test_a_channel_is_that_of_the_messages():
