@@ -203,6 +203,14 @@ def test_waiting_by_cause_since_the_last_wait_else_the_arrival():
     assert earlier.select("cause", "runs", "oldest_since").rows() == [("delay", 1, at(1)), (None, 1, at(2))]
 
 
+@pytest.mark.parametrize(("end", "stands"), [(29, "A"), (30, "A"), (31, "W")])
+def test_who_stands_at_the_end_of_a_period_waits_there(end: int, stands: str):
+    rows = {"runs": [{"entered_at": at(0)}], "visits": [stay("A", 1, 30), stay("W", 30)]}
+    scope = make_scope(**rows, end=at(end))
+    assert points(scope).filter(pl.col("waiting") > 0)["point_id"].to_list() == [stands]
+    assert waiting(scope).select("point_id", "runs").rows() == [(stands, 1)]
+
+
 def test_drops_have_two_grains():
     scope = make_scope(
         runs=[
