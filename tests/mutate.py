@@ -55,6 +55,9 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", "reached = self._on_version(firsts(self.scope, goal))", 'reached = self._on_version(_reached(self.scope.goals, self.scope, goal)).unique("user", keep="first")'),
     ("metrics/health.py", 'goals_reached=pl.col("users").sum()', 'goals_reached=pl.col("runs").sum()'),
     ("metrics/counts.py", 'left = self._runs.filter("leaves")\n        return', 'left = self._runs\n        return'),
+    ("metrics/experiments.py", 'scope.visits.filter(scope.within("skip_at") & held)', "scope.visits.filter(held)"),
+    ("metrics/points.py", "(pl.sum_horizontal(*_VISITS, *MESSAGES) > 0)", "(pl.sum_horizontal(*_VISITS) > 0)"),
+    ("metrics/retention.py", "return pl.lit(scope.horizon)", "return pl.lit(scope.as_of)"),
     # Cubes.
     ("metrics/cube.py", "(prev.is_null() | (prev < first))", "(prev.is_null() | (prev <= first))"),
     ("metrics/cube.py", 'pl.col("day").is_not_null() & pl.col("prev").is_null()', 'pl.col("day").is_not_null()'),

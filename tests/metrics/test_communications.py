@@ -10,6 +10,7 @@ from journey_nb.metrics.communications import (
     messages,
 )
 from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.points import points as points_of
 from journey_nb.metrics.spans import response_times
 from journey_nb.stats import JourneyStats
 
@@ -179,6 +180,7 @@ def test_points_of_other_versions_stand_after_those_shown_if_they_count():
     journey = a_journey(versions=[first, {**first, "version": 2, "points": points, "branches": branches}])
     rows = {"runs": [{"entered_at": at(0)}], "messages": [sent()]}
     assert messages(make_scope(journey, **rows)).select("point_id", "sent").rows() == [("B", 0), ("A", 1)]
+    assert points_of(make_scope(journey, **rows)).filter(pl.col("sent") > 0)["point_id"].to_list() == ["A"]
     assert messages(make_scope(journey, runs=rows["runs"]))["point_id"].to_list() == ["B"]
     shown = messages(make_scope(journey, **rows, version=1))
     assert shown.select("point_id", "sent").rows() == [("A", 1)]
