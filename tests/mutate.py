@@ -147,7 +147,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("store/parts.py", "return [bisect_left(alive, user) for user in sorted(found) if self._alive[user]]", "return [user for user in sorted(found) if self._alive[user]]"),
     ("store/parts.py", "return self._of(self._alive.arg_true().gather(users), named)", "return self._of(users, named)"),
     ("store/parts.py", "return self._of((active & self._alive).arg_true(), False)", "return self._of(active.arg_true(), False)"),
-    ("store/__init__.py", "            if self._state(key) == before:\n                raise\n", "            raise\n"),
+    ("store/__init__.py", "                if now == before:\n                    raise\n", "                raise\n"),
     ("store/__init__.py", "[layer for layer in self._layers.of(journey_id) if layer in layers]", "layers"),
 ]  # fmt: skip
 
