@@ -34,6 +34,8 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/scope.py", "both = keep if self.keep is None else self.keep & keep", "both = keep"),
     ("metrics/scope.py", 'pl.col("left_at").is_null() | (pl.col("left_at") >= literal(self.hi))', 'pl.col("left_at").is_null() | (pl.col("left_at") > literal(self.hi))'),
     ("metrics/rows.py", 'pl.when(left).then("reason")', 'pl.col("reason")'),
+    ("metrics/scope.py", '(pl.col("first_at") >= literal(self.horizon)))[', '(pl.col("first_at") > literal(self.horizon)))['),
+    ("metrics/groups.py", 'scope.facts.runs["first_at"] < scope.horizon', 'scope.facts.runs["first_at"].is_not_null()'),
     # Tables.
     ("metrics/counts.py", 'waiting_before=pl.col("was_open").sum()', 'waiting_before=(pl.col("was_open") & pl.col("is_open")).sum()'),
     ("metrics/counts.py", '"exited": _EXITED,', '"exited": ~_COMPLETED,'),
@@ -48,8 +50,14 @@ FAULTS: list[tuple[str, str, str]] = [
     ("metrics/counts.py", '"interacted": _SENT & pl.col("interacted_at").is_not_null(),', '"interacted": _SENT & pl.col("engaged_at").is_not_null(),'),
     ("metrics/counts.py", '.unique("user", keep="first", maintain_order=True)', '.unique("run", keep="first", maintain_order=True)'),
     ("metrics/counts.py", 'pl.col("value").sum(), events=', 'pl.col("value").max(), events='),
+    ("metrics/counts.py", "_reached(scope.seen_goals, scope, goal)", "_reached(scope.goals, scope, goal)"),
+    ("metrics/counts.py", "answered[self.scope.time_of(outcome)]", 'answered[f"{outcome}_at"]'),
+    ("metrics/counts.py", "reached = self._on_version(firsts(self.scope, goal))", 'reached = self._on_version(_reached(self.scope.goals, self.scope, goal)).unique("user", keep="first")'),
     ("metrics/health.py", 'goals_reached=pl.col("users").sum()', 'goals_reached=pl.col("runs").sum()'),
     ("metrics/counts.py", 'left = self._runs.filter("leaves")\n        return', 'left = self._runs\n        return'),
+    ("metrics/experiments.py", 'scope.visits.filter(scope.within("skip_at") & held)', "scope.visits.filter(held)"),
+    ("metrics/points.py", "(pl.sum_horizontal(*_VISITS, *MESSAGES) > 0)", "(pl.sum_horizontal(*_VISITS) > 0)"),
+    ("metrics/retention.py", "return pl.lit(scope.horizon)", "return pl.lit(scope.as_of)"),
     # Cubes.
     ("metrics/cube.py", "(prev.is_null() | (prev < first))", "(prev.is_null() | (prev <= first))"),
     ("metrics/cube.py", 'pl.col("day").is_not_null() & pl.col("prev").is_null()', 'pl.col("day").is_not_null()'),

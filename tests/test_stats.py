@@ -313,6 +313,18 @@ def test_a_variant_is_not_seen_before_it_is_assigned(stats: jn.JourneyStats) -> 
     assert stats.where(variant="A").as_of(first - timedelta(microseconds=1)).health()["entrances"].item() == 0
 
 
+def test_a_group_is_not_told_of_before_its_first_run(stats: jn.JourneyStats) -> None:
+    first = stats.facts.runs["first_at"].min()
+    runs = stats.facts.runs.unique("user_id", keep="first", maintain_order=True)
+    kinds = runs.select(
+        "user_id", kind=pl.when(pl.col("first_at") == first).then(pl.lit("old")).otherwise(pl.lit("new"))
+    )
+    told = jn.JourneyStats(stats.journey, stats.facts, attributes=kinds)
+    assert told.health(by="kind")["kind"].to_list() == ["new", "old"]
+    assert told.as_of(first).health(by="kind")["kind"].to_list() == ["old"]
+    assert told.as_of(first - timedelta(microseconds=1)).health(by="kind").is_empty()
+
+
 def test_goals_beside_a_period_without_their_currency() -> None:
     journey = jn.Journey.model_validate(
         {

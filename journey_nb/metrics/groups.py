@@ -91,7 +91,8 @@ def by_value(table: Table, scope: Scope, name: str, of_run: pl.Series) -> pl.Dat
     ValueError
         When the dimension has more than :data:`MAX_GROUPS` values.
     """
-    members = of_run if scope.member is None else of_run.filter(scope.member)
+    seen = scope.facts.runs["first_at"] < scope.horizon  # a value that came later is none yet
+    members = of_run.filter(seen if scope.member is None else seen & scope.member)
     values = members.unique().sort(nulls_last=True)
     if len(values) > MAX_GROUPS:
         raise ValueError(f"{name!r} has {len(values):,} values: group by one with at most {MAX_GROUPS:,}")

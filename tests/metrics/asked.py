@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -21,6 +22,7 @@ from journey_nb.stats import JourneyStats
 PRESETS = ("launch", *strategies.PRESETS)
 
 
+@lru_cache(8)  # several tests of a file go through the same seeds
 def folded(seed: int) -> tuple[Journey, Folded]:
     document, rows, _ = strategies.example(seed)
     journey = Journey.model_validate(document)

@@ -10,6 +10,8 @@ from journey_nb.metrics.communications import (
     messages,
 )
 from journey_nb.metrics.definitions import schema
+from journey_nb.metrics.points import points as points_of
+from journey_nb.metrics.spans import response_times
 from journey_nb.stats import JourneyStats
 
 
@@ -144,6 +146,21 @@ def test_a_row_per_message_point_with_its_goals():
     assert (joined["goal_after_interaction"], joined["goal_users"], joined["goal_indirect"]) == (1, 1, 0)
 
 
+@pytest.mark.parametrize(("seen", "users"), [(40, 1), (35, 0)])
+def test_a_goal_after_an_interaction_counts_beyond_the_period_as_far_as_it_is_seen(seen: int, users: int):
+    message = sent(engaged=3)
+    scope = rows_of(message, goals=[{"at": at(days=36)}], end=at(days=30), as_of=at(days=seen))
+    assert messages(scope)["goal_after_interaction"].item() == users
+
+
+def test_machines_answer_at_their_own_time_where_they_count():
+    rows = [sent(opened_any=2, clicked_any=2), sent(opened=200, clicked=200, opened_any=4, clicked_any=4)]
+    for machine, lengths in ((False, {3 * 3600: 1}), (True, {0: 1, 60: 1})):
+        told = response_times(rows_of(*rows, machine=machine), "A").filter(pl.col("messages") > 0)
+        for outcome in ("opened", "clicked"):
+            assert dict(told.filter(outcome=outcome)["seconds", "messages"].iter_rows()) == lengths
+
+
 def test_a_channel_is_that_of_the_messages():
     scope = rows_of(sent("email"), sent("email"), sent("sms"))
     assert messages(scope).select("channel", "sent").rows() == [("email", 3)]
@@ -163,6 +180,7 @@ def test_points_of_other_versions_stand_after_those_shown_if_they_count():
     journey = a_journey(versions=[first, {**first, "version": 2, "points": points, "branches": branches}])
     rows = {"runs": [{"entered_at": at(0)}], "messages": [sent()]}
     assert messages(make_scope(journey, **rows)).select("point_id", "sent").rows() == [("B", 0), ("A", 1)]
+    assert points_of(make_scope(journey, **rows)).filter(pl.col("sent") > 0)["point_id"].to_list() == ["A"]
     assert messages(make_scope(journey, runs=rows["runs"]))["point_id"].to_list() == ["B"]
     shown = messages(make_scope(journey, **rows, version=1))
     assert shown.select("point_id", "sent").rows() == [("A", 1)]

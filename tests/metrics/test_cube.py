@@ -62,7 +62,7 @@ def test_every_count_is_looked_up_as_it_is_counted() -> None:
             else (facts, CubedFacts(journey, facts))
         )
         stats = [JourneyStats(journey, one) for one in both]
-        for period in periods(both[0], rng):
+        for period in rng.sample(periods(both[0], rng), 3):
             eye = rng.random()
             plain, cubed = (
                 seen_by(chosen(one, period), Random(eye)).scope.counts_on_version for one in stats
@@ -71,8 +71,6 @@ def test_every_count_is_looked_up_as_it_is_counted() -> None:
                 told = differs(wanted := counted(plain, name, asked), counted(cubed, name, asked))
                 assert told is None, f"seed {seed} {plain.scope} {name} {asked}\n{told}"
                 compared[name] += wanted.height
-            stand, wait = plain.visits()["waiting"].sum(), plain.waiting()["runs"].sum()
-            assert stand == wait, f"seed {seed} {plain.scope}"
     assert SEEDS < 8 or min(compared.values()) > 0  # of each some
 
 
@@ -84,12 +82,12 @@ def test_a_cube_knows_the_ways_of_runs_as_far_as_they_had_come() -> None:
         stats = [JourneyStats(journey, one) for one in (facts, CubedFacts(journey, facts))]
         days = facts.visits["arrived_at"].drop_nulls().dt.date().unique().sort().to_list()
         spans = [(days[0], rng.choice(days)) for _ in range(3) if days]
-        for period in spans:  # of other periods the ways are looked up with every count above
+        for span in spans:  # of other periods the ways are looked up with every count above
             clock = rng.choice(("activity", "activity", "cohort"))
             for collapse in (True, False):
-                plain, cubed = (chosen(one, period).clock(clock).paths(None, collapse) for one in stats)
+                plain, cubed = (chosen(one, span).clock(clock).paths(None, collapse) for one in stats)
                 told = differs(plain, cubed)
-                assert told is None, f"seed {seed} {period} {clock} {collapse}\n{told}"
+                assert told is None, f"seed {seed} {span} {clock} {collapse}\n{told}"
                 compared += plain.height
         ended = stats[0].clock("cohort").paths(None)
         cut += any(differs(ended, chosen(stats[0], span).paths(None)) for span in spans)
@@ -263,11 +261,11 @@ def test_a_page_of_users_and_a_path_need_the_facts_of_their_runs_only() -> None:
             assert told is None, f"seed {seed} {period} {page}\n{told}"
             everyone = plain.users(page["search"]).slice(page["offset"], page["limit"])
             assert differs(everyone, cubed.users(**page)) is None
-            for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
-                for table in ("user_path", "user_runs", "user_events"):
-                    told = differs(getattr(plain, table)(user), getattr(cubed, table)(user))
-                    assert told is None, f"seed {seed} {table} {user}\n{told}"
-                assert plain.beginning(user[:2]) == cubed.beginning(user[:2])
+        for user in [*facts.runs["user_id"].unique().sort()[:2], *facts.devices["device_id"][:2]]:
+            for table in ("user_path", "user_runs", "user_events"):  # whatever the period
+                told = differs(getattr(plain, table)(user), getattr(cubed, table)(user))
+                assert told is None, f"seed {seed} {table} {user}\n{told}"
+            assert plain.beginning(user[:2]) == cubed.beginning(user[:2])
 
 
 def test_percentiles_of_stays_of_like_length_are_those_of_the_period() -> None:

@@ -313,6 +313,11 @@ def test_incremental_by_skipped_points_and_by_a_list() -> None:
         0, named=True
     )
     assert (skipped["treated"], skipped["control"]) == (1, 1)
+    later = make_scope(
+        runs=runs(2), visits=visits, messages=messages, start=at(2)
+    )  # only the sending at 3 is in it
+    told = incremental(later, "buy").row(0, named=True)
+    assert (told["treated"], told["control"]) == (1, 0)
     listed = incremental(
         make_scope(runs=runs(3), goals=[{"run": 1, "user": 1, "at": at(1)}]), "buy", control=["u0"]
     )

@@ -203,6 +203,14 @@ def test_waiting_by_cause_since_the_last_wait_else_the_arrival():
     assert earlier.select("cause", "runs", "oldest_since").rows() == [("delay", 1, at(1)), (None, 1, at(2))]
 
 
+@pytest.mark.parametrize(("end", "stands"), [(29, "A"), (30, "A"), (31, "W")])
+def test_who_stands_at_the_end_of_a_period_waits_there(end: int, stands: str):
+    rows = {"runs": [{"entered_at": at(0)}], "visits": [stay("A", 1, 30), stay("W", 30)]}
+    scope = make_scope(**rows, end=at(end))
+    assert points(scope).filter(pl.col("waiting") > 0)["point_id"].to_list() == [stands]
+    assert waiting(scope).select("point_id", "runs").rows() == [(stands, 1)]
+
+
 def test_drops_have_two_grains():
     scope = make_scope(
         runs=[
@@ -269,3 +277,10 @@ def test_of_one_version_an_exit_and_a_goal_are_of_the_version_of_the_runs_entry_
     assert (here, left, stood) == ([1, 0], [1, 0], [0, 1])
     for name in ("points.goal_here", "points.goal_users", "drops.count"):
         assert "by the version on which the run entered" in str(explain(name))
+
+
+def test_of_a_user_who_reached_a_goal_on_two_versions_the_first_is_credited_whichever_is_drawn():
+    runs = [{"entered_at": at(0)}, {"entered_at": at(0), "user": 0, "run_no": 2, "version": 2}]
+    goals = [{"run": n, "at": at(2 + n), "credit": "indirect", "credit_point": "A"} for n in (0, 1)]
+    scopes = [make_scope(two_versions(), runs=runs, goals=goals, version=n) for n in (None, 1, 2)]
+    assert [points(scope)["goal_users"].sum() for scope in scopes] == [1, 1, 0]

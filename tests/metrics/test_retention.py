@@ -147,3 +147,9 @@ def test_cohorts_by_month_and_by_local_day() -> None:
         (0, 0, False),
         (1, 1, True),
     ]
+
+
+def test_a_day_is_over_with_its_last_instant() -> None:
+    for seen, ages in ((at(days=1) - 2 * TICK, [(0, True)]), (at(days=1) - TICK, [(0, False), (1, True)])):
+        table = cohorts(make_scope(runs=[{"entered_at": at(0)}], as_of=seen), by="day")
+        assert table.select("age", "immature").rows() == ages

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from random import Random
 
 import polars as pl
+import pytest
+from compare import frame_of
+from metrics.asked import PRESETS, asked_of, differs, seen_by
+from oracle import strategies
 
 from journey_nb import Journey, JourneyStats
+from journey_nb.period import TICK
 
 JOURNEY = Journey.model_validate(
     {
@@ -76,3 +82,27 @@ def test_of_two_goals_of_a_user_at_one_instant_the_one_of_the_earlier_run_is_cre
     )
     credited = stats.credit("g").drop_nulls("point_id")
     assert credited.select("point_id", "users").rows() == [("A", 1.0)]
+
+
+@pytest.mark.parametrize("seed", [3, 5, 15])
+def test_what_is_seen_as_of_an_instant_is_what_a_log_that_ends_there_tells(seed: int) -> None:
+    rng = Random(seed)
+    document = strategies.journey(rng)
+    rows = strategies.log(rng, document, users=12, dirt=0)
+    rows = [row for row in rows if row["kind"] != "run.entered" or rng.random() < 0.8]
+    begun: dict[str, datetime] = {}
+    for row in sorted(rows, key=lambda row: row["occurred_at"]):
+        begun.setdefault(row["run_id"] or "", row["occurred_at"])
+    seen = rng.choice([*begun.values()][1:]) - TICK  # just before a run is
+    early = [row for row in rows if row["occurred_at"] <= seen]
+    journey = Journey.model_validate(document)
+    whole, cut = (JourneyStats(journey, frame_of(some)).as_of(seen) for some in (rows, early))
+    for name, options in [*asked_of(journey, rng), ("users", {}), ("cohorts", {})]:
+        eye, period, by = rng.random(), rng.choice(PRESETS), rng.choice(("entry_point", "version", "variant"))
+        one, other = (seen_by(stats.period(period), Random(eye)) for stats in (whole, cut))
+        if name != "paths" and rng.random() < 0.5:
+            options = {**options, "split" if name in ("daily", "cohorts") else "by": by}
+        # A run of which the log has no entrance is the user's first, whenever it is told of.
+        tables = (getattr(stats, name)(**options).drop("run_no", strict=False) for stats in (one, other))
+        told = differs(*tables)
+        assert told is None, f"{one!r} {seen} {name} {options}\n{told}"
