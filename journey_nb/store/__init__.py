@@ -413,15 +413,15 @@ class Store(Registry):
         """
         options = how.get("storage_options")
         files, reading = files_of(paths, options), way_of_reading(columns, **how)
-        own: Callable[..., EventLog] = EventLog.read
-        read = own
+        lent: pl.LazyFrame | None = (
+            None  # the columns that only some of the files have, once one of them lacks any
+        )
 
-        def load(some: Sequence[Source]) -> Loaded:
-            def log(fresh: Sequence[Source]) -> EventLog:
-                return read(_paths(fresh), columns, **how)
+        def log(fresh: Sequence[Source]) -> EventLog:
+            read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
+            return read(_paths(fresh), columns, **how)
 
-            return self._load(log, some, files=True, keep_log=keep_log, progress=progress)
-
+        load = partial(self._load, log, files=True, keep_log=keep_log, progress=progress)
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             told, fresh = self._fresh(files, reading)
             return told + load(fresh) if fresh else told
@@ -439,9 +439,8 @@ class Store(Registry):
             except LogError as error:
                 if len(some) > 1:  # halved until it is known which of them it is
                     waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
-                elif some and read is own and columns:
-                    # What only some of the files have is null in the others, as if all had been read in one go.
-                    read = partial(with_nulls, columns_of(files, columns, options))
+                elif some and lent is None and columns:  # once more, as if all had been read in one go
+                    lent = columns_of(files, columns, options)
                     waiting.append(some)
                 else:
                     failed.append(error)
