@@ -419,7 +419,7 @@ class Store(Registry):
 
         def log(fresh: Sequence[Source]) -> EventLog:
             read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
-            return read(_paths(fresh), columns, **how)
+            return read(_paths(fresh), columns=columns, **how)
 
         load = partial(self._load, log, files=True, keep_log=keep_log, progress=progress)
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load

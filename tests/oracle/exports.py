@@ -257,7 +257,7 @@ def campaign_numbers(reading: Reading, query: Query) -> Table:
         numbers = scope.message_numbers(own)
         reported = [message for message in reading.messages.values() if message.channel == channel]
         tells = {
-            name: any(getattr(scope, f"{name}_at")(message) is not None for message in reported)
+            name: any(scope.seen(getattr(scope, f"{name}_at")(message)) for message in reported)
             for name in ("clicked", "opened")
         }
         told = "clicked" if tells["clicked"] else "opened" if tells["opened"] and channel == "push" else None
