@@ -390,8 +390,8 @@ class Store(Registry):
         Parameters
         ----------
         paths, columns, **how
-            As for :meth:`EventLog.read`. A file is known again by its content, an object of a store (``s3://…``) by
-            its address.
+            As for :meth:`EventLog.read`: what only some of the files have is null in the others. A file is known again by
+            its content, an object of a store (``s3://…``) by its address.
         keep_log
             Whether the good rows are kept beside the facts. Without them the store is smaller, but nothing can be
             appended to it, and the facts cannot be rebuilt.
