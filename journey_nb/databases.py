@@ -46,11 +46,11 @@ def rows(connection: Any, query: str, parameters: Parameters = None) -> pl.LazyF
             return arrow_frame(relation)
         cursor = connection
         if iscoroutinefunction(getattr(connection, "execute", None)):
-            raise LogError(f"{type(connection).__name__} is asynchronous: {_OTHERS}")
+            raise LogError(f"{type(connection).__name__} is asynchronous: {_WANTED}")
         if hasattr(connection, "cursor"):
             cursor = stack.enter_context(closing(connection.cursor()))
         if not (hasattr(cursor, "execute") and hasattr(cursor, "fetchmany")):
-            raise LogError(f"no database connection: {type(connection).__name__}; {_OTHERS}")
+            raise LogError(f"no database connection: {type(connection).__name__}; {_WANTED}")
         cursor.execute(query, *([] if parameters is None else [parameters]))
         names = _names(cursor.description and [column[0] for column in cursor.description])
         if hasattr(cursor, "fetch_arrow"):  # ADBC
@@ -58,7 +58,7 @@ def rows(connection: Any, query: str, parameters: Parameters = None) -> pl.LazyF
         return _together(list(_batches(cursor, names))).lazy()
 
 
-_OTHERS = (
+_WANTED = (
     "give an open one of DuckDB, ADBC or a DB-API 2 driver, such as psycopg.connect(…) (of SQLAlchemy: "
     "connection.connection)"
 )

@@ -119,6 +119,9 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
     return found
 
 
+_DELTA = "_delta_log"
+
+
 def _refuse_tables(files: Iterable[Stored]) -> None:
     """The files of a Delta table hold rows that were deleted or written anew: which of them count its log tells."""
     for parent in dict.fromkeys(
@@ -130,14 +133,10 @@ def _refuse_tables(files: Iterable[Stored]) -> None:
         while "=" in table.rpartition("/")[2]:
             table = table.rpartition("/")[0]
         if folder.endswith(f"/{_DELTA}") or Path(table, _DELTA).is_dir():
-            raise LogError(f"{table} is {_TABLE}")
-
-
-_DELTA = "_delta_log"
-_TABLE = (
-    "a Delta table, whose files hold rows that were deleted, too; load it with store.load_delta(…), or give "
-    "EventLog.from_frame(polars.scan_delta(…))"
-)
+            raise LogError(
+                f"{table} is a Delta table, whose files hold rows that were deleted, too; load it with "
+                "store.load_delta(…), or give EventLog.from_frame(polars.scan_delta(…))"
+            )
 
 
 def _meant(path: str | Path, options: Options) -> Sequence[Stored]:

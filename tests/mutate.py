@@ -33,7 +33,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("period.py", "return Period(midnight(today - timedelta(days=back), zone), end, days)", "return Period(midnight(today - timedelta(days=back + 1), zone), end, days)"),
     ("metrics/scope.py", "both = keep if self.keep is None else self.keep & keep", "both = keep"),
     ("metrics/scope.py", 'pl.col("left_at").is_null() | (pl.col("left_at") >= literal(self.hi))', 'pl.col("left_at").is_null() | (pl.col("left_at") > literal(self.hi))'),
-    ("metrics/rows.py", 'pl.when(left).then("reason")', 'pl.col("reason")'),
+    ("metrics/rows.py", 'scope.unless_after("left_at", scope.hi, "reason")', '"reason"'),
     ("metrics/scope.py", '(pl.col("first_at") >= literal(self.horizon)))[', '(pl.col("first_at") > literal(self.horizon)))['),
     ("metrics/groups.py", 'scope.facts.runs["first_at"] < scope.horizon', 'scope.facts.runs["first_at"].is_not_null()'),
     # Tables.

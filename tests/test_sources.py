@@ -530,6 +530,14 @@ def test_no_driver_is_needed_to_import_or_to_ask_duckdb() -> None:
 # Object stores.
 
 
+@pytest.fixture
+def kept(tmp_path: Path, welcome: jn.Journey) -> jn.Store:
+    """A store that waits for objects."""
+    opened = jn.Store(tmp_path)
+    opened.add(welcome)
+    return opened
+
+
 def put(client: Any, key: str, body: bytes) -> str:
     client.put_object(Bucket=BUCKET, Key=key, Body=body)
     return f"s3://{BUCKET}/{key}"
@@ -537,11 +545,7 @@ def put(client: Any, key: str, body: bytes) -> str:
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "arrow"])
 def test_objects_that_a_pattern_names_are_no_patterns(
-    store: tuple[dict[str, str], Any],
-    welcome: jn.Journey,
-    welcome_log: pl.DataFrame,
-    tmp_path: Path,
-    form: str,
+    store: tuple[dict[str, str], Any], kept: jn.Store, welcome_log: pl.DataFrame, form: str
 ) -> None:
     options, client = store
     for name, some in (
@@ -550,8 +554,6 @@ def test_objects_that_a_pattern_names_are_no_patterns(
         ("day ?", welcome_log[90:120]),
     ):
         put(client, f"{form}-patterns/{name}.{form}", written(some, form))
-    kept = jn.Store(tmp_path)
-    kept.add(welcome)
     told = kept.load(f"s3://{BUCKET}/{form}-patterns/*.{form}", storage_options=options)
     assert (told.read, told.duplicates) == (120, 0)
 
@@ -559,6 +561,7 @@ def test_objects_that_a_pattern_names_are_no_patterns(
 @pytest.mark.parametrize("form", ["parquet", "arrow", "csv"])
 def test_small_objects_come_in_one_load_and_a_damaged_one_takes_none_down(
     store: tuple[dict[str, str], Any],
+    kept: jn.Store,
     welcome: jn.Journey,
     welcome_log: pl.DataFrame,
     tmp_path: Path,
@@ -568,8 +571,6 @@ def test_small_objects_come_in_one_load_and_a_damaged_one_takes_none_down(
     for at in (0, 30, 60):
         put(client, f"{form}-damaged/{at}.{form}", written(welcome_log[at : at + 30], form))
     put(client, f"{form}-damaged/1.{form}", b"PAR1 ARROW1\xff\n and no more")
-    kept = jn.Store(tmp_path)
-    kept.add(welcome)
     with pytest.raises(LogError, match=rf"damaged/1\.{form} (?s:.*)the others: 90 rows read"):
         kept.load(f"s3://{BUCKET}/{form}-damaged/*.{form}", storage_options=options)
     client.delete_object(Bucket=BUCKET, Key=f"{form}-damaged/1.{form}")

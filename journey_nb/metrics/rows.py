@@ -152,8 +152,7 @@ def _visits(scope: Scope) -> pl.DataFrame:
 
 def _with_reasons(scope: Scope, visits: pl.DataFrame) -> pl.DataFrame:
     visits = scope.on_version(visits)
-    left = scope.unless_after("left_at", scope.hi).is_not_null()
-    reasons = scope.facts.runs.select(pl.when(left).then("reason").alias("reason")).to_series()
+    reasons = scope.facts.runs.select(scope.unless_after("left_at", scope.hi, "reason")).to_series()
     reason = reasons.gather(visits["run"])  # why the run left, for visits that it closed
     return visits.with_columns(reason).rename({"point": "point_id"})
 

@@ -116,9 +116,9 @@ class Scope:
             return pl.lit(False)
         return (pl.col(column) < literal(self.opening)).fill_null(False)
 
-    def unless_after(self, column: str, instant: datetime) -> pl.Expr:
-        """The time in ``column`` where it is already known at ``instant`` (exclusive), else null."""
-        return pl.when(pl.col(column) < literal(instant)).then(pl.col(column)).alias(column)
+    def unless_after(self, time: str, instant: datetime, column: str | None = None) -> pl.Expr:
+        """What is known at ``instant`` (exclusive) of a time, or of a ``column`` that is told at it; else null."""
+        return pl.when(pl.col(time) < literal(instant)).then(column or time).alias(column or time)
 
     def local(self, column: str) -> pl.Expr:
         """The time in ``column`` in the journey's zone."""
@@ -275,7 +275,7 @@ class Scope:
                 reason_detail=pl.when(left).then("reason_detail"),
                 exit_point=pl.when(left).then("exit_point"),
                 last_at=self.unless_after("last_at", self.horizon),  # null: not known before the run goes on
-                variant=pl.when(pl.col("variant_at") < literal(self.horizon)).then("variant"),
+                variant=self.unless_after("variant_at", self.horizon, "variant"),
                 variant_at=self.unless_after("variant_at", self.horizon),
             )
             .with_columns(
@@ -330,7 +330,7 @@ class Scope:
             .with_columns(
                 traversed=pl.col("traversed") & pl.col("left_at").is_not_null(),
                 known=pl.col("known") & pl.col("left_at").is_not_null(),
-                skip_reason=pl.when(pl.col("skip_at") < literal(self.hi)).then("skip_reason"),
+                skip_reason=self.unless_after("skip_at", self.hi, "skip_reason"),
                 skip_at=self.unless_after("skip_at", self.hi),
                 was_open=began_before & ~self.before("left_at"),
                 arrives=self.within("arrived_at"),
@@ -389,12 +389,10 @@ class Scope:
         times = [name for name, dtype in messages.schema.items() if isinstance(dtype, pl.Datetime)]
         messages = self.of_members(messages)
         if self.facts.last_at >= self.horizon:
-            seen = {
-                f"{why}_reason": pl.when(pl.col(f"{became}_at") < literal(self.horizon)).then(f"{why}_reason")
-                for why, became in (("fail", "failed"), ("bounce", "bounced"), ("skip", "skipped"))
-            }
+            reasons = {"failed_at": "fail_reason", "bounced_at": "bounce_reason", "skipped_at": "skip_reason"}
+            told = [*zip(times, times, strict=True), *reasons.items()]
             messages = messages.with_columns(
-                *(self.unless_after(name, self.horizon) for name in times), **seen
+                self.unless_after(time, self.horizon, name) for time, name in told
             )
         fates = pl.Enum(["sent", "failed", "skipped"])
         sent, failed, skipped = (pl.col(f"{fate}_at").is_not_null() for fate in fates.categories)

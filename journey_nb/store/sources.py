@@ -1,4 +1,4 @@
-"""Sources: what rows come from, by what each is known again, and which files are loaded in one go."""
+"""Sources: what rows come from, by what each is known again, and how files are read: which in one go, beside which others."""
 
 from __future__ import annotations
 
