@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from journey_nb.journey import Journey
-from journey_nb.metrics.cube import Cube, standing
+from journey_nb.metrics.cube import Cube, standing, steps
 from journey_nb.stats import JourneyStats
 from journey_nb.store.layers import Layer
 from journey_nb.store.loaded import Loaded
@@ -43,7 +43,7 @@ def wrong_sums(journey: Journey, facts: StoredFacts) -> Iterator[Fault]:
     """What of the facts does not add up, or is not what the cubes hold."""
     journey_id = journey.journey_id
     said = Loaded.of(facts.layers)
-    rows, counted, stand = _counted_anew(journey, facts)
+    rows, counted, stand, stays = _counted_anew(journey, facts)
     if rows != said.loaded:
         yield Fault(journey_id, "rows", f"{said.loaded:,} are said to be loaded, {rows:,} are there")
     if (aside := facts.quarantined.height) != said.quarantined:
@@ -52,7 +52,8 @@ def wrong_sums(journey: Journey, facts: StoredFacts) -> Iterator[Fault]:
     gaps = stats.reconciliation().filter(pl.col("check").is_in(["runs", "visits"]), pl.col("gap") != 0)
     for point, kind, gap in gaps.select("point_id", "check", "gap").iter_rows():
         yield Fault(journey_id, point or "journey", f"does not balance: {kind} differ by {gap:,}")
-    if not counted.same(facts.cube) or not _same_rows(stand, facts.standing):
+    kept = sum(sign * _sum_of(some) for sign, some in facts.steps)
+    if not counted.same(facts.cube) or not _same_rows(stand, facts.standing) or stays != kept:
         yield Fault(journey_id, "cubes", "do not hold what the facts do; rebuild() makes them anew")
 
 
@@ -66,15 +67,25 @@ def bytes_in(path: Path) -> int:
     return size
 
 
-def _counted_anew(journey: Journey, facts: StoredFacts) -> tuple[int, Cube, pl.DataFrame]:
-    """How many rows are told, their cube and who waits in the end; set after set of users, for all need not fit into memory."""
-    rows, counted = 0, Cube.sum([])
+def _counted_anew(journey: Journey, facts: StoredFacts) -> tuple[int, Cube, pl.DataFrame, int]:
+    """How many rows are told, their cube, who waits in the end and the sum of completed stays.
+
+    Set after set of users, for all need not fit into memory.
+    """
+    rows, counted, stays = 0, Cube.sum([]), 0
     stand: list[pl.DataFrame] = []
     for some in facts.sets:
         rows += some.events.height + some.goals["run"].null_count()  # a goal may be of no run
         counted = Cube.sum([(1, counted), (1, Cube.of(journey, some))])
         stand.append(standing(journey, some))
-    return rows, counted, pl.concat(stand)
+        stays += _sum_of(steps(some))
+    return rows, counted, pl.concat(stand), stays
+
+
+def _sum_of(stays: pl.DataFrame) -> int:
+    """A number of all rows, which adds: of the same rows the same, whatever their order."""
+    told = pl.struct(pl.col("point").cast(pl.String), pl.exclude("point"))
+    return int(stays.select(told.hash().cast(pl.Int128).sum()).item())
 
 
 def _same_rows(one: pl.DataFrame, other: pl.DataFrame) -> bool:

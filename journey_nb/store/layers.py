@@ -21,6 +21,7 @@ import polars as pl
 from journey_nb.journey import Journey
 from journey_nb.metrics.counts import FLAGS
 from journey_nb.metrics.cube import FRAMES, Cube
+from journey_nb.period import TICK
 from journey_nb.reading import read_arrow
 from journey_nb.store.database import Database, transaction, who
 from journey_nb.store.loaded import Loaded
@@ -343,7 +344,7 @@ class Layers:
         with self._database.opened() as db:
             try:
                 with transaction(db):
-                    for statement, values in _listing(made, journeys, sources, retired):
+                    for statement, values in _listing(_moment(db), made, journeys, sources, retired):
                         db.execute(statement, values)
                     along(db)
                     # An interrupt may come when it is listed and nobody knows it yet: what is not is swept.
@@ -390,9 +391,9 @@ class Layers:
 
     def undo(self, load: Load, along: Callable[[sqlite3.Connection], None]) -> None:
         """Let count again what did before a load, forget what it loaded, do what goes ``along``: all or nothing."""
-        times = {"at": load.at, "now": datetime.now(UTC).isoformat()}
         retired = "retired_at = coalesce(retired_at, :now), made_at = ''"
         with self._database.opened() as db, transaction(db):
+            times = {"at": load.at, "now": _moment(db)}
             db.execute(f"UPDATE layer SET retired_at = NULL WHERE {_REPLACED_SINCE}", times)
             db.execute(f"UPDATE layer SET {retired} WHERE {_SINCE}", times)
             db.execute("DELETE FROM batch WHERE loaded_at = :at", times)
@@ -417,14 +418,23 @@ class Layers:
 _BATCH = "INSERT OR IGNORE INTO batch VALUES (?, ?, ?, ?)"
 
 
+def _moment(db: sqlite3.Connection) -> str:
+    """Now, as by no other load: a clock may stand still, or be put back."""
+    taken = "SELECT 1 FROM batch WHERE digest = ? UNION SELECT 1 FROM layer WHERE ? IN (made_at, retired_at)"
+    now = datetime.now(UTC)
+    while db.execute(taken, (f"{_LOAD}{now.isoformat()}", now.isoformat())).fetchone():
+        now += TICK
+    return now.isoformat()
+
+
 def _listing(
+    now: str,
     made: Mapping[str, Layer],
     journeys: Mapping[str, Journey],
     sources: Collection[Source],
     retired: Iterable[Layer],
 ) -> Iterator[tuple[str, Any]]:
     """The statements that list new layers with their sources, and retire others."""
-    now = datetime.now(UTC).isoformat()
     for source in sources:
         told = {source.digest: source.name}
         if source.reading is not None:

@@ -73,6 +73,38 @@ def test_one_who_waits_and_is_not_listed(store: jn.Store, rows: slice) -> None:
     assert told(store, less) == {"cubes"}
 
 
+@pytest.mark.parametrize("change", ["lost", "doubled", "longer", "elsewhere"])
+def test_completed_stays_that_are_not_those_of_the_facts(store: jn.Store, change: str) -> None:
+    """Of those that were told anew, which no longer count, too."""
+    journey = store.get("welcome")
+
+    def changed(stays: pl.DataFrame) -> pl.DataFrame:
+        first, others = stays[:1], stays[1:]
+        match change:
+            case "lost":
+                return others
+            case "doubled":
+                return pl.concat([first, stays])
+            case "longer":
+                return pl.concat([first.with_columns(pl.col("micros") + 1), others])
+        point = others.filter(pl.col("point") != first["point"].item())["point"][:1]
+        return pl.concat([first.with_columns(point=point), others])
+
+    whole = StoredFacts(
+        journey, layers := store._layers.of(journey.journey_id), store._layers.parts(journey, layers)
+    )
+    assert {sign for sign, _ in whole.steps} == {1, -1}
+    for place in range(len(whole.steps)):
+
+        def wrong(facts: StoredFacts, place: int = place) -> None:
+            facts.steps = [
+                (sign, changed(stays) if at == place else stays)
+                for at, (sign, stays) in enumerate(facts.steps)
+            ]
+
+        assert told(store, wrong) == {"cubes"}
+
+
 @pytest.mark.parametrize("kind", ["runs", "visits"])
 @pytest.mark.parametrize("gap", [-1, 1])
 def test_who_comes_and_never_goes(
