@@ -20,7 +20,8 @@ from same import assert_same, told
 
 import journey_nb as jn
 from journey_nb.simulate import simulate_to
-from journey_nb.store import Store, parts
+from journey_nb.store import Store, intake, parts
+from journey_nb.store.layers import Layer, Layers
 
 KILLS = int(os.environ.get("JOURNEY_NB_KILLS", 10))
 EVENTS = int(os.environ.get("JOURNEY_NB_KILL_EVENTS", 200_000))
@@ -195,6 +196,44 @@ def test_a_full_disk_leaves_what_was_there(
     process = loading(moved, files)
     assert process.wait() == 0
     is_whole(Store(moved), undisturbed)
+
+
+def test_what_is_listed_stands_on_the_disk_before(
+    welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a power cut may come right after: every file as it is in the end, its folders, and the list itself."""
+    on_disk, listed, fsync, publish = set(), list[int](), os.fsync, Layers.publish
+
+    def stands(told: os.stat_result) -> tuple[int, ...]:
+        return told.st_ino, told.st_size, told.st_mtime_ns
+
+    def synced(file: int) -> None:
+        fsync(file)
+        on_disk.add(stands(os.fstat(file)))
+
+    def published(layers: Layers, made: dict[str, Layer], *others: object, **more: object) -> None:
+        for layer in made.values():
+            inside = [*layer.folder.rglob("*"), layer.folder, layer.folder.parent]
+            assert {path for path in inside if stands(path.stat()) not in on_disk} == set()
+            assert tmp_path.stat().st_ino in {file for file, *_ in on_disk}
+            assert {path.relative_to(layer.folder).as_posix() for path in inside if path.is_file()} == set(
+                layer.files
+            )
+            listed.append(layer.parts)
+        publish(layers, made, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Layers, "publish", published)
+    monkeypatch.setattr(intake, "ROWS_A_PART", 1_000)
+    store = Store(tmp_path)
+    store.add(welcome)
+    store.append(welcome_log.with_columns(journey_id=pl.lit("another"))[:9])
+    for some in (welcome_log[:2_500], *(welcome_log[at : at + 50] for at in range(2_500, 2_750, 50))):
+        store.append(some)
+    store.erase(welcome_log["user_id"][0])
+    assert {0, 1} < set(listed)  # of strangers, of few rows or merged, and of many
+    with store._database.opened() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_a_damaged_file_is_named_and_mended_from_the_kept_log(
