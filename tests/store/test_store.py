@@ -113,6 +113,16 @@ def test_a_store_goes_through_the_ids_of_its_journeys(store: jn.Store) -> None:
     other = store.add(jn.Journey.sample("win_back"))
     assert list(store) == store.find()["journey_id"].to_list()
     assert other.journey_id in set(store)
+    cart = jn.Journey.sample("abandoned_cart")
+    named = store.rename("win_back", cart.journey_id)
+    for key, is_here in (
+        (named, True),
+        (named.journey_id, True),
+        ("welcome-SERIES", True),
+        ("nobody", False),
+        (cart, False),
+    ):
+        assert (key in store) == is_here, key
 
 
 def test_facts_without_their_log_are_read_and_never_appended_to(
