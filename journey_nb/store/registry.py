@@ -182,7 +182,7 @@ class Registry:
                   "tags": pl.List(text), "created_at": instant, "launched_at": instant,
                   "finished_at": instant, "versions": pl.Int64()}  # fmt: skip
         with self._database.opened() as db:
-            order = "created_at IS NULL, created_at, title, journey_id"
+            order = "created_at, title, journey_id"
             read = db.execute(f"SELECT {', '.join(schema)} FROM journey ORDER BY {order}").fetchall()
         rows = [dict(zip(schema, row, strict=True)) | {"tags": json.loads(row[5])} for row in read]
         kept = [
@@ -354,10 +354,11 @@ class Registry:
 
         def relaunched(before: Journey, at: datetime) -> tuple[Journey, str]:
             after = _edited_as(before, changed, at) if changed else before
+            told = _changed(before, after)
             if after.version() is _newest(after):
-                return _now_running(after), "no new version"
+                return _now_running(after), ", ".join(["no new version", *told])
             after = _published(after, at)
-            return _now_running(after), f"version {after.version().version}"
+            return _now_running(after), ", ".join([f"version {after.version().version}", *told])
 
         return self._change(key, "relaunch", by, relaunched)
 
@@ -703,7 +704,8 @@ def _versions(before: Journey, changed: Journey, at: datetime) -> tuple[Version,
             if version.version <= shown.version]  # fmt: skip
     newest = _newest(before)
     is_released = wanted.version > newest.version
-    still_waits = wanted.version == newest.version > shown.version and _graph(wanted) == _graph(newest)
+    is_taken_back = _graph(newest) != _graph(wanted) == _graph(shown)
+    still_waits = wanted.version == newest.version > shown.version and not is_taken_back
     if is_released or still_waits:
         between = [version.model_copy(update={"published_at": version.published_at or at})
                    for version in changed.versions if shown.version < version.version < wanted.version]  # fmt: skip
