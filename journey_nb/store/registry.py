@@ -583,7 +583,7 @@ def _uncopied(db: sqlite3.Connection, key: object) -> Journey:
     ways: tuple[Callable[[str], bool], ...] = (
         lambda journey_id: labels[journey_id] == key,
         lambda journey_id: bool(words) and _slug(labels[journey_id]) == words,
-        lambda journey_id: bool(words) and _slug(labels[journey_id]).startswith(f"{words}_"),
+        lambda journey_id: _slug(labels[journey_id]).startswith(f"{words}_"),
     )
     some = (few for way in ways if (few := [i for i in labels if way(i)]))
     meant = [key] if key in labels else next(some, [])

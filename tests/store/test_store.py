@@ -822,8 +822,10 @@ def test_activities_of_a_journey_that_is_not_here_are_refused(tmp_path: Path) ->
 def test_what_is_done_to_a_journey_that_was_asked_for_stays_with_whoever_did_it(
     store: jn.Store, welcome: jn.Journey
 ) -> None:
-    store.get("welcome").version().points[0].settings["odd"] = 1
-    assert "odd" not in store.get("welcome").version().points[0].settings
+    asked = (lambda: store.get("welcome"), lambda: store.add(welcome), lambda: store["welcome"].journey)
+    for ask in asked:
+        ask().version().points[0].settings["odd"] = 1
+        assert all("odd" not in other().version().points[0].settings for other in asked)
 
 
 # Who was assigned to what.
