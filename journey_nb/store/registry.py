@@ -470,7 +470,7 @@ class Registry:
         with self._changing() as (db, at):
             before = _found(db, key)
             after = before.model_copy(update={"title": _title(db, title, before.journey_id)})
-            return _put(db, after, at, by, "rename", f"“{before.title}” → “{after.title}”")
+            return _put(db, after, at, by, "rename", f"“{before.label}” → “{after.title}”")
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """Change the design of the journey with that id.

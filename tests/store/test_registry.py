@@ -39,6 +39,7 @@ WAYS: dict[str, dict[str, str]] = {
 }
 BEGAN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 WAITS = ("none", "one", "two")
+LISTED = ("journey_id", "title", "status", "category", "created_at", "launched_at", "finished_at")
 
 
 def ticking(times: int = 1) -> Callable[[], datetime]:
@@ -161,7 +162,9 @@ class Life(RuleBasedStateMachine):
     def change(self, data: st.DataObject, graph: str, how: str) -> None:
         """Edit, or relaunch with or without a change."""
         if key := self.pick(data):
-            entry, changed = self.model[key], journey(key, "Welcome", version(1, graph), status="archived")
+            entry = self.model[key]
+            words = {"category": graph, "tags": [graph, "new"], "entry_type": "trigger"}
+            changed = journey(key, "Welcome", version(1, graph), status="archived", **words)
             verb = "edit" if how == "edit" else "relaunch"
             was = entry["status"]
             if self.refused(key, verb, **({} if how == "without" else {"changed": changed})):
@@ -185,6 +188,9 @@ class Life(RuleBasedStateMachine):
             titles = set(map(self.label, self.model))
             clone = self.registry.clone(key, title, by="ann")
             assert clone.journey_id not in self.model
+            assert self.registry.history(clone.journey_id)["detail"].to_list() == [
+                f"of “{self.label(key)}”, {key}"
+            ]
             shown = [v for v in self.model[key]["versions"] if v[1]] or self.model[key]["versions"]
             copies = [f"{self.label(key)} (copy){n}" for n in ("", *(f" {n}" for n in range(2, 30)))]
             self.model[clone.journey_id] = {
@@ -196,7 +202,9 @@ class Life(RuleBasedStateMachine):
         if key := self.pick(data):
             if self.taken(key, "rename", title):
                 return
+            before = self.label(key)
             assert not self.refused(key, "rename", title=title)
+            assert self.registry.history(key)["detail"][-1] == f"“{before}” → “{title}”"
             self.model[key] |= {"title": title}
             self.model[key]["log"].append("rename")
 
@@ -214,10 +222,9 @@ class Life(RuleBasedStateMachine):
             assert told["at"].is_sorted()
             assert set(told["who"]) == {"ann"}
             assert (subject.finished_at is None) == ("stop" not in entry["log"])
-            assert {name: listed[key][name] for name in ("title", "status", "launched_at", "created_at")} == {
-                name: getattr(subject, name) for name in ("title", "status", "launched_at", "created_at")
-            }
-            assert listed[key]["versions"] == len(entry["versions"])
+            shown = {name: getattr(subject, name) for name in LISTED}
+            shown |= {"type": subject.entry_type, "tags": [*subject.tags], "versions": len(subject.versions)}
+            assert listed[key] == shown
 
 
 Life.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
