@@ -156,16 +156,14 @@ FAULTS: list[tuple[str, str, str]] = [
     ("store/__init__.py", "                if now == before:\n                    raise\n", "                raise\n"),
     ("store/__init__.py", "[layer for layer in self._layers.of(journey_id) if layer in layers]", "layers"),
     # The register of journeys.
-    ("store/registry.py", '"edit": ("draft", "paused"),', '"edit": ("draft", "paused", "running"),'),
-    ("store/registry.py", "if confirm != before.label:", "if confirm.casefold() != before.label.casefold():"),
     ("store/registry.py", 'ORDER BY entry"', 'ORDER BY at, action"'),
-    ("store/registry.py", "for name in names[1:])", "for name in names[1:] if name != \"category\")"),
     ("store/registry.py", "only = before.version().model_copy(", "only = _newest(before).model_copy("),
     ("store/registry.py", "_graph(newest) != _graph(wanted) == _graph(shown)", "_graph(newest) != _graph(wanted)"),
     ("store/registry.py", "return (*past, *between, wanted", "return (*past, wanted"),
     ("store/registry.py", "shown.published_at or before.launched_at or at", "shown.published_at or at"),
+    ("store/registry.py", "min(began or at, at)", "began or at"),
+    ("store/registry.py", "and began and began < journey.launched_at", "and began"),
     ("store/registry.py", "return graphs, journey.goals, journey.cancel_events, journey.timezone", "return graphs, journey.goals, journey.timezone"),
-    ("store/registry.py", "(_slug(label) or label) == name", "_slug(label) == name"),
 ]  # fmt: skip
 
 HUNT = f"""

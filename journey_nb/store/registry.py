@@ -43,7 +43,6 @@ _CHANGED = {
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BACKDATED = "launched_at "  # begins the detail of a launch that a log told to have been earlier
 _OneOrMore = str | Sequence[str] | None
 # What becomes of a journey at a moment, and what is told of it.
 Change = Callable[[Journey, datetime], tuple[Journey, str]]
@@ -283,7 +282,7 @@ class Registry:
         for journey_id in launched & first.keys():
             journey, began = _by_id(db, journey_id), first[journey_id]
             if journey and journey.launched_at and began and began < journey.launched_at:
-                told = f"{_BACKDATED}{began.isoformat()}"
+                told = f"launched_at {began.isoformat()}"
                 self._note(journey_id, "launch", told, None, db, launched_at=began)
 
     def _note_gone(
@@ -295,8 +294,8 @@ class Registry:
         db: sqlite3.Connection,
     ) -> None:
         """Note that rows are gone; whatever was launched here begins then, or where the rows that are left do."""
-        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' AND detail NOT LIKE ? GROUP BY journey_id"
-        launches = dict(db.execute(asked, [f"{_BACKDATED}%"]))
+        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' GROUP BY journey_id"
+        launches = dict(db.execute(asked))
         for journey_id, began in first.items():
             launched = {}
             if journey_id in launches:

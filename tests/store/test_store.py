@@ -785,7 +785,7 @@ def test_a_launched_journey_begins_where_its_log_does_whenever_that_comes(
     store.add(welcome.model_copy(update={"status": "draft", "launched_at": None}))
     store.launch("welcome")
     third = welcome_log.height // 3
-    for some in (welcome_log[third:], welcome_log[:third]):
+    for some in (welcome_log[2 * third :], welcome_log[:third], welcome_log[third : 2 * third]):
         store.append(some)
         assert store.get("welcome").launched_at == store["welcome"].facts.first_at
     assert_frame_equal(store["welcome"].health(), jn.JourneyStats(welcome, welcome_log).health())
