@@ -32,14 +32,14 @@ def assignments(scope: Scope, assigned: pl.DataFrame, goal: str, unit: Unit) -> 
     """What became of who was :func:`assigning`, a unit's in their order: unit, user, at, variant, version, converted, closes.
 
     ``converted`` tells that the unit reached the goal after, ``closes`` when the window of its run does (null while
-    that run is under way). Of both all is seen, so the assignments of a part of the period are these of its time.
+    nothing tells its end). Of both all is seen, so the assignments of a part of the period are these of its time.
     """
     assigned = assigned.with_columns(unit=unit)
     assigned = assigned.sort("unit", "at", "run_no", "order").with_row_index("row")
     converted = reachings(scope, assigned, goal, unit)["row"]
     days = scope.journey.goal(goal).conversion_days
-    closes = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
-    runs = scope.facts.runs.select("run", closes=closes)
+    # Of a run that is left after as_of it closes after as_of too: which is all that is asked of it.
+    runs = scope.facts.runs.select("run", closes=pl.col("left_at") + pl.duration(days=days))
     # Of which there are few: compared and grouped as numbers.
     variant = pl.col("variant").cast(pl.Categorical)
     return (

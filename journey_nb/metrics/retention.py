@@ -82,8 +82,8 @@ def _lasted(scope: Scope, goal: str, starts: pl.DataFrame) -> pl.DataFrame:
         .group_by("run")
         .agg(reached_at=pl.col("at").min())
     )
-    closes = scope.unless_after("left_at", scope.horizon) + pl.duration(days=days)
-    runs = scope.facts.runs.select("run", closes=closes)
+    # A run that is left after as_of is followed up to as_of, whenever that is.
+    runs = scope.facts.runs.select("run", closes=pl.col("left_at") + pl.duration(days=days))
     until = pl.coalesce("reached_at", pl.min_horizontal("closes", pl.lit(scope.as_of)))
     return (
         starts.join(runs, on="run", how="left")

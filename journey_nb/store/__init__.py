@@ -170,6 +170,8 @@ class Store(Registry):
             time.sleep(every)
 
     def __contains__(self, key: object) -> bool:
+        if isinstance(key, Journey):
+            return key.journey_id in set(self)
         try:
             self.get(str(key))
         except KeyError:

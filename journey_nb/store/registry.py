@@ -43,7 +43,6 @@ _CHANGED = {
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BACKDATED = "launched_at "  # begins the detail of a launch that a log told to have been earlier
 _OneOrMore = str | Sequence[str] | None
 # What becomes of a journey at a moment, and what is told of it.
 Change = Callable[[Journey, datetime], tuple[Journey, str]]
@@ -182,7 +181,7 @@ class Registry:
                   "tags": pl.List(text), "created_at": instant, "launched_at": instant,
                   "finished_at": instant, "versions": pl.Int64()}  # fmt: skip
         with self._database.opened() as db:
-            order = "created_at IS NULL, created_at, title, journey_id"
+            order = "created_at, title, journey_id"
             read = db.execute(f"SELECT {', '.join(schema)} FROM journey ORDER BY {order}").fetchall()
         rows = [dict(zip(schema, row, strict=True)) | {"tags": json.loads(row[5])} for row in read]
         kept = [
@@ -283,7 +282,7 @@ class Registry:
         for journey_id in launched & first.keys():
             journey, began = _by_id(db, journey_id), first[journey_id]
             if journey and journey.launched_at and began and began < journey.launched_at:
-                told = f"{_BACKDATED}{began.isoformat()}"
+                told = f"launched_at {began.isoformat()}"
                 self._note(journey_id, "launch", told, None, db, launched_at=began)
 
     def _note_gone(
@@ -295,8 +294,8 @@ class Registry:
         db: sqlite3.Connection,
     ) -> None:
         """Note that rows are gone; whatever was launched here begins then, or where the rows that are left do."""
-        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' AND detail NOT LIKE ? GROUP BY journey_id"
-        launches = dict(db.execute(asked, [f"{_BACKDATED}%"]))
+        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' GROUP BY journey_id"
+        launches = dict(db.execute(asked))
         for journey_id, began in first.items():
             launched = {}
             if journey_id in launches:
@@ -354,10 +353,11 @@ class Registry:
 
         def relaunched(before: Journey, at: datetime) -> tuple[Journey, str]:
             after = _edited_as(before, changed, at) if changed else before
+            told = _changed(before, after)
             if after.version() is _newest(after):
-                return _now_running(after), "no new version"
+                return _now_running(after), ", ".join(["no new version", *told])
             after = _published(after, at)
-            return _now_running(after), f"version {after.version().version}"
+            return _now_running(after), ", ".join([f"version {after.version().version}", *told])
 
         return self._change(key, "relaunch", by, relaunched)
 
@@ -469,7 +469,7 @@ class Registry:
         with self._changing() as (db, at):
             before = _found(db, key)
             after = before.model_copy(update={"title": _title(db, title, before.journey_id)})
-            return _put(db, after, at, by, "rename", f"“{before.title}” → “{after.title}”")
+            return _put(db, after, at, by, "rename", f"“{before.label}” → “{after.title}”")
 
     def edit(self, changed: Journey, *, by: str | None = None) -> Journey:
         """Change the design of the journey with that id.
@@ -582,7 +582,7 @@ def _uncopied(db: sqlite3.Connection, key: object) -> Journey:
     ways: tuple[Callable[[str], bool], ...] = (
         lambda journey_id: labels[journey_id] == key,
         lambda journey_id: bool(words) and _slug(labels[journey_id]) == words,
-        lambda journey_id: bool(words) and _slug(labels[journey_id]).startswith(f"{words}_"),
+        lambda journey_id: _slug(labels[journey_id]).startswith(f"{words}_"),
     )
     some = (few for way in ways if (few := [i for i in labels if way(i)]))
     meant = [key] if key in labels else next(some, [])
@@ -703,7 +703,8 @@ def _versions(before: Journey, changed: Journey, at: datetime) -> tuple[Version,
             if version.version <= shown.version]  # fmt: skip
     newest = _newest(before)
     is_released = wanted.version > newest.version
-    still_waits = wanted.version == newest.version > shown.version and _graph(wanted) == _graph(newest)
+    is_taken_back = _graph(newest) != _graph(wanted) == _graph(shown)
+    still_waits = wanted.version == newest.version > shown.version and not is_taken_back
     if is_released or still_waits:
         between = [version.model_copy(update={"published_at": version.published_at or at})
                    for version in changed.versions if shown.version < version.version < wanted.version]  # fmt: skip

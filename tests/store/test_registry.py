@@ -39,6 +39,7 @@ WAYS: dict[str, dict[str, str]] = {
 }
 BEGAN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 WAITS = ("none", "one", "two")
+LISTED = ("journey_id", "title", "status", "category", "created_at", "launched_at", "finished_at")
 
 
 def ticking() -> Callable[[], datetime]:
@@ -93,6 +94,10 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.folder.cleanup()
 
+    def label(self, key: str) -> str:
+        """What a journey is called: by its id where it has no title."""
+        return self.model[key]["title"] or key
+
     def pick(self, data: st.DataObject) -> str | None:
         """In the order in which they came: a clone's id is another in every run, and hypothesis runs some twice."""
         return data.draw(st.sampled_from(list(self.model))) if self.model else None
@@ -113,22 +118,23 @@ class Life(RuleBasedStateMachine):
 
     def taken(self, key: str, verb: str, title: str) -> bool:
         """Whether a title is another's: then it is refused."""
-        is_taken = title in {
-            entry["title"] for other, entry in self.model.items() if verb == "clone" or other != key
+        is_taken = title.casefold() in {
+            self.label(other).casefold() for other in self.model if verb == "clone" or other != key
         }
         if is_taken:
             with pytest.raises(StoreError, match=r"(?s)there is a journey called .*another title"):
                 getattr(self.registry, verb)(key, title, by="ann")
         return is_taken
 
-    @rule(status=st.sampled_from(get_args(Status)), graph=st.sampled_from(WAITS), again=st.booleans())
-    def add(self, status: str, graph: str, again: bool) -> None:
+    @rule(status=st.sampled_from(get_args(Status)), graph=st.sampled_from(WAITS), again=st.booleans(),
+          title=st.sampled_from(["Welcome", ""]))  # fmt: skip
+    def add(self, status: str, graph: str, again: bool, title: str) -> None:
         key = f"j{len(self.model)}"
         published = None if status == "draft" else BEGAN
-        subject = journey(key, "Welcome", version(1, graph, published), status=status)
+        subject = journey(key, title, version(1, graph, published), status=status)
         for _ in range(1 + again):
             self.registry.add(subject, by="ann")
-        self.model[key] = {"title": "Welcome", "status": status, "log": ["add"],
+        self.model[key] = {"title": title, "status": status, "log": ["add"],
                            "versions": [(graph, status != "draft")]}  # fmt: skip
 
     @rule(data=st.data(), verb=st.sampled_from(["launch", "pause", "archive"]))
@@ -143,10 +149,11 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data(), right=st.booleans())
     def stop(self, data: st.DataObject, right: bool) -> None:
         if key := self.pick(data):
-            title = self.model[key]["title"]
+            title = self.label(key)
             if not right and "stop" in WAYS[self.model[key]["status"]]:
-                with pytest.raises(StoreError, match="confirm with its title"):
-                    self.registry.stop(key, confirm=title + " ")
+                for typed in {"", title + " ", title.swapcase()} - {title}:
+                    with pytest.raises(StoreError, match="confirm with its title"):
+                        self.registry.stop(key, confirm=typed)
             elif not self.refused(key, "stop", confirm=title):
                 self.model[key]["log"].append("stop")
 
@@ -154,7 +161,9 @@ class Life(RuleBasedStateMachine):
     def change(self, data: st.DataObject, graph: str, how: str) -> None:
         """Edit, or relaunch with or without a change."""
         if key := self.pick(data):
-            entry, changed = self.model[key], journey(key, "Welcome", version(1, graph), status="archived")
+            entry = self.model[key]
+            words = {"category": graph, "tags": [graph, "new"], "entry_type": "trigger"}
+            changed = journey(key, "Welcome", version(1, graph), status="archived", **words)
             verb = "edit" if how == "edit" else "relaunch"
             was = entry["status"]
             if self.refused(key, verb, **({} if how == "without" else {"changed": changed})):
@@ -169,27 +178,32 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        title=st.one_of(st.none(), st.sampled_from(["Other", "Robert'); DROP TABLE journey;--\n\"🎈"])),
+        title=st.one_of(st.none(), st.sampled_from(["🎈", "Robert'); DROP TABLE journey;--\n\"🎈"])),
     )
     def clone(self, data: st.DataObject, title: str | None) -> None:
         if key := self.pick(data):
             if title is not None and self.taken(key, "clone", title):
                 return
-            titles = {entry["title"] for entry in self.model.values()}
+            titles = set(map(self.label, self.model))
             clone = self.registry.clone(key, title, by="ann")
             assert clone.journey_id not in self.model
+            assert self.registry.history(clone.journey_id)["detail"].to_list() == [
+                f"of “{self.label(key)}”, {key}"
+            ]
             shown = [v for v in self.model[key]["versions"] if v[1]] or self.model[key]["versions"]
-            copies = [f"{self.model[key]['title']} (copy){n}" for n in ("", *(f" {n}" for n in range(2, 30)))]
+            copies = [f"{self.label(key)} (copy){n}" for n in ("", *(f" {n}" for n in range(2, 30)))]
             self.model[clone.journey_id] = {
                 "title": next(one for one in copies if one not in titles) if title is None else title,
                 "status": "draft", "log": ["clone"], "versions": [(shown[-1][0], False)]}  # fmt: skip
 
-    @rule(data=st.data(), title=st.sampled_from(["Hello", "“Bye”; '\"%_\x00\u202e"]))
+    @rule(data=st.data(), title=st.sampled_from(["Hello", "J0", "🎈", "“Bye”; '\"%_\x00\u202e"]))
     def rename(self, data: st.DataObject, title: str) -> None:
         if key := self.pick(data):
             if self.taken(key, "rename", title):
                 return
+            before = self.label(key)
             assert not self.refused(key, "rename", title=title)
+            assert self.registry.history(key)["detail"][-1] == f"“{before}” → “{title}”"
             self.model[key] |= {"title": title}
             self.model[key]["log"].append("rename")
 
@@ -207,10 +221,9 @@ class Life(RuleBasedStateMachine):
             assert told["at"].is_sorted()
             assert set(told["who"]) == {"ann"}
             assert (subject.finished_at is None) == ("stop" not in entry["log"])
-            assert {name: listed[key][name] for name in ("title", "status", "launched_at", "created_at")} == {
-                name: getattr(subject, name) for name in ("title", "status", "launched_at", "created_at")
-            }
-            assert listed[key]["versions"] == len(entry["versions"])
+            shown = {name: getattr(subject, name) for name in LISTED}
+            shown |= {"type": subject.entry_type, "tags": [*subject.tags], "versions": len(subject.versions)}
+            assert listed[key] == shown
 
 
 Life.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
@@ -257,21 +270,36 @@ def test_what_was_published_stays_to_the_letter(registry: Registry) -> None:
 def test_versions_of_numbers_that_are_new_here_keep_them(registry: Registry) -> None:
     """What the platform has released meanwhile: rows name it by these, also where a graph is one of before."""
     registry.add(journey("j", "Welcome", version(1, "one", BEGAN), status="paused"))
-    released = (version(1, "one", BEGAN), version(2, "two"), version(4, "one"), version(5, "one"))
+    released = (version(1, "one", BEGAN), version(2, "two"), version(4, "one", BEGAN), version(5, "one"))
     after = registry.edit(journey("j", "Welcome", *released, status="paused"))
+    assert [v.published_at for v in after.versions] == [BEGAN, registry.history("j")["at"][-1], BEGAN, None]
     assert [v.version for v in after.versions] == [1, 2, 4, 5]
     assert graphs(after) == [("one", True), ("two", True), ("one", True), ("one", False)]
     assert registry.relaunch("j", after).version().version == 5
     assert registry.history("j")["detail"][-1] == "paused → running, version 5"
 
 
+def test_a_number_that_was_given_stays_however_often_what_waits_is_redrawn(registry: Registry) -> None:
+    """Else the rows that name it wait for a version that never comes."""
+    registry.add(journey("j", "Welcome", version(1, "one", BEGAN), status="paused"))
+    for graph in ("two", "none", "two"):
+        after = registry.edit(journey("j", "Welcome", version(1, "one"), version(7, graph)))
+        assert [v.version for v in after.versions] == [1, 7]
+        assert graphs(after) == [("one", True), (graph, False)]
+    taken_back = journey("j", "Welcome", version(1, "one"), version(7, "one"))
+    assert graphs(registry.edit(taken_back)) == [("one", True)]
+
+
 def test_an_edited_graph_waits_and_may_be_taken_back(registry: Registry) -> None:
     """Also where the imported versions have no dates, and so could pass for waiting ones."""
-    before = registry.add(journey("j", "Welcome", version(1, "one"), status="paused"))
+    before = registry.add(
+        journey("j", "Welcome", version(1, "one"), status="paused", launched_at=BEGAN.isoformat())
+    )
     for graph, waits in (("two", True), ("none", True), ("one", False), ("two", True)):
         after = registry.edit(journey("j", "Welcome", version(1, graph), status="paused"))
         assert graphs(after) == [("one", True), *([(graph, False)] if waits else [])]
         assert after.version().points == before.version().points
+        assert after.version().published_at == BEGAN
     assert graphs(registry.clone("j")) == [("one", False)]  # what runs, not what waits
     assert graphs(registry.relaunch("j")) == [("one", True), ("two", True)]
 
@@ -291,10 +319,22 @@ def test_status_and_times_are_the_stores(registry: Registry) -> None:
     after = registry.relaunch("j", changed)
     assert (after.category, after.status, after.finished_at) == ("New", "running", None)
     assert (after.created_at, after.launched_at) == (running.created_at, running.launched_at)
+    assert registry.history("j")["detail"][-1] == "paused → running, no new version, category"
+
+
+def test_what_was_done_in_one_instant_stands_in_its_order(path: Path) -> None:
+    registry = Registry(lambda: sqlite3.connect(path), now=lambda: BEGAN)
+    registry.add(journey())
+    for verb in ("launch", "pause", "relaunch", "archive"):
+        getattr(registry, verb)("j")
+    assert registry.history("j")["action"].to_list() == ["add", "launch", "pause", "relaunch", "archive"]
 
 
 def test_a_clone_has_no_past(registry: Registry) -> None:
-    original = registry.add(Journey.sample("welcome").model_copy(update={"owner": "growth"}))
+    registry.add(Journey.sample("welcome").model_copy(update={"owner": "growth"}))
+    registry.stop("welcome", confirm="Welcome series")
+    original = registry.archive("welcome")
+    assert None not in (original.created_at, original.launched_at, original.finished_at)
     clone = registry.clone("welcome", "Spring")
     assert (clone.status, clone.launched_at, clone.finished_at) == ("draft", None, None)
     assert clone.created_at == registry.history("spring")["at"][0]
@@ -325,12 +365,23 @@ def test_a_title_that_means_another_journey_is_refused(registry: Registry) -> No
 
 def test_adding_again_changes_nothing_and_another_design_is_refused(registry: Registry) -> None:
     first = registry.add(Journey.sample("welcome"))
+    assert first.created_at == Journey.sample("welcome").created_at is not None
     registry.pause("welcome")
     paused = registry.rename("welcome", "Hello")
     assert registry.add(first) == paused
-    fewer = first.model_copy(update={"goals": ()})
-    with pytest.raises(StoreError, match="journey_id of its own"):
-        registry.add(fewer)
+    words = {"title": "Another", "category": "New", "tags": ("new",), "launched_at": None, "status": "draft"}
+    assert registry.add(first.model_copy(update=words)) == paused
+    newest = first.versions[-1]
+    redrawn = [newest.model_copy(update=gone) for gone in ({"branches": newest.branches[1:]}, {"version": 3})]
+    for changed in (
+        {"goals": ()},
+        {"cancel_events": ("another",)},
+        {"timezone": "Asia/Seoul"},
+        {"versions": first.versions[:1]},
+        *({"versions": (first.versions[0], version)} for version in redrawn),
+    ):
+        with pytest.raises(StoreError, match="journey_id of its own"):
+            registry.add(first.model_copy(update=changed))
     assert registry.get("hello") == paused
     assert registry.history("hello").height == 3
 
@@ -399,6 +450,8 @@ def test_a_key_that_means_several_lists_them_and_the_nearest_way_wins(three: Reg
 
 @pytest.mark.parametrize("key", ["", " ", "!", "_", "wel", "\ud800", "Robert'); DROP TABLE journey;--"])
 def test_a_key_that_means_none_is_refused(three: Registry, key: str) -> None:
+    signs = three.add(journey("signs", "🎈"))
+    assert three.get("🎈") == signs
     with pytest.raises(KeyError, match="the store has no journey"):
         three.get(key)
 
@@ -466,10 +519,11 @@ def test_the_history_of_an_edit_names_what_changed(registry: Registry) -> None:
 
     assert told(tags=("new",), category="Growth") == "category, tags"
     assert told() == ""
+    later = welcome.versions[1].model_copy(update={"version": 2, "published_at": None})
+    assert told(versions=(welcome.versions[0], later)) == "versions", "nothing waits before the launch"
     assert told(versions=welcome.versions[:1]) == "versions"
     registry.launch("welcome")
     registry.pause("welcome")
-    later = welcome.versions[1].model_copy(update={"version": 2, "published_at": None})
     assert told(title="Hello", versions=(*welcome.versions[:1], later)) == "title, version 2 waits"
 
 

@@ -113,6 +113,16 @@ def test_a_store_goes_through_the_ids_of_its_journeys(store: jn.Store) -> None:
     other = store.add(jn.Journey.sample("win_back"))
     assert list(store) == store.find()["journey_id"].to_list()
     assert other.journey_id in set(store)
+    cart = jn.Journey.sample("abandoned_cart")
+    named = store.rename("win_back", cart.journey_id)
+    for key, is_here in (
+        (named, True),
+        (named.journey_id, True),
+        ("welcome-SERIES", True),
+        ("nobody", False),
+        (cart, False),
+    ):
+        assert (key in store) == is_here, key
 
 
 def test_facts_without_their_log_are_read_and_never_appended_to(
@@ -775,7 +785,7 @@ def test_a_launched_journey_begins_where_its_log_does_whenever_that_comes(
     store.add(welcome.model_copy(update={"status": "draft", "launched_at": None}))
     store.launch("welcome")
     third = welcome_log.height // 3
-    for some in (welcome_log[third:], welcome_log[:third]):
+    for some in (welcome_log[2 * third :], welcome_log[:third], welcome_log[third : 2 * third]):
         store.append(some)
         assert store.get("welcome").launched_at == store["welcome"].facts.first_at
     assert_frame_equal(store["welcome"].health(), jn.JourneyStats(welcome, welcome_log).health())
@@ -812,8 +822,10 @@ def test_activities_of_a_journey_that_is_not_here_are_refused(tmp_path: Path) ->
 def test_what_is_done_to_a_journey_that_was_asked_for_stays_with_whoever_did_it(
     store: jn.Store, welcome: jn.Journey
 ) -> None:
-    store.get("welcome").version().points[0].settings["odd"] = 1
-    assert "odd" not in store.get("welcome").version().points[0].settings
+    asked = (lambda: store.get("welcome"), lambda: store.add(welcome), lambda: store["welcome"].journey)
+    for ask in asked:
+        ask().version().points[0].settings["odd"] = 1
+        assert all("odd" not in other().version().points[0].settings for other in asked)
 
 
 # Who was assigned to what.

@@ -149,6 +149,22 @@ def test_a_journey_begins_where_what_is_left_does(tmp_path: Path, welcome_log: p
     assert store.get("welcome").launched_at == launched
 
 
+def test_a_journey_that_was_launched_before_its_log_begins_stays_so(
+    tmp_path: Path, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = jn.Store(tmp_path)
+    launched = welcome_log["occurred_at"].min() - timedelta(days=1)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(store, "_now", lambda: launched)
+        store.add(jn.Journey.sample("welcome").model_copy(update={"status": "draft", "launched_at": None}))
+        store.launch("welcome")
+    for rows, name in ((welcome_log[500:], "good"), (welcome_log[:500], "wrong")):
+        store.append(rows, batch=name)
+    store.undo("wrong")
+    store.erase(welcome_log["user_id"][-1])
+    assert store.get("welcome").launched_at == launched
+
+
 def test_a_journey_does_not_begin_with_somebody_who_is_erased(
     tmp_path: Path, welcome_log: pl.DataFrame
 ) -> None:
