@@ -104,8 +104,8 @@ def folders(path: Stored) -> dict[str, str]:
     return {name: value for name, value in pairs if name}
 
 
-def files_of(paths: Paths, options: Options = None) -> list[Stored]:
-    """The files, or objects, that a path, a glob or a list of them names."""
+def files_of(paths: Paths, options: Options = None, *, failed: list[LogError] | None = None) -> list[Stored]:
+    """The files, or objects, that a path, a glob or a list of them names; what names none goes to ``failed``, if others do."""
     alone = isinstance(paths, str) or not isinstance(paths, Iterable) or hasattr(type(paths), "columns")
     wanted: Sequence[Any] = [paths] if alone else list(cast(Iterable[Any], paths))
     if strange := [type(one).__name__ for one in wanted if not isinstance(one, (str, Path))]:
@@ -114,7 +114,16 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
         )
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    found = [file for path in wanted for file in _meant(path, options)]
+    found = list[Stored]()
+    for path in wanted:
+        try:
+            found += _meant(path, options)
+        except LogError as error:
+            if failed is None:
+                raise
+            failed.append(error)
+    if failed and not found:
+        raise failed[0]
     _refuse_tables(file for file in found if isinstance(file, Path))
     return found
 
@@ -263,6 +272,10 @@ _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
 
 def _kind(path: Stored | str) -> str:
     """The format by the name; of a file it is checked against the first bytes."""
+    if (shown := str(path).encode("utf-8", "replace").decode()) != str(path):
+        raise LogError(
+            f"{shown}: its name, or a folder's, is not UTF-8 (? stands for such a byte); rename it"
+        )
     name = Path(path)
     kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
     if isinstance(path, Path):
