@@ -824,7 +824,8 @@ class Store(Registry):
             raise StoreError(
                 f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "
                 "activities is read as a whole. Read all its files in one go (from_activities([…])) into a new store, or "
-                "name a column of sessions (session=) in which each has a name of its own"
+                "name a column of sessions (session=) in which each has a name of its own: where those of two users may have "
+                "the same, session=pl.format('{}/{}', user, session) with these columns"
             )
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
