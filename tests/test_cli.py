@@ -324,6 +324,18 @@ def test_a_pattern_without_files_keeps_no_others_back(here: Path) -> None:
     assert "Error: mounted is a link to elsewhere, which is not there" in said
 
 
+@pytest.mark.parametrize(("ending", "code"), [(KeyboardInterrupt(), 1), (SystemExit(143), 143)])
+def test_an_import_that_is_interrupted_says_that_it_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, ending: BaseException, code: int
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise ending
+
+    monkeypatch.setattr(jn.Store, "load", ended)
+    said = refused("import", "events.parquet", "--journey", "welcome.journey.json", "--store", "s", code=code)
+    assert "the same again goes on" in said
+
+
 def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:
     args = "import", "none.csv", "--journey", "welcome.journey.json", "--store"
     refused(*args, "new/store")
