@@ -134,7 +134,7 @@ _TABLES = {
         "a Delta table",
         "load it with store.load_delta(…), or give EventLog.from_frame(polars.scan_delta(…))",
     ),
-    "metadata/*.metadata.json": (
+    "metadata/[v0-9]*.metadata.json": (
         "an Iceberg table",
         "give store.append(…) or EventLog.from_frame(…) what polars.scan_iceberg(…) reads of it",
     ),

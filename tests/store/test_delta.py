@@ -150,6 +150,13 @@ def test_the_files_of_an_iceberg_table_neither(welcome_log: pl.DataFrame, tmp_pa
         jn.EventLog.read(table / named)
 
 
+def test_a_folder_of_descriptions_makes_no_table(welcome_log: pl.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "customers.metadata.json").touch()
+    welcome_log[:9].write_parquet(tmp_path / "a.parquet")
+    assert jn.EventLog.read(tmp_path / "*.parquet").height == 9
+
+
 _LOG = "_delta_log/*.json"
 
 
