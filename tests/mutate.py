@@ -142,7 +142,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ("store/__init__.py", "if design_of(before) != design_of(after):", "if design_of(before) != design_of(self.get(key)):"),
     ("store/check.py", "if rows != said.loaded:", "if rows < said.loaded:"),
     ("store/check.py", "if (aside := facts.quarantined.height) != said.quarantined:", "if (aside := said.quarantined) != said.quarantined:"),
-    ("store/check.py", " or not _same_rows(stand, facts.standing):", ":"),
+    ("store/check.py", " or not _same_rows(stand, facts.standing)", ""),
     ("store/check.py", ' + some.goals["run"].null_count()', ""),
     ("store/check.py", 'is_in(["runs", "visits"])', 'is_in(["runs"])'),
     ("store/sound.py", "path.stat().st_size == size and sha256(path) == digest", "path.stat().st_size == size"),
