@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar, cast
@@ -104,8 +104,8 @@ def folders(path: Stored) -> dict[str, str]:
     return {name: value for name, value in pairs if name}
 
 
-def files_of(paths: Paths, options: Options = None) -> list[Stored]:
-    """The files, or objects, that a path, a glob or a list of them names."""
+def files_of(paths: Paths, options: Options = None, *, failed: list[LogError] | None = None) -> list[Stored]:
+    """The files, or objects, that a path, a glob or a list of them names; what names none goes to ``failed``, if others do."""
     alone = isinstance(paths, str) or not isinstance(paths, Iterable) or hasattr(type(paths), "columns")
     wanted: Sequence[Any] = [paths] if alone else list(cast(Iterable[Any], paths))
     if strange := [type(one).__name__ for one in wanted if not isinstance(one, (str, Path))]:
@@ -114,29 +114,61 @@ def files_of(paths: Paths, options: Options = None) -> list[Stored]:
         )
     if not wanted:
         raise LogError("no file to read; name one, such as 'events/*.parquet'")
-    found = [file for path in wanted for file in _meant(path, options)]
-    _refuse_tables(found)
+    found = list[Stored]()
+    for path in wanted:
+        try:
+            found += _meant(path, options)
+        except LogError as error:
+            if failed is None:
+                raise
+            failed.append(error)
+    if failed and not found:
+        raise failed[0]
+    _refuse_tables(file for file in found if isinstance(file, Path))
     return found
 
 
-_DELTA = "_delta_log"
+# By what is in the folder of a table: what it is, and how it is read.
+_TABLES = {
+    "_delta_log/*.json": (
+        "a Delta table",
+        "load it with store.load_delta(…), or give EventLog.from_frame(polars.scan_delta(…))",
+    ),
+    "metadata/[v0-9]*.metadata.json": (
+        "an Iceberg table",
+        "give store.append(…) or EventLog.from_frame(…) what polars.scan_iceberg(…) reads of it",
+    ),
+}
 
 
-def _refuse_tables(files: Iterable[Stored]) -> None:
-    """The files of a Delta table hold rows that were deleted or written anew: which of them count its log tells."""
-    for parent in dict.fromkeys(
-        str(file).rpartition("/")[0] if isinstance(file, Address) else file.parent for file in files
-    ):
-        # Wherever one stands: "*.parquet" may be said in the folder of a partition.
-        folder = parent.resolve().as_posix() if isinstance(parent, Path) else parent
-        table = folder.removesuffix(f"/{_DELTA}")
-        while "=" in table.rpartition("/")[2]:
-            table = table.rpartition("/")[0]
-        if folder.endswith(f"/{_DELTA}") or Path(table, _DELTA).is_dir():
-            raise LogError(
-                f"{table} is a Delta table, whose files hold rows that were deleted, too; load it with "
-                "store.load_delta(…), or give EventLog.from_frame(polars.scan_delta(…))"
-            )
+def _refuse_tables(files: Iterable[Path]) -> None:
+    """The files of a table hold rows that were deleted or written anew: which of them count it knows alone."""
+    # Wherever one stands: "*.parquet" may be said in the folder of a partition.
+    parents = {file.parent.resolve() for file in files}
+    for folder in dict.fromkeys(above for parent in parents for above in (parent, *parent.parents)):
+        for within in _TABLES:
+            if any(folder.glob(within)):
+                raise _table(folder, within)
+
+
+def _refuse_stored_table(pattern: str, objects: Sequence[str], options: Options) -> None:
+    """The same of objects: looked for where their pattern begins, for each look is a request."""
+    log = [path.partition("/_delta_log/")[0] for path in objects if "/_delta_log/" in path]
+    folder = log[0] if log else re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    while "=" in folder.rpartition("/")[2]:
+        folder = folder.rpartition("/")[0]
+    for within in _TABLES:
+        root = folder.removesuffix("/data") if within.startswith("metadata") else folder
+        found = pl.DataFrame()
+        with suppress(*_UNREADABLE):  # who may not look there may read the objects all the same
+            found = pl.scan_lines(f"{root}/{within}", storage_options=options).head(1).collect()
+        if found.height:
+            raise _table(root, within)
+
+
+def _table(folder: object, within: str) -> LogError:
+    kind, fix = _TABLES[within]
+    return LogError(f"{folder} is {kind}, whose files hold rows that were deleted, too; {fix}")
 
 
 def _meant(path: str | Path, options: Options) -> Sequence[Stored]:
@@ -196,6 +228,7 @@ def _objects(url: str, options: Options) -> list[Address]:
         listed = _listed(url, _LISTS.get(kind, pl.scan_lines), options)
     if not listed:
         raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
+    _refuse_stored_table(url, [path for path, _ in listed], options)
     found = []
     for path, rows in listed:
         found.append(Address(path))
@@ -205,15 +238,30 @@ def _objects(url: str, options: Options) -> list[Address]:
 
 def _listed(url: str, opened: Callable[..., pl.LazyFrame], options: Options) -> list[tuple[str, int]]:
     """The objects behind a pattern, in order, with their rows: polars (2.1) tells the ones beside the others only."""
+    rows = opened(url, storage_options=options, include_file_paths="path")
+    found: dict[str, int] = {}
     try:
-        rows = opened(url, storage_options=options, include_file_paths="path")
-        return rows.group_by("path").agg(pl.len()).sort("path").collect(engine="streaming").rows()
+        if opened is not pl.scan_lines:
+            told = rows.group_by("path").agg(pl.len()).sort("path")
+            return told.collect(engine="streaming").rows()
+        for some in rows.select("path").collect_batches(maintain_order=True):
+            for path, count in some["path"].value_counts().iter_rows():
+                found[path] = found.get(path, 0) + count
+        return sorted(found.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         # One that is damaged hides all others: as lines they are read whole, whatever they are, and it is named when it is
         # read by itself. Polars calls scan_lines unstable (2.1).
         if opened is pl.scan_lines or "object-store" in str(error):
             raise
         return _listed(url, pl.scan_lines, options)
+    except OSError as error:
+        # One that is compressed and cut short cannot even be passed over as lines; polars (2.1) does not name it.
+        if "end of file" not in str(error):
+            raise
+        which = f"{last} or the one after it" if (last := max(found, default=None)) else "the first of them"
+        raise LogError(
+            f"{url} cannot be read: an object is cut short, {which}; write it again, or take it away, for the others to be read"
+        ) from None
 
 
 _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
@@ -224,6 +272,10 @@ _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
 
 def _kind(path: Stored | str) -> str:
     """The format by the name; of a file it is checked against the first bytes."""
+    if (shown := str(path).encode("utf-8", "replace").decode()) != str(path):
+        raise LogError(
+            f"{shown}: its name, or a folder's, is not UTF-8 (? stands for such a byte); rename it"
+        )
     name = Path(path)
     kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
     if isinstance(path, Path):

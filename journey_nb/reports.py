@@ -211,6 +211,8 @@ def run_report(
     """
     notebook = _notebook(name)
     _check_given(stats, journey=journey, log=log, store=store)
+    if Path(out, "store.sqlite").is_file():  # whoever loads into it holds the folder
+        raise ReportError(f"{out} is a store: name another folder for reports")
     redact = _pseudonyms(redact)
     if redact is not None and not values.get("user") and not (stats and stats.least):
         values.setdefault("small_groups", small.USUAL)

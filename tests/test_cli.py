@@ -223,6 +223,27 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     refused("check", "events.parquet", "--max-quarantined", "199")
 
 
+def test_what_an_import_may_have_read_otherwise_than_was_meant_is_told_in_the_words_of_the_command_line(
+    here: Path,
+) -> None:
+    """Every row is loaded, and yet there is no revenue; hours are shifted; states are told as of a year to come."""
+    odd, at = pl.int_range(pl.len()) % 2 == 1, pl.col("occurred_at").dt.strftime("%Y-%m-%dT%H:%M:%S")
+    rows = pl.read_parquet("events.parquet").filter(kind="run.entered").rename({"value": "val"})
+    rows.with_columns(occurred_at=pl.when(odd).then(at).otherwise(at + "Z")).write_parquet("a.parquet")
+    rows.with_columns(pl.col("occurred_at").dt.offset_by("100y")).write_parquet("c.parquet")
+    to_store = ("--journey", "welcome.journey.json", "--store", "store")
+    said = run("import", "a.parquet", *to_store).stderr.splitlines()
+    assert said[0] == "! a.parquet: column 'val' is not read; did you mean 'value'?"
+    assert re.fullmatch(
+        r"! a\.parquet: [\d,]+ of [\d,]+ times have no zone: read as UTC; say --timezone …", said[1]
+    )
+    assert len(said) == 2
+    told = run("import", "c.parquet", *to_store[:-1], "another store", "-c", "value=val").stderr.strip()
+    assert re.fullmatch(
+        r"! c\.parquet: there are events in the future, up to 21.* UTC: check clock and --time-unit", told
+    )
+
+
 def test_an_import_of_which_no_row_counts_ends_with_3_unless_all_may_be_set_aside(
     here: Path, welcome_log: pl.DataFrame
 ) -> None:
@@ -290,6 +311,29 @@ def test_check_names_what_counts_for_nothing(here: Path, welcome_log: pl.DataFra
     store.append(welcome_log[100:200])
     assert "0123456789abcdef" not in run("check", "store").output
     assert Path("store/[red]notes.txt").exists()
+
+
+def test_a_pattern_without_files_keeps_no_others_back(here: Path) -> None:
+    """Of several sources one has sent nothing tonight."""
+    to_store = ("--journey", "welcome.journey.json", "--store", "store")
+    said = refused("import", "events.parquet", "app/*.parquet", *to_store)
+    assert "Error: no file app/*.parquet; check the path the others: " in said
+    assert jn.Store("store").loads()["name"].to_list() == ["events.parquet"]
+    (here / "mounted").symlink_to("elsewhere")
+    said = refused("import", "events.parquet", *to_store[:-1], "mounted")
+    assert "Error: mounted is a link to elsewhere, which is not there" in said
+
+
+@pytest.mark.parametrize(("ending", "code"), [(KeyboardInterrupt(), 1), (SystemExit(143), 143)])
+def test_an_import_that_is_interrupted_says_that_it_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, ending: BaseException, code: int
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        raise ending
+
+    monkeypatch.setattr(jn.Store, "load", ended)
+    said = refused("import", "events.parquet", "--journey", "welcome.journey.json", "--store", "s", code=code)
+    assert "the same again goes on" in said
 
 
 def test_a_failed_import_makes_no_store_but_leaves_one(here: Path) -> None:

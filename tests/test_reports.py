@@ -239,6 +239,13 @@ def test_what_it_is_about_must_be_said_once(stats: jn.JourneyStats, tmp_path: Pa
             run_report("campaign", out=tmp_path, **given)
 
 
+def test_reports_are_kept_in_no_store(stats: jn.JourneyStats, tmp_path: Path) -> None:
+    """They would wait without a word as long as somebody loads into it."""
+    store = jn.Store(tmp_path)
+    with store._writing("load"), pytest.raises(ReportError, match="is a store: name another folder"):
+        run_report("campaign", stats=stats, out=tmp_path)
+
+
 def test_stats_of_another_journeys_log_make_no_report(
     stats: jn.JourneyStats, welcome_log: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -581,6 +581,21 @@ def test_small_objects_come_in_one_load_and_a_damaged_one_takes_none_down(
     assert (loads.height, loads["loaded_at"].n_unique(), loads["read"].sum()) == (3, 1, 90)
 
 
+@pytest.mark.parametrize(
+    ("torn", "which"), [(0, "the first of them"), (2, r"\S*/1\.csv\.gz or the one after it")]
+)
+def test_where_an_object_is_cut_short_is_told(
+    store: tuple[dict[str, str], Any], welcome_log: pl.DataFrame, torn: int, which: str
+) -> None:
+    """Compressed, it cannot be passed over: the others wait until it is found."""
+    options, client = store
+    for number in range(4):
+        whole = written(welcome_log[number * 30 :][:30], "csv.gz")
+        put(client, f"cut-{torn}/{number}.csv.gz", whole[: -9 if number == torn else None])
+    with pytest.raises(LogError, match=rf"cut-{torn}/\*.* an object is cut short, {which}"):
+        jn.EventLog.read(f"s3://{BUCKET}/cut-{torn}/*.csv.gz", storage_options=options)
+
+
 def test_lines_of_json_under_such_a_name_are_refused(
     store: tuple[dict[str, str], Any], welcome_log: pl.DataFrame
 ) -> None:
@@ -637,6 +652,26 @@ def test_columns_in_the_names_of_folders_are_read_from_a_store(store: tuple[dict
         f"s3://{BUCKET}/hive/**/*.parquet", columns, time_unit="s", storage_options=options
     )
     assert log.frame.collect().select("user_id", "variant").rows() == [("a", "A"), ("b", "B/")]
+
+
+@pytest.mark.parametrize(
+    ("log", "kind"), [("_delta_log/0000.json", "a Delta"), ("metadata/1.metadata.json", "an Iceberg")]
+)
+@pytest.mark.parametrize("named", ["**/*.parquet", "data/*.parquet", "data/k=1/*.parquet"])
+def test_the_objects_of_a_table_are_not_read_as_if_all_their_rows_counted(
+    store: tuple[dict[str, str], Any], welcome_log: pl.DataFrame, log: str, kind: str, named: str
+) -> None:
+    options, client = store
+    if kind == "a Delta":  # whose partitions stand beside its log
+        named = named.removeprefix("data/")
+    folder = f"table {kind} {len(named)}"
+    for name in ("k=1/a.parquet", "a.parquet", "data/a.parquet", "data/k=1/a.parquet"):
+        put(client, f"{folder}/{name}", written(welcome_log[:9], "parquet"))
+    url = f"s3://{BUCKET}/{folder}/{named}"
+    assert jn.EventLog.read(url, storage_options=options).height
+    put(client, f"{folder}/{log}", b"{}\n")
+    with pytest.raises(LogError, match=rf"^s3://{BUCKET}/{folder} is {kind} table"):
+        jn.EventLog.read(url, storage_options=options)
 
 
 def test_activities_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:

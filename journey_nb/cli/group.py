@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -62,3 +63,13 @@ def main() -> None:
     if threading.current_thread() is threading.main_thread():  # ended from outside, it still cleans up
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
+    log, told = logging.getLogger("journey_nb"), _Told()
+    log.addHandler(told)
+    click.get_current_context().call_on_close(lambda: log.removeHandler(told))
+
+
+class _Told(logging.Handler):
+    """What the package says in Python's log, in the words of the command line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(f"[yellow]![/] {said(by_options(record.getMessage()))}", soft_wrap=True)

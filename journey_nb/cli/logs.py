@@ -319,14 +319,18 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
                 )
         with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
             task = bar.add_task("Reading", total=1)
-            loaded = opened.load(
-                list(logs),
-                keep_log=not no_log,
-                progress=lambda words, share: bar.update(
-                    task, description=words.capitalize(), completed=share
-                ),
-                **how,
-            )
+            try:
+                loaded = opened.load(
+                    list(logs),
+                    keep_log=not no_log,
+                    progress=lambda words, share: bar.update(
+                        task, description=words.capitalize(), completed=share
+                    ),
+                    **how,
+                )
+            except (KeyboardInterrupt, SystemExit):
+                err.print("Interrupted: what was loaded stays loaded; the same again goes on")
+                raise
     out.print(said(str(loaded)), soft_wrap=True)
     if strange := _strange(opened):
         out.print(f"[yellow]{said(strange)}[/]; add them with --journey", soft_wrap=True)

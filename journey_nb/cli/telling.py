@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -39,6 +40,10 @@ def words_of(error: Exception) -> str:
     """An error in the words of the command line."""
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"there is no file {os.fspath(error.filename)!r}"
+    if isinstance(error, FileExistsError) and (link := Path(error.filename or "")).is_symlink():
+        return (
+            f"{link} is a link to {link.readlink()}, which is not there"  # as of a disk that is not mounted
+        )
     if isinstance(error, OSError) and error.filename:
         return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
     if type(error).__name__ not in MISTAKES and is_full(error):

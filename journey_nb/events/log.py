@@ -476,11 +476,18 @@ class EventLog:
     def _notes(self) -> list[str]:
         if self._activities:
             return list(self._activities.notes)
+        others = [name for name in self.extra if name not in self._likely()]
+        told = [f"columns not read: {', '.join(others)}"] if others else []
+        return self.slips() + told
+
+    def _likely(self) -> dict[str, str]:
+        """The columns that are not read and are called nearly as one that is, with a hint of it."""
         missing = [name for name in COLUMNS if name not in self.extra]
-        likely = {name: hint for name in self.extra if (hint := near(name, missing))}
-        told = [f"column {name!r} is not read{hint}" for name, hint in likely.items()]
-        others = [name for name in self.extra if name not in likely]
-        told += [f"columns not read: {', '.join(others)}"] if others else []
+        return {name: hint for name in self.extra if (hint := near(name, missing))}
+
+    def slips(self) -> list[str]:
+        """What of the log is read otherwise than was meant, perhaps, though every row may load: its columns, its times."""
+        told = [f"column {name!r} is not read{hint}" for name, hint in self._likely().items()]
         return told + self._zone_notes()
 
     def _zone_notes(self) -> list[str]:

@@ -409,20 +409,28 @@ class Store(Registry):
         Raises
         ------
         LogError
-            When files cannot be read, or no row of those that are loaded together: nothing of them is kept, so that they may
-            be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
+            When a path names no file, files cannot be read, or no row of those that are loaded together: nothing of them is
+            kept, so that they may be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
             ten cannot be read and none before them could.
         """
         options = how.get("storage_options")
-        files, reading = files_of(paths, options), way_of_reading(columns, **how)
+        missing = list[LogError]()
+        files = files_of(paths, options, failed=missing if keep_log else None)
+        reading = way_of_reading(columns, **how)
         lent: pl.LazyFrame | None = (
             None  # the columns that only some of the files have, once one of them lacks any
         )
 
         def log(fresh: Sequence[Source]) -> EventLog:
             read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
-            return read(_paths(fresh), columns=columns, **how)
+            found = read(_paths(fresh), columns=columns, **how)
+            for slip in found.slips():
+                if slip not in slips:
+                    _log.warning("%s: %s", found.name, slip)
+                slips.add(slip)
+            return found
 
+        slips = set[str]()  # each is told once, however many files have it
         load = partial(self._load, log, files=True, keep_log=keep_log, progress=progress)
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             told, fresh = self._fresh(files, reading)
@@ -447,11 +455,11 @@ class Store(Registry):
                 else:
                     failed.append(error)
             except StoreError as error:  # a full disk, another writer
-                if before := so_far(failed, told):
+                if before := so_far([*missing, *failed], told):
                     error.add_note(before)
                 raise
-        if failed:
-            raise failure(failed, told, stopped=bool(untried or waiting))
+        if missing or failed:
+            raise failure([*missing, *failed], told, stopped=bool(untried or waiting))
         return told
 
     def _fresh(self, files: Sequence[Stored], reading: Reading) -> tuple[Loaded, list[Source]]:
@@ -555,6 +563,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
+                _tell_future(log.name, made.values())
                 fresh = [one if _unchanged(one) else _once(one.name, one.reading) for one in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
@@ -817,7 +826,8 @@ class Store(Registry):
             raise StoreError(
                 f"{len(going_on):,} runs of “{journey.label}” go on in {log.name}, as does that of {going_on[0]!r}: a run of "
                 "activities is read as a whole. Read all its files in one go (from_activities([…])) into a new store, or "
-                "name a column of sessions (session=) in which each has a name of its own"
+                "name a column of sessions (session=) in which each has a name of its own: where those of two users may have "
+                "the same, session=pl.format('{}/{}', user, session) with these columns"
             )
 
     def _intake(self, journey: Journey, **how: Any) -> Intake:
@@ -1087,6 +1097,17 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:
     return min(filter(None, (layer.first_at for layer in layers)), default=None)
+
+
+def _tell_future(name: str, layers: Collection[Layer]) -> None:
+    """Say where events lie in the future: states are told as of the last of them."""
+    last = max(filter(None, (layer.last_at for layer in layers)), default=None)
+    if last and last > datetime.now(UTC):
+        _log.warning(
+            "%s: there are events in the future, up to %s UTC: check clock and time_unit",
+            name,
+            f"{last:%Y-%m-%d %H:%M}",
+        )
 
 
 def _are(users: pl.Series) -> pl.Expr:

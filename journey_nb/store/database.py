@@ -48,7 +48,7 @@ _SCHEMA = {
 
 _MENDS = {
     "SQLITE_BUSY": "another program is writing to it; try again when that is done",
-    "SQLITE_CANTOPEN": "name the folder of a store that may be written",
+    "SQLITE_CANTOPEN": "its folder is gone since it was opened, or is none that may be written: name one that is",
     "SQLITE_FULL": "make room on the disk",
     "SQLITE_IOERR": "see whether the disk is full, or failing",
     "SQLITE_NOTADB": "it was not written by journey_nb; name another folder",

@@ -89,8 +89,15 @@ class Layer:
     @property
     def first_at(self) -> datetime | None:
         """The first instant that its parts tell of; None where they tell of nothing."""
-        first = [datetime.fromisoformat(told["first_at"]) for told in self._told if told["loaded"]]
-        return min(first, default=None)
+        return min(self._at("first_at"), default=None)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The last of these instants."""
+        return max(self._at("last_at"), default=None)
+
+    def _at(self, name: str) -> list[datetime]:
+        return [datetime.fromisoformat(told[name]) for told in self._told if told["loaded"]]
 
     @property
     def _told(self) -> list[dict[str, Any]]:

@@ -131,6 +131,30 @@ def test_the_files_of_a_table_are_not_read_as_if_all_their_rows_counted(
     for named in ("*.parquet", "../*/*.parquet"):
         with pytest.raises(LogError, match=rf"^{table} is a Delta table"):
             store.load(named)
+    changes = table / "_change_data" / "kind=goal.reached"  # the rows before and after each change
+    changes.mkdir(parents=True)
+    rows.write_parquet(changes / "cdc-0.parquet")
+    with pytest.raises(LogError, match=rf"^{table} is a Delta table"):
+        store.load(str(changes / "*.parquet"))
+
+
+@pytest.mark.parametrize("named", ["", "**/*.parquet", "data/k=1/*.parquet", "data/a.parquet"])
+def test_the_files_of_an_iceberg_table_neither(welcome_log: pl.DataFrame, tmp_path: Path, named: str) -> None:
+    table = tmp_path / "table"
+    (table / "metadata").mkdir(parents=True)
+    (table / "metadata" / "00001-a.metadata.json").touch()
+    for data in (table / "data" / "a.parquet", table / "data" / "k=1" / "b.parquet"):
+        data.parent.mkdir(exist_ok=True)
+        welcome_log[:9].write_parquet(data)
+    with pytest.raises(LogError, match=rf"^{table} is an Iceberg table.*polars\.scan_iceberg"):
+        jn.EventLog.read(table / named)
+
+
+def test_a_folder_of_descriptions_makes_no_table(welcome_log: pl.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "customers.metadata.json").touch()
+    welcome_log[:9].write_parquet(tmp_path / "a.parquet")
+    assert jn.EventLog.read(tmp_path / "*.parquet").height == 9
 
 
 _LOG = "_delta_log/*.json"

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -1041,3 +1042,18 @@ def test_rows_set_aside_whose_file_is_gone_are_told_as_gone(
     path.unlink()
     with pytest.raises(jn.StoreError, match=f"{name}.*ask it for the journey again"):
         jn.Store(store.path)["welcome"].report()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems write names in UTF-8 alone")
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_whose_name_is_not_utf8_is_told_and_keeps_no_other_back(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, form: str
+) -> None:
+    named = tmp_path / os.fsdecode(b"\xbc\xad." + form.encode())
+    for path, some in ((named, events[:50]), (tmp_path / f"b.{form}", events[50:80])):
+        with path.open("wb") as file:
+            getattr(some, f"write_{form}")(file)
+    with pytest.raises(
+        jn.LogError, match=rf"\?\?\.{form}: its name, .* is not UTF-8 (?s:.*)the others: 30 rows read"
+    ):
+        store.load(tmp_path / f"*.{form}")
