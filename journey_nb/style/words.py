@@ -856,6 +856,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Rien ne le rétablira. Pour l’arrêter, saisissez son titre : {title}",
         "되돌릴 수 없습니다. 종료하려면 제목을 입력하세요: {title}",
     ),
+    "archive_told": (
+        "Nothing brings it back: once archived, it can be looked at, cloned and renamed, no more.",
+        "Rien ne le rétablira : une fois archivé, il se consulte, se duplique et se renomme, sans plus.",
+        "되돌릴 수 없습니다. 보관하면 조회, 복제, 이름 변경만 할 수 있습니다.",
+    ),
     "store_only": (
         "This changes the store only: nothing is sent to the sending platform.",
         "Seule la base locale change : rien n’est transmis à la plateforme d’envoi.",
