@@ -839,6 +839,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "select_journey": ("Select {title}", "Sélectionner {title}", "{title} 선택"),
     "search_titles": ("Search titles", "Chercher un titre", "제목 검색"),
     "any": ("Any", "Tous", "전체"),
+    "opened_below": (
+        "Opened below the list: {title}",
+        "Ouvert sous la liste : {title}",
+        "목록 아래에 열림: {title}",
+    ),
     "tag": ("Tag", "Étiquette", "태그"),
     "verb.launch": ("Launch", "Lancer", "시작"),
     "verb.pause": ("Pause to edit", "Mettre en pause pour modifier", "편집을 위해 일시 중지"),
