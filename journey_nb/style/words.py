@@ -46,6 +46,10 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "completed": ("Completed", "Terminés", "완료"),
     "exited": ("Left early", "Partis avant la fin", "중도 이탈"),
     "dropped": ("Left by error", "Sortis par erreur", "오류 이탈"),
+    # The same of one run or visit, where a language says it otherwise
+    "one.completed": ("Completed", "Terminé", "완료"),
+    "one.exited": ("Left early", "Parti avant la fin", "중도 이탈"),
+    "one.dropped": ("Left by error", "Sorti par erreur", "오류 이탈"),
     "waiting": ("Waiting", "En attente", "대기 중"),
     "here": ("Here now", "Ici maintenant", "현재 위치"),
     # Entry types
@@ -955,3 +959,14 @@ def value(text: str, locale: str = "") -> str:
     ('Hard bounce', 'Paris')
     """
     return word(text, locale) if text in _WORDS and "{" not in _WORDS[text][0] else text
+
+
+def of_one(text: str, locale: str = "") -> str:
+    """The word for how one run or visit ended, or for what else is said of it, as :func:`value` has it.
+
+    Examples
+    --------
+    >>> of_one("completed", "fr"), value("completed", "fr"), of_one("hard_bounce")
+    ('Terminé', 'Terminés', 'Hard bounce')
+    """
+    return value(f"one.{text}" if f"one.{text}" in _WORDS else text, locale)
