@@ -486,7 +486,7 @@ class _Picture:
         inner = max(self.layout.width, LEAST_WIDTH - 2 * MARGIN)
         left = MARGIN + (inner - self.layout.width) / 2 - self.layout.x
         total = math.ceil(inner + 2 * MARGIN)
-        covers = wrap(head[1], total - 2 * MARGIN, 12, lines=4)  # the period stands at its end
+        covers = _lines(head[1], total - 2 * MARGIN)
         below = HEADER + COVERS * (len(covers) - 1)
         header = below + NOTE * len(notes)
         top = header + 24 - self.layout.y
@@ -609,6 +609,17 @@ class _Picture:
             parts += [self._card(c, MARGIN + place * (WIDTH + 32), y, " away") for place, c in enumerate(row)]
             y += max(c.size[1] for c in row) + 24
         return y - 24, "".join(parts)
+
+
+def _lines(covers: str, room: float) -> list[str]:
+    """What the numbers cover, to its end, where the period is; broken between what it tells, where that will do."""
+    lines: list[str] = []
+    for told in covers.split(" · "):
+        if lines and width(longer := f"{lines[-1]} · {told}", 12) <= room:
+            lines[-1] = longer
+        else:
+            lines += wrap(told, room, 12, lines=4)
+    return lines
 
 
 _TIPS = "".join(

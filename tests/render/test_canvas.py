@@ -46,7 +46,7 @@ def test_a_narrow_picture_tells_its_period_to_the_end_above_its_steps(locale: st
         for told in (covers, "")
     )
     lines = [line for line in root.iter(f"{SVG}text") if line.get("class") == "sub"]
-    told = " ".join(map(said, lines)).replace("\N{NO-BREAK SPACE}", " ")
+    told = " · ".join(map(said, lines)).replace("\N{NO-BREAK SPACE}", " ")
     assert covers in told.replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "…" not in told
     further = float(lines[-1].get("y", 0)) - float(lines[0].get("y", 0))
