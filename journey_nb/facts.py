@@ -224,7 +224,7 @@ def fold(journey: Journey, judged: Judged) -> Folded:
     goals = goals.join(ids, on="user_id", how="left", maintain_order="left")
     goals = goals.with_columns(user=pl.coalesce(runs["user"].gather(goals["run"]), "user"))
     ends = pl.concat([done.steps["at"], goals["at"]]) if goals["run"].null_count() else done.steps["at"]
-    empty = journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC_ZONE)
+    empty = unseen(journey)
     return Folded(
         runs=runs.select(RUNS),
         visits=visits.with_columns(user=runs["user"].gather(visits["run"])).select(VISITS),
@@ -244,6 +244,11 @@ def fold(journey: Journey, judged: Judged) -> Folded:
         first_at=_instant(ends.min(), empty),
         last_at=_instant(ends.max(), empty),
     )
+
+
+def unseen(journey: Journey) -> datetime:
+    """When a journey stands of which nothing has been seen: at its launch, else when it was made, if that is known."""
+    return journey.launched_at or journey.created_at or datetime(1970, 1, 1, tzinfo=UTC_ZONE)
 
 
 def _instant(value: object, otherwise: datetime) -> datetime:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import polars as pl
 import pytest
 from compare import frame_of
@@ -13,6 +16,7 @@ from journey_nb.facts import Folded, fold
 from journey_nb.journey import Journey
 from journey_nb.simulate import simulate
 from journey_nb.stats import JourneyStats
+from journey_nb.store import Store
 
 TABLES = ("runs", "visits", "waits", "messages", "goals", "events", "devices")
 
@@ -153,6 +157,20 @@ def test_an_empty_log_folds_into_empty_tables() -> None:
     journey = Journey.sample("welcome")
     facts = folded(journey, simulate(journey, 5).clear())
     assert all(getattr(facts, name).is_empty() for name in TABLES)
+
+
+def test_a_draft_of_which_nothing_was_seen_stands_at_the_day_it_was_made(tmp_path: Path) -> None:
+    """Its pictures, reports and the dates of an export began on 1 January 1970."""
+    made = datetime(2026, 2, 3, 4, tzinfo=UTC)
+    draft = Journey.sample("welcome").model_copy(
+        update={"status": "draft", "launched_at": None, "created_at": made}
+    )
+    store = Store(tmp_path)
+    store.add(draft)
+    log = EventLog.from_frame(simulate(draft, 5).clear())
+    for stats in (JourneyStats(draft, log), store[draft.journey_id]):
+        assert (stats.facts.first_at, stats.facts.last_at) == (made, made)
+        assert stats.daily()["date"].unique().to_list() == [made.date()]
 
 
 def test_a_skip_after_the_completion_is_not_of_that_visit() -> None:

@@ -23,11 +23,12 @@ from journey_nb.render.card import SPACE, WIDTH, Card, Note, balance, card, draw
 from journey_nb.render.heat import heat as heat_map
 from journey_nb.render.icons import drawn, icon, shapes
 from journey_nb.render.panels import explained, is_branch_word
-from journey_nb.render.text import clean, fit, key, squeeze, width, xml
+from journey_nb.render.text import clean, fit, key, squeeze, width, wrap, xml
 from journey_nb.style import column, format, palette, word
 
 MARGIN = 32.0
 HEADER = 72.0
+COVERS = 16.0  # each further line of what the numbers cover
 NOTE = 24.0
 LEAST_WIDTH = 480.0
 LABEL = 11.5  # font size on branches
@@ -484,9 +485,11 @@ class _Picture:
         """The whole picture; ``head`` is its title and what it covers."""
         inner = max(self.layout.width, LEAST_WIDTH - 2 * MARGIN)
         left = MARGIN + (inner - self.layout.width) / 2 - self.layout.x
-        header = HEADER + NOTE * len(notes)
-        top = header + 24 - self.layout.y
         total = math.ceil(inner + 2 * MARGIN)
+        covers = _lines(head[1], total - 2 * MARGIN)
+        below = HEADER + COVERS * (len(covers) - 1)
+        header = below + NOTE * len(notes)
+        top = header + 24 - self.layout.y
         foot, away = self._away(header + 24 + self.layout.height, inner, locale)
         height = math.ceil(foot + MARGIN)
         empty = (
@@ -505,8 +508,8 @@ class _Picture:
                 f"<title>{xml(head[0])}</title><desc>{_long(alt)}</desc>",
                 f"<style>{_css(theme)}</style><defs>{_TIPS}{shapes(used)}</defs>",
                 f'<rect class="g" width="{total}" height="{height}" rx="16"/>',
-                self._head(head, total),
-                *(self._note(text, HEADER + NOTE * place, total) for place, text in enumerate(notes)),
+                self._head(head[0], covers, total),
+                *(self._note(text, below + NOTE * place, total) for place, text in enumerate(notes)),
                 empty,
                 f'<g transform="translate({_short(left)} {_short(top)})">',
                 '<g class="edges">',
@@ -522,11 +525,13 @@ class _Picture:
         )
         return _plain(picture, theme)
 
-    def _head(self, head: tuple[str, str], total: float) -> str:
-        title, sub = fit(head[0], total - 2 * MARGIN, 18, bold=True), fit(head[1], total - 2 * MARGIN, 12)
+    def _head(self, title: str, covers: Sequence[str], total: float) -> str:
+        title = fit(title, total - 2 * MARGIN, 18, bold=True)
         return (
             f'<text class="title" x="{MARGIN:g}" y="40"{squeeze(title, 18, bold=True)}>{xml(title)}</text>'
-            f'<text class="sub" x="{MARGIN:g}" y="62"{squeeze(sub, 12)}>{xml(sub)}</text>'
+        ) + "".join(
+            f'<text class="sub" x="{MARGIN:g}" y="{62 + COVERS * place:g}"{squeeze(line, 12)}>{xml(line)}</text>'
+            for place, line in enumerate(covers)
         )
 
     def _note(self, text: str, top: float, total: float) -> str:
@@ -604,6 +609,17 @@ class _Picture:
             parts += [self._card(c, MARGIN + place * (WIDTH + 32), y, " away") for place, c in enumerate(row)]
             y += max(c.size[1] for c in row) + 24
         return y - 24, "".join(parts)
+
+
+def _lines(covers: str, room: float) -> list[str]:
+    """What the numbers cover, to its end, where the period is; broken between what it tells, where that will do."""
+    lines: list[str] = []
+    for told in covers.split(" · "):
+        if lines and width(longer := f"{lines[-1]} · {told}", 12) <= room:
+            lines[-1] = longer
+        else:
+            lines += wrap(told, room, 12, lines=4)
+    return lines
 
 
 _TIPS = "".join(

@@ -22,6 +22,7 @@ CELL = 108  # two cells side by side
 ROW = 36
 LINE = 16
 NOTE = 32
+NOTE_ROOM = WIDTH - 48  # of its text
 TITLE, CAPTION, VALUE = 13.0, 11.0, 13.0
 
 # What a card shows by type; a pair is a count with its denominator. The places of these never move,
@@ -189,7 +190,9 @@ def _compared(point: Point, numbers: Mapping[str, Any], locale: str) -> Note:
     """How many came beside the period before."""
     change = format.change(numbers.get("entered_change"), locale)
     before = word("previous", locale, value=format.count(numbers["entered_prev"], locale, short=True))
-    text = f"{word('entered', locale)} {change} · {before}"
+    short = f"{change} · {before}"  # a number of which the end is cut off is another number
+    text = f"{word('entered', locale)} {short}"
+    text = text if width(text, 11.5, bold=True) <= NOTE_ROOM else short
     return Note("info", text, f"points.{point.point_id}.entered_change")
 
 
@@ -312,7 +315,7 @@ def _number(name: str, number: str, rate: str, x: float, y: float) -> str:
 
 def _note(note: Note, y: float) -> str:
     number = f' data-key="{key(note.number_key)}"' if note.number_key else ""
-    text = fit(note.text, WIDTH - 52, 11.5, bold=True)
+    text = fit(note.text, NOTE_ROOM, 11.5, bold=True)
     return (
         f'<g class="note {note.kind}"><rect class="r" x="8" y="{y:g}" width="{WIDTH - 16:g}" height="24" rx="6"/>'
         f"{drawn(note.kind, 14, y + 4, 16)}"

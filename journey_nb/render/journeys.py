@@ -133,7 +133,7 @@ def change_html(
     said, title = word(f"verb.{verb}", locale), clean(journey.label)
     return template("change.html").render(
         title=word("verb_of", locale, verb=said, title=title),
-        told=word("stop_told", locale, title=title) if verb == "stop" else "",
+        told=word(f"{verb}_told", locale, title=title) if verb in ("stop", "archive") else "",
         words={name: word(name, locale) for name in ("close", "store_only")},
         what=verb,
         journey=journey.journey_id,

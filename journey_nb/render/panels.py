@@ -22,6 +22,7 @@ from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
 from journey_nb.style.meanings import meaning
 from journey_nb.style.said import is_mixed, mixed
+from journey_nb.style.words import of_one
 from journey_nb.style.words import value as worded
 
 LIMIT = 200
@@ -33,11 +34,8 @@ _KEYS = {
     "type",
     "channel",
     "cause",
-    "reason",
     "class",
     "grain",
-    "outcome",
-    "status",
     "metric",
     "mark",
     "check",
@@ -249,6 +247,8 @@ def cell(name: str, value: Any, row: Mapping[str, Any] | None = None, locale: st
     text = clean(value)
     if name == "branch":
         return word(text, locale) if is_branch_word(text, (row or {}).get("target")) else text
+    if name in ("status", "reason", "outcome"):
+        return of_one(text, locale)
     return worded(text, locale) if name in _KEYS else text
 
 

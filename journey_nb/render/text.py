@@ -155,6 +155,8 @@ def _em_beyond(character: str, code: int) -> float:
         return _HUGE[character]
     if character in "·’‘\u00a0\u202f":
         return 0.37
+    if character == "−":
+        return 0.84
     if code < 0x250:
         return 1.0 if character in "ÆæŒœ©®" else 0.79 if character.isupper() else 0.66
     if _is_emoji(code):

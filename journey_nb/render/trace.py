@@ -17,6 +17,7 @@ from journey_nb.render.card import IN_VAIN, arrival
 from journey_nb.render.panels import Html, cell, template
 from journey_nb.render.text import clean
 from journey_nb.style import column, format, word
+from journey_nb.style.words import of_one
 
 if TYPE_CHECKING:
     from journey_nb.stats import JourneyStats
@@ -86,7 +87,7 @@ class Trace:
             user=clean(self.user),
             no=row["run_no"],
             count=self.runs.height,
-            status=word(row["status"], locale),
+            status=of_one(row["status"], locale),
             version=row["version"],
             steps=format.number(self.path["step_no"].count(), locale),
         )
@@ -197,7 +198,7 @@ def _run(row: Mapping[str, Any], goals: Mapping[str, str], locale: str) -> dict[
         "id": row["run_id"],
         "title": word("run_n", locale, no=row["run_no"]),
         "mark": MARKS[row["status"]],
-        "status": word(row["status"], locale),
+        "status": of_one(row["status"], locale),
         "notes": notes,
     }
 
@@ -218,7 +219,7 @@ def _steps(
             "point": point,
             "title": titles.get(point, clean(point)),
             "mark": MARKS[row["outcome"]],
-            "outcome": word("here" if row["outcome"] == "in_progress" else row["outcome"], locale),
+            "outcome": of_one("here" if row["outcome"] == "in_progress" else row["outcome"], locale),
             "came": _moment(came, None, locale),
             "stay": format.duration(left - came, locale) if came and left and left > came else "",
             "done": [] if done is None else _told(done, goals, came, locale),

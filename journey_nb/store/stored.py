@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, cached_property, partial
 from typing import Any, Literal, cast
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from journey_nb.events import COLUMNS, EventLog
 from journey_nb.events.account import EMPTY_QUARANTINE
-from journey_nb.facts import Facts, Folded, fold, known_by
+from journey_nb.facts import Facts, Folded, fold, known_by, unseen
 from journey_nb.journey import Journey
 from journey_nb.metrics.cube import Cube, assigned, standing
 from journey_nb.metrics.cube_counts import Piece
@@ -102,7 +102,7 @@ class StoredFacts(Assembled):
         first_at, last_at = _outermost(self.parts, 0), _outermost(self.parts, 1)
         self.is_empty = first_at is None
         # Where nothing that counts is left, as a fold of nothing has it.
-        otherwise = journey.launched_at or datetime(1970, 1, 1, tzinfo=UTC)
+        otherwise = unseen(journey)
         super().__init__(self._together.table, first_at or otherwise, last_at or otherwise)
         self.read = sum(layer.read for layer in layers)
         self.duplicates = self.read - sum(layer.rows + layer.faulty for layer in layers)

@@ -46,6 +46,10 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "completed": ("Completed", "Terminés", "완료"),
     "exited": ("Left early", "Partis avant la fin", "중도 이탈"),
     "dropped": ("Left by error", "Sortis par erreur", "오류 이탈"),
+    # The same of one run or visit, where a language says it otherwise
+    "one.completed": ("Completed", "Terminé", "완료"),
+    "one.exited": ("Left early", "Parti avant la fin", "중도 이탈"),
+    "one.dropped": ("Left by error", "Sorti par erreur", "오류 이탈"),
     "waiting": ("Waiting", "En attente", "대기 중"),
     "here": ("Here now", "Ici maintenant", "현재 위치"),
     # Entry types
@@ -839,6 +843,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "select_journey": ("Select {title}", "Sélectionner {title}", "{title} 선택"),
     "search_titles": ("Search titles", "Chercher un titre", "제목 검색"),
     "any": ("Any", "Tous", "전체"),
+    "opened_below": (
+        "Opened below the list: {title}",
+        "Ouvert sous la liste : {title}",
+        "목록 아래에 열림: {title}",
+    ),
     "tag": ("Tag", "Étiquette", "태그"),
     "verb.launch": ("Launch", "Lancer", "시작"),
     "verb.pause": ("Pause to edit", "Mettre en pause pour modifier", "편집을 위해 일시 중지"),
@@ -855,6 +864,11 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Nothing brings it back. To stop it, type its title: {title}",
         "Rien ne le rétablira. Pour l’arrêter, saisissez son titre : {title}",
         "되돌릴 수 없습니다. 종료하려면 제목을 입력하세요: {title}",
+    ),
+    "archive_told": (
+        "Nothing brings it back: once archived, it can be looked at, cloned and renamed, no more.",
+        "Rien ne le rétablira : une fois archivé, il se consulte, se duplique et se renomme, sans plus.",
+        "되돌릴 수 없습니다. 보관하면 조회, 복제, 이름 변경만 할 수 있습니다.",
     ),
     "store_only": (
         "This changes the store only: nothing is sent to the sending platform.",
@@ -945,3 +959,14 @@ def value(text: str, locale: str = "") -> str:
     ('Hard bounce', 'Paris')
     """
     return word(text, locale) if text in _WORDS and "{" not in _WORDS[text][0] else text
+
+
+def of_one(text: str, locale: str = "") -> str:
+    """The word for how one run or visit ended, or for what else is said of it, as :func:`value` has it.
+
+    Examples
+    --------
+    >>> of_one("completed", "fr"), value("completed", "fr"), of_one("hard_bounce")
+    ('Terminé', 'Terminés', 'Hard bounce')
+    """
+    return value(f"one.{text}" if f"one.{text}" in _WORDS else text, locale)

@@ -75,6 +75,9 @@ class View(anywidget.AnyWidget, metaclass=_Abstract):
     locale = traitlets.Unicode().tag(sync=True)
     """The language of its words and numbers."""
 
+    comes = traitlets.Bool(False).tag(sync=True)
+    """Whether it is to come into sight: a reader has opened it elsewhere, and it has not been seen yet."""
+
     every = traitlets.Float(0, min=0).tag(sync=True)
     """Seconds between two looks at what is watched; 0 where nothing is."""
 

@@ -16,6 +16,7 @@ from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
 from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
+from journey_nb.render.text import clean
 from journey_nb.store import Store, StoreError
 from journey_nb.store.registry import FILTERS, status_of
 from journey_nb.style import palette, word
@@ -247,6 +248,9 @@ class JourneyList(Managing, Files):
 
     def _open(self, request: Mapping[str, Any]) -> None:
         self.opened = None if request["value"] == self.opened else request["value"]
+        if self.workspace:
+            self.workspace.head.comes = True  # it stands below all rows
+            self.said = word("opened_below", self.locale, title=clean(self.workspace.stats.journey.label))
 
     def _dismiss(self, _: Mapping[str, Any]) -> None:
         """The error goes, as it does after every request that is met."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -207,6 +207,10 @@ class Workspace(Box):  # type: ignore[misc]  # ipywidgets tells no types
 
     def _parts(self) -> tuple[View, ...]:
         return self.head, self.canvas, self.dashboard, self.tracer
+
+    def watch(self, every: float = 1.0, source: Callable[[], JourneyStats] | None = None) -> None:
+        """Follow what is loaded, in all parts; the options are those of :meth:`JourneyCanvas.watch`."""
+        self.head.watch(every, source)
 
     def close(self) -> None:
         """Let go of the views, in the kernel and in the browser, where else they would stay as long as the kernel does."""

@@ -463,6 +463,34 @@ def test_a_drag_pans_and_selects_nothing(live: Live) -> None:
     assert live.widget.selected is None
 
 
+def test_what_the_reader_has_moved_keeps_its_middle_in_another_room(live: Live) -> None:
+    """It kept its left edge: where the room became narrow, nothing of the picture was left in sight."""
+    live.page.locator("[data-action=zoom-in]").click()
+    middle = "e => e.getBoundingClientRect().left + e.getBoundingClientRect().width / 2"
+    for width in (500, 1100):
+        stage, card = live.page.locator(".stage"), live.page.locator(CARD.format("signup"))
+        off = card.evaluate(middle) - stage.evaluate(middle)
+        live.page.set_viewport_size({"width": width, "height": 900})
+        live.settle()
+        assert card.evaluate(middle) - stage.evaluate(middle) == pytest.approx(off, abs=1)
+
+
+def test_the_step_that_is_selected_stays_in_sight_where_the_room_becomes_narrow(live: Live) -> None:
+    card = live.page.locator(CARD.format("signup"))
+    card.click()
+    live.page.locator("[data-action=zoom-in]").click()
+    box = live.page.locator(".stage").bounding_box()
+    live.page.mouse.move(box["x"] + 20, box["y"] + box["height"] - 20)
+    live.page.mouse.down()
+    live.page.mouse.move(box["x"] + 20 - (card.bounding_box()["x"] - box["x"]), box["y"] + box["height"] - 20)
+    live.page.mouse.up()
+    live.page.set_viewport_size({"width": 400, "height": 900})
+    live.settle()
+    stage, shown = live.page.locator(".stage").bounding_box(), card.bounding_box()
+    assert stage["x"] <= shown["x"]
+    assert shown["x"] + shown["width"] <= stage["x"] + stage["width"]
+
+
 def test_hover_and_focus_tell_a_card_s_account(live: Live) -> None:
     hint = live.page.locator(".account").text_content()
     assert "Arrows follow the branches" in hint

@@ -134,6 +134,31 @@ def tries_journey(live: Live) -> None:
     assert live.widget._box.children == (live.widget,)
 
 
+@pytest.mark.parametrize("rows", [2, 30])
+def test_a_workspace_that_opens_below_many_rows_comes_into_sight(
+    live: Live, welcome: jn.Journey, rows: int
+) -> None:
+    """It opened out of sight, and the title seemed to do nothing."""
+    add_drafts(live.widget.store, welcome, rows - 2)
+    choose(live, "status", "draft")
+    choose(live, "status", "")
+    live.page.get_by_role("button", name="Welcome series", exact=True).click()
+    live.settle()
+    assert "Opened below the list: Welcome series" in live.page.get_by_role("status").text_content()
+    head = Live(live.sheet, live.widget.workspace.head)
+    view = live.page.locator("main").nth(1).locator(".view")
+    live.page.wait_for_function(
+        "() => document.querySelectorAll('.jnb-live')[1].getBoundingClientRect().bottom <= innerHeight"
+    )
+    assert view.bounding_box()["y"] >= 0
+    assert (live.page.evaluate("scrollY") > 0) == (rows == 30), "what can be seen stays where it is"
+    head.settle()
+    assert live.widget.workspace.head.comes is False
+    live.page.evaluate("scrollTo(0, 0)")
+    Live(live.sheet, live.widget.workspace.canvas)
+    assert live.page.evaluate("scrollY") == 0
+
+
 def tries_manage(live: Live) -> None:
     dialog = manage(live, "Welcome series", "Pause to edit")
     assert dialog.is_visible()

@@ -6,6 +6,7 @@ import re
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -33,6 +34,24 @@ def said(element: ET.Element) -> str:
 
 def numbers(svg: str) -> dict[str, str]:
     return {name: said(element) for name, element in by(parsed(svg), "data-key").items()}
+
+
+@pytest.mark.parametrize("locale", ["en", "fr", "ko"])
+def test_a_narrow_picture_tells_its_period_to_the_end_above_its_steps(locale: str) -> None:
+    narrow = chain(["Hello"])
+    days = " – ".join(format.day(date(2025, month, 28), locale) for month in (9, 12))
+    covers = f"{word('all_versions', locale, count=12)} · {days} · {word('clock_activity', locale)}"
+    root, bare = (
+        parsed(canvas_svg(narrow, None, *tables(narrow), subtitle=told, locale=locale))
+        for told in (covers, "")
+    )
+    lines = [line for line in root.iter(f"{SVG}text") if line.get("class") == "sub"]
+    told = " · ".join(map(said, lines)).replace("\N{NO-BREAK SPACE}", " ")
+    assert covers in told.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "…" not in told
+    further = float(lines[-1].get("y", 0)) - float(lines[0].get("y", 0))
+    assert further > 0
+    assert float(root.get("height", 0)) - float(bare.get("height", 0)) == further
 
 
 def test_every_point_and_branch_is_drawn_once_and_can_be_found() -> None:

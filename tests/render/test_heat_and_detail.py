@@ -14,6 +14,7 @@ from fabricate import HOSTILE, tables, welcome
 import journey_nb as jn
 from journey_nb.exports import MessageRuns
 from journey_nb.render import canvas_svg
+from journey_nb.render.card import card, draw
 from journey_nb.render.detail import People, concluded, detail_html
 from journey_nb.render.heat import LEVELS, MEASURES, heat
 from journey_nb.render.panels import cell
@@ -68,6 +69,20 @@ def test_every_card_is_compared_with_the_period_before(welcome_stats: jn.Journey
     for row in compared.points().iter_rows(named=True):
         key = f'data-key="points.{row["point_id"]}.entered_change"'
         assert (key in svg) == (row["entered_prev"] is not None)
+
+
+@pytest.mark.parametrize("locale", ["en", "fr", "ko"])
+def test_no_number_of_a_comparison_is_cut(locale: str) -> None:
+    """“was 1,240” with its end cut off told of 1; “avant 706” of 7."""
+    journey = jn.Journey.sample("welcome")
+    point = journey.version().points[0]
+    for before in (7, 706, 1_240, 70_600, 706_000, 7_060_000, 999_000_000):
+        for change in (-0.351, 0.004, 12.34, 98.76):
+            numbers = {"entered": 1, "entered_prev": before, "entered_change": change}
+            svg = draw(card(point, numbers, [], locale=locale), 0, 0)
+            told = word("previous", locale, value=format.count(before, locale, short=True))
+            whole = f"{format.change(change, locale)} · {told}</text>"
+            assert " ".join(whole.split()) in " ".join(svg.split())
 
 
 def test_each_number_of_the_canvas_has_a_place_in_the_detail_that_is_reached_by_keys_and_says_what_it_counts(

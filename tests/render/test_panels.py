@@ -7,12 +7,16 @@ import re
 from datetime import UTC, date, datetime
 
 import polars as pl
+import pytest
 from fabricate import HOSTILE
 
+import journey_nb as jn
 from journey_nb.render.figure import figure_html
 from journey_nb.render.page import page_html
 from journey_nb.render.panels import cards, cell, explained, table
 from journey_nb.render.text import clean
+from journey_nb.render.trace import Trace, trace_html
+from journey_nb.style import word
 
 FRAME = pl.DataFrame(
     {
@@ -87,6 +91,17 @@ def test_a_branch_of_one_s_own_keeps_its_name() -> None:
     )
     said = cells(str(table(frame, locale="fr")))[::2]
     assert said == ["Non ouvert", "push", "goal", "yes", "Oui"]
+
+
+@pytest.mark.parametrize("locale", ["fr", "ko", "en"])
+def test_how_one_run_ended_is_said_of_one(welcome_stats: jn.JourneyStats, locale: str) -> None:
+    """In French each row of a list of users, and the title of each run, was in the plural: “Terminés”."""
+    ended = welcome_stats.users().filter(status="completed", reason="completed").head(1)
+    said = word("one.completed", locale)
+    assert (said == word("completed", locale)) == (locale != "fr")
+    assert cells(str(table(ended.select("status", "reason"), locale=locale))) == [said, said]
+    trace = Trace(welcome_stats, ended["user_id"][0])
+    assert f"<span>{said}</span>" in str(trace_html(welcome_stats, trace, locale=locale))
 
 
 def test_what_a_compared_number_counts_is_said_in_one_language() -> None:

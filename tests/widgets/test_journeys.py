@@ -14,6 +14,7 @@ import journey_nb as jn
 from journey_nb.metrics.health import headline
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.journeys import NUMBERS, PAGE
+from journey_nb.store.registry import verbs
 from journey_nb.style import format
 
 
@@ -240,6 +241,19 @@ def test_a_journey_whose_numbers_cannot_be_read_does_not_hide_the_others(
     widget.status = "running"
     assert widget.panel.count('data-action="journey"') == 3
     assert widget.panel.count("rebuild(") == 3
+
+
+@pytest.mark.parametrize("verb", ["pause", "stop", "archive", "clone", "rename"])
+def test_what_nothing_undoes_is_said_before_it_is_done(
+    widget: jn.JourneyList, welcome: jn.Journey, verb: str
+) -> None:
+    """An archived journey stays so, and the window that asked did not say it."""
+    ask(widget, action="manage", what=verb, journey=welcome.journey_id)
+    assert ("Nothing brings it back" in widget.export) == (verb in ("stop", "archive"))
+    text = "" if verb in ("pause", "archive") else "Welcome series"
+    ask(widget, action="change", what=verb, journey=welcome.journey_id, text=text)
+    status = widget.store.get(welcome.journey_id).status
+    assert not {"launch", "relaunch"} & set(verbs(status)) or verb == "pause"
 
 
 @pytest.mark.parametrize("verb", ["edit", "add", "__init__", None])

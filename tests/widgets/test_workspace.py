@@ -15,6 +15,7 @@ from journey_nb.exports import MessageRuns, step_users
 from journey_nb.pseudonyms import Pseudonyms
 from journey_nb.render.detail import PEOPLE, WAITING, detail_html
 from journey_nb.simulate import simulate
+from journey_nb.style import format
 from journey_nb.widgets.workspace import Head
 
 
@@ -255,6 +256,26 @@ def test_the_status_menu_is_there_where_a_store_is(workspace: jn.Workspace, tmp_
     head = Head(store["welcome"])
     assert 'data-what="pause"' in head.panel
     assert 'data-what="launch"' not in head.panel
+
+
+def test_it_follows_its_store_in_all_parts(welcome_store: jn.Store, welcome: jn.Journey) -> None:
+    """The list and the canvas had watch, the workspace had not."""
+    workspace = jn.Workspace(welcome_store["welcome"].period("7d"))
+    workspace.watch(2)
+    assert [part.every for part in workspace.views] == [2, 0, 0, 0], "one looks for all"
+    late = simulate(welcome, users=20, seed=9).with_columns(
+        pl.col("occurred_at", "due_at").dt.offset_by("9d")
+    )
+    welcome_store.append(late)
+    ask(workspace.head, action="look")
+    assert workspace.head.error == ""
+    assert len({id(stats) for stats in shared(workspace, "stats")}) == 1
+    assert all_are(workspace, "period", "7d")
+    now = welcome_store["welcome"].period("7d")
+    assert workspace.stats.health().equals(now.health())
+    assert f">{format.number(now.health()['entrances'][0])}<" in workspace.dashboard.panel
+    workspace.watch(0)
+    assert workspace.head.every == 0
 
 
 def test_goals_that_nobody_reached_are_counted_and_told(workspace: jn.Workspace, welcome: jn.Journey) -> None:

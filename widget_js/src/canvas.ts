@@ -35,7 +35,8 @@ export class Canvas extends View {
     this.map = new Minimap(this.part<SVGSVGElement>(".map"), (x, y) => this.sheet.centre(x, y));
     this.part(".stage").tabIndex = -1;
     this.listen();
-    new ResizeObserver(() => this.sheet.place()).observe(this.part(".stage"));
+    const resized = () => this.sheet.place(this.card(this.model.get("selected")), this.part(".detail"));
+    new ResizeObserver(resized).observe(this.part(".stage"));
   }
 
   private get cards(): Card[] {

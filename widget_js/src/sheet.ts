@@ -9,6 +9,7 @@ export class Sheet {
   private x = 0;
   private y = 0;
   private scale = 1;
+  private room = 0; // how wide the stage was
   private held = false; // once the reader has moved it, it stays there
   /** Whether the last press moved the picture, and so was no click. */
   dragged = false;
@@ -27,11 +28,21 @@ export class Sheet {
     return [Number(svg?.getAttribute("width")), Number(svg?.getAttribute("height"))];
   }
 
-  /** The first view: as wide as the stage, but readable, and its beginning. Anew in another room, or of another size. */
-  place(): void {
+  /**
+   * The first view: as wide as the stage, but readable, and its beginning. Anew in another room, or of another size;
+   * of what the reader has moved, the middle stays there, and so does the part that is kept in sight.
+   */
+  place(kept?: Element, cover?: Element): void {
     const [wide, high] = this.size;
     const room = this.stage.clientWidth;
-    if (this.held || !room || !wide) return;
+    if (!room || !wide) return;
+    const more = this.room ? room - this.room : 0;
+    this.room = room;
+    if (this.held && more) {
+      this.to(this.x + more / 2, this.y, this.scale);
+      if (kept && cover) this.reveal(kept, cover);
+    }
+    if (this.held) return;
     const scale = Math.max(READABLE, Math.min(1, room / wide));
     this.stage.style.setProperty("--high", `${Math.ceil(high * scale)}px`);
     const first = this.sheet.querySelector("[data-point]")?.getBoundingClientRect();

@@ -41,6 +41,7 @@ export class View {
     error: () => this.fill("error"),
     said: () => this.part(".said").replaceChildren(this.model.get("said")),
     every: () => this.look(),
+    comes: () => this.come(),
     export: () => this.exporting(),
   };
 
@@ -78,6 +79,18 @@ export class View {
       this.ask(form.dataset.action!, { ...form.dataset, ...Object.fromEntries(new FormData(form)) });
     });
     for (const show of Object.values(this.shows)) show();
+  }
+
+  /** What the reader has opened elsewhere comes into sight, once it has its place. */
+  private come(): void {
+    if (!this.model.get("comes")) return;
+    this.model.set("comes", false); // another view of it, or of a page that is loaded again, stays where it is
+    this.model.save_changes();
+    const placed = new ResizeObserver(() => {
+      placed.disconnect();
+      if (this.root.getBoundingClientRect().bottom > innerHeight) this.root.scrollIntoView();
+    });
+    placed.observe(this.root);
   }
 
   /** While something is watched: ask what is new, now and then, one question at a time, when it can be seen. */
