@@ -11,6 +11,7 @@ import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
+from math import fsum
 from typing import Any, TypeVar
 
 import polars as pl
@@ -248,7 +249,7 @@ _LABEL = 250  # pixels that a name may take
 
 def _names(data: list[dict[str, Any]], field: str = "name") -> alt.Y:
     """The axis of names, with room for them in whatever font the reader has."""
-    room = max((sum(14 if letter > "\u1100" else 7.4 for letter in row[field]) for row in data), default=0)
+    room = max((fsum(14 if letter > "\u1100" else 7.4 for letter in row[field]) for row in data), default=0)
     axis = alt.Axis(
         ticks=False, domain=False, labelPadding=8, labelLimit=_LABEL, minExtent=min(_LABEL, room) + 8
     )

@@ -1269,7 +1269,7 @@ def test_a_column_that_holds_several_things_is_told_by_its_parameter() -> None:
         ("array.jsonl", b'[{"a": 1}]', "is one JSON array, and JSON lines have one object a line"),
         ("cut.jsonl", b'{"a": 1}\n\n{"a": ', "line 3 is no JSON"),
         ("nan.jsonl", b'{"a": 1}\n{"a": NaN}\n', 'line 2 is no JSON object, \'{"a": NaN}'),
-        ("deep.jsonl", b'{"a": {}}\n{"a": ' + b"[" * 3000 + b"]" * 3000 + b"}\n", "line 2 is no JSON"),
+        ("deep.jsonl", b'{"a": {}}\n{"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}\n", "line 2 is no JSON"),
         (
             "cut.jsonl.gz",
             gzip.compress(b'{"a": 1}\nhello\n{"a": 1}\n', mtime=0),

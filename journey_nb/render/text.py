@@ -11,6 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from html import escape
+from math import fsum
 
 LONGEST = 200
 """Texts in pictures are cut at this many characters."""
@@ -76,7 +77,8 @@ def width(text: str, size: float, bold: bool = False) -> float:
     >>> width("ill", 10) < width("www", 10) < width("漢字漢", 10)
     True
     """
-    return sum(_em(character, bold) for character in text) * size
+    # Not by sum: the releases of Python round it in two ways.
+    return fsum(_em(character, bold) for character in text) * size
 
 
 def fit(text: str, room: float, size: float, bold: bool = False) -> str:
