@@ -294,8 +294,9 @@ class Registry:
         db: sqlite3.Connection,
     ) -> None:
         """Note that rows are gone; whatever was launched here begins then, or where the rows that are left do."""
-        asked = "SELECT journey_id, min(at) FROM history WHERE action = 'launch' GROUP BY journey_id"
-        launches = dict(db.execute(asked))
+        # The first of its lines is the launch; those after it tell of earlier rows.
+        asked = "SELECT journey_id, at, min(entry) FROM history WHERE action = 'launch' GROUP BY journey_id"
+        launches = {journey_id: at for journey_id, at, _ in db.execute(asked)}
         for journey_id, began in first.items():
             launched = {}
             if journey_id in launches:
