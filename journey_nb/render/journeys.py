@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 from markupsafe import Markup
@@ -20,6 +20,9 @@ PAGE = 50
 """Journeys of a page."""
 NUMBERS = {"entrances": "audience", "in_journey_users": "audience", "goals_reached": "health"}
 """What is counted of each journey, and the table that has it."""
+Order = Literal["newest", "oldest", "title"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""In which a list may stand; by title whatever the case."""
 
 _COLUMNS = ("title", "status", "category", "type", "tags", "created_at", *NUMBERS)
 _Row = Mapping[str, Any]
@@ -80,6 +83,21 @@ def journeys_html(
         faults=[clean(fault, 400) for fault in faults],
     )
     return Html(html, _alt(found.height, rows, locale))
+
+
+def in_order(found: pl.DataFrame, order: Order) -> pl.DataFrame:
+    """What ``store.find()`` gives, which is oldest first, in another order.
+
+    Examples
+    --------
+    >>> found = pl.DataFrame({"journey_id": ["b", "a", "c"], "title": ["Sale", "", "alerts"]})
+    >>> [in_order(found, order)["journey_id"].to_list() for order in ORDERS]
+    [['c', 'a', 'b'], ['b', 'a', 'c'], ['a', 'c', 'b']]
+    """
+    if order == "title":
+        called = pl.when(pl.col("title") != "").then("title").otherwise("journey_id")
+        return found.sort(called.str.to_lowercase(), maintain_order=True)
+    return found.reverse() if order == "newest" else found
 
 
 def selected_told(found: pl.Series, selected: Collection[str], locale: str) -> str:
@@ -145,7 +163,7 @@ def change_html(
 
 
 def filters_html(every: pl.DataFrame, chosen: Mapping[str, str | None], locale: str = "") -> Markup:
-    """The menus that narrow the list, with the values that its journeys have, and the search of titles."""
+    """The menus that narrow and order the list, with the values that its journeys have, and the search of titles."""
     menu: Any = template("menu.html").module
     named = {
         "status": [(value, worded(value, locale)) for value in get_args(Status)],
@@ -157,6 +175,8 @@ def filters_html(every: pl.DataFrame, chosen: Mapping[str, str | None], locale: 
         menu.menu(name, word(name, locale), [("", word("any", locale)), *options], chosen[name] or "")
         for name, options in named.items()
     ]
+    orders = [(order, word(f"order.{order}", locale)) for order in ORDERS]
+    menus.append(menu.menu("order", word("order", locale), orders, chosen["order"]))
     title = clean(chosen["title"] or "")
     search = control("search", label=word("search_titles", locale), text=title, button=word("search", locale))
     return Markup(template("row.html").render(inner=Markup("").join([*map(Markup, menus), search])))

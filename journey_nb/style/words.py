@@ -843,6 +843,10 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "select_journey": ("Select {title}", "Sélectionner {title}", "{title} 선택"),
     "search_titles": ("Search titles", "Chercher un titre", "제목 검색"),
     "any": ("Any", "Tous", "전체"),
+    "order": ("Order", "Ordre", "정렬"),
+    "order.newest": ("Newest first", "Plus récents d’abord", "최신순"),
+    "order.oldest": ("Oldest first", "Plus anciens d’abord", "오래된순"),
+    "order.title": ("By title", "Par titre", "제목순"),
     "opened_below": (
         "Opened below the list: {title}",
         "Ouvert sous la liste : {title}",

@@ -15,7 +15,15 @@ from journey_nb.exports import campaign_statistics
 from journey_nb.journey import Journey
 from journey_nb.metrics.health import headline
 from journey_nb.render import Html
-from journey_nb.render.journeys import NUMBERS, PAGE, filters_html, journeys_html, selected_told
+from journey_nb.render.journeys import (
+    NUMBERS,
+    ORDERS,
+    PAGE,
+    filters_html,
+    in_order,
+    journeys_html,
+    selected_told,
+)
 from journey_nb.render.text import clean
 from journey_nb.store import Store, StoreError
 from journey_nb.store.registry import FILTERS, status_of
@@ -29,13 +37,14 @@ from journey_nb.widgets.workspace import Workspace
 if TYPE_CHECKING:
     from journey_nb.facts import Facts
 
-_SHOWN = (*FILTERS, "page", "selected", "opened")
+_LISTED = (*FILTERS, "order")  # which journeys stand on which page
+_SHOWN = (*_LISTED, "page", "selected", "opened")
 
 
 class JourneyList(Managing, Files):
     """The journeys of a store: what each is, who came, who is inside, which goals were reached.
 
-    ``status``, ``category``, ``type``, ``tag`` and ``title`` narrow the list, ``selected`` are those that are
+    ``status``, ``category``, ``type``, ``tag`` and ``title`` narrow the list, ``order`` sorts it, ``selected`` are those that are
     ticked, ``opened`` is the one whose :class:`Workspace` stands under the list: traits, to be read, set and
     watched with ``observe``. A setting that cannot be is refused, and what was shown stays.
 
@@ -50,7 +59,7 @@ class JourneyList(Managing, Files):
     locale
         The language of its words and numbers (en, fr, ko), by default that of ``set_locale``.
     **traits
-        What to begin with: status, category, type, tag, title, page, selected, opened; the last two by id, title or
+        What to begin with: status, category, type, tag, title, order, page, selected, opened; the last two by id, title or
         the title's beginning, as the store takes them.
 
     Examples
@@ -69,7 +78,7 @@ class JourneyList(Managing, Files):
     _actions: ClassVar[Mapping[str, str]] = {
         **Managing._actions,
         **Files._actions,
-        **dict.fromkeys(("status", "category", "type", "tag"), "_filter"),
+        **dict.fromkeys(("status", "category", "type", "tag", "order"), "_filter"),
         "search": "_search",
         "page": "_turn",
         "tick": "_tick",
@@ -88,6 +97,8 @@ class JourneyList(Managing, Files):
     """Only journeys that have this tag."""
     title = traitlets.Unicode(None, allow_none=True)
     """Only journeys with this in their title."""
+    order = traitlets.Enum(ORDERS, "newest")
+    """In which they stand: newest (made last), oldest, or title."""
     page = traitlets.Int(0, min=0)
     """Which page is shown."""
     selected = traitlets.List(traitlets.Unicode())
@@ -135,8 +146,8 @@ class JourneyList(Managing, Files):
 
     @property
     def found(self) -> pl.DataFrame:
-        """The journeys that meet the filters, as ``store.find()`` tells them."""
-        return self.store.find(**{name: getattr(self, name) for name in FILTERS})
+        """The journeys that meet the filters, as ``store.find()`` tells them, in their order."""
+        return self._found({name: getattr(self, name) for name in _LISTED})
 
     @property
     def alt(self) -> str:
@@ -168,13 +179,13 @@ class JourneyList(Managing, Files):
             self.workspace.head.observe(
                 lambda _: self._draw(), "changed"
             )  # a clone is none of its statistics
-        first = {"page": 0} if name in FILTERS else {}
+        first = {"page": 0} if name in _LISTED else {}
         self._draw(**first, **{name: value})
         return value
 
     @traitlets.observe(*_SHOWN)
     def _follow(self, change: Any) -> None:
-        if change["name"] in FILTERS:
+        if change["name"] in _LISTED:
             self.page = 0
         if change["name"] == "opened":
             if self.opened is None:
@@ -199,11 +210,13 @@ class JourneyList(Managing, Files):
     def _draw(self, **changes: Any) -> None:
         """Draw it, some of its traits being otherwise; where that fails, change nothing and raise."""
         now = {name: changes.get(name, getattr(self, name)) for name in _SHOWN}
-        found = self.store.find(**{name: now[name] for name in FILTERS})
-        panel = self._listed(now, found, live=True)
+        panel = self._listed(now, self._found(now), live=True)
         tools = filters_html(self.store.find(), now, self.locale)
         with self.hold_sync():
             self._drawn, self.panel, self.tools, self.error = now, str(panel), str(tools), ""
+
+    def _found(self, now: Mapping[str, Any]) -> pl.DataFrame:
+        return in_order(self.store.find(**{name: now[name] for name in FILTERS}), now["order"])
 
     def _listed(self, now: Mapping[str, Any], found: pl.DataFrame, *, live: bool) -> Html:
         page = min(now["page"], max(found.height - 1, 0) // PAGE)

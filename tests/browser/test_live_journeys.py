@@ -105,7 +105,13 @@ def tries_page(live: Live) -> None:
     live.page.get_by_role("button", name="Next page").click()
     live.settle()
     assert live.widget.page == 1
-    assert listed(live) == live.widget.store.find()["title"].to_list()[PAGE:]
+    assert listed(live) == live.widget.found["title"].to_list()[PAGE:]
+
+
+def tries_order(live: Live) -> None:
+    newest = listed(live)
+    choose(live, "order", "oldest")
+    assert listed(live) == newest[::-1] != newest
 
 
 def tries_tick(live: Live) -> None:
@@ -212,7 +218,7 @@ def tries_write(live: Live) -> None:
     (path,) = live.widget.folder.iterdir()
     assert Path(download.value.path()).read_bytes() == path.read_bytes()
     store = live.widget.store
-    stats = [store[one].between("2026-03-01", "2026-03-31") for one in store.find()["journey_id"]]
+    stats = [store[one].between("2026-03-01", "2026-03-31") for one in live.widget.found["journey_id"]]
     wanted = jn.campaign_statistics(stats)
     assert pl.read_csv(path, schema=wanted.schema).equals(wanted)
 

@@ -102,10 +102,27 @@ def test_a_journey_is_counted_again_only_when_something_is_loaded(
 def test_filters_are_the_store_s(widget: jn.JourneyList, name: str, value: str) -> None:
     setattr(widget, name, value)
     found = widget.store.find(**{name: value})
-    assert widget.found.equals(found)
+    assert widget.found.sort("journey_id").equals(found.sort("journey_id"))
     assert found.height > 0
     for journey_id in widget.store.find()["journey_id"]:
         assert (f'data-value="{journey_id}"' in widget.panel) == (journey_id in found["journey_id"])
+
+
+def test_the_newest_come_first_unless_another_order_is_chosen(widget: jn.JourneyList) -> None:
+    def shown() -> list[str]:
+        return re.findall(r'data-action="journey" data-value="([^"]+)"', widget.panel)
+
+    widget.store.rename("Win-back", "about to leave")
+    made = widget.store.find()["journey_id"].to_list()
+    titles = sorted(made, key=lambda key: widget.store.get(key).label.lower())
+    assert len({tuple(made[::-1]), tuple(made), tuple(titles)}) == 3
+    assert (widget.order, shown()) == ("newest", made[::-1])
+    for order, stands in (("oldest", made), ("title", titles)):
+        ask(widget, action="order", value=order)
+        assert (widget.order, shown(), widget.found["journey_id"].to_list()) == (order, stands, stands)
+    ask(widget, action="order", value="by chance")
+    assert (widget.order, shown()) == ("title", titles)
+    assert "by chance" in widget.error
 
 
 def test_a_status_is_kept_as_the_menu_has_it(widget: jn.JourneyList) -> None:
