@@ -766,9 +766,12 @@ def _literal(source: str) -> Any:
 def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bool) -> None:
     """Run a notebook; where a cell fails, what ran is written all the same."""
     import papermill
+    import zmq
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
+    # Where it can be had: kernels know it since ipykernel 7.3, and not every ZeroMQ is built with it.
+    encryption = "auto" if zmq.has("curve") else "disabled"
     try:
         papermill.execute_notebook(
             str(source),
@@ -784,7 +787,7 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], progress: bo
             record_timing=False,
             # It has left all that it had to; asked to end by itself it takes a second more.
             shutdown_kernel="immediate",
-            config=Config({"KernelManager": {"transport_encryption": "required"}}),
+            config=Config({"KernelManager": {"transport_encryption": encryption}}),
         )
     except papermill.PapermillExecutionError as error:
         place = _failing_cell(target)

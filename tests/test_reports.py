@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -368,6 +369,24 @@ def test_a_log_that_is_not_there_is_told_before_anything_runs(welcome: jn.Journe
             "campaign", journey=tmp_path / "w.journey.json", log=tmp_path / "none-*.csv", out=tmp_path / "r"
         )
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("curve", [True, False], ids=["", "as ZeroMQ is built without"])
+def test_runs_in_a_kernel_that_knows_no_encryption(
+    curve: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ipykernel before 7.3 left one for all environments of a user."""
+    spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "Python 3", "language": "python"}  # fmt: skip
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setattr("zmq.has", lambda what: curve)
+    source, target = tmp_path / "asked.ipynb", tmp_path / "answered.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("number + 1")]), source)
+    reports._execute(source, target, {"number": 41}, progress=False)
+    assert nbformat.read(target, as_version=4).cells[-1].outputs[-1].data["text/plain"] == "42"
 
 
 @pytest.fixture
