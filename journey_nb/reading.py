@@ -124,7 +124,8 @@ def files_of(paths: Paths, options: Options = None, *, failed: list[LogError] | 
             failed.append(error)
     if failed and not found:
         raise failed[0]
-    _refuse_tables(file for file in found if isinstance(file, Path))
+    # The rows of tables are in Parquet: what is written otherwise lies in such a folder by chance.
+    _refuse_tables(file for file in found if isinstance(file, Path) and _format(file) in ("parquet", None))
     return found
 
 
@@ -228,7 +229,8 @@ def _objects(url: str, options: Options) -> list[Address]:
         listed = _listed(url, _LISTS.get(kind, pl.scan_lines), options)
     if not listed:
         raise LogError(f"{url} cannot be read: there is no such object; check the bucket and the path")
-    _refuse_stored_table(url, [path for path, _ in listed], options)
+    if kind == "parquet":
+        _refuse_stored_table(url, [path for path, _ in listed], options)
     found = []
     for path, rows in listed:
         found.append(Address(path))
@@ -270,14 +272,19 @@ _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {
 }
 
 
+def _format(path: Stored | str) -> str | None:
+    """The format that a name tells, if it tells one."""
+    name = Path(path)
+    return FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
+
+
 def _kind(path: Stored | str) -> str:
     """The format by the name; of a file it is checked against the first bytes."""
     if (shown := str(path).encode("utf-8", "replace").decode()) != str(path):
         raise LogError(
             f"{shown}: its name, or a folder's, is not UTF-8 (? stands for such a byte); rename it"
         )
-    name = Path(path)
-    kind = FORMATS.get((name.with_suffix("") if name.suffix == ".gz" else name).suffix.lower())
+    name, kind = Path(path), _format(path)
     if isinstance(path, Path):
         _check_head(path, kind)
     if kind is None and (fix := _CONVERTED.get(name.suffix.lower())):

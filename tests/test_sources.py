@@ -672,6 +672,8 @@ def test_the_objects_of_a_table_are_not_read_as_if_all_their_rows_counted(
     put(client, f"{folder}/{log}", b"{}\n")
     with pytest.raises(LogError, match=rf"^s3://{BUCKET}/{folder} is {kind} table"):
         jn.EventLog.read(url, storage_options=options)
+    text = put(client, f"{folder}/beside.csv", written(welcome_log[:9], "csv"))
+    assert jn.EventLog.read(text.replace("beside", "*"), storage_options=options).height == 9
 
 
 def test_activities_are_read_from_a_store(store: tuple[dict[str, str], Any]) -> None:

@@ -478,37 +478,39 @@ class EventLog:
             return list(self._activities.notes)
         others = [name for name in self.extra if name not in self._likely()]
         told = [f"columns not read: {', '.join(others)}"] if others else []
-        return self.slips() + told
+        return [*self.slips().values(), *told]
 
     def _likely(self) -> dict[str, str]:
         """The columns that are not read and are called nearly as one that is, with a hint of it."""
         missing = [name for name in COLUMNS if name not in self.extra]
         return {name: hint for name in self.extra if (hint := near(name, missing))}
 
-    def slips(self) -> list[str]:
-        """What of the log is read otherwise than was meant, perhaps, though every row may load: its columns, its times."""
-        told = [f"column {name!r} is not read{hint}" for name, hint in self._likely().items()]
-        return told + self._zone_notes()
+    def slips(self) -> dict[str, str]:
+        """What of each column is read otherwise than was meant, perhaps, though every row may load."""
+        told = {name: f"column {name!r} is not read{hint}" for name, hint in self._likely().items()}
+        return told | self._zone_notes()
 
-    def _zone_notes(self) -> list[str]:
+    def _zone_notes(self) -> dict[str, str]:
         """Times of which only some say their zone: the others may be meant for another than UTC."""
         if not self._zones_may_mix:
-            return []
+            return {}
         text = pl.col("raw occurred_at")
         zoned, number = text.str.contains(ZONED), text.str.contains(r"^\s*-?\d+(?:\.\d*)?\s*$")
         bare, read = ~zoned & ~number, pl.col("occurred_at").is_not_null()
         with readable(self.name):
             # Most logs are of one kind, which the texts alone tell sooner than reading them as times.
             if not all(self._rows.select(zoned.any(), bare=bare.any()).collect(engine="streaming").row(0)):
-                return []
+                return {}
             counts = (
                 self._rows.select(bare=(bare & read).sum(), read=read.sum())
                 .collect(engine="streaming")
                 .row(0)
             )
         if not 0 < counts[0] < counts[1]:
-            return []
-        return [f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"]
+            return {}
+        return {
+            "occurred_at": f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"
+        }
 
 
 def name_of(obj: object) -> str:

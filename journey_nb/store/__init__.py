@@ -424,13 +424,13 @@ class Store(Registry):
         def log(fresh: Sequence[Source]) -> EventLog:
             read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
             found = read(_paths(fresh), columns=columns, **how)
-            for slip in found.slips():
-                if slip not in slips:
+            for column, slip in found.slips().items():
+                if column not in slips:
                     _log.warning("%s: %s", found.name, slip)
-                slips.add(slip)
+                slips.add(column)
             return found
 
-        slips = set[str]()  # each is told once, however many files have it
+        slips = set[str]()  # of which columns one is told: once, however many files have it
         load = partial(self._load, log, files=True, keep_log=keep_log, progress=progress)
         if not keep_log:  # nothing can be added later for users who are here: all must come in one load
             told, fresh = self._fresh(files, reading)
@@ -563,7 +563,7 @@ class Store(Registry):
             )
             if files:
                 _check_some_read(log, list(made.values()))
-                _tell_future(log.name, made.values())
+                self._tell_future(log.name, made)
                 fresh = [one if _unchanged(one) else _once(one.name, one.reading) for one in fresh]
             journeys = {key: self._uncopied(key) for key in made.keys() & ids}
             told = self._taken_in(made, journeys, [*fresh, *([content] if content else [])])
@@ -583,6 +583,23 @@ class Store(Registry):
                 "that can be read but once: collect it first"
             )
         return made
+
+    def _tell_future(self, name: str, made: Mapping[str, Layer]) -> None:
+        """Say where a log has events in the future, later than any before: states are told as of the last of them."""
+        now = datetime.now(UTC)
+        late = [
+            last
+            for journey_id, layer in made.items()
+            if (last := layer.last_at) and last > now
+            # Its users' earlier rows, which are told anew with it, are of other files.
+            if all(last > (old.last_at or now) for old in self._layers.of(journey_id))
+        ]
+        if late:
+            _log.warning(
+                "%s: there are events in the future, up to %s UTC: check clock and time_unit",
+                name,
+                f"{max(late):%Y-%m-%d %H:%M}",
+            )
 
     def _activities(self, log: EventLog, ids: Collection[str], **how: Any) -> dict[str, Layer]:
         """The layer of the one journey that activities are of."""
@@ -1097,17 +1114,6 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:
     return min(filter(None, (layer.first_at for layer in layers)), default=None)
-
-
-def _tell_future(name: str, layers: Collection[Layer]) -> None:
-    """Say where events lie in the future: states are told as of the last of them."""
-    last = max(filter(None, (layer.last_at for layer in layers)), default=None)
-    if last and last > datetime.now(UTC):
-        _log.warning(
-            "%s: there are events in the future, up to %s UTC: check clock and time_unit",
-            name,
-            f"{last:%Y-%m-%d %H:%M}",
-        )
 
 
 def _are(users: pl.Series) -> pl.Expr:

@@ -157,6 +157,22 @@ def test_a_folder_of_descriptions_makes_no_table(welcome_log: pl.DataFrame, tmp_
     assert jn.EventLog.read(tmp_path / "*.parquet").height == 9
 
 
+@pytest.mark.parametrize("named", ["events.csv", "more/events.csv.gz", "more/events.jsonl"])
+def test_files_of_text_are_of_no_table_wherever_they_lie(
+    welcome_log: pl.DataFrame, tmp_path: Path, named: str
+) -> None:
+    """A table that somebody wrote into the folder of a project kept every log below it from being read."""
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "_delta_log" / "0.json").touch()
+    file = tmp_path / named
+    file.parent.mkdir(exist_ok=True)
+    if file.suffix == ".jsonl":
+        welcome_log[:9].write_ndjson(file)
+    else:
+        welcome_log[:9].write_csv(file, compression="gzip" if file.suffix == ".gz" else "uncompressed")
+    assert jn.EventLog.read(file).height == 9
+
+
 _LOG = "_delta_log/*.json"
 
 

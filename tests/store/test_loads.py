@@ -1057,3 +1057,41 @@ def test_a_file_whose_name_is_not_utf8_is_told_and_keeps_no_other_back(
         jn.LogError, match=rf"\?\?\.{form}: its name, .* is not UTF-8 (?s:.*)the others: 30 rows read"
     ):
         store.load(tmp_path / f"*.{form}")
+
+
+def test_a_slip_that_many_files_have_is_told_once(
+    store: jn.Store,
+    events: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each has its own count of times without a zone, and each was told: a line a file."""
+    monkeypatch.setattr(sources, "TOGETHER", 1)  # each file by itself
+    at = pl.col("occurred_at").dt.strftime("%Y-%m-%dT%H:%M:%S")
+    some = pl.when(pl.int_range(pl.len()) % 3 == 0).then(at).otherwise(at + "Z")
+    for name, rows in (("a", events[:30]), ("b", events[30:90])):
+        rows.with_columns(occurred_at=some, val=1).write_csv(tmp_path / f"{name}.csv")
+    store.load(tmp_path / "*.csv")
+    told = [
+        re.escape(str(tmp_path / "a.csv")) + slip for slip in (": column 'val' .*", ": 10 of 30 times .*")
+    ]
+    assert len(caplog.messages) == 2
+    assert all(map(re.fullmatch, told, caplog.messages))
+
+
+def test_events_in_the_future_are_told_of_the_file_that_has_them(
+    store: jn.Store, events: pl.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A user's earlier rows are told anew with the new ones, and a good file was said to have them."""
+    late, later = (
+        events[:1].with_columns(
+            pl.col("occurred_at").dt.offset_by(f"{years}y"), run_id=pl.lit(name), event_id=pl.lit(name)
+        )
+        for years, name in ((100, "late"), (101, "later"))
+    )
+    for name, rows in {"late": late, "good": events[:200], "later": later}.items():
+        rows.write_parquet(tmp_path / f"{name}.parquet")
+        store.load(tmp_path / f"{name}.parquet")
+    named = [Path(told.partition(": there are events in the future")[0]).stem for told in caplog.messages]
+    assert named == ["late", "later"]
