@@ -22,7 +22,7 @@ NUMBERS = {"entrances": "audience", "in_journey_users": "audience", "goals_reach
 """What is counted of each journey, and the table that has it."""
 Order = Literal["newest", "oldest", "title"]
 ORDERS: tuple[Order, ...] = get_args(Order)
-"""In which a list may stand; by title whatever the case."""
+"""In which a list may stand; by title whatever the case and the accents."""
 
 _COLUMNS = ("title", "status", "category", "type", "tags", "created_at", *NUMBERS)
 _Row = Mapping[str, Any]
@@ -86,18 +86,20 @@ def journeys_html(
 
 
 def in_order(found: pl.DataFrame, order: Order) -> pl.DataFrame:
-    """What ``store.find()`` gives, which is oldest first, in another order.
+    """What ``store.find()`` gives, which is oldest first, in another order; of one instant they stay by title.
 
     Examples
     --------
-    >>> found = pl.DataFrame({"journey_id": ["b", "a", "c"], "title": ["Sale", "", "alerts"]})
-    >>> [in_order(found, order)["journey_id"].to_list() for order in ORDERS]
-    [['c', 'a', 'b'], ['b', 'a', 'c'], ['a', 'c', 'b']]
+    >>> titles = ["", "Sale", "alerts", "Été"]
+    >>> found = pl.DataFrame({"journey_id": list("abcd"), "title": titles, "created_at": [1, 1, 2, 2]})
+    >>> [in_order(found, order)["journey_id"].str.join().item() for order in ORDERS]
+    ['cdab', 'abcd', 'acdb']
     """
     if order == "title":
         called = pl.when(pl.col("title") != "").then("title").otherwise("journey_id")
-        return found.sort(called.str.to_lowercase(), maintain_order=True)
-    return found.reverse() if order == "newest" else found
+        plain = called.str.to_lowercase().str.normalize("NFKD").str.replace_all(r"\p{M}", "")
+        return found.sort(plain, maintain_order=True)
+    return found.sort("created_at", descending=True, maintain_order=True) if order == "newest" else found
 
 
 def selected_told(found: pl.Series, selected: Collection[str], locale: str) -> str:

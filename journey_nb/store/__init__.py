@@ -410,8 +410,8 @@ class Store(Registry):
         ------
         LogError
             When a path names no file, files cannot be read, or no row of those that are loaded together: nothing of them is
-            kept, so that they may be loaded again in another way. All others are loaded before it is raised, but with ``keep_log=False``, or where
-            ten cannot be read and none before them could.
+            kept, so that they may be loaded again in another way. All others are loaded before it is raised, but with
+            ``keep_log=False``, or where ten cannot be read and none before them could.
         """
         options = how.get("storage_options")
         missing = list[LogError]()
@@ -423,12 +423,7 @@ class Store(Registry):
 
         def log(fresh: Sequence[Source]) -> EventLog:
             read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
-            found = read(_paths(fresh), columns=columns, **how)
-            for column, slip in found.slips().items():
-                if column not in slips:
-                    _log.warning("%s: %s", found.name, slip)
-                slips.add(column)
-            return found
+            return _told(read(_paths(fresh), columns=columns, **how), slips)
 
         slips = set[str]()  # of which columns one is told: once, however many files have it
         load = partial(self._load, log, files=True, keep_log=keep_log, progress=progress)
@@ -521,7 +516,7 @@ class Store(Registry):
         source = Source(digest, name, reading=way_of_reading(columns, **how))
         with delta.reading(name):
             log = EventLog.from_frame(pl.scan_delta(opened), columns, name=name, **how)
-            return self._load(lambda _: log, [source], keep_log=keep_log, progress=progress)
+            return self._load(lambda _: _told(log, set()), [source], keep_log=keep_log, progress=progress)
 
     def _load(
         self,
@@ -1114,6 +1109,15 @@ def _check_some_read(log: EventLog, made: Sequence[Layer]) -> None:
 
 def _first_at(layers: Sequence[Layer]) -> datetime | None:
     return min(filter(None, (layer.first_at for layer in layers)), default=None)
+
+
+def _told(log: EventLog, slips: set[str]) -> EventLog:
+    """A log, once it is said what of it is read otherwise than was meant, perhaps; of each column once."""
+    for column, slip in log.slips().items():
+        if column not in slips:
+            _log.warning("%s: %s", log.name, slip)
+        slips.add(column)
+    return log
 
 
 def _are(users: pl.Series) -> pl.Expr:

@@ -261,6 +261,7 @@ class JourneyList(Managing, Files):
 
     def _open(self, request: Mapping[str, Any]) -> None:
         self.opened = None if request["value"] == self.opened else request["value"]
+        self.said = ""  # so that the same is heard again
         if self.workspace:
             self.workspace.head.comes = True  # it stands below all rows
             self.said = word("opened_below", self.locale, title=clean(self.workspace.stats.journey.label))

@@ -138,6 +138,20 @@ def test_the_files_of_a_table_are_not_read_as_if_all_their_rows_counted(
         store.load(str(changes / "*.parquet"))
 
 
+def test_a_column_called_nearly_as_one_that_is_read_is_told_as_of_files(
+    welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = jn.Store(tmp_path / "store")
+    store.add(welcome)
+    rows = welcome_log[:50].with_columns(pl.col(pl.Enum).cast(pl.String))
+    rows.rename({"value": "val"}).write_delta(tmp_path / "table")
+    for _ in range(2):  # what was loaded before is not read again
+        store.load_delta(tmp_path / "table")
+    assert caplog.messages == [
+        f"{tmp_path / 'table'} version 0: column 'val' is not read; did you mean 'value'?"
+    ]
+
+
 @pytest.mark.parametrize("named", ["", "**/*.parquet", "data/k=1/*.parquet", "data/a.parquet"])
 def test_the_files_of_an_iceberg_table_neither(welcome_log: pl.DataFrame, tmp_path: Path, named: str) -> None:
     table = tmp_path / "table"

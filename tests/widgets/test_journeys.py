@@ -231,6 +231,13 @@ def test_a_change_is_told_as_done_also_beside_pseudonyms(widget: jn.JourneyList,
     assert widget.workspace.stats is hidden
 
 
+def test_a_journey_is_said_to_open_each_time(widget: jn.JourneyList, welcome: jn.Journey) -> None:
+    """The second time nothing was heard: what had been said the first time stood there still."""
+    for said in ("Opened below the list: Welcome series", "") * 2:
+        ask(widget, action="journey", value=welcome.journey_id)
+        assert (widget.said, widget.workspace is None) == (said, not said)
+
+
 def test_a_row_opens_its_workspace_which_changes_the_list(
     widget: jn.JourneyList, welcome: jn.Journey
 ) -> None:
