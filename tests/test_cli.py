@@ -218,9 +218,18 @@ def test_an_import_that_sets_too_much_aside_stays_and_ends_with_3(
     assert run(*args, "store", "--max-quarantined", "0").exit_code == 0  # nothing is new
     aside = jn.Store("store")["welcome"].facts.quarantined.height
     assert run("check", "store", "--max-quarantined", str(aside)).exit_code == 0
-    assert f"+ {aside} quarantined" in refused("check", "store", "--max-quarantined", str(aside - 1))
-    assert run("check", "events.parquet", "--max-quarantined", "2%").exit_code == 0
-    refused("check", "events.parquet", "--max-quarantined", "199")
+    told = refused("check", "store", "--max-quarantined", str(aside - 1))
+    assert f"+ {aside} quarantined" in told
+    assert re.search(
+        rf"✗ “Welcome series”: {aside} of [\d,]+ rows were set aside, more than the {aside - 1}", told
+    )
+    fine = run("check", "events.parquet", "--max-quarantined", "2%")
+    assert (fine.exit_code, "✗" in fine.output) == (0, False)
+    more = (
+        "✗ events.parquet: 200 of 10,000 rows were set aside, more than the {} that --max-quarantined allows"
+    )
+    assert more.format(199) in refused("check", "events.parquet", "--max-quarantined", "199")
+    assert more.format(0) in refused("check", "events.parquet")  # none, unless said
 
 
 def test_what_an_import_may_have_read_otherwise_than_was_meant_is_told_in_the_words_of_the_command_line(
@@ -288,7 +297,9 @@ def test_rows_of_journeys_that_a_store_lacks_are_too_many_by_what_it_read(
     strange = pl.when(pl.int_range(pl.len()) < 50).then(pl.lit("another")).otherwise("journey_id")
     store.append(welcome_log[:5_000].with_columns(journey_id=strange))
     assert run("check", "store", "--max-quarantined", "1%").exit_code == 0
-    assert "50 rows of journeys" in refused("check", "store", "--max-quarantined", "0.9%")
+    told = refused("check", "store", "--max-quarantined", "0.9%")
+    assert "50 rows of journeys" in told
+    assert "✗ of other journeys: 50 of 5,000 rows were set aside, more than the 45" in told
 
 
 def test_check_names_what_counts_for_nothing(here: Path, welcome_log: pl.DataFrame) -> None:

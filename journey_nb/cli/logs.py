@@ -220,7 +220,14 @@ def _check_log(path: str, journey: Journey | None, how: dict[str, Any], most: Ca
         return False
     report = replace(report, warnings=(*warnings, *report.warnings))
     out.print(said(by_options(str(report))), soft_wrap=True)
-    return report.quarantined <= most(report.read)
+    return _may_be(report.quarantined, report.read, most, path)
+
+
+def _may_be(aside: int, read: int, most: Callable[[int], float], where: str) -> bool:
+    """Whether so many rows may be set aside; of too many it is said: the reason of the exit code where nothing is coloured."""
+    if told := _over(aside, read, most):
+        err.print(f"[red]✗[/] {said(where)}: {told}", soft_wrap=True)
+    return not told
 
 
 def _check_store(name: str, most: Callable[[int], float] | None) -> bool:
@@ -255,16 +262,19 @@ def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
     for key in store:
         facts = store[key].facts
         told = Report.of(facts.quarantined, read=facts.read, duplicates=facts.duplicates)
-        line = f"“{store.get(key).label}”: {told}".replace("\n", "\n  ")
-        lines.append((told.quarantined, told.read, line))
+        label = f"“{store.get(key).label}”"
+        lines.append((told.quarantined, told.read, label, f"{label}: {told}".replace("\n", "\n  ")))
         read += told.read
     strange = sum(store.strange_journeys()["rows"])
-    lines.append((strange, read + strange, _strange(store)))  # of all: of themselves they would be all
-    for aside, of, line in lines:
+    # Of all: of themselves they would be all.
+    lines.append((strange, read + strange, "of other journeys", _strange(store)))
+    fine = True
+    for aside, of, where, line in lines:
         if aside:
             colour = "red" if aside > most(of) else "default"
             out.print(f"  [{colour}]{said(line)}[/]", soft_wrap=True)
-    return not any(aside > most(of) for aside, of, _ in lines)
+        fine &= _may_be(aside, of, most, where)
+    return fine
 
 
 @main.command("import")
@@ -347,14 +357,19 @@ def import_(logs: tuple[str, ...], store: Path, documents: tuple[str, ...], no_l
 
 def _too_many(loaded: Loaded, most: Callable[[int], float] | None) -> str:
     """Of a load that set aside more rows than it may, or as many as it read where nothing says how many: how many these are."""
-    aside, rows = loaded.quarantined, so_many_rows(loaded.read)
+    aside, read = loaded.quarantined, loaded.read
     # Those set aside may be others than it read: a file that is corrected and sent again does that to older rows.
     if most is None:
-        told = f"{rows} read and {aside:,} set aside, no more count than before"
-        return told if aside >= loaded.read > 0 else ""
-    may = most(loaded.read)
-    told = f"{aside:,} of {rows} were set aside, more than the {int(may):,} that --max-quarantined allows"
-    return told if aside > may else ""
+        told = f"{so_many_rows(read)} read and {aside:,} set aside, no more count than before"
+        return told if aside >= read > 0 else ""
+    return _over(aside, read, most)
+
+
+def _over(aside: int, read: int, most: Callable[[int], float]) -> str:
+    """Of more rows set aside than may be: how many these are."""
+    if aside <= most(read):
+        return ""
+    return f"{aside:,} of {so_many_rows(read)} were set aside, more than the {int(most(read)):,} that --max-quarantined allows"
 
 
 @contextmanager

@@ -483,7 +483,9 @@ class EventLog:
     def _likely(self) -> dict[str, str]:
         """The columns that are not read and are called nearly as one that is, with a hint of it."""
         missing = [name for name in COLUMNS if name not in self.extra]
-        return {name: hint for name in self.extra if (hint := near(name, missing))}
+        # One that is called as it should be is not read because somebody has said what is read in its place.
+        others = [name for name in self.extra if name not in COLUMNS]
+        return {name: hint for name in others if (hint := near(name, missing))}
 
     def slips(self) -> dict[str, str]:
         """What of each column is read otherwise than was meant, perhaps, though every row may load."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from math import inf
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -746,7 +748,7 @@ class Store(Registry):
         return left
 
     def erase(self, users: Any, *, by: str | None = None, progress: Progress | None = None) -> int:
-        """Remove every row of some users, for good: when it returns, no file of the store has them.
+        """Remove every row of some users, for good: when it returns, no file of the store has one of theirs.
 
         The journeys they were on are folded anew without them, as if their rows had never come. A load that brings rows
         of them brings them back. Statistics that were asked for before cannot be read any more: ask the store again.
@@ -764,7 +766,7 @@ class Store(Registry):
         -------
         int
             How many rows were removed; duplicates had not been kept. Users of whom there is no row, as when an id is
-            mistyped, are named in a warning of Python's ``logging``.
+            mistyped, are named in a warning of Python's ``logging``, and so are loads that are called after one of them.
 
         Raises
         ------
@@ -809,7 +811,22 @@ class Store(Registry):
             if without:  # mistyped perhaps, and the one who was meant is still here
                 nobody = listed(sorted(map(repr, without)))
                 _log.warning("no row here is of %s: users are named as the log has them", nobody)
+            if named := self._loads_named_after(gone):
+                _log.warning(
+                    "the list of loads may still name who was erased (%s): it keeps what files were called and what was said "
+                    "of all their rows",
+                    listed([*map(repr, named)]),
+                )
             return erased
+
+    def _loads_named_after(self, users: pl.Series) -> list[str]:
+        """The loads with a user's id in their names or in how they were read: ``user_id=u1/``, ``u1.csv``, ``user_id="u1"``."""
+        ids, found = {*users}, list[str]()
+        for name, how in self.loads().select("name", "how").iter_rows():
+            words = {unquote(word) for word in re.split('[/="]', f"{name}/{how or ''}")}
+            if not ids.isdisjoint(words | {Path(word).stem for word in words}):
+                found.append(name)
+        return found
 
     def _with_rows(self, journey: Journey, users: pl.Series) -> set[str]:
         """Those of the users of whom a journey has rows, if only set aside."""

@@ -306,6 +306,28 @@ def test_who_asks_while_somebody_is_erased_is_told_what_is_left(
     assert str(told) == str(ask(store))
 
 
+def test_who_erases_is_told_where_the_list_of_loads_names_somebody_still(
+    store: jn.Store, welcome_log: pl.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder of one user, a file called after one, what was said of all rows; not one that is called like many."""
+    other, *users = welcome_log["user_id"].unique(maintain_order=True)[:4]
+    for user, name in zip(
+        users, (f"user_id={users[0]}/part.parquet", f"{users[1]}.parquet", "all.parquet"), strict=True
+    ):
+        (file := tmp_path / "logs" / name).parent.mkdir(parents=True, exist_ok=True)
+        welcome_log.filter(user_id=user).drop("user_id").write_parquet(file)
+        store.load(file, columns={} if "=" in name else {"user_id": pl.lit(user)})
+    store.append(welcome_log.filter(user_id=other), batch=f"{other} and others")
+    assert store.erase([other, users[0]]) > 0
+    assert caplog.messages == [
+        f"the list of loads may still name who was erased ('user_id={users[0]}/part.parquet'): it keeps what files were called "
+        "and what was said of all their rows"
+    ]
+    caplog.clear()
+    assert store.erase(users[1:]) > 0
+    assert f"('{users[1]}.parquet', 'all.parquet')" in caplog.text
+
+
 def test_files_that_cannot_be_removed_are_told_by_who_erases(
     store: jn.Store, welcome_log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
