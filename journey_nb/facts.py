@@ -165,7 +165,10 @@ class Folded:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, pl.DataFrame):
-                value.write_ipc(folder / f"{field.name}.arrow", compression="lz4")
+                # As views, texts would lie as threads have come by them: other bytes each time, of the same table.
+                value.write_ipc(
+                    folder / f"{field.name}.arrow", compression="lz4", compat_level=pl.CompatLevel.oldest()
+                )
             else:
                 numbers[field.name] = value.isoformat() if isinstance(value, datetime) else value
         (folder / "facts.json").write_text(json.dumps(numbers), encoding="utf-8")

@@ -575,6 +575,18 @@ def test_nothing_changed_in_files_either(
     assert run_report("campaign", **how).fresh
 
 
+def test_nothing_changed_in_statistics_of_the_same_log(
+    quick: None, welcome: jn.Journey, welcome_log: pl.DataFrame, tmp_path: Path
+) -> None:
+    """As of a log of other columns, which is read and folded each night."""
+
+    def again() -> bool:
+        stats = jn.JourneyStats(welcome, welcome_log)
+        return run_report("campaign", stats=stats, out=tmp_path, formats=["csv"], only_if_changed=True).fresh
+
+    assert [again() for _ in range(5)] == [True, False, False, False, False]
+
+
 def test_a_report_for_each_journey_of_a_store(
     quick: None, store: jn.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
