@@ -240,22 +240,27 @@ def _objects(url: str, options: Options) -> list[Address]:
 
 def _listed(url: str, opened: Callable[..., pl.LazyFrame], options: Options) -> list[tuple[str, int]]:
     """The objects behind a pattern, in order, with their rows: polars (2.1) tells the ones beside the others only."""
-    rows = opened(url, storage_options=options, include_file_paths="path")
+    if opened is pl.scan_lines:
+        return _listed_as_lines(url, options)
+    try:
+        rows = opened(url, storage_options=options, include_file_paths="path")
+        return rows.group_by("path").agg(pl.len()).sort("path").collect(engine="streaming").rows()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        # One that is damaged hides all others: as lines they are read whole, whatever they are, and it is named when it is
+        # read by itself.
+        if "object-store" in str(error):
+            raise
+        return _listed_as_lines(url, options)
+
+
+def _listed_as_lines(url: str, options: Options) -> list[tuple[str, int]]:
+    """The same of whatever they are. Polars calls scan_lines unstable (2.1)."""
+    rows = pl.scan_lines(url, storage_options=options, include_file_paths="path")
     found: dict[str, int] = {}
     try:
-        if opened is not pl.scan_lines:
-            told = rows.group_by("path").agg(pl.len()).sort("path")
-            return told.collect(engine="streaming").rows()
         for some in rows.select("path").collect_batches(maintain_order=True):
             for path, count in some["path"].value_counts().iter_rows():
                 found[path] = found.get(path, 0) + count
-        return sorted(found.items())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        # One that is damaged hides all others: as lines they are read whole, whatever they are, and it is named when it is
-        # read by itself. Polars calls scan_lines unstable (2.1).
-        if opened is pl.scan_lines or "object-store" in str(error):
-            raise
-        return _listed(url, pl.scan_lines, options)
     except OSError as error:
         # One that is compressed and cut short cannot even be passed over as lines; polars (2.1) does not name it.
         if "end of file" not in str(error):
@@ -264,6 +269,7 @@ def _listed(url: str, opened: Callable[..., pl.LazyFrame], options: Options) -> 
         raise LogError(
             f"{url} cannot be read: an object is cut short, {which}; write it again, or take it away, for the others to be read"
         ) from None
+    return sorted(found.items())
 
 
 _LISTS: dict[str, Callable[..., pl.LazyFrame]] = {

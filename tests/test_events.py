@@ -664,6 +664,16 @@ def test_times_of_which_some_have_no_zone_are_told() -> None:
     assert told(MIXED, timezone="UTC") == told(MIXED[:2]) == told(MIXED[2:]) == []
 
 
+def test_times_of_activities_of_which_some_have_no_zone_are_told_alike() -> None:
+    notes = (
+        EventLog.from_activities(visits(when=MIXED[:5], who=["7"] * 5, what=["open"] * 5), **VISITS)
+        .report()
+        .warnings
+    )
+    assert "2 of 5 times have no zone: read as UTC; say timezone=…" in notes
+    assert "occurred_at" not in notes
+
+
 def test_times_of_another_form_are_read_when_it_is_told(tmp_path: Path) -> None:
     texts = ["01/05/2024 12:30", "31/12/2024 00:00"]
     rows = [row(occurred_at=text, run_id=f"r{i}") for i, text in enumerate(texts)]

@@ -220,10 +220,10 @@ def _check_log(path: str, journey: Journey | None, how: dict[str, Any], most: Ca
         return False
     report = replace(report, warnings=(*warnings, *report.warnings))
     out.print(said(by_options(str(report))), soft_wrap=True)
-    return _may_be(report.quarantined, report.read, most, path)
+    return _few_enough(report.quarantined, report.read, most, path)
 
 
-def _may_be(aside: int, read: int, most: Callable[[int], float], where: str) -> bool:
+def _few_enough(aside: int, read: int, most: Callable[[int], float], where: str) -> bool:
     """Whether so many rows may be set aside; of too many it is said: the reason of the exit code where nothing is coloured."""
     if told := _over(aside, read, most):
         err.print(f"[red]✗[/] {said(where)}: {told}", soft_wrap=True)
@@ -273,7 +273,7 @@ def _print_set_aside(store: Store, most: Callable[[int], float]) -> bool:
         if aside:
             colour = "red" if aside > most(of) else "default"
             out.print(f"  [{colour}]{said(line)}[/]", soft_wrap=True)
-        fine &= _may_be(aside, of, most, where)
+        fine &= _few_enough(aside, of, most, where)
     return fine
 
 

@@ -41,9 +41,8 @@ def words_of(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"there is no file {os.fspath(error.filename)!r}"
     if isinstance(error, FileExistsError) and (link := Path(error.filename or "")).is_symlink():
-        return (
-            f"{link} is a link to {link.readlink()}, which is not there"  # as of a disk that is not mounted
-        )
+        # As of a disk that is not mounted.
+        return f"{link} is a link to {link.readlink()}, which is not there"
     if isinstance(error, OSError) and error.filename:
         return f"{os.fspath(error.filename)}: {(error.strerror or str(error)).lower()}"
     if type(error).__name__ not in MISTAKES and is_full(error):

@@ -303,7 +303,7 @@ class EventLog:
             judged = replace(judged, coded=judged.coded.with_columns(run_id="user_id"))
         own = {column: origin for column, origin in mapping.items() if isinstance(origin, str)}
         judged = replace(judged, quarantined=in_own_words(judged.quarantined, own))
-        activities = Activities.of(judged, journey_id, name, log._zone_notes())
+        activities = Activities.of(judged, journey_id, name, log.slips().values())
         return cls(pl.LazyFrame(), name, _activities=activities)
 
     @classmethod
@@ -490,29 +490,29 @@ class EventLog:
     def slips(self) -> dict[str, str]:
         """What of each column is read otherwise than was meant, perhaps, though every row may load."""
         told = {name: f"column {name!r} is not read{hint}" for name, hint in self._likely().items()}
-        return told | self._zone_notes()
+        if zones := self._zone_note():
+            told["occurred_at"] = zones
+        return told
 
-    def _zone_notes(self) -> dict[str, str]:
+    def _zone_note(self) -> str:
         """Times of which only some say their zone: the others may be meant for another than UTC."""
         if not self._zones_may_mix:
-            return {}
+            return ""
         text = pl.col("raw occurred_at")
         zoned, number = text.str.contains(ZONED), text.str.contains(r"^\s*-?\d+(?:\.\d*)?\s*$")
         bare, read = ~zoned & ~number, pl.col("occurred_at").is_not_null()
         with readable(self.name):
             # Most logs are of one kind, which the texts alone tell sooner than reading them as times.
             if not all(self._rows.select(zoned.any(), bare=bare.any()).collect(engine="streaming").row(0)):
-                return {}
+                return ""
             counts = (
                 self._rows.select(bare=(bare & read).sum(), read=read.sum())
                 .collect(engine="streaming")
                 .row(0)
             )
         if not 0 < counts[0] < counts[1]:
-            return {}
-        return {
-            "occurred_at": f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"
-        }
+            return ""
+        return f"{counts[0]:,} of {counts[1]:,} times have no zone: read as UTC; say timezone=…"
 
 
 def name_of(obj: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from math import inf
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -49,7 +47,7 @@ from journey_nb.store.layers import (
     is_of,
     still_holds,
 )
-from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, so_far
+from journey_nb.store.loaded import READ_OTHERWISE, SHOWN, Loaded, failure, named_after, so_far
 from journey_nb.store.memory import memory
 from journey_nb.store.parcels import Parcel
 from journey_nb.store.registry import Change, Registry
@@ -419,9 +417,8 @@ class Store(Registry):
         missing = list[LogError]()
         files = files_of(paths, options, failed=missing if keep_log else None)
         reading = way_of_reading(columns, **how)
-        lent: pl.LazyFrame | None = (
-            None  # the columns that only some of the files have, once one of them lacks any
-        )
+        # The columns that only some of the files have, once one of them lacks any.
+        lent: pl.LazyFrame | None = None
 
         def log(fresh: Sequence[Source]) -> EventLog:
             read: Callable[..., EventLog] = EventLog.read if lent is None else partial(with_nulls, lent)
@@ -811,22 +808,13 @@ class Store(Registry):
             if without:  # mistyped perhaps, and the one who was meant is still here
                 nobody = listed(sorted(map(repr, without)))
                 _log.warning("no row here is of %s: users are named as the log has them", nobody)
-            if named := self._loads_named_after(gone):
+            if named := named_after(self.loads(), gone):
                 _log.warning(
                     "the list of loads may still name who was erased (%s): it keeps what files were called and what was said "
                     "of all their rows",
                     listed([*map(repr, named)]),
                 )
             return erased
-
-    def _loads_named_after(self, users: pl.Series) -> list[str]:
-        """The loads with a user's id in their names or in how they were read: ``user_id=u1/``, ``u1.csv``, ``user_id="u1"``."""
-        ids, found = {*users}, list[str]()
-        for name, how in self.loads().select("name", "how").iter_rows():
-            words = {unquote(word) for word in re.split('[/="]', f"{name}/{how or ''}")}
-            if not ids.isdisjoint(words | {Path(word).stem for word in words}):
-                found.append(name)
-        return found
 
     def _with_rows(self, journey: Journey, users: pl.Series) -> set[str]:
         """Those of the users of whom a journey has rows, if only set aside."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import polars as pl
 
 from journey_nb.reading import LogError
 
@@ -96,3 +101,13 @@ def _named(failed: Sequence[LogError]) -> list[str]:
     more = len(failed) - SHOWN
     lines = [f"  {error}" for error in failed[:SHOWN]]
     return [*lines, f"  … and {more:,} more files that cannot be read"] if more > 0 else lines
+
+
+def named_after(loads: pl.DataFrame, users: Iterable[str]) -> list[str]:
+    """The loads with a user's id in their names or in how they were read: ``user_id=u1/``, ``u1.csv``, ``user_id="u1"``."""
+    ids, found = {*users}, list[str]()
+    for name, how in loads.select("name", "how").iter_rows():
+        words = {unquote(word) for word in re.split('[/="]', f"{name}/{how or ''}")}
+        if not ids.isdisjoint(words | {Path(word).stem for word in words}):
+            found.append(name)
+    return found
